@@ -1,0 +1,84 @@
+"""Files that are whole or absent, and ids made from content."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from lab.errors import RunFolderError
+
+PART_SUFFIX = ".part"
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Yield a temporary name beside `path`; rename it to `path` only if the block succeeds.
+
+    The temporary keeps the suffix of `path` before `.part`, is flushed to disk before the rename,
+    and is removed when the block fails.
+    """
+    path = Path(path)
+    handle, name = tempfile.mkstemp(
+        prefix=f".{path.stem}-", suffix=f"{path.suffix}{PART_SUFFIX}", dir=path.parent
+    )
+    os.close(handle)
+    part = Path(name)
+    try:
+        yield part
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+        part.chmod(0o644)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text, whole or not at all."""
+    with written_whole(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write canonical JSON, whole or not at all. NaN is refused: say null and a reason."""
+    write_text(path, json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True))
+
+
+def remove_parts(folder: Path) -> None:
+    """Delete temporaries that a killed writer left in `folder` (not below it)."""
+    for part in folder.glob(f".*{PART_SUFFIX}"):
+        with suppress(FileNotFoundError):
+            part.unlink()
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def content_id(value: Any, length: int = 12) -> str:
+    """A short id of plain data: equal data, equal id, in any process and on any machine."""
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+def make_writable_folder(folder: Path) -> Path:
+    """Create `folder` if need be and prove that a file can be written in it.
+
+    Raises RunFolderError with the operating system's reason otherwise.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"\0")
+    except OSError as error:
+        raise RunFolderError(
+            f"{folder}: cannot write here ({error.strerror}); name another folder"
+        ) from error
+    return folder
