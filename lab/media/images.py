@@ -1,0 +1,117 @@
+"""Open still images that a stranger may have made, within stated bounds."""
+
+import io
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from lab.errors import StillError
+from lab.files import written_whole
+from lab.units import bytes_text
+
+MAX_IMAGE_BYTES = 100_000_000
+MAX_IMAGE_PIXELS = 100_000_000
+MIN_SIDE_PX = 64
+FORMATS = ("JPEG", "PNG", "WEBP")
+
+
+@dataclass(frozen=True)
+class OpenedImage:
+    """An image as it will be used, and what had to be changed to get there.
+
+    rgb: (height, width, 3) uint8, upright, opaque.
+    changes: one clause for each change ("rotated upright as EXIF says", "alpha laid on white").
+    """
+
+    rgb: NDArray[np.uint8]
+    changes: tuple[str, ...]
+
+
+def open_image(path: Path) -> OpenedImage:
+    """Open a JPEG, PNG or WebP file.
+
+    Raises StillError, in one line, for a file that is absent, unreadable, of another kind, broken,
+    larger than 100 MB or 100 megapixels, or with a side under 64 px.
+    """
+    path = Path(path)
+    try:
+        size = path.stat().st_size
+        if path.is_dir():
+            raise StillError(f"{path}: is a folder; name an image file")
+        if size > MAX_IMAGE_BYTES:
+            raise StillError(
+                f"{path}: {bytes_text(size)} is too large; at most {bytes_text(MAX_IMAGE_BYTES)}"
+            )
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise StillError(f"{path}: no such file") from None
+    except OSError as error:
+        raise StillError(f"{path}: cannot be read ({error.strerror})") from error
+    return decode_image(data, str(path))
+
+
+def decode_image(data: bytes, name: str) -> OpenedImage:
+    """Decode image bytes; `name` is only used in messages. Raises StillError as `open_image`."""
+    try:
+        with warnings.catch_warnings():
+            # Our own bound is checked below, before any pixel is decoded.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+            width, height = image.size
+            if width * height > MAX_IMAGE_PIXELS:
+                raise StillError(
+                    f"{name}: {width}x{height} px is too large; at most "
+                    f"{MAX_IMAGE_PIXELS // 1_000_000} megapixels"
+                )
+            if min(width, height) < MIN_SIDE_PX:
+                raise StillError(
+                    f"{name}: {width}x{height} px is too small; each side needs {MIN_SIDE_PX} px"
+                )
+            image.load()
+    except Image.DecompressionBombError:
+        raise StillError(
+            f"{name}: too many pixels; at most {MAX_IMAGE_PIXELS // 1_000_000} megapixels"
+        ) from None
+    except UnidentifiedImageError:
+        raise StillError(f"{name}: not an image; accepted are JPEG, PNG and WebP") from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise StillError(f"{name}: broken image ({error}); save it again") from error
+    return _upright_opaque_rgb(image)
+
+
+def _upright_opaque_rgb(image: Image.Image) -> OpenedImage:
+    changes: list[str] = []
+    if image.getexif().get(0x0112, 1) != 1:
+        image = ImageOps.exif_transpose(image)
+        changes.append("rotated upright as EXIF says")
+    if getattr(image, "n_frames", 1) > 1:
+        changes.append("first of several frames used")
+    if image.mode in ("I;16", "I;16B", "I", "F"):
+        wide = np.asarray(image, dtype=np.float64)
+        image = Image.fromarray(np.clip(wide / 257, 0, 255).astype(np.uint8))
+        changes.append("16 bits reduced to 8")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        image = Image.alpha_composite(white, image)
+        changes.append("alpha laid on white")
+    elif image.mode not in ("RGB", "L", "P"):
+        changes.append(f"{image.mode} converted to RGB")
+    return OpenedImage(np.asarray(image.convert("RGB")), tuple(changes))
+
+
+def write_image(path: Path, rgb: NDArray[np.uint8], quality: int = 92) -> None:
+    """Write an RGB array as the kind its suffix names (.jpg, .png, .webp), whole or not at all."""
+    kinds: dict[str, Callable[[Image.Image, Path], None]] = {
+        ".jpg": lambda image, part: image.save(part, "JPEG", quality=quality),
+        ".png": lambda image, part: image.save(part, "PNG"),
+        ".webp": lambda image, part: image.save(part, "WEBP", quality=quality),
+    }
+    save = kinds[Path(path).suffix.lower()]
+    with written_whole(path) as part:
+        save(Image.fromarray(rgb), part)

@@ -1,0 +1,46 @@
+"""A contact sheet: a clip at a glance."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lab.media.decode import frames
+from lab.media.probe import probe
+
+
+def contact_sheet(
+    clip: Path, *, count: int = 6, short_side_px: int = 180, columns: int = 6
+) -> NDArray[np.uint8]:
+    """Frames spread evenly over a clip, first and last included, tiled left to right.
+
+    Returns an RGB array. Fewer frames than `count` in the clip give a shorter sheet.
+    """
+    total = probe(clip).frames
+    wanted = set(np.linspace(0, max(total - 1, 0), count).round().astype(int).tolist())
+    tiles: list[NDArray[np.uint8]] = []
+    last = None
+    for frame in frames(clip, short_side_px):
+        if frame.index in wanted:
+            tiles.append(frame.rgb)
+        last = frame
+    if not tiles and last is not None:
+        tiles.append(last.rgb)
+    return tile(tiles, columns)
+
+
+def tile(
+    pictures: list[NDArray[np.uint8]], columns: int, gap_px: int = 4, shade: int = 255
+) -> NDArray[np.uint8]:
+    """Lay pictures of one size out in rows of `columns`, separated by a gap."""
+    height, width = pictures[0].shape[:2]
+    columns = min(columns, len(pictures))
+    rows = -(-len(pictures) // columns)
+    sheet = np.full(
+        (rows * (height + gap_px) - gap_px, columns * (width + gap_px) - gap_px, 3), shade, np.uint8
+    )
+    for position, picture in enumerate(pictures):
+        top = position // columns * (height + gap_px)
+        left = position % columns * (width + gap_px)
+        sheet[top : top + height, left : left + width] = picture
+    return sheet

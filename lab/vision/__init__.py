@@ -1,0 +1,20 @@
+"""Seeing: the subject's mask, optical flow, the camera's motion, and the pinned weights."""
+
+from lab.vision.camera import apply_affine, fit_affine, grid
+from lab.vision.flow import backward_warp, consistent, dense_flow
+from lab.vision.subject import SubjectMask, subject_mask
+from lab.vision.weights import WEIGHTS, Weight, weight_path
+
+__all__ = [
+    "WEIGHTS",
+    "SubjectMask",
+    "Weight",
+    "apply_affine",
+    "backward_warp",
+    "consistent",
+    "dense_flow",
+    "fit_affine",
+    "grid",
+    "subject_mask",
+    "weight_path",
+]
