@@ -1,0 +1,30 @@
+"""A remark about a still or a prompt, with the number behind it and what to do."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Severity = Literal["note", "warning", "error"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One remark.
+
+    kind: a stable word ("soft", "no_camera_move"). value and limit: what was measured and the bound
+    it crossed, in `unit`; None where nothing is measured. says: one sentence. fix: what to change.
+    """
+
+    kind: str
+    severity: Severity
+    says: str
+    fix: str
+    value: float | None = None
+    limit: float | None = None
+    unit: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return f"{self.severity}: {self.says}; {self.fix}"

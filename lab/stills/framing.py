@@ -1,0 +1,42 @@
+"""Cut a still to the ratio it will be published in."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A rectangle of a still, in its own pixels."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    def of(self, pixels: NDArray[np.generic]) -> NDArray[np.generic]:
+        """The rectangle, cut out of an array whose first axes are height and width."""
+        return pixels[self.top : self.top + self.height, self.left : self.left + self.width]
+
+
+def crop_to_ratio(
+    width_px: int, height_px: int, ratio: Fraction, focus: tuple[float, float] = (0.5, 0.5)
+) -> Crop:
+    """The largest rectangle of that width:height ratio, as near to `focus` as the picture allows.
+
+    focus: (x, y) as shares of width and height, 0..1.
+    """
+    if Fraction(width_px, height_px) > ratio:
+        width, height = max(1, round(height_px * ratio)), height_px
+    else:
+        width, height = width_px, max(1, round(width_px / ratio))
+    left = round(focus[0] * width_px - width / 2)
+    top = round(focus[1] * height_px - height / 2)
+    return Crop(
+        left=min(max(left, 0), width_px - width),
+        top=min(max(top, 0), height_px - height),
+        width=width,
+        height=height,
+    )

@@ -1,0 +1,77 @@
+"""One input image."""
+
+import html
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lab.files import sha256_file
+from lab.media import data_uri, open_image, poster_jpeg
+
+
+@dataclass(frozen=True)
+class Still:
+    """An input image that opens: its file, its content's hash and its size as used.
+
+    width_px and height_px are upright, after EXIF rotation. changes says what had to be done to the
+    file's pixels ("alpha laid on white"). Two stills are the same when their content is.
+    """
+
+    path: Path
+    sha256: str
+    width_px: int
+    height_px: int
+    changes: tuple[str, ...] = ()
+
+    @classmethod
+    def open(cls, path: str | Path) -> Self:
+        """Open and check an image file. Raises StillError with one clear line."""
+        path = Path(path)
+        image = open_image(path)
+        height, width = image.rgb.shape[:2]
+        return cls(path, sha256_file(path), width, height, image.changes)
+
+    @property
+    def name(self) -> str:
+        """The file's name without its suffix: what tables call this still."""
+        return self.path.stem
+
+    def rgb(self) -> NDArray[np.uint8]:
+        """The pixels, (height, width, 3) uint8. Read anew at each call, never kept."""
+        return open_image(self.path).rgb
+
+    def at(self, path: Path) -> "Still":
+        """The same still, its file lying elsewhere."""
+        return Still(path, self.sha256, self.width_px, self.height_px, self.changes)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, enough for `from_json` in another process."""
+        return {
+            "path": str(self.path),
+            "sha256": self.sha256,
+            "width_px": self.width_px,
+            "height_px": self.height_px,
+            "changes": list(self.changes),
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Inverse of `to_json`."""
+        return cls(
+            path=Path(data["path"]),
+            sha256=data["sha256"],
+            width_px=data["width_px"],
+            height_px=data["height_px"],
+            changes=tuple(data["changes"]),
+        )
+
+    def _repr_html_(self) -> str:
+        name = html.escape(self.name)
+        picture = data_uri(poster_jpeg(self.rgb(), 240), ".jpg")
+        return (
+            f'<figure style="margin:0;width:max-content"><img alt="still {name}" src="{picture}">'
+            f"<figcaption>{name}, {self.width_px}x{self.height_px} px</figcaption></figure>"
+        )

@@ -1,0 +1,44 @@
+"""One attempt at a shot: the thing that costs money."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+from lab.files import content_id
+from lab.shots import Shot
+
+
+@dataclass(frozen=True)
+class Take:
+    """The `repeat`-th attempt (counted from 1) at a shot on a backend."""
+
+    shot: Shot
+    backend: str
+    repeat: int = 1
+
+    @cached_property
+    def id(self) -> str:
+        """12 hex digits made from the content: the same take has the same id everywhere."""
+        return content_id(
+            {"shot": self.shot.content(), "backend": self.backend, "repeat": self.repeat}
+        )
+
+    @property
+    def noise_seed(self) -> str:
+        """What randomness in this take grows from.
+
+        With a seed set, every prompt and still meets the same luck at the same repeat, so that
+        comparisons are paired; without one, each take has its own.
+        """
+        seed = self.shot.settings.seed
+        return self.id if seed is None else f"{seed}/{self.repeat}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, enough for `from_json` in another process."""
+        return {"shot": self.shot.to_json(), "backend": self.backend, "repeat": self.repeat}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Inverse of `to_json`."""
+        return cls(Shot.from_json(data["shot"]), data["backend"], data["repeat"])
