@@ -1,0 +1,172 @@
+"""Motion of its own: things that drift, ripple and sway while the camera does what it does.
+
+Each kind is a displacement field on a layer of the canvas, smooth in space and time and at rest in
+the first frame; steam is a translucent veil laid over the frame, which no flow field describes.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lab.prompts.vocabulary import Ambient
+from lab.render.scene import Scene
+
+_COARSE = 8  # fields are made on every eighth pixel and enlarged: they are smooth
+_ON_SUBJECT = ("cloth", "hair")
+# Amplitude as a share of the frame height, wavelength likewise, frequency in Hz.
+_WAVES: dict[Ambient, tuple[float, float, float]] = {
+    "ripple": (0.004, 0.10, 0.9),
+    "cloth": (0.006, 0.35, 0.6),
+    "hair": (0.006, 0.22, 0.7),
+    "leaves": (0.005, 0.18, 0.5),
+}
+_CLOUD_SPEED = 0.012  # frame heights a second
+_STEAM_SPEED = 0.10
+_STEAM_DENSITY = 0.7
+
+
+@dataclass(frozen=True, eq=False)
+class AmbientField:
+    """The ambient motion of a scene, ready to be asked for any moment."""
+
+    scene: Scene
+    kinds: tuple[Ambient, ...]
+    seed: int
+
+    def moves(self, layer: str) -> bool:
+        """True when this layer ("subject" or "ground") is displaced at all."""
+        return any(self._layer(kind) == layer for kind in self.kinds if kind != "steam")
+
+    def displacement(self, layer: str, time_s: float) -> NDArray[np.float32]:
+        """(canvas h, canvas w, 2) float32 pixels: the layer shows at p what was at p + d."""
+        height, width = self.scene.ground.shape[:2]
+        total = np.zeros((*self._coarse_size, 2), np.float32)
+        for position, kind in enumerate(self.kinds):
+            if kind == "steam" or self._layer(kind) != layer:
+                continue
+            weight = self._weights[kind]
+            if kind == "clouds":
+                total[..., 0] -= weight * (_CLOUD_SPEED * self.scene.height_px * time_s)
+            else:
+                total += weight[..., None] * self._wave(kind, time_s, position)
+        return cv2.resize(total, (width, height), interpolation=cv2.INTER_LINEAR)
+
+    def veil(
+        self, rgb: NDArray[np.uint8], matrix: NDArray[np.float64], time_s: float
+    ) -> NDArray[np.uint8]:
+        """Lay the steam of this moment over a frame; `matrix` is the subject layer's."""
+        if "steam" not in self.kinds:
+            return rgb
+        height, width = rgb.shape[:2]
+        rise = _STEAM_SPEED * self.scene.height_px * time_s / _COARSE
+        small = (-(-width // _COARSE), -(-height // _COARSE))
+        drift = np.array([[1, 0, 0.15 * rise], [0, 1, rise]], np.float32)
+        noise = cv2.warpAffine(
+            self._noise,
+            drift,
+            small,
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_WRAP,
+        )
+        shrink = np.diag([1 / _COARSE, 1 / _COARSE, 1])
+        place = (shrink @ matrix @ np.linalg.inv(shrink))[:2]
+        plume = cv2.warpAffine(self._plume, place, small, flags=cv2.INTER_LINEAR)
+        # It gathers over the first second, because the still itself has none.
+        density = _STEAM_DENSITY * min(1.0, time_s) * noise * plume
+        veil = cv2.resize(density, (width, height), interpolation=cv2.INTER_CUBIC)
+        share = cv2.merge([np.clip(veil * 255, 0, 255).astype(np.uint8)] * 3)
+        light = cv2.multiply(255 - rgb, share, scale=1 / 255)
+        veiled: NDArray[np.uint8] = cv2.add(rgb, light)
+        return veiled
+
+    @staticmethod
+    def _layer(kind: Ambient) -> str:
+        return "subject" if kind in _ON_SUBJECT else "ground"
+
+    @cached_property
+    def _coarse_size(self) -> tuple[int, int]:
+        height, width = self.scene.ground.shape[:2]
+        return -(-height // _COARSE), -(-width // _COARSE)
+
+    @cached_property
+    def _weights(self) -> dict[Ambient, NDArray[np.float32]]:
+        """Where each kind acts, (coarse h, coarse w) in 0..1."""
+        height, width = self._coarse_size
+        y = np.linspace(0, 1, height, dtype=np.float32)[:, None]
+        alpha = cv2.resize(
+            self.scene.subject[..., 3].astype(np.float32) / 255,
+            (width, height),
+            interpolation=cv2.INTER_AREA,
+        )
+        inside = cv2.GaussianBlur(alpha, (0, 0), 2)
+        rim = np.clip(4 * inside * (1 - inside), 0, 1)
+        rows = np.nonzero(alpha.max(axis=1) > 0.5)[0]
+        top, bottom = (rows[0] / height, rows[-1] / height) if rows.size else (0.2, 0.8)
+        within = np.clip((y - top) / max(bottom - top, 0.05), 0, 1)
+        everywhere = np.ones_like(alpha)
+        return {
+            "ripple": everywhere * np.clip((y - 0.4) * 4, 0, 1),
+            "leaves": everywhere,
+            "clouds": everywhere * np.clip((0.65 - y) * 4, 0, 1),
+            "cloth": inside * np.clip((within - 0.3) * 3, 0, 1),
+            "hair": np.maximum(rim, 0.3 * inside) * np.clip((0.6 - within) * 3, 0, 1),
+        }
+
+    def _wave(self, kind: Ambient, time_s: float, position: int) -> NDArray[np.float32]:
+        amplitude, wavelength, hertz = _WAVES[kind]
+        unit = self.scene.height_px / _COARSE
+        height, width = self._coarse_size
+        y, x = np.mgrid[:height, :width].astype(np.float32) / (wavelength * unit) * 2 * math.pi
+        phase = np.random.default_rng([self.seed, 2, position]).uniform(0, 2 * math.pi, 4)
+        beat = 2 * math.pi * hertz * time_s
+        # A travelling wave less itself at time zero: at rest in the first frame.
+        across = np.sin(x + 0.6 * y + phase[0] - beat) - np.sin(x + 0.6 * y + phase[0])
+        along = np.sin(0.7 * y - 0.4 * x + phase[1] - 1.3 * beat) - np.sin(
+            0.7 * y - 0.4 * x + phase[1]
+        )
+        reach = amplitude * self.scene.height_px / math.sqrt(2)
+        return (np.stack([across, along], axis=-1) * reach).astype(np.float32)
+
+    @cached_property
+    def _noise(self) -> NDArray[np.float32]:
+        """A wrapping texture of wisps, in 0..1."""
+        size = (
+            max(32, self.scene.height_px // _COARSE * 2),
+            max(32, self.scene.width_px // _COARSE),
+        )
+        white = np.random.default_rng([self.seed, 3]).standard_normal(size).astype(np.float32)
+        total = np.zeros(size, np.float32)
+        for share, spread in ((1.0, size[1] / 14), (0.6, size[1] / 32)):
+            tiled = np.tile(white, (3, 3))
+            smooth = cv2.GaussianBlur(tiled, (0, 0), sigmaX=spread * 0.6, sigmaY=spread * 1.4)
+            smooth = smooth[size[0] : 2 * size[0], size[1] : 2 * size[1]]
+            total += share * smooth / smooth.std()
+        return np.clip(0.5 + 0.45 * total, 0, 1).astype(np.float32)
+
+    @cached_property
+    def _plume(self) -> NDArray[np.float32]:
+        """Where steam hangs in the first frame: a column widening above the subject's middle."""
+        scene = self.scene
+        height, width = -(-scene.height_px // _COARSE), -(-scene.width_px // _COARSE)
+        alpha = scene.subject[
+            scene.frame_top : scene.frame_top + scene.height_px,
+            scene.frame_left : scene.frame_left + scene.width_px,
+            3,
+        ]
+        alpha = cv2.resize(alpha, (width, height), interpolation=cv2.INTER_AREA)
+        rows, columns = np.nonzero(alpha > 127)
+        if rows.size:
+            root_y = float(np.percentile(rows, 45))
+            root_x = float(columns[rows < root_y + 1].mean())
+        else:
+            root_x, root_y = width / 2, height / 2
+        y, x = np.mgrid[:height, :width].astype(np.float32)
+        above = np.clip((root_y - y) / height, 0, None)
+        spread = (0.08 + 0.25 * above) * height
+        column = np.exp(-(((x - root_x) / spread) ** 2))
+        fade = np.clip((root_y + 0.06 * height - y) / (0.12 * height), 0, 1) * np.exp(-above / 0.35)
+        return (column * fade).astype(np.float32)

@@ -1,0 +1,120 @@
+"""A still taken apart: the subject, and the ground behind it filled in."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lab.stills import Crop, crop_to_ratio
+from lab.units import RATIOS, frame_size
+from lab.vision import SubjectMask
+
+SUBJECT_NEARNESS = 1.0
+GROUND_NEARNESS = 0.4
+_FILL_SIDE_PX = 240
+_HEADROOM = 0.04
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """Two layers on one canvas, and the frame's place on it.
+
+    ground: (h, w, 3) uint8, the still with the subject taken out and what it hid filled in.
+    subject: (h, w, 4) uint8, the subject's colours multiplied by its alpha, and that alpha; laid
+    over the ground it gives the still back. frame_left and frame_top: the first frame's corner on
+    the canvas, in canvas pixels, which are as large as frame pixels.
+    """
+
+    ground: NDArray[np.uint8]
+    subject: NDArray[np.uint8]
+    frame_left: int
+    frame_top: int
+    width_px: int
+    height_px: int
+
+    @classmethod
+    def from_still(
+        cls, rgb: NDArray[np.uint8], mask: SubjectMask, *, aspect_ratio: str, resolution: str
+    ) -> Self:
+        """Frame a still around its subject in a ratio and resolution, and split it in two."""
+        width, height = frame_size(aspect_ratio, resolution)
+        crop = framing(mask.alpha, aspect_ratio)
+        scale_x, scale_y = width / crop.width, height / crop.height
+        size = (round(rgb.shape[1] * scale_x), round(rgb.shape[0] * scale_y))
+        enlarging = scale_x > 1
+        canvas = cv2.resize(
+            rgb, size, interpolation=cv2.INTER_CUBIC if enlarging else cv2.INTER_AREA
+        )
+        alpha = np.clip(cv2.resize(mask.alpha, size, interpolation=cv2.INTER_LINEAR), 0, 1)
+        ground = _filled(canvas, alpha)
+        left = min(round(crop.left * scale_x), size[0] - width)
+        top = min(round(crop.top * scale_y), size[1] - height)
+        return cls(ground, _subject_over(canvas, ground, alpha), left, top, width, height)
+
+
+def framing(alpha: NDArray[np.float32], aspect_ratio: str) -> Crop:
+    """The part of a still that becomes the first frame: around the subject of that mask.
+
+    A subject taller than the frame keeps its top, where heads are, with a little headroom.
+    """
+    height, width = alpha.shape
+    total = float(alpha.sum()) or 1.0
+    x = float((alpha.sum(axis=0) * (np.arange(width) + 0.5)).sum()) / total / width
+    y = float((alpha.sum(axis=1) * (np.arange(height) + 0.5)).sum()) / total / height
+    crop = crop_to_ratio(width, height, RATIOS[aspect_ratio], (x, y))
+    rows = np.nonzero(alpha.max(axis=1) > 0.5)[0]
+    if rows.size and rows[-1] - rows[0] > crop.height:
+        middle = rows[0] - _HEADROOM * crop.height + crop.height / 2
+        crop = crop_to_ratio(width, height, RATIOS[aspect_ratio], (x, middle / height))
+    return crop
+
+
+def _filled(canvas: NDArray[np.uint8], alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The canvas with the subject filled in from around it (Telea 2004, on a small copy)."""
+    height, width = alpha.shape
+    small_scale = min(1.0, _FILL_SIDE_PX / min(height, width))
+    small_size = (max(2, round(width * small_scale)), max(2, round(height * small_scale)))
+    small = cv2.resize(canvas, small_size, interpolation=cv2.INTER_AREA)
+    hole = (cv2.resize(alpha, small_size, interpolation=cv2.INTER_AREA) > 0.04).astype(np.uint8)
+    hole = cv2.dilate(hole, np.ones((5, 5), np.uint8))
+    if hole.all():
+        return cv2.GaussianBlur(canvas, (0, 0), max(height, width) / 20)
+    filled = cv2.inpaint(small, hole, 4, cv2.INPAINT_TELEA)
+    filled = cv2.GaussianBlur(filled, (0, 0), 1.0)
+    wide = cv2.resize(filled, (width, height), interpolation=cv2.INTER_CUBIC)
+    # The seam lies outside the subject's soft edge, so no subject colour leaks into the ground.
+    soft = cv2.resize(cv2.GaussianBlur(hole.astype(np.float32), (0, 0), 1.0), (width, height))
+    return _mixed(wide, canvas, np.clip(soft * 1.2, 0, 1))
+
+
+def _subject_over(
+    canvas: NDArray[np.uint8], ground: NDArray[np.uint8], alpha: NDArray[np.float32]
+) -> NDArray[np.uint8]:
+    share = (alpha * 255).round().astype(np.uint8)
+    behind = _behind(ground, share)
+    colours = cv2.subtract(canvas, behind)
+    return np.dstack([colours, share])
+
+
+def _behind(ground: NDArray[np.uint8], share: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What is seen of the ground through a subject of that alpha."""
+    through = cv2.merge([255 - share] * 3)
+    seen: NDArray[np.uint8] = cv2.multiply(ground, through, scale=1 / 255)
+    return seen
+
+
+def composite(ground: NDArray[np.uint8], subject: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Lay a subject layer (colours already multiplied by alpha) over a ground of the same size."""
+    laid: NDArray[np.uint8] = cv2.add(
+        _behind(ground, np.ascontiguousarray(subject[..., 3])), subject[..., :3]
+    )
+    return laid
+
+
+def _mixed(
+    over: NDArray[np.uint8], under: NDArray[np.uint8], share: NDArray[np.float32]
+) -> NDArray[np.uint8]:
+    weight = share[..., None]
+    return (over * weight + under * (1 - weight)).round().astype(np.uint8)
