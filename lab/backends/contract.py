@@ -1,0 +1,222 @@
+"""What every backend promises, so that a sweep need not know which one it has.
+
+A backend turns a take into a clip in three separate steps, each of which another process may carry
+on: `submit` starts it, `poll` asks how far it is, `fetch` brings the clip. A `Job` is plain data.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal, Protocol, Self
+
+from lab.shots import Option as OptionValue
+from lab.shots import Shot
+from lab.takes import Take
+
+
+@dataclass(frozen=True)
+class Option:
+    """A setting that only this backend knows: its default, its range and what it does."""
+
+    name: str
+    default: OptionValue
+    says: str
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a backend can do, as data.
+
+    duration_s: shortest and longest; duration_step_s: None when any length between is possible.
+    lookup: a take can be found again by our own id. simulated: no model is involved.
+    renders_locally: `fetch` computes on this machine, so it is spread over processes.
+    concurrency: jobs that may be in flight at once. poll_every_s: pause between two polls.
+    """
+
+    duration_s: tuple[float, float]
+    duration_step_s: float | None
+    aspect_ratios: tuple[str, ...]
+    resolutions: tuple[str, ...]
+    fps: tuple[float, ...]
+    seed: bool
+    end_frame: bool = False
+    elements: bool = False
+    multi_shot: bool = False
+    sound: bool = False
+    lookup: bool = False
+    cancel: bool = False
+    simulated: bool = False
+    renders_locally: bool = False
+    concurrency: int = 1
+    poll_every_s: float = 10.0
+    options: tuple[Option, ...] = ()
+
+
+@dataclass(frozen=True)
+class Unsupported:
+    """Something a shot asks for that a backend cannot do.
+
+    blocking: the shot cannot be made at all; otherwise it is made without it.
+    """
+
+    setting: str
+    value: str
+    says: str
+    blocking: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.setting} {self.value!r}: {self.says}"
+
+
+@dataclass(frozen=True)
+class Quote:
+    """What one take is expected to cost: USD between low and high, seconds of work, bytes."""
+
+    low_usd: float
+    high_usd: float
+    seconds: float
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """The backend's handle for a take: plain data, enough for another process to carry on."""
+
+    backend: str
+    id: str
+    take_id: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Inverse of `to_json`."""
+        return cls(data["backend"], data["id"], data["take_id"], data["data"])
+
+
+class JobState(StrEnum):
+    """Where a job is. `done` means that its clip can be fetched."""
+
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """A job's state, the backend's own words on it, and what it has cost so far."""
+
+    state: JobState
+    message: str = ""
+    cost_usd: float | None = None
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What came with a clip: which requests were honoured, which were not and why, and remarks."""
+
+    honoured: tuple[str, ...] = ()
+    not_honoured: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "honoured": list(self.honoured),
+            "not_honoured": [list(pair) for pair in self.not_honoured],
+            "notes": list(self.notes),
+        }
+
+
+Lookup = Job | Literal["absent", "unknown"]
+
+
+class Backend(Protocol):
+    """A maker of clips.
+
+    Methods block; waiting is overlapped by calling them from threads or processes. None of them
+    changes anything but the remote side and the file that `fetch` is told to write.
+    """
+
+    name: str
+    capabilities: Capabilities
+
+    def __init__(self) -> None: ...
+
+    def quote(self, shot: Shot) -> Quote:
+        """The price of one take of a shot, before anything is bought."""
+
+    def ignored(self, shot: Shot) -> tuple[Unsupported, ...]:
+        """What the shot's prompt asks for that this backend will not play."""
+
+    def submit(self, take: Take) -> Job:
+        """Start a take; this is what costs money. Never called twice for a take by itself.
+
+        Raises Refusal when the backend will not make it, SubmitUncertain when it is unknown
+        whether the request arrived, BackendError when the request surely did not count.
+        """
+
+    def lookup(self, take: Take) -> Lookup:
+        """The job of a take submitted earlier, by our id; "unknown" when that cannot be said."""
+
+    def poll(self, jobs: Sequence[Job]) -> Mapping[str, JobStatus]:
+        """States by job id, asked for in one batch; a job may be missing from the answer."""
+
+    def fetch(self, job: Job, path: Path) -> Fetched:
+        """Bring a done job's clip to `path`, whole or not at all. May be repeated at no cost.
+
+        Raises FetchError when that failed and asking again may help.
+        """
+
+    def close(self) -> None:
+        """Let go of connections."""
+
+
+def unsupported(backend: Backend, shot: Shot) -> tuple[Unsupported, ...]:
+    """What a shot asks for that a backend's capabilities rule out, then what it will ignore."""
+    can, wants = backend.capabilities, shot.settings
+    found: list[Unsupported] = []
+
+    def refuse(setting: str, value: object, accepted: str) -> None:
+        found.append(Unsupported(setting, str(value), f"accepted: {accepted}", blocking=True))
+
+    low, high = can.duration_s
+    step = can.duration_step_s
+    off_step = (
+        step is not None and abs(wants.duration_s / step - round(wants.duration_s / step)) > 1e-6
+    )
+    if not low <= wants.duration_s <= high or off_step:
+        every = f" in steps of {step:g} s" if step else ""
+        refuse("duration_s", f"{wants.duration_s:g}", f"{low:g} to {high:g} s{every}")
+    for setting, value, accepted in (
+        ("aspect_ratio", wants.aspect_ratio, can.aspect_ratios),
+        ("resolution", wants.resolution, can.resolutions),
+    ):
+        if value not in accepted:
+            refuse(setting, value, ", ".join(accepted))
+    if wants.fps not in can.fps:
+        refuse("fps", f"{wants.fps:g}", ", ".join(f"{rate:g}" for rate in can.fps))
+    known = {option.name: option for option in can.options}
+    for name, chosen in wants.options:
+        if name not in known:
+            refuse(
+                name, chosen, f"no setting of that name; its own are {', '.join(known) or 'none'}"
+            )
+            continue
+        least, most = known[name].low, known[name].high
+        if least is not None and most is not None and not _within(chosen, least, most):
+            refuse(name, chosen, f"{least:g} to {most:g}")
+    if wants.seed is not None and not can.seed:
+        found.append(Unsupported("seed", str(wants.seed), "this backend takes no seed"))
+    return (*found, *backend.ignored(shot))
+
+
+def _within(value: OptionValue, low: float, high: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high

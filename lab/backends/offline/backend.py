@@ -1,0 +1,135 @@
+"""Render takes locally from the prompt's terms. No model is involved, and every clip says so."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from lab.backends.contract import (
+    Capabilities,
+    Fetched,
+    Job,
+    JobState,
+    JobStatus,
+    Lookup,
+    Option,
+    Quote,
+    Unsupported,
+)
+from lab.backends.offline.flaws import flaws_of
+from lab.clips import SIMULATED_MARK
+from lab.media import write_clip
+from lab.render import Motion, Scene, render
+from lab.shots import Shot
+from lab.takes import Take
+from lab.units import RATIOS, SHORT_SIDE_PX
+from lab.vision import subject_mask
+
+# Measured on two slow cores; only used to say how long a plan will take.
+_SECONDS_PER_MEGAPIXEL = 0.05
+_BYTES_PER_MEGAPIXEL = 25_000
+
+
+class OfflineBackend:
+    """Animates a still by moving its subject and its ground before a virtual camera.
+
+    The job holds the whole take and `fetch` renders it, so a job may be carried on anywhere and
+    rendering it again gives the same pixels. Costs nothing.
+    """
+
+    name = "offline"
+    capabilities = Capabilities(
+        duration_s=(0.1, 15.0),
+        duration_step_s=None,
+        aspect_ratios=tuple(RATIOS),
+        resolutions=tuple(SHORT_SIDE_PX),
+        fps=(24.0, 25.0, 30.0, 60.0),
+        seed=True,
+        lookup=True,
+        simulated=True,
+        renders_locally=True,
+        concurrency=1000,
+        poll_every_s=0.0,
+        options=(
+            Option(
+                name="flaws",
+                default=1.0,
+                says="how strongly it imitates the ways real models fail; 0 renders clean clips",
+                low=0.0,
+                high=3.0,
+            ),
+        ),
+    )
+
+    def quote(self, shot: Shot) -> Quote:
+        """Free; time and disk in proportion to the pixels."""
+        width, height = shot.settings.size_px
+        megapixels = width * height * shot.settings.frames / 1e6
+        return Quote(
+            low_usd=0.0,
+            high_usd=0.0,
+            seconds=_SECONDS_PER_MEGAPIXEL * megapixels,
+            bytes=round(_BYTES_PER_MEGAPIXEL * megapixels),
+        )
+
+    def ignored(self, shot: Shot) -> tuple[Unsupported, ...]:
+        """Moods, and subject actions other than ambient ones: it moves layers, not limbs."""
+        moods = [
+            Unsupported("mood", term.name, "a mood changes nothing in a local render")
+            for term in shot.prompt.of_kind("mood")
+        ]
+        actions = [
+            Unsupported("subject", term.name, "a local render cannot make the subject act")
+            for term in shot.prompt.of_kind("subject")
+            if term.ambient is None
+        ]
+        return (*actions, *moods)
+
+    def submit(self, take: Take) -> Job:
+        """Nothing is sent anywhere: the job is the take."""
+        return Job(self.name, f"offline-{take.id}", take.id, {"take": take.to_json()})
+
+    def lookup(self, take: Take) -> Lookup:
+        """Always found: submitting is a pure function."""
+        return self.submit(take)
+
+    def poll(self, jobs: Sequence[Job]) -> Mapping[str, JobStatus]:
+        """Every job is ready to be rendered."""
+        return {job.id: JobStatus(JobState.DONE, cost_usd=0.0) for job in jobs}
+
+    def fetch(self, job: Job, path: Path) -> Fetched:
+        """Render the take."""
+        take = Take.from_json(job.data["take"])
+        shot, settings = take.shot, take.shot.settings
+        seed = int.from_bytes(hashlib.sha256(take.noise_seed.encode()).digest()[:6])
+        rgb = shot.still.rgb()
+        mask = subject_mask(rgb)
+        scene = Scene.from_still(
+            rgb, mask, aspect_ratio=settings.aspect_ratio, resolution=settings.resolution
+        )
+        strength = float(settings.option("flaws", 1.0))
+        drawn = render(
+            scene,
+            Motion.from_prompt(shot.prompt),
+            frames=settings.frames,
+            fps=settings.fps,
+            seed=seed,
+            defects=flaws_of(shot, strength, seed),
+        )
+        write_clip(
+            path,
+            (frame.rgb for frame in drawn),
+            fps=settings.fps,
+            comment=f"{SIMULATED_MARK} offline renderer, flaws {strength:g}",
+        )
+        skipped = {item.value: item.says for item in self.ignored(shot)}
+        notes = ["simulated: rendered locally, no model involved"]
+        if not mask.measured:
+            notes.append(f"subject layer is the {mask.source}: {mask.note}")
+        return Fetched(
+            honoured=tuple(name for name in shot.prompt.terms if name not in skipped),
+            not_honoured=tuple(skipped.items()),
+            notes=tuple(notes),
+        )
+
+    def close(self) -> None:
+        """Nothing to let go of."""
