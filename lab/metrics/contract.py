@@ -1,0 +1,84 @@
+"""What a metric is, and what it leaves behind."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from lab.metrics.moment import Moment
+from lab.metrics.reference import Reference
+
+Direction = Literal["lower", "higher", "none"]
+
+
+@dataclass(frozen=True)
+class MetricSpec:
+    """The definition of one number.
+
+    name: a headline name ("flicker") or a part of one ("flicker.global"). unit, direction (which
+    way is better) and range (low, high) of the value. version grows when the definition changes;
+    values of different versions are never compared. ignores: what must not move it. reference: the
+    source of the idea.
+    """
+
+    name: str
+    unit: str
+    direction: Direction
+    says: str
+    ignores: str
+    reference: str
+    version: int = 1
+    low: float = 0.0
+    high: float = math.inf
+
+    @property
+    def headline(self) -> bool:
+        """True for the number that stands for the metric."""
+        return "." not in self.name
+
+
+@dataclass(frozen=True)
+class Score:
+    """A value on one clip: NaN with a reason where there is no data, never 0."""
+
+    name: str
+    value: float
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a metric leaves behind: scores, a value per frame for each series, and remarks.
+
+    series maps a series name (a headline or part name) to values by frame index.
+    """
+
+    scores: tuple[Score, ...]
+    series: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    note: str = ""
+
+
+class Tracker(Protocol):
+    """One metric's pass over one clip. Holds sums, never frames."""
+
+    def see(self, moment: Moment) -> None:
+        """Take in one frame with its past; called once a frame, in order."""
+
+    def result(self) -> Measured:
+        """Called once, after the last frame."""
+
+
+class Metric(Protocol):
+    """A definition that can be run: what it measures, and a fresh tracker for each clip."""
+
+    @property
+    def specs(self) -> tuple[MetricSpec, ...]:
+        """The headline's definition first, then its parts'."""
+
+    def start(self, reference: Reference | None) -> Tracker:
+        """Begin a clip. reference: the still's own facts; None when no still is given."""
+
+
+def absent(specs: tuple[MetricSpec, ...], reason: str) -> Measured:
+    """Every score of a metric as NaN, for one reason."""
+    return Measured(tuple(Score(spec.name, math.nan, reason) for spec in specs))

@@ -1,0 +1,109 @@
+"""Score a clip: one decode, every metric."""
+
+import math
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from lab.clips import Clip
+from lab.media import frames
+from lab.media.ahead import ahead
+from lab.metrics.contract import Metric, Score
+from lab.metrics.moment import ANALYSIS_SIDE_PX, moments
+from lab.metrics.reference import Reference
+from lab.stills import Still
+
+
+@dataclass(frozen=True)
+class ClipScores:
+    """Everything measured on one clip.
+
+    frames and duration_s are what was decoded, not what the file declares. scores hold headlines
+    and parts; series holds values by frame for each series name; times_s the time of every frame.
+    notes are one-line remarks on how far the numbers can be believed.
+    """
+
+    clip: Clip
+    still: Still | None
+    frames: int
+    duration_s: float
+    scores: tuple[Score, ...]
+    series: dict[str, dict[int, float]]
+    times_s: tuple[float, ...]
+    notes: tuple[str, ...]
+
+    def value(self, name: str) -> float:
+        """The value of a headline or part; NaN where there is no data."""
+        return next(score.value for score in self.scores if score.name == name)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; NaN becomes None."""
+        return {
+            "clip": str(self.clip.path),
+            "clip_sha256": self.clip.sha256,
+            "still": None if self.still is None else str(self.still.path),
+            "simulated": self.clip.simulated,
+            "width_px": self.clip.facts.width_px,
+            "height_px": self.clip.facts.height_px,
+            "fps": self.clip.facts.fps,
+            "frames": self.frames,
+            "duration_s": round(self.duration_s, 6),
+            "scores": {score.name: _plain(score.value) for score in self.scores},
+            "reasons": {score.name: score.reason for score in self.scores if score.reason},
+            "series": {
+                name: {str(index): _plain(value) for index, value in values.items()}
+                for name, values in self.series.items()
+            },
+            "times_s": [round(time_s, 6) for time_s in self.times_s],
+            "notes": list(self.notes),
+        }
+
+
+def measure(clip: str | Path, still: Still | None, metrics: Sequence[Metric]) -> ClipScores:
+    """Decode a clip once and score it by every metric. Memory does not grow with its length.
+
+    Raises ClipError for a file that cannot be decoded at all; a damaged tail becomes a note.
+    """
+    opened = Clip.open(clip)
+    reference = None if still is None else _reference(still)
+    trackers = [metric.start(reference) for metric in metrics]
+    times: list[float] = []
+    notes: list[str] = []
+    with closing(ahead(frames(opened.path, ANALYSIS_SIDE_PX))) as decoded:
+        for moment in moments(_noting(decoded, notes)):
+            times.append(moment.time_s)
+            for tracker in trackers:
+                tracker.see(moment)
+    results = [tracker.result() for tracker in trackers]
+    notes += [result.note for result in results if result.note]
+    step_s = times[-1] / (len(times) - 1) if len(times) > 1 else 1 / (opened.facts.fps or 25)
+    return ClipScores(
+        clip=opened,
+        still=still,
+        frames=len(times),
+        duration_s=times[-1] + step_s,
+        scores=tuple(score for result in results for score in result.scores),
+        series={name: dict(v) for result in results for name, v in result.series.items()},
+        times_s=tuple(times),
+        notes=tuple(notes),
+    )
+
+
+@lru_cache(maxsize=8)
+def _reference(still: Still) -> Reference:
+    """Kept, because a sweep has many clips of one still."""
+    return Reference.of(still.rgb(), is_still=True)
+
+
+def _noting(decoded: Any, notes: list[str]) -> Any:
+    for frame in decoded:
+        if frame.note:
+            notes.append(frame.note)
+        yield frame
+
+
+def _plain(value: float) -> float | None:
+    return None if math.isnan(value) else value
