@@ -1,0 +1,165 @@
+"""The sweep file: what may stand in it, and one line for every mistake."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from reprlib import Repr
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from lab.errors import SweepError, did_you_mean
+from lab.shots import MAX_DURATION_S, MAX_FPS
+from lab.units import RATIOS, SHORT_SIDE_PX
+
+MAX_FILE_BYTES = 1_000_000
+_REPR = Repr()
+_REPR.maxstring = _REPR.maxother = 60
+
+
+def _listed(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
+
+
+def _prompt(value: Any) -> Any:
+    return {"text": value} if isinstance(value, str) else value
+
+
+Strings = Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)]
+Duration = Annotated[float, Field(gt=0, le=MAX_DURATION_S, allow_inf_nan=False)]
+Rate = Annotated[float, Field(gt=0, le=MAX_FPS, allow_inf_nan=False)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+OptionValue = bool | int | float | str
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class PromptEntry(_Strict):
+    """Either written text, or lists of terms that multiply; "a+b" names two terms at once."""
+
+    text: str | None = Field(default=None, min_length=1)
+    name: str = ""
+    camera: Strings | None = None
+    subject: Strings | None = None
+    pace: Strings | None = None
+    mood: Strings | None = None
+
+
+class SettingsEntry(BaseModel):
+    """Settings, one value or a list of levels each; further names belong to the backend."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    __pydantic_extra__: dict[
+        str, Annotated[list[OptionValue], BeforeValidator(_listed), Field(min_length=1)]
+    ] = Field(init=False)
+
+    duration_s: Annotated[list[Duration], BeforeValidator(_listed), Field(min_length=1)] = [5.0]
+    aspect_ratio: Strings = ["16:9"]
+    resolution: Strings = ["720p"]
+    fps: Annotated[list[Rate], BeforeValidator(_listed), Field(min_length=1)] = [24.0]
+    seed: Annotated[list[Seed], BeforeValidator(_listed), Field(min_length=1)] | None = None
+
+
+class SweepDocument(_Strict):
+    """A whole sweep file."""
+
+    name: str = Field(default="", max_length=80)
+    question: str = Field(default="", max_length=500)
+    stills: Strings
+    prompts: Annotated[
+        list[Annotated[PromptEntry, BeforeValidator(_prompt)]],
+        BeforeValidator(_listed),
+        Field(min_length=1),
+    ]
+    settings: SettingsEntry = SettingsEntry()
+    zip: list[Strings] = []
+    repeats: int = Field(default=1, ge=1, le=1000)
+    backend: str = "offline"
+    budget_usd: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+
+
+def read_yaml(path: Path) -> Any:
+    """Plain data from a YAML 1.2 file, in which 16:9 and off are words, as written.
+
+    Raises SweepError for a file that is absent, too large or no YAML.
+    """
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise SweepError([f"{path}: larger than {MAX_FILE_BYTES // 1000} kB; not a sweep file"])
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SweepError([f"{path}: no such file"]) from None
+    except UnicodeDecodeError:
+        raise SweepError([f"{path}: not a text file; a sweep is written in YAML"]) from None
+    except OSError as error:
+        raise SweepError([f"{path}: cannot be read ({error.strerror})"]) from error
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        said = str(getattr(error, "problem", None) or "not valid YAML").splitlines()[0]
+        raise SweepError([f"{path}{where}: {said}"]) from error
+
+
+def parse(data: Any, source: str) -> SweepDocument:
+    """Check plain data. Raises SweepError with one line per mistake; `source` leads each line."""
+    if data is None:
+        raise SweepError([f"{source}: the sweep is empty; it needs stills and prompts"])
+    if not isinstance(data, Mapping):
+        raise SweepError(
+            [f"{source}: a sweep is a list of fields such as `stills:`, not {_shown(data)}"]
+        )
+    try:
+        document = SweepDocument.model_validate(data)
+    except ValidationError as error:
+        raise SweepError([f"{source}: {_told(item)}" for item in error.errors()]) from None
+    problems = [f"{source}: {problem}" for problem in _beyond_types(document)]
+    if problems:
+        raise SweepError(problems)
+    return document
+
+
+def _beyond_types(document: SweepDocument) -> Iterator[str]:
+    for number, entry in enumerate(document.prompts):
+        built = [entry.camera, entry.subject, entry.pace, entry.mood]
+        if entry.text and any(built):
+            yield f"prompts[{number}]: has both text and terms; write one or the other"
+        elif not entry.text and not any(built):
+            yield f"prompts[{number}]: is empty; give text, or camera, subject, pace, mood"
+    for field, accepted in (("aspect_ratio", RATIOS), ("resolution", SHORT_SIDE_PX)):
+        for number, value in enumerate(getattr(document.settings, field)):
+            if value not in accepted:
+                yield (
+                    f"settings.{field}[{number}]: {_shown(value)} is not accepted; "
+                    f"accepted: {', '.join(accepted)}"
+                )
+
+
+def _told(error: ErrorDetails) -> str:
+    """One mistake as: the field's path, the value, what would be accepted."""
+    place, *rest = error["loc"]
+    path = str(place) + "".join(
+        f"[{step}]" if isinstance(step, int) else f".{step}" for step in rest
+    )
+    if error["type"] == "extra_forbidden":
+        model = PromptEntry if path.startswith("prompts[") else SweepDocument
+        hint = did_you_mean(str(error["loc"][-1]), model.model_fields)
+        return f"{path}: no such field; {hint}"
+    if error["type"] == "missing":
+        return f"{path}: is missing and required"
+    if error["type"] == "model_type":
+        fields = PromptEntry if path.startswith("prompts[") else SettingsEntry
+        text = "text or " if fields is PromptEntry else ""
+        accepted = f"{text}fields ({', '.join(fields.model_fields)})"
+        return f"{path}: {_shown(error['input'])} should be {accepted}"
+    said = error["msg"].replace("Input should be", "should be")
+    return f"{path}: {_shown(error['input'])} {said[0].lower()}{said[1:]}"
+
+
+def _shown(value: Any) -> str:
+    return _REPR.repr(value)

@@ -1,0 +1,293 @@
+"""A sweep: what is varied, crossed or zipped into trials, and repeated into takes."""
+
+import glob
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any, Self
+
+from lab.backends import BACKENDS
+from lab.errors import PromptError, StillError, SweepError, did_you_mean
+from lab.files import content_id
+from lab.prompts import Prompt
+from lab.shots import Option, Shot, ShotSettings
+from lab.stills import Still
+from lab.sweeps.document import PromptEntry, SweepDocument, parse, read_yaml
+from lab.takes import Take
+
+MAX_TAKES = 100_000
+_SHOT_FACTORS = ("still", "prompt")
+_SETTING_FACTORS = ("duration_s", "aspect_ratio", "resolution", "fps", "seed")
+
+Level = Still | Prompt | Option | None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One cell of the design. factors hold what tables show: names and numbers by factor."""
+
+    index: int
+    shot: Shot
+    factors: Mapping[str, Option | None]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A checked sweep.
+
+    levels: for each factor its levels in order. zips: groups of factors that advance together;
+    all others are crossed. Build it with `Sweep.load(path)` or `Sweep.of(...)`.
+    """
+
+    name: str
+    question: str
+    levels: Mapping[str, tuple[Level, ...]]
+    zips: tuple[tuple[str, ...], ...]
+    repeats: int
+    backend: str
+    budget_usd: float | None
+
+    @classmethod
+    def load(
+        cls, path: str | Path, *, backend: str | None = None, budget_usd: float | None = None
+    ) -> Self:
+        """Read a sweep file. Stills are looked for beside the file.
+
+        backend and budget_usd, when given, replace what the file says. Raises SweepError with one
+        line for every mistake in it.
+        """
+        path = Path(path)
+        data = read_yaml(path)
+        if isinstance(data, dict):
+            data = {"name": path.stem, **data}
+            if backend is not None:
+                data["backend"] = backend
+            if budget_usd is not None:
+                data["budget_usd"] = budget_usd
+        return cls.from_document(parse(data, str(path)), path.parent, str(path))
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        stills: Sequence[str | Path],
+        prompts: Sequence[str | Mapping[str, Any]],
+        folder: str | Path = ".",
+        **fields: Any,
+    ) -> Self:
+        """A sweep from Python values: the same fields, the same checks as in a file."""
+        data = {"stills": [str(still) for still in stills], "prompts": list(prompts), **fields}
+        return cls.from_document(parse(data, "sweep"), Path(folder), "sweep")
+
+    @classmethod
+    def from_document(cls, document: SweepDocument, folder: Path, source: str) -> Self:
+        """Open the stills, build the prompts, and check the design as a whole."""
+        problems: list[str] = []
+        levels: dict[str, tuple[Level, ...]] = {
+            "still": tuple(_stills(document.stills, folder, problems)),
+            "prompt": tuple(_prompts(document.prompts, problems)),
+            **_settings(document, problems),
+        }
+        zips = tuple(tuple(group) for group in document.zip)
+        problems += _zip_problems(zips, levels)
+        if problems:
+            raise SweepError([f"{source}: {problem}" for problem in problems])
+        sweep = cls(
+            name=document.name,
+            question=document.question,
+            levels=levels,
+            zips=zips,
+            repeats=document.repeats,
+            backend=document.backend,
+            budget_usd=document.budget_usd,
+        )
+        count = sweep._cells() * sweep.repeats
+        if count > MAX_TAKES:
+            raise SweepError([f"{source}: makes {count} takes; at most {MAX_TAKES}"])
+        return sweep
+
+    @property
+    def varied(self) -> tuple[str, ...]:
+        """Factors with more than one level."""
+        return tuple(name for name, levels in self.levels.items() if len(levels) > 1)
+
+    def trials(self) -> tuple[Trial, ...]:
+        """Every cell of the design, stills slowest, so that a still's variants stay together."""
+        return tuple(_trial(index, cell) for index, cell in enumerate(self._grid()))
+
+    def takes(self) -> tuple[tuple[Trial, Take], ...]:
+        """Every take with its trial: whole repeats one after the other, stills within them."""
+        trials = self.trials()
+        return tuple(
+            (trial, Take(trial.shot, self.backend, repeat))
+            for repeat in range(1, self.repeats + 1)
+            for trial in trials
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The design as plain data: what two runs must agree on to be the same experiment."""
+        return {
+            "name": self.name,
+            "question": self.question,
+            "levels": {
+                name: [_shown(level) for level in levels] for name, levels in self.levels.items()
+            },
+            "zip": [list(group) for group in self.zips],
+            "repeats": self.repeats,
+            "backend": self.backend,
+            "budget_usd": self.budget_usd,
+        }
+
+    @property
+    def id(self) -> str:
+        """12 hex digits made from the takes it asks for."""
+        return content_id([take.id for _, take in self.takes()])
+
+    def _cells(self) -> int:
+        cells = 1
+        for group in self._groups():
+            cells *= len(self.levels[group[0]])
+        return cells
+
+    def _groups(self) -> list[tuple[str, ...]]:
+        zipped = {name for group in self.zips for name in group}
+        loose = [(name,) for name in self.levels if name not in zipped]
+        return sorted([*self.zips, *loose], key=lambda group: "still" not in group)
+
+    def _grid(self) -> Iterator[dict[str, Level]]:
+        axes = []
+        for group in self._groups():
+            rows = zip(*(self.levels[name] for name in group), strict=True)
+            axes.append([dict(zip(group, row, strict=True)) for row in rows])
+        for combination in product(*axes):
+            cell: dict[str, Level] = {}
+            for part in combination:
+                cell.update(part)
+            yield cell
+
+
+def _trial(index: int, cell: Mapping[str, Level]) -> Trial:
+    still, prompt = cell["still"], cell["prompt"]
+    assert isinstance(still, Still)
+    assert isinstance(prompt, Prompt)
+    plain = {name: level for name, level in cell.items() if name not in _SHOT_FACTORS}
+    options = {name: plain.pop(name) for name in list(plain) if name not in _SETTING_FACTORS}
+    settings = ShotSettings.from_json({**plain, "options": options})
+    factors = {
+        "still": still.name,
+        "prompt": prompt.label,
+        **prompt.factors(),
+        **{name: plain[name] for name in _SETTING_FACTORS},
+        **options,
+    }
+    return Trial(index, Shot(still, prompt, settings), factors)  # type: ignore[arg-type]
+
+
+def _shown(level: Level) -> Any:
+    if isinstance(level, Still):
+        return {"name": level.name, "sha256": level.sha256}
+    if isinstance(level, Prompt):
+        return {"text": level.text, "name": level.name}
+    return level
+
+
+def _stills(patterns: Sequence[str], folder: Path, problems: list[str]) -> Iterator[Still]:
+    seen: dict[str, str] = {}
+    names: dict[str, str] = {}
+    for number, pattern in enumerate(patterns):
+        where = f"stills[{number}]"
+        whole = str(folder / Path(pattern).expanduser())
+        paths = sorted(glob.glob(whole)) if glob.has_magic(pattern) else [whole]
+        if not paths:
+            problems.append(f"{where}: {pattern!r} matches no file in {folder}")
+        for path in paths:
+            try:
+                still = Still.open(path)
+            except StillError as error:
+                problems.append(f"{where}: {error}")
+                continue
+            if still.sha256 in seen:
+                problems.append(f"{where}: {path} is the same picture as {seen[still.sha256]}")
+            elif still.name in names:
+                problems.append(
+                    f"{where}: {path} has the same name as {names[still.name]}; rename one"
+                )
+            else:
+                seen[still.sha256] = names[still.name] = path
+                yield still
+
+
+def _prompts(entries: Sequence[PromptEntry], problems: list[str]) -> Iterator[Prompt]:
+    texts: dict[str, str] = {}
+    labels: dict[str, str] = {}
+    for number, entry in enumerate(entries):
+        where = f"prompts[{number}]"
+        try:
+            built = list(_expanded(entry))
+        except PromptError as error:
+            problems.append(f"{where}: {error}")
+            continue
+        for prompt in built:
+            if prompt.text in texts:
+                problems.append(f"{where}: {prompt.text!r} already stands in {texts[prompt.text]}")
+            elif prompt.label in labels:
+                problems.append(
+                    f"{where}: is called {prompt.label!r} like {labels[prompt.label]}; name it"
+                )
+            else:
+                texts[prompt.text] = labels[prompt.label] = where
+                yield prompt
+
+
+def _expanded(entry: PromptEntry) -> Iterator[Prompt]:
+    if entry.text:
+        yield Prompt.written(entry.text, entry.name)
+        return
+    lists = [entry.camera or [""], entry.subject or [""], entry.pace or [""], entry.mood or [""]]
+    several = len(lists[0]) * len(lists[1]) * len(lists[2]) * len(lists[3]) > 1
+    for camera, subject, pace, mood in product(*lists):
+        said = ", ".join(part for part in (camera, subject, pace, mood) if part)
+        name = f"{entry.name}: {said}" if entry.name and several else entry.name
+        yield Prompt.of(camera.split("+"), subject.split("+"), pace=pace, mood=mood, name=name)
+
+
+def _settings(document: SweepDocument, problems: list[str]) -> dict[str, tuple[Level, ...]]:
+    settings = document.settings
+    levels: dict[str, tuple[Level, ...]] = {
+        name: tuple(getattr(settings, name) or [None]) for name in _SETTING_FACTORS
+    }
+    if document.backend not in BACKENDS:
+        hint = did_you_mean(document.backend, BACKENDS)
+        problems.append(f"backend: {document.backend!r} does not exist; {hint}")
+        return levels
+    own = [option.name for option in BACKENDS[document.backend].capabilities.options]
+    for name, values in (settings.model_extra or {}).items():
+        if name not in own:
+            hint = did_you_mean(name, [*_SETTING_FACTORS, *own])
+            problems.append(f"settings.{name}: no such setting; {hint}")
+        else:
+            levels[name] = tuple(values)
+    for name, given in levels.items():
+        if len(set(given)) < len(given):
+            problems.append(f"settings.{name}: {list(given)} names a level twice")
+    return levels
+
+
+def _zip_problems(
+    zips: Sequence[Sequence[str]], levels: Mapping[str, Sequence[Level]]
+) -> Iterator[str]:
+    named: set[str] = set()
+    for number, group in enumerate(zips):
+        where = f"zip[{number}]"
+        unknown = [name for name in group if name not in levels]
+        for name in unknown:
+            yield f"{where}: {name!r} is no factor; {did_you_mean(name, levels)}"
+        for name in group:
+            if name in named:
+                yield f"{where}: {name!r} is zipped twice"
+            named.add(name)
+        sizes = {name: len(levels[name]) for name in group if name in levels}
+        if not unknown and len(set(sizes.values())) > 1:
+            listed = ", ".join(f"{name} has {size}" for name, size in sizes.items())
+            yield f"{where}: zipped factors need equally many levels, but {listed}"
