@@ -86,6 +86,10 @@ class WeightsError(LabError):
     """Model weights cannot be had. The one line says why; callers fall back and say so."""
 
 
+class Interrupted(KeyboardInterrupt):
+    """Somebody pressed Ctrl-C; the message says how far it got and how to go on."""
+
+
 def did_you_mean(wrong: str, accepted: Iterable[str]) -> str:
     """One clause that names the nearest accepted word, or lists what is accepted."""
     names = sorted(accepted)

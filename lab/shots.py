@@ -36,6 +36,7 @@ class ShotSettings:
         # 24 and 24.0 are the same rate, and must give a take the same id.
         object.__setattr__(self, "duration_s", float(self.duration_s))
         object.__setattr__(self, "fps", float(self.fps))
+        object.__setattr__(self, "options", tuple(sorted(self.options, key=lambda pair: pair[0])))
         frame_size(self.aspect_ratio, self.resolution)
         for name, value, most in (
             ("duration_s", self.duration_s, MAX_DURATION_S),
@@ -65,7 +66,7 @@ class ShotSettings:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Inverse of `to_json`."""
-        return cls(**{**data, "options": tuple(sorted(data["options"].items()))})
+        return cls(**{**data, "options": tuple(data["options"].items())})
 
 
 @dataclass(frozen=True)

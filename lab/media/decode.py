@@ -40,6 +40,7 @@ def frames(path: Path, short_side_px: int | None = None) -> Iterator[Frame]:
     """
     path = Path(path)
     held: Frame | None = None
+    shown_s = 0.0
     with opened(path) as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
@@ -69,6 +70,13 @@ def frames(path: Path, short_side_px: int | None = None) -> Iterator[Frame]:
             else:
                 time_s = float((picture.pts - first_pts) * picture.time_base)
             held = Frame(index, time_s, _upright_rgb(picture, short_side_px))
+            shown_s = max(float((picture.duration or 0) * (picture.time_base or 0)), 1 / fps)
+        if held is not None and not held.note and stream.duration and stream.time_base:
+            # A file cut off behind its header ends like a whole one; only its length tells.
+            missing_s = float(stream.duration * stream.time_base) - held.time_s - shown_s
+            if missing_s > 0.5 / fps:
+                note = f"ends after frame {held.index}; {missing_s:.2f} s more were announced"
+                held = Frame(held.index, held.time_s, held.rgb, note)
     if held is None:
         raise ClipError(f"{path}: holds no frame that can be decoded")
     yield held

@@ -12,7 +12,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorPrimaries, Colorspace, ColorTrc
 from numpy.typing import NDArray
 
-from lab.errors import FetchError
+from lab.errors import FetchError, RunFolderError
 from lab.files import written_whole
 from lab.media.ahead import ahead
 
@@ -30,20 +30,28 @@ def write_clip(
     """Encode RGB frames (height and width even) as H.264 4:2:0 BT.709 MP4; return how many.
 
     `crf` is x264's quality, 0 lossless to 51; `threads` 0 lets the encoder choose. The file
-    appears under its name only when it is complete. Raises FetchError when the disk is full or
-    refuses, and ValueError when there is no frame.
+    appears under its name only when it is complete. Raises RunFolderError when the disk is
+    full, FetchError when it refuses otherwise, and ValueError when there is no frame.
     """
     path = Path(path)
     try:
         with (
             written_whole(path) as part,
-            av.open(str(part), "w", format="mp4") as container,
+            av.open(
+                f"file:{part}",  # or FFmpeg takes a colon in the name for a protocol
+                "w",
+                format="mp4",
+                container_options={"movflags": "+faststart"},
+            ) as container,
             closing(ahead(pictures)) as drawn,
         ):
             count = _encode(container, drawn, fps, crf, preset, threads, comment)
     except OSError as error:  # FFmpeg's own errors are OSErrors too
-        reason = "the disk is full" if error.errno == errno.ENOSPC else error.strerror
-        raise FetchError(f"{path}: cannot be written ({reason})") from error
+        if error.errno == errno.ENOSPC:
+            raise RunFolderError(
+                f"{path.parent}: the disk is full; free space and go on"
+            ) from error
+        raise FetchError(f"{path}: cannot be written ({error.strerror})") from error
     return count
 
 
@@ -65,7 +73,7 @@ def _encode(
             stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
             stream.height, stream.width = rgb.shape[:2]
             stream.pix_fmt = "yuv420p"
-            stream.options = {"crf": str(crf), "preset": preset, "movflags": "+faststart"}
+            stream.options = {"crf": str(crf), "preset": preset}
             context = stream.codec_context
             context.thread_count = threads
             context.colorspace = Colorspace.ITU709

@@ -1,6 +1,7 @@
 """Open still images that a stranger may have made, within stated bounds."""
 
 import io
+import struct
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -61,6 +62,7 @@ def decode_image(data: bytes, name: str) -> OpenedImage:
         with warnings.catch_warnings():
             # Our own bound is checked below, before any pixel is decoded.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore", UserWarning)  # remarks on EXIF nobody here reads
             image = Image.open(io.BytesIO(data), formats=FORMATS)
             width, height = image.size
             if width * height > MAX_IMAGE_PIXELS:
@@ -73,15 +75,15 @@ def decode_image(data: bytes, name: str) -> OpenedImage:
                     f"{name}: {width}x{height} px is too small; each side needs {MIN_SIDE_PX} px"
                 )
             image.load()
+            return _upright_opaque_rgb(image)
     except Image.DecompressionBombError:
         raise StillError(
             f"{name}: too many pixels; at most {MAX_IMAGE_PIXELS // 1_000_000} megapixels"
         ) from None
     except UnidentifiedImageError:
         raise StillError(f"{name}: not an image; accepted are JPEG, PNG and WebP") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
         raise StillError(f"{name}: broken image ({error}); save it again") from error
-    return _upright_opaque_rgb(image)
 
 
 def _upright_opaque_rgb(image: Image.Image) -> OpenedImage:

@@ -72,7 +72,8 @@ def opened(path: Path) -> Iterator[av.container.InputContainer]:
     """The clip's container with its kind forced; FFmpeg's errors become ClipError."""
     kind = sniff_container(path)
     try:
-        with av.open(str(path), format=kind) as container:
+        # "file:", or a colon in the name is taken for a protocol that opens something else.
+        with av.open(f"file:{path}", format=kind, metadata_errors="replace") as container:
             if not container.streams.video:
                 raise ClipError(f"{path}: holds no video stream")
             context = container.streams.video[0].codec_context

@@ -99,17 +99,16 @@ def find_term(name: str, kind: Kind) -> Term:
 def recognise(text: str) -> tuple[Term, ...]:
     """The terms that a written prompt uses, in the order they appear; longest wording wins."""
     plain = f" {_plain(text)} "
-    found: list[tuple[int, Term]] = []
+    first: dict[str, int] = {}
     for wording, term in _wordings():
         needle = f" {wording} "
         start = plain.find(needle)
         while start >= 0:
-            if term not in [seen for _, seen in found]:
-                found.append((start, term))
+            first[term.name] = min(start, first.get(term.name, start))
             # Blanked out, so that a shorter wording inside this one is not found again.
             plain = plain[: start + 1] + "\0" * len(wording) + plain[start + 1 + len(wording) :]
             start = plain.find(needle)
-    return tuple(term for _, term in sorted(found, key=lambda pair: pair[0]))
+    return tuple(vocabulary()[name] for name in sorted(first, key=first.__getitem__))
 
 
 @cache

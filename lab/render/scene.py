@@ -93,8 +93,12 @@ def _subject_over(
     canvas: NDArray[np.uint8], ground: NDArray[np.uint8], alpha: NDArray[np.float32]
 ) -> NDArray[np.uint8]:
     share = (alpha * 255).round().astype(np.uint8)
-    behind = _behind(ground, share)
-    colours = cv2.subtract(canvas, behind)
+    # Where the still is darker than the ground seen through, the subject has to hide more of it.
+    too_light = (cv2.subtract(_behind(ground, share), canvas) > 1).any(axis=2)
+    let_through = cv2.divide(canvas, ground, scale=255)
+    let_through[canvas >= ground] = 255
+    share[too_light] = 255 - let_through.min(axis=2)[too_light]
+    colours = cv2.subtract(canvas, _behind(ground, share))
     return np.dstack([colours, share])
 
 

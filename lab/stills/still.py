@@ -1,7 +1,7 @@
 """One input image."""
 
 import html
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,7 +20,7 @@ class Still:
     file's pixels ("alpha laid on white"). Two stills are the same when their content is.
     """
 
-    path: Path
+    path: Path = field(compare=False)
     sha256: str
     width_px: int
     height_px: int

@@ -1,7 +1,9 @@
 """The part of a flow field that one camera explains: a robust affine fit."""
 
+import math
 from functools import lru_cache
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,15 +24,15 @@ def fit_affine(flow: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[n
     """The affine motion that most of a flow field follows.
 
     flow: (height, width, 2) in pixels; valid: (height, width). Least squares reweighted by
-    Tukey's biweight, on an even subset of at most 4000 points. Returns a (2, 3) matrix M so that
+    Tukey's biweight, on a square lattice of at most 4000 points. Returns a (2, 3) matrix M so that
     M @ (x, y, 1) is the flow at (x, y); None when fewer than 50 points are valid.
     """
-    rows, columns = np.nonzero(valid)
+    height, width = flow.shape[:2]
+    step = math.ceil(math.sqrt(height * width / _MAX_POINTS))
+    rows, columns = np.nonzero(valid[::step, ::step])
     if rows.size < 50:
         return None
-    step = -(-rows.size // _MAX_POINTS)
-    rows, columns = rows[::step], columns[::step]
-    height, width = flow.shape[:2]
+    rows, columns = rows * step, columns * step
     # Centred and scaled to about one, so that the normal equations stay well conditioned.
     scale = max(height, width)
     basis = np.stack(
@@ -53,6 +55,5 @@ def fit_affine(flow: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[n
 
 def apply_affine(matrix: NDArray[np.float64], height: int, width: int) -> NDArray[np.float32]:
     """The flow field, (height, width, 2) float32, of an affine motion fitted by `fit_affine`."""
-    points = grid(height, width)
-    field = points @ matrix[:, :2].T.astype(np.float32) + matrix[:, 2].astype(np.float32)
-    return field.astype(np.float32)
+    field: NDArray[np.float32] = cv2.transform(grid(height, width), matrix)
+    return field

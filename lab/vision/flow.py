@@ -1,6 +1,6 @@
 """Dense optical flow and what can be believed of it."""
 
-from functools import cache
+import threading
 from typing import TypeVar
 
 import cv2
@@ -12,9 +12,14 @@ from lab.vision.camera import grid
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 
-@cache
+# An instance writes into buffers of its own while it works, so each thread has one.
+_own = threading.local()
+
+
 def _dis() -> cv2.DISOpticalFlow:
-    return cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    if not hasattr(_own, "dis"):
+        _own.dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    return _own.dis
 
 
 def dense_flow(source: NDArray[np.uint8], target: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -49,14 +54,25 @@ def consistent(forward: NDArray[np.float32], backward: NDArray[np.float32]) -> N
     The bound of Sundaram, Brox and Keutzer (ECCV 2010): |F + B(p + F)|² < 0.01(|F|² + |B|²) + 0.5.
     """
     returned = backward_warp(backward, forward)
-    gap = ((forward + returned) ** 2).sum(axis=2)
-    size = (forward**2).sum(axis=2) + (returned**2).sum(axis=2)
+    gap = _squared_length(cv2.add(forward, returned))
+    size = cv2.add(_squared_length(forward), _squared_length(returned))
     height, width = forward.shape[:2]
-    where = grid(height, width) + forward
-    inside = (
-        (where[..., 0] >= 0)
-        & (where[..., 0] <= width - 1)
-        & (where[..., 1] >= 0)
-        & (where[..., 1] <= height - 1)
-    )
-    return (gap < 0.01 * size + 0.5) & inside
+    where = cv2.add(grid(height, width), forward)
+    inside = cv2.inRange(where, (0, 0), (width - 1, height - 1))
+    return (gap < 0.01 * size + 0.5) & (inside > 0)
+
+
+def length(flow: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Length of every flow vector in pixels, (height, width) float32."""
+    across, down = cv2.split(flow)
+    return cv2.magnitude(across, down)
+
+
+def masked_mean(values: NDArray[np.float32], valid: NDArray[np.bool_]) -> float:
+    """Mean of a (height, width) field over the valid pixels; 0 when there is none."""
+    return float(cv2.mean(values, valid.view(np.uint8))[0])
+
+
+def _squared_length(flow: NDArray[np.float32]) -> NDArray[np.float32]:
+    across, down = cv2.split(flow)
+    return cv2.add(cv2.multiply(across, across), cv2.multiply(down, down))

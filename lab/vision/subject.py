@@ -1,5 +1,6 @@
 """Where the subject of a picture is."""
 
+import threading
 from dataclasses import dataclass
 from functools import cache
 
@@ -16,6 +17,7 @@ _STD = np.array([0.229, 0.224, 0.225], np.float32)
 # Below these the network saw no dominant subject (a beach without people reads area .00, peak .83).
 _MIN_PEAK = 0.9
 _MIN_AREA = 0.01
+_one_at_a_time = threading.Lock()  # a network keeps its input and buffers in itself
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +51,8 @@ def subject_mask(rgb: NDArray[np.uint8]) -> SubjectMask:
         net = _network()
     except WeightsError as error:
         return SubjectMask(_centre_prior(rgb), "centre prior", str(error))
-    raw = _infer(net, rgb)
+    with _one_at_a_time:
+        raw = _infer(net, rgb)
     alpha = np.clip(_refine(cv2.resize(raw, rgb.shape[1::-1]), rgb), 0, 1)
     if raw.max() < _MIN_PEAK or (raw > 0.5).mean() < _MIN_AREA:
         return SubjectMask(_centre_prior(rgb), "centre prior", "no dominant subject seen")
