@@ -1,0 +1,110 @@
+"""Where everything of a run lies, and who may write there."""
+
+import json
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from lab.errors import BusyError, RunFolderError
+from lab.files import make_writable_folder, remove_parts, sha256_file, write_json, written_whole
+from lab.stills import Still
+from lab.units import bytes_text
+
+
+class RunFolder:
+    """The layout of one run.
+
+    ledger.sqlite, stills/ (copies, so that the folder can be moved), clips/<take_id>.mp4,
+    measures/<take_id>.json, proxies/, and the tables and reports made from them.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.ledger = self.path / "ledger.sqlite"
+        self.stills = self.path / "stills"
+        self.clips = self.path / "clips"
+        self.measures = self.path / "measures"
+        self.proxies = self.path / "proxies"
+
+    @property
+    def exists(self) -> bool:
+        """True when a run was begun here."""
+        return self.ledger.is_file()
+
+    def check(self) -> None:
+        """Raise RunFolderError unless a run was begun here."""
+        if not self.exists:
+            raise RunFolderError(
+                f"{self.path}: holds no run; make one with `lab run SWEEP.yaml --out {self.path}`"
+            )
+
+    def make(self) -> None:
+        """Create the folder and what it holds. Refuses a folder full of something else."""
+        if self.path.is_dir() and not self.exists:
+            strangers = [entry.name for entry in self.path.iterdir() if entry.name != "run.lock"]
+            if strangers:
+                raise RunFolderError(
+                    f"{self.path}: holds {strangers[0]!r} and no run; name an empty or new folder"
+                )
+        for folder in (self.path, self.stills, self.clips, self.measures, self.proxies):
+            make_writable_folder(folder)
+            remove_parts(folder)
+
+    def clip(self, take_id: str) -> Path:
+        """Where a take's clip lies once it is here."""
+        return self.clips / f"{take_id}.mp4"
+
+    def measure(self, take_id: str) -> Path:
+        """Where a take's scores lie once it is measured."""
+        return self.measures / f"{take_id}.json"
+
+    def keep(self, still: Still) -> Still:
+        """The still as the ledger names it: a copy in this folder, by a path relative to it."""
+        copy = self.stills / f"{still.name}-{still.sha256[:8]}{still.path.suffix.lower()}"
+        if not copy.is_file() or sha256_file(copy) != still.sha256:
+            with written_whole(copy) as part:
+                shutil.copyfile(still.path, part)
+        return still.at(copy.relative_to(self.path))
+
+    def locate(self, still: Still) -> Still:
+        """A still from the ledger, its path made absolute again."""
+        return still.at((self.path / still.path).resolve())
+
+    def check_space(self, needed: int) -> None:
+        """Raise RunFolderError when the disk has less than the bytes needed."""
+        free = shutil.disk_usage(self.path).free
+        if free < needed:
+            raise RunFolderError(
+                f"{self.path}: about {bytes_text(needed)} are needed and {bytes_text(free)} are "
+                "free; free space or name another folder"
+            )
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Be the one runner of this folder. Raises BusyError naming the one that is already."""
+        lock = FileLock(self.path / "run.lock", timeout=0)
+        owner = self.path / "run.owner.json"
+        try:
+            lock.acquire()
+        except Timeout:
+            raise BusyError(f"{self.path}: {_owner_text(owner)} is running here; wait") from None
+        try:
+            since = datetime.now().astimezone().isoformat(timespec="seconds")
+            write_json(owner, {"pid": os.getpid(), "host": platform.node(), "since": since})
+            yield
+        finally:
+            owner.unlink(missing_ok=True)
+            lock.release()
+
+
+def _owner_text(path: Path) -> str:
+    with suppress(OSError, ValueError, KeyError):
+        owner = json.loads(path.read_text(encoding="utf-8"))
+        return f"process {owner['pid']} on {owner['host']} (since {owner['since']})"
+    return "another process"

@@ -1,0 +1,313 @@
+"""What happened, for ever: an SQLite file of events, and each take's state as their fold.
+
+One writer, any number of readers. Every change is one transaction that appends an event and
+updates the take's row; `verify` folds all events again and compares. Nothing is ever deleted.
+"""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Self
+
+from lab.backends import Job
+from lab.errors import RunFolderError
+from lab.takes import Take
+
+SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE takes (
+    take_id TEXT PRIMARY KEY,
+    position INTEGER NOT NULL,
+    trial INTEGER NOT NULL,
+    repeat INTEGER NOT NULL,
+    factors TEXT NOT NULL,
+    take TEXT NOT NULL,
+    state TEXT NOT NULL,
+    job TEXT,
+    message TEXT NOT NULL,
+    cost_usd REAL,
+    fetches INTEGER NOT NULL,
+    clip TEXT
+);
+CREATE TABLE events (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    at TEXT NOT NULL,
+    take_id TEXT NOT NULL REFERENCES takes,
+    kind TEXT NOT NULL,
+    data TEXT NOT NULL
+);
+CREATE INDEX events_by_take ON events (take_id, seq);
+"""
+
+
+class TakeState(StrEnum):
+    """Where a take is.
+
+    planned: not asked for. submitting: the intent is written, the request may or may not have left.
+    waiting: the backend has it. ready: its clip can be fetched. fetched: the clip is here.
+    failed, refused: the backend's last word. uncertain: it may have been bought; a person decides.
+    """
+
+    PLANNED = "planned"
+    SUBMITTING = "submitting"
+    WAITING = "waiting"
+    READY = "ready"
+    FETCHED = "fetched"
+    FAILED = "failed"
+    REFUSED = "refused"
+    UNCERTAIN = "uncertain"
+
+    @property
+    def settled(self) -> bool:
+        """True when running again would do nothing more for this take."""
+        return self in (self.FETCHED, self.FAILED, self.REFUSED, self.UNCERTAIN)
+
+
+_STATE_AFTER = {
+    "submitting": TakeState.SUBMITTING,
+    "not_submitted": TakeState.PLANNED,
+    "submitted": TakeState.WAITING,
+    "uncertain": TakeState.UNCERTAIN,
+    "refused": TakeState.REFUSED,
+    "failed": TakeState.FAILED,
+    "ready": TakeState.READY,
+    "fetch_failed": TakeState.READY,
+    "fetched": TakeState.FETCHED,
+}
+
+
+@dataclass(frozen=True)
+class TakeRow:
+    """A take and what is known of it.
+
+    take's still has a path relative to the run folder. message: the last reason given. clip: the
+    hash, size and requests honoured of a fetched clip. fetches: failed attempts to fetch.
+    """
+
+    take_id: str
+    position: int
+    trial: int
+    repeat: int
+    factors: Mapping[str, Any]
+    take: Take
+    state: TakeState = TakeState.PLANNED
+    job: Job | None = None
+    message: str = ""
+    cost_usd: float | None = None
+    fetches: int = 0
+    clip: Mapping[str, Any] | None = None
+
+
+def fold(row: TakeRow, kind: str, data: Mapping[str, Any]) -> TakeRow:
+    """The row after an event. Pure; an unknown kind is a KeyError."""
+    row = replace(row, state=_STATE_AFTER[kind], message=str(data.get("message", "")))
+    if kind == "submitted":
+        row = replace(row, job=Job.from_json(data["job"]))
+    if kind == "fetch_failed":
+        row = replace(row, fetches=row.fetches + 1)
+    if kind == "fetched":
+        row = replace(row, clip=data["clip"])
+    if data.get("cost_usd") is not None:
+        row = replace(row, cost_usd=float(data["cost_usd"]))
+    return row
+
+
+class Ledger:
+    """An open ledger. Use `Ledger.create`, `Ledger.write` or `Ledger.read`, in a `with` block."""
+
+    def __init__(self, connection: sqlite3.Connection, now: Callable[[], datetime]) -> None:
+        self._connection = connection
+        self._now = now
+
+    @classmethod
+    def write(cls, path: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Self:
+        """Open for writing; made if it does not exist."""
+        fresh = not path.exists()
+        connection = _connected(path, str(path), uri=False)
+        with _translated(path):
+            connection.execute("PRAGMA journal_mode = WAL")
+            # Money is at stake: an event is on the disk before the request it announces is sent.
+            connection.execute("PRAGMA synchronous = FULL")
+            if fresh:
+                connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = 1; COMMIT;")
+            _check_version(connection, path)
+        return cls(connection, now)
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Open for reading only; a writer may be at work meanwhile."""
+        if not path.is_file():
+            raise RunFolderError(f"{path.parent}: holds no run")
+        connection = _connected(path, f"{path.resolve().as_uri()}?mode=ro", uri=True)
+        with _translated(path):
+            _check_version(connection, path)
+        return cls(connection, lambda: datetime.now(UTC))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def fact(self, name: str) -> Any:
+        """A fact about the run as a whole (sweep, provenance), or None."""
+        found = self._connection.execute("SELECT value FROM facts WHERE name = ?", (name,))
+        row = found.fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def set_fact(self, name: str, value: Any) -> None:
+        """Write a fact about the run as a whole."""
+        with self._connection:
+            self._connection.execute(
+                "INSERT INTO facts VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = ?2",
+                (name, _json(value)),
+            )
+
+    def add(self, rows: Iterable[TakeRow]) -> None:
+        """Add planned takes, all or none; those already here are left as they are."""
+        with self._connection:
+            self._connection.executemany(
+                "INSERT OR IGNORE INTO takes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [_columns(row) for row in rows],
+            )
+
+    def record(self, take_id: str, kind: str, **data: Any) -> TakeRow:
+        """Append an event and return the take's row after it; on disk when this returns."""
+        row = fold(self.take(take_id), kind, data)
+        with self._connection:
+            self._connection.execute(
+                "INSERT INTO events (at, take_id, kind, data) VALUES (?, ?, ?, ?)",
+                (self._now().isoformat(), take_id, kind, _json(data)),
+            )
+            self._connection.execute(
+                "UPDATE takes SET state = ?, job = ?, message = ?, cost_usd = ?, fetches = ?, "
+                "clip = ? WHERE take_id = ?",
+                (*_columns(row)[6:], take_id),
+            )
+        return row
+
+    def take(self, take_id: str) -> TakeRow:
+        """One take's row. Raises KeyError if it is not here."""
+        found = self._connection.execute("SELECT * FROM takes WHERE take_id = ?", (take_id,))
+        row = found.fetchone()
+        if row is None:
+            raise KeyError(take_id)
+        return _row(row)
+
+    def takes(self) -> list[TakeRow]:
+        """Every take in the order of the design."""
+        found = self._connection.execute("SELECT * FROM takes ORDER BY position")
+        return [_row(row) for row in found]
+
+    def states(self) -> dict[str, TakeState]:
+        """Every take's state, by id."""
+        found = self._connection.execute("SELECT take_id, state FROM takes ORDER BY position")
+        return {take_id: TakeState(state) for take_id, state in found}
+
+    def spent_usd(self) -> float:
+        """What the takes have cost so far, as far as the backend has said."""
+        found = self._connection.execute("SELECT COALESCE(SUM(cost_usd), 0) FROM takes")
+        return float(found.fetchone()[0])
+
+    def events(self, take_id: str | None = None) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
+        """(time, take id, kind, data) of every event, or of one take's, oldest first."""
+        found = self._connection.execute(
+            "SELECT at, take_id, kind, data FROM events WHERE ?1 IS NULL OR take_id = ?1 "
+            "ORDER BY seq",
+            (take_id,),
+        )
+        return ((at, take, kind, json.loads(data)) for at, take, kind, data in found)
+
+    def verify(self) -> None:
+        """Fold all events again; raise RunFolderError naming a take whose row disagrees."""
+        fresh = {
+            row.take_id: replace(
+                row,
+                state=TakeState.PLANNED,
+                job=None,
+                message="",
+                cost_usd=None,
+                fetches=0,
+                clip=None,
+            )
+            for row in self.takes()
+        }
+        for _, take_id, kind, data in self.events():
+            fresh[take_id] = fold(fresh[take_id], kind, data)
+        for row in self.takes():
+            if row != fresh[row.take_id]:
+                raise RunFolderError(f"ledger: take {row.take_id} disagrees with its events")
+
+
+def _connected(path: Path, address: str, *, uri: bool) -> sqlite3.Connection:
+    with _translated(path):
+        return sqlite3.connect(address, uri=uri, timeout=30)
+    raise AssertionError
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise RunFolderError(f"{path}: not a usable ledger ({error})") from error
+
+
+def _check_version(connection: sqlite3.Connection, path: Path) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version != SCHEMA_VERSION:
+        raise RunFolderError(
+            f"{path}: ledger version {version} and this i2v-lab reads {SCHEMA_VERSION}; "
+            "update i2v-lab"
+        )
+
+
+def _columns(row: TakeRow) -> tuple[Any, ...]:
+    return (
+        row.take_id,
+        row.position,
+        row.trial,
+        row.repeat,
+        _json(row.factors),
+        _json(row.take.to_json()),
+        row.state.value,
+        None if row.job is None else _json(row.job.to_json()),
+        row.message,
+        row.cost_usd,
+        row.fetches,
+        None if row.clip is None else _json(row.clip),
+    )
+
+
+def _row(columns: tuple[Any, ...]) -> TakeRow:
+    take_id, position, trial, repeat, factors, take, state, job, message, cost, fetches, clip = (
+        columns
+    )
+    return TakeRow(
+        take_id=take_id,
+        position=position,
+        trial=trial,
+        repeat=repeat,
+        factors=json.loads(factors),
+        take=Take.from_json(json.loads(take)),
+        state=TakeState(state),
+        job=None if job is None else Job.from_json(json.loads(job)),
+        message=message,
+        cost_usd=cost,
+        fetches=fetches,
+        clip=None if clip is None else json.loads(clip),
+    )
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True)

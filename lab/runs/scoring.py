@@ -1,0 +1,85 @@
+"""Measure many clips, each once, spread over an executor."""
+
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+from lab.errors import BusyError, Interrupted, LabError
+from lab.metrics import METRICS, SPECS, measure
+from lab.runs.executors import WorkerPool
+from lab.runs.progress import Progress
+from lab.settings import settings
+from lab.stills import Still
+
+VERSIONS = {name: spec.version for name, spec in SPECS.items()}
+
+
+def measure_clip(clip: str, still: dict[str, Any] | None) -> dict[str, Any]:
+    """Worker: score one clip; plain data in, plain data out."""
+    opened = None if still is None else Still.from_json(still)
+    return {**measure(clip, opened, METRICS).to_json(), "versions": VERSIONS}
+
+
+def kept_measure(path: Path) -> dict[str, Any] | None:
+    """A measure written earlier, unless a metric's definition has changed since."""
+    try:
+        kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return kept if kept.get("versions") == VERSIONS else None
+
+
+def score(
+    clips: Sequence[str | Path],
+    still: str | Path | Still | None = None,
+    *,
+    executor: Executor | None = None,
+    quiet: bool = False,
+) -> Iterator[dict[str, Any]]:
+    """Score clip files against one still; yields a plain record a clip, as each is ready.
+
+    A record is what `lab score --json` prints, with `series` by frame beside it; a clip that cannot
+    be read yields {"clip", "error"} and the others go on. Raises StillError for a bad still.
+    """
+    opened = still if isinstance(still, Still) or still is None else Still.open(still)
+    plain = None if opened is None else opened.to_json()
+    if executor is None and len(clips) == 1:
+        yield _or_error(str(clips[0]), lambda: measure_clip(str(clips[0]), plain))
+        return
+    pool = executor or WorkerPool(min(len(clips), settings().workers))
+    done = False
+    try:
+        jobs = {pool.submit(measure_clip, str(clip), plain): str(clip) for clip in clips}
+        with Progress(len(jobs), "clips", quiet=quiet) as progress:
+            for job in as_completed(jobs):
+                record = _or_error(jobs[job], job.result)
+                progress.advance()
+                yield record
+        done = True
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted; the clips printed so far are complete") from None
+    finally:
+        if executor is None:
+            assert isinstance(pool, WorkerPool)
+            pool.shutdown() if done else pool.stop()
+
+
+def _or_error(clip: str, measured: Any) -> dict[str, Any]:
+    try:
+        record: dict[str, Any] = measured()
+    except LabError as error:
+        return {"clip": clip, "error": str(error)}
+    except BrokenProcessPool:
+        raise worker_died() from None
+    return record
+
+
+def worker_died() -> LabError:
+    """The error for a worker that the system ended."""
+    return BusyError(
+        "a worker process was ended by the system (out of memory?); run again with fewer workers "
+        "(I2VLAB_WORKERS=1)"
+    )
