@@ -1,0 +1,71 @@
+"""i2v-lab: image-to-video experiments. Sweep, score, compare, report.
+
+The house, top floor first. A room may import the floors below it, never beside or above.
+
+    9  cli                          thin hands: every command is one public call
+       parameters                   a notebook's unknown parameter is an error
+    8  report                       one self-contained HTML file from a run
+    7  analysis                     tidy tables, summaries, figures
+    6  runs                         the ledger, the runner, measuring
+    5  sweeps                       factors -> trials -> takes; the plan with its price
+    4  backends, metrics            who makes clips; what scores them
+    3  render                       the deterministic artist
+    2  clips > takes > shots > stills, prompts > findings      the nouns
+    1  vision > media               pixels: the only room that opens image or video bytes is media
+    0  settings, files, units, errors
+
+The public names below load their room when they are first used, so `import lab` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lab.analysis import Results as Results
+    from lab.analysis import load as load
+    from lab.backends import open_backend as open_backend
+    from lab.media import contact_sheet as contact_sheet
+    from lab.parameters import check_parameters as check_parameters
+    from lab.prompts import Prompt as Prompt
+    from lab.prompts import lint as lint
+    from lab.report import write_report as write_report
+    from lab.runs import run as run
+    from lab.runs import score as score
+    from lab.runs import shoot as shoot
+    from lab.shots import Shot as Shot
+    from lab.shots import ShotSettings as ShotSettings
+    from lab.stills import Still as Still
+    from lab.stills import preflight as preflight
+    from lab.sweeps import Sweep as Sweep
+    from lab.sweeps import plan as plan
+
+_ROOM_OF = {
+    "Prompt": "lab.prompts",
+    "Results": "lab.analysis",
+    "Shot": "lab.shots",
+    "ShotSettings": "lab.shots",
+    "Still": "lab.stills",
+    "Sweep": "lab.sweeps",
+    "check_parameters": "lab.parameters",
+    "contact_sheet": "lab.media",
+    "lint": "lab.prompts",
+    "load": "lab.analysis",
+    "open_backend": "lab.backends",
+    "plan": "lab.sweeps",
+    "preflight": "lab.stills",
+    "run": "lab.runs",
+    "score": "lab.runs",
+    "shoot": "lab.runs",
+    "write_report": "lab.report",
+}
+__all__ = sorted(_ROOM_OF)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module 'lab' has no attribute {name!r}")
+    return getattr(import_module(_ROOM_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,348 @@
+"""The command line: thin hands over public functions.
+
+Tables and JSON go to standard output, everything else to standard error. Exit codes: 0 done, 1 done
+but some item failed (each is named), 2 wrong input (one line says what to change), 130 interrupted
+(run the same again to go on), 70 a bug in this toolkit.
+"""
+
+import json
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from lab.errors import InputError, LabError, RunFolderError
+
+app = typer.Typer(
+    name="lab",
+    help="Image-to-video experiments: sweep, score, compare, report.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line, nothing else.")]
+SweepFile = Annotated[Path, typer.Argument(metavar="SWEEP.yaml", show_default=False)]
+RunDir = Annotated[Path, typer.Argument(metavar="DIR", show_default=False)]
+BackendName = Annotated[str | None, typer.Option(help="Use this backend instead of the file's.")]
+Budget = Annotated[
+    float | None, typer.Option(metavar="USD", min=0, help="Refuse a plan that may cost more.")
+]
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/demo"),
+) -> None:
+    """Run the sample sweep offline, print its scores and write a report."""
+    sample = Path(__file__).resolve().parents[1] / "data" / "sweeps" / "coffee.yaml"
+    if not sample.is_file():
+        raise InputError("the sample sweep comes with the source checkout; run `lab demo` there")
+    _run(sample, out, None, None, as_json=False)
+    from lab.report import write_report
+
+    _say(f"report: {write_report(out)}")
+
+
+@app.command()
+def preflight(
+    stills: Annotated[list[Path], typer.Argument(metavar="STILL...", show_default=False)],
+    ratio: Annotated[
+        str | None, typer.Option(help="The ratio to publish in, such as 9:16.")
+    ] = None,
+    resolution: Annotated[str | None, typer.Option(help="720p, 1080p or 4k.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Check stills before anything is paid."""
+    from lab.stills import Still
+    from lab.stills import preflight as check
+    from lab.units import frame_size
+
+    frame_size(ratio or "16:9", resolution or "720p")
+    failed = False
+    for path in stills:
+        try:
+            still = Still.open(path)
+        except InputError as error:
+            failed = True
+            _say(f"error: {error}")
+            continue
+        found = check(still, aspect_ratio=ratio, resolution=resolution)
+        if as_json:
+            findings = [finding.to_json() for finding in found]
+            _json({**still.to_json(), "findings": findings})
+            continue
+        _out(f"{path}: {still.width_px}x{still.height_px} px, " + ("" if found else "no remarks"))
+        for finding in found:
+            _out(f"  {finding}")
+    if failed:
+        raise typer.Exit(2 if len(stills) == 1 else 1)
+
+
+@app.command()
+def lint(
+    prompt: Annotated[str, typer.Argument(metavar="PROMPT", show_default=False)],
+    as_json: Json = False,
+) -> None:
+    """Say what a prompt was understood to ask for, and what it lacks."""
+    from lab.prompts import Prompt
+    from lab.prompts import lint as check
+
+    read = Prompt.written(prompt)
+    found = check(read)
+    if as_json:
+        _json({**read.to_json(), "findings": [finding.to_json() for finding in found]})
+        return
+    _out(f"understood: {', '.join(read.terms) or 'nothing from the vocabulary'}")
+    for finding in found:
+        _out(f"  {finding}")
+
+
+@app.command()
+def plan(
+    sweep: SweepFile, backend: BackendName = None, budget: Budget = None, as_json: Json = False
+) -> None:
+    """Say how many takes, what they cost, how long, how much disk; before anything runs."""
+    from lab.sweeps import Sweep
+    from lab.sweeps import plan as price
+
+    priced = price(Sweep.load(sweep, backend=backend, budget_usd=budget))
+    if as_json:
+        _json(priced.to_json())
+    else:
+        _out(str(priced))
+    priced.check()
+
+
+@app.command()
+def run(
+    sweep: SweepFile,
+    out: Annotated[Path, typer.Option(help="The run folder, made if need be.")],
+    backend: BackendName = None,
+    budget: Budget = None,
+    as_json: Json = False,
+) -> None:
+    """Make and score every take of a sweep. Run the same again to go on."""
+    _run(sweep, out, backend, budget, as_json=as_json)
+
+
+def _run(
+    sweep: Path, out: Path, backend: str | None, budget: float | None, *, as_json: bool
+) -> None:
+    from lab.analysis import load
+    from lab.runs import run as make
+    from lab.sweeps import Sweep
+    from lab.sweeps import plan as price
+
+    design = Sweep.load(sweep, backend=backend, budget_usd=budget)
+    priced = price(design)
+    if as_json:
+        _json({"plan": priced.to_json()})
+    else:
+        _say(f"{priced}\n")
+    try:
+        outcome = make(design, out, quiet=as_json)
+    except RunFolderError:
+        if (out / "ledger.sqlite").is_file():
+            load(out).save()
+        raise
+    results = load(out)
+    results.save()
+    if as_json:
+        for record in json.loads(results.table().to_json(orient="records")):
+            _json({**record, "simulated": results.simulated})
+        _json(
+            {
+                "run": str(outcome.folder),
+                "takes": outcome.takes,
+                "scored": outcome.scored,
+                "spent_usd": outcome.spent_usd,
+                "problems": list(outcome.problems),
+            }
+        )
+    else:
+        _table(results)
+        _say(str(outcome))
+    if outcome.problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def status(folder: RunDir, as_json: Json = False) -> None:
+    """How far a run is."""
+    from lab.runs import Ledger, RunFolder
+
+    place = RunFolder(folder)
+    place.check()
+    with Ledger.read(place.ledger) as ledger:
+        states = [state.value for state in ledger.states().values()]
+        spent = ledger.spent_usd()
+    counts = {state: states.count(state) for state in dict.fromkeys(states)}
+    measured = len(list(place.measures.glob("*.json")))
+    if as_json:
+        _json(
+            {
+                "run": str(folder),
+                "takes": len(states),
+                "states": counts,
+                "measured": measured,
+                "spent_usd": spent,
+            }
+        )
+        return
+    listed = ", ".join(f"{count} {state}" for state, count in counts.items())
+    _out(f"{folder}: {len(states)} takes: {listed}; {measured} measured; spent {spent:.2f} USD")
+
+
+@app.command()
+def score(
+    clips: Annotated[list[Path], typer.Argument(metavar="CLIP...", show_default=False)],
+    still: Annotated[Path | None, typer.Option(help="The still that the clips began from.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Score any clips: flicker, drift, warp, motion."""
+    from lab.metrics import HEADLINES, SPECS
+    from lab.runs import score as measure
+
+    failed = 0
+    for record in measure(clips, still, quiet=as_json or len(clips) == 1):
+        if "error" in record:
+            failed += 1
+            _say(f"error: {record['error']}")
+        elif as_json:
+            _json(_scored(record))
+        else:
+            facts = f"{record['width_px']}x{record['height_px']}, {record['frames']} frames"
+            _out(f"{record['clip']} ({facts}, {record['duration_s']:.2f} s)")
+            for name in HEADLINES:
+                value = record["scores"][name]
+                said = f"{value:.3g}" if value is not None else f"none: {record['reasons'][name]}"
+                _out(f"  {name:<8} {said} {SPECS[name].unit if value is not None else ''}".rstrip())
+            for note in record["notes"]:
+                _out(f"  note: {note}")
+            if record["simulated"]:
+                _out("  note: simulated, rendered locally without a model")
+    if failed:
+        raise typer.Exit(2 if failed == len(clips) else 1)
+
+
+def _scored(record: dict[str, Any]) -> dict[str, Any]:
+    from lab.metrics import SPECS
+
+    kept = (
+        *("clip", "still", "width_px", "height_px", "fps", "frames", "duration_s"),
+        *("scores", "reasons", "notes", "simulated"),
+    )
+    units = {name: SPECS[name].unit for name in record["scores"]}
+    return {**{name: record[name] for name in kept}, "units": units}
+
+
+@app.command()
+def compare(
+    folder: RunDir,
+    by: Annotated[
+        str | None, typer.Option(help="One factor; every varied one if left out.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Median scores by level of each factor. Descriptive: no test of a difference is made."""
+    from lab.analysis import load
+    from lab.analysis.results import SIMULATED_NOTE
+    from lab.errors import did_you_mean
+
+    results = load(folder)
+    if by is not None and by not in results.factors:
+        raise InputError(
+            f"--by {by!r} is no factor of this run; {did_you_mean(by, results.factors)}"
+        )
+    factors = [by] if by is not None else list(results.varied)
+    if not factors:
+        raise InputError(f"{folder}: nothing was varied, so there is nothing to compare")
+    for factor in factors:
+        summary = results.summary(factor)
+        if as_json:
+            for record in json.loads(summary.to_json(orient="records")):
+                _json({"factor": factor, "level": record.pop(factor), **record})
+        else:
+            _out(summary.to_string(index=False, float_format="{:.3g}".format) + "\n")
+    if results.simulated:
+        _say(SIMULATED_NOTE)
+
+
+@app.command()
+def report(
+    folder: RunDir,
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", metavar="FILE.html", help="DIR/report.html if left out."),
+    ] = None,
+) -> None:
+    """Write one HTML file that opens anywhere with no network."""
+    from lab.report import write_report
+
+    _out(str(write_report(folder, out)))
+
+
+@app.command()
+def weights(as_json: Json = False) -> None:
+    """Fetch the pinned model weights into the user's cache, and say where they are."""
+    from lab.vision import WEIGHTS, weight_path
+
+    for weight in WEIGHTS.values():
+        path = weight_path(weight.name)
+        if as_json:
+            _json({"name": weight.name, "path": str(path), "sha256": weight.sha256})
+        else:
+            _out(f"{weight.name}: {path} ({weight.purpose}; {weight.licence})")
+
+
+def _table(results: Any) -> None:
+    from lab.analysis.results import SIMULATED_NOTE
+
+    table = results.table().drop(columns=["take_id"])
+    _out(table.to_string(index=False, float_format="{:.3g}".format))
+    if results.simulated:
+        _out(SIMULATED_NOTE)
+
+
+def _out(text: str) -> None:
+    typer.echo(text)
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _json(value: dict[str, Any]) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command and exit with its code; no traceback ever reaches the user."""
+    try:
+        code = app(arguments, standalone_mode=False)
+    except typer.TyperException as error:
+        worded = getattr(error, "format_message", None)
+        said = worded() if worded else str(error)
+        _say(f"error: {' '.join(said.split())} See `lab --help`.")
+        code = 2
+    except LabError as error:
+        for line in str(error).splitlines():
+            _say(f"error: {line}")
+        code = 2
+    except (KeyboardInterrupt, typer.Abort) as error:
+        _say(str(error) or "interrupted")
+        code = 130
+    except BrokenPipeError:
+        code = 0
+    except Exception as error:  # noqa: BLE001 - the last door: told in one line, kept in a file
+        with tempfile.NamedTemporaryFile("w", suffix=".txt", prefix="lab-", delete=False) as file:
+            traceback.print_exc(file=file)
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        _say(f"error: this is a bug in i2v-lab ({said}); please report it with {file.name}")
+        code = 70
+    sys.exit(code or 0)

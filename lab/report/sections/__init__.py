@@ -1,0 +1,27 @@
+"""The report's sections, in page order. A section is one file and one line here."""
+
+from collections.abc import Callable
+
+from lab.report.blocks import Section
+from lab.report.sections.asked import asked
+from lab.report.sections.clips import clips
+from lab.report.sections.definitions import definitions
+from lab.report.sections.factors import factors
+from lab.report.sections.provenance import provenance
+from lab.report.sections.scores import scores
+from lab.report.sections.timelines import timelines
+from lab.report.sections.verdicts import verdicts
+from lab.report.source import Source
+
+SECTIONS: tuple[Callable[[Source], Section | None], ...] = (
+    asked,
+    verdicts,
+    scores,
+    factors,
+    clips,
+    timelines,
+    definitions,
+    provenance,
+)
+
+__all__ = ["SECTIONS"]

@@ -1,0 +1,46 @@
+"""What was asked, what came of it and what it cost."""
+
+from lab.analysis.results import SIMULATED_NOTE
+from lab.report.blocks import Cell, Facts, Prose, Section, Table
+from lab.report.source import Source
+from lab.units import usd_text
+
+
+def asked(source: Source) -> Section:
+    """The question, the design, the count of takes by state, the cost, and what went unheard."""
+    results, sweep = source.results, source.results.sweep
+    takes = results.takes
+    counts = takes["state"].value_counts()
+    levels = sweep.get("levels", {})
+    varied = [
+        f"{name} ({len(levels.get(name, [])) or takes[name].nunique()})" for name in results.varied
+    ]
+    known = takes["cost_usd"].dropna()
+    spent = usd_text(float(known.sum()))
+    if len(known) < len(takes):
+        spent += f", known for {len(known)} of {len(takes)} takes"
+    pairs = [
+        ("question", str(sweep.get("question") or "none was written down")),
+        ("backend", str(sweep.get("backend", ""))),
+        ("varied", ", ".join(varied) or "nothing"),
+        ("takes", ", ".join(f"{count} {state}" for state, count in counts.items())),
+        ("spent", spent),
+    ]
+    blocks: list[Prose | Facts | Table] = []
+    if results.simulated:
+        blocks.append(Prose(SIMULATED_NOTE, tone="warning"))
+    blocks.append(Facts(pairs))
+    unheard = takes[takes["not_honoured"] != ""]
+    if len(unheard):
+        counted = unheard.groupby("not_honoured", sort=False)["take_id"].count()
+        blocks.append(
+            Table(
+                "Asked for and not done by the backend",
+                ("request and reason", "takes"),
+                [
+                    (Cell(str(what)), Cell(str(count), float(count)))
+                    for what, count in counted.items()
+                ],
+            )
+        )
+    return Section("What was asked", blocks)

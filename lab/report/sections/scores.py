@@ -1,0 +1,46 @@
+"""The table of trials: a row a take, its factors and its headline scores."""
+
+import math
+from typing import Any
+
+from lab.metrics import HEADLINES, SPECS
+from lab.report.blocks import Cell, Prose, Section, Table
+from lab.report.source import Source
+
+_ARROWS = {"lower": " ↓", "higher": " ↑", "none": ""}
+
+
+def scores(source: Source) -> Section:
+    """Sortable; a missing score says why."""
+    results = source.results
+    table = results.table()
+    reasons = {
+        (str(row.take_id), str(row.metric)): str(row.reason)
+        for row in results.scores.itertuples()
+        if row.reason
+    }
+    shown = [name for name in table.columns if name not in HEADLINES and name != "take_id"]
+    columns = [
+        *shown,
+        *(f"{name}{_ARROWS[SPECS[name].direction]} ({SPECS[name].unit})" for name in HEADLINES),
+        "id",
+    ]
+    rows = []
+    for row in table.to_dict("records"):
+        take_id = str(row["take_id"])
+        cells = [_factor(row[name]) for name in shown]
+        for name in HEADLINES:
+            value = float(row[name])
+            if math.isnan(value):
+                cells.append(Cell(f"none: {reasons.get((take_id, name), 'unknown')}"))
+            else:
+                cells.append(Cell(f"{value:.3g}", value))
+        rows.append([*cells, Cell(take_id)])
+    said = "Press a heading to sort. ↓ less is better; motion is neither good nor bad."
+    return Section("Scores", [Prose(said), Table("Every take and its scores", columns, rows)])
+
+
+def _factor(value: Any) -> Cell:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return Cell("" if value != value else f"{value:g}", float(value))
+    return Cell("" if value is None else str(value))

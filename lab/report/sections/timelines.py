@@ -1,0 +1,32 @@
+"""Each headline metric over the time of the clips."""
+
+from lab.analysis import timelines as draw
+from lab.metrics import HEADLINES, SPECS
+from lab.report.blocks import Prose, Section, picture
+from lab.report.source import Source
+
+_MOST = 12
+
+
+def timelines(source: Source) -> Section | None:
+    """A plot per headline; only the takes with the worst values when there are many."""
+    frames = source.results.frames
+    if frames.empty:
+        return None
+    blocks = []
+    for metric in HEADLINES:
+        rows = frames[frames["metric"] == metric]
+        worst = rows.groupby("take_id", sort=False)["value"].max().sort_values(ascending=False)
+        chosen = list(worst.index[:_MOST])
+        blocks.append(
+            picture(
+                draw(source.results, metric, takes=chosen),
+                alt=f"Lines: {metric} in {SPECS[metric].unit} over time, one line a take.",
+                caption=f"{metric}: {SPECS[metric].says}.",
+            )
+        )
+    total = source.results.takes["take_id"].nunique()
+    said = (
+        f"The {_MOST} takes with the highest peaks, of {total}." if total > _MOST else "Every take."
+    )
+    return Section("Timelines", [Prose(said), *blocks])
