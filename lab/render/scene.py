@@ -48,10 +48,10 @@ class Scene:
             rgb, size, interpolation=cv2.INTER_CUBIC if enlarging else cv2.INTER_AREA
         )
         alpha = np.clip(cv2.resize(mask.alpha, size, interpolation=cv2.INTER_LINEAR), 0, 1)
-        ground = _filled(canvas, alpha)
+        ground, subject = _apart(canvas, _filled(canvas, alpha), alpha)
         left = min(round(crop.left * scale_x), size[0] - width)
         top = min(round(crop.top * scale_y), size[1] - height)
-        return cls(ground, _subject_over(canvas, ground, alpha), left, top, width, height)
+        return cls(ground, subject, left, top, width, height)
 
 
 def framing(alpha: NDArray[np.float32], aspect_ratio: str) -> Crop:
@@ -89,17 +89,22 @@ def _filled(canvas: NDArray[np.uint8], alpha: NDArray[np.float32]) -> NDArray[np
     return _mixed(wide, canvas, np.clip(soft * 1.2, 0, 1))
 
 
-def _subject_over(
+def _apart(
     canvas: NDArray[np.uint8], ground: NDArray[np.uint8], alpha: NDArray[np.float32]
-) -> NDArray[np.uint8]:
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Ground and subject layers that, laid together, are the canvas."""
     share = (alpha * 255).round().astype(np.uint8)
-    # Where the still is darker than the ground seen through, the subject has to hide more of it.
+    # A subject cannot darken what shines through it. Where the canvas is darker than that, a
+    # pixel that is nearly all ground makes the ground darker, any other hides more of it.
+    faint = share < 64
+    bound = cv2.divide(canvas, cv2.merge([255 - share] * 3), scale=255)
+    ground = np.where(faint[..., None], cv2.min(ground, bound), ground)
     too_light = (cv2.subtract(_behind(ground, share), canvas) > 1).any(axis=2)
     let_through = cv2.divide(canvas, ground, scale=255)
     let_through[canvas >= ground] = 255
     share[too_light] = 255 - let_through.min(axis=2)[too_light]
     colours = cv2.subtract(canvas, _behind(ground, share))
-    return np.dstack([colours, share])
+    return ground, np.dstack([colours, share])
 
 
 def _behind(ground: NDArray[np.uint8], share: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -1,0 +1,132 @@
+"""Fixtures shared by every room's tests: real photographs, small scenes, small clips."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import settings as hypothesis_settings
+from numpy.typing import NDArray
+
+from lab.errors import WeightsError
+from lab.media import open_image, write_clip
+from lab.render import Scene
+from lab.settings import settings
+from lab.stills import Still
+from lab.vision import weight_path
+
+REPOSITORY = Path(__file__).parent.parent
+Pixels = NDArray[np.uint8]
+
+# A slow machine is no failure, and the same examples come up in every run.
+hypothesis_settings.register_profile("lab", deadline=None, derandomize=True)
+hypothesis_settings.load_profile("lab")
+
+
+@pytest.fixture(scope="session")
+def stills_dir() -> Path:
+    """The photographs that come with the repository."""
+    return REPOSITORY / "data" / "stills"
+
+
+@pytest.fixture(scope="session")
+def coffee(stills_dir: Path) -> Still:
+    """A good still: a cup on a table, 600x400."""
+    return Still.open(stills_dir / "coffee.jpg")
+
+
+@pytest.fixture(scope="session")
+def photo(coffee: Still) -> Pixels:
+    """Pixels of the good still."""
+    return coffee.rgb()
+
+
+@pytest.fixture(scope="session")
+def texture(stills_dir: Path) -> Pixels:
+    """Pixels of a photograph with fine detail almost everywhere, 512x512."""
+    return open_image(stills_dir / "astronaut.jpg").rgb
+
+
+@pytest.fixture(scope="session")
+def pan_clip() -> Callable[..., Path]:
+    """Write a clip in which a photograph moves left by `step_px` a frame."""
+
+    def write(
+        path: Path,
+        rgb: Pixels,
+        *,
+        count: int = 12,
+        fps: float = 24,
+        step_px: int = 4,
+        **how: object,
+    ) -> Path:
+        height = rgb.shape[0] // 2 * 2
+        width = (rgb.shape[1] - step_px * count) // 2 * 2
+        shown = (
+            np.ascontiguousarray(rgb[:height, step_px * index : step_px * index + width])
+            for index in range(count)
+        )
+        write_clip(path, shown, fps=fps, **how)  # type: ignore[arg-type]
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def scene_of() -> Callable[..., Scene]:
+    """Build a small scene: a disc of one picture before a ground of another.
+
+    `radius_px` 0 leaves the subject out.
+    """
+
+    def build(
+        ground: Pixels, subject: Pixels, *, width: int = 320, height: int = 240, radius_px: int = 60
+    ) -> Scene:
+        margin = 40
+        size = (width + 2 * margin, height + 2 * margin)
+        canvas = cv2.resize(ground, size, interpolation=cv2.INTER_AREA)
+        colours = cv2.resize(subject, size, interpolation=cv2.INTER_AREA)
+        y, x = np.mgrid[: size[1], : size[0]]
+        distance = np.hypot(x - (size[0] - 1) / 2, y - (size[1] - 1) / 2)
+        alpha = np.clip((radius_px - distance) / 2 + 0.5, 0, 1) if radius_px else 0 * distance
+        premultiplied = (colours * alpha[..., None]).round().astype(np.uint8)
+        layer = np.dstack([premultiplied, (alpha * 255).round().astype(np.uint8)])
+        return Scene(canvas, layer, margin, margin, width, height)
+
+    return build
+
+
+@pytest.fixture
+def fresh_settings() -> Iterator[None]:
+    """Nothing remembered of the environment or the weights, before and after."""
+    _forget()
+    yield
+    _forget()
+
+
+@pytest.fixture
+def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_settings: None) -> Path:
+    """An empty weight cache and no leave to fetch; returns the cache's folder."""
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("I2VLAB_CACHE_DIR", str(cache))
+    monkeypatch.setenv("I2VLAB_FETCH_WEIGHTS", "false")
+    return cache
+
+
+@pytest.fixture
+def subject_weights() -> Path:
+    """The subject network's weights; skips, with the reason, where they cannot be had."""
+    try:
+        return weight_path("u2netp")
+    except WeightsError as error:
+        pytest.skip(str(error))
+
+
+def _forget() -> None:
+    from lab.stills.preflight import _pixels
+    from lab.vision.subject import _network
+    from lab.vision.weights import _try_fetch
+
+    for kept in (settings, weight_path, _try_fetch, _network, _pixels):
+        kept.cache_clear()

@@ -1,0 +1,234 @@
+"""Still images that a stranger may have made."""
+
+import io
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from lab.errors import StillError
+from lab.media import open_image, write_image
+from lab.media.images import decode_image
+
+ORIENTATION = 0x0112
+
+
+def _png_header(width: int, height: int) -> bytes:
+    """A PNG that claims a size and holds no pixels."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b""))
+
+
+def _truncated_png(path: Path, photo: np.ndarray) -> None:
+    write_image(path, photo)
+    path.write_bytes(path.read_bytes()[:20_000])
+
+
+HOSTILE: dict[str, tuple[Callable[[Path, np.ndarray], None], str]] = {
+    "truncated": (_truncated_png, "broken image"),
+    "text": (lambda path, _: path.write_text("not a picture"), "not an image"),
+    "empty": (lambda path, _: path.touch(), "not an image"),
+    "folder": (lambda path, _: path.mkdir(), "is a folder"),
+    "missing": (lambda path, _: None, "no such file"),
+    "below a file": (lambda path, _: path.touch(), "cannot be read|no such file"),
+    "one pixel": (lambda path, _: Image.new("RGB", (1, 1)).save(path), "too small.*64 px"),
+    "400 megapixels": (
+        lambda path, _: path.write_bytes(_png_header(20_000, 20_000)),
+        "at most 100 megapixels",
+    ),
+    "121 megapixels": (
+        lambda path, _: path.write_bytes(_png_header(11_000, 11_000)),
+        "11000x11000 px.*at most 100 megapixels",
+    ),
+    "tiff": (lambda path, photo: Image.fromarray(photo).save(path, "TIFF"), "not an image"),
+    "svg": (lambda path, _: path.write_text("<svg xmlns='http://www.w3.org/2000/svg'/>"), "JPEG"),
+    "header only": (lambda path, _: path.write_bytes(_png_header(100, 100)), "broken image"),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_file_that_is_no_usable_picture_is_refused(
+    kind: str, tmp_path: Path, photo: np.ndarray
+) -> None:
+    """Whatever is wrong with a still's file, one line names the file and says what is wrong."""
+    make, says = HOSTILE[kind]
+    path = tmp_path / "still.png"
+    make(path, photo)
+    if kind == "below a file":
+        path = path / "inside.png"
+    with pytest.raises(StillError, match=says) as refused:
+        open_image(path)
+    assert str(refused.value).startswith(f"{path}: ")
+    assert "\n" not in str(refused.value)
+
+
+def test_a_file_of_too_many_bytes_is_not_read(tmp_path: Path) -> None:
+    """A file over 100 MB is refused by its size alone."""
+    path = tmp_path / "still.png"
+    with path.open("wb") as file:
+        file.truncate(100_000_001)
+    with pytest.raises(StillError, match=r"100\.0 MB is too large; at most 100\.0 MB"):
+        open_image(path)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+def test_every_accepted_kind_opens_as_it_was(
+    suffix: str, tmp_path: Path, photo: np.ndarray
+) -> None:
+    """A picture written as JPEG, PNG or WebP reads back upright, whole and unremarked."""
+    write_image(tmp_path / f"a{suffix}", photo)
+    opened = open_image(tmp_path / f"a{suffix}")
+    assert opened.rgb.shape == photo.shape
+    assert opened.rgb.dtype == np.uint8
+    assert opened.changes == ()
+    assert np.abs(opened.rgb.astype(int) - photo).mean() < (0.01 if suffix == ".png" else 4)
+
+
+def test_a_kind_is_told_by_content_not_by_name(tmp_path: Path, photo: np.ndarray) -> None:
+    """A JPEG named .png opens."""
+    write_image(tmp_path / "a.jpg", photo)
+    (tmp_path / "a.jpg").rename(tmp_path / "a.png")
+    assert open_image(tmp_path / "a.png").rgb.shape == photo.shape
+
+
+@pytest.mark.parametrize(
+    ("orientation", "turned"),
+    [
+        (3, lambda rgb: np.rot90(rgb, 2)),
+        (6, lambda rgb: np.rot90(rgb, 1)),
+        (8, lambda rgb: np.rot90(rgb, -1)),
+        (2, lambda rgb: rgb[:, ::-1]),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".png", ".webp"])
+def test_a_picture_comes_out_upright(
+    orientation: int,
+    turned: Callable[[np.ndarray], np.ndarray],
+    suffix: str,
+    tmp_path: Path,
+    photo: np.ndarray,
+) -> None:
+    """A picture stored turned or mirrored comes out as EXIF says it looks, and that is reported."""
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    path = tmp_path / f"a{suffix}"
+    Image.fromarray(np.ascontiguousarray(turned(photo))).save(path, exif=exif, lossless=True)
+    opened = open_image(path)
+    assert np.array_equal(opened.rgb, photo)
+    assert opened.changes == ("rotated upright as EXIF says",)
+
+
+def test_transparency_becomes_white(tmp_path: Path, photo: np.ndarray) -> None:
+    """What is transparent in a still is white in its clip, half of it is half white."""
+    alpha = np.full(photo.shape[:2], 255, np.uint8)
+    alpha[:100], alpha[100:200] = 0, 128
+    Image.fromarray(np.dstack([photo, alpha])).save(tmp_path / "a.png")
+    opened = open_image(tmp_path / "a.png")
+    assert (opened.rgb[:100] == 255).all()
+    half = photo[100:200].astype(float) * 128 / 255 + 255 * 127 / 255
+    assert np.abs(opened.rgb[100:200] - half).max() <= 1.5
+    assert np.array_equal(opened.rgb[200:], photo[200:])
+    assert opened.changes == ("alpha laid on white",)
+
+
+def test_a_palette_with_transparency_becomes_white(tmp_path: Path) -> None:
+    """A palette colour marked transparent is white too."""
+    picture = Image.new("P", (80, 80), 1)
+    picture.putpalette([255, 0, 0, 0, 0, 255])
+    picture.save(tmp_path / "a.png", transparency=1)
+    opened = open_image(tmp_path / "a.png")
+    assert (opened.rgb == 255).all()
+    assert opened.changes == ("alpha laid on white",)
+
+
+def test_cmyk_is_converted_and_said(tmp_path: Path, photo: np.ndarray) -> None:
+    """A CMYK JPEG from print opens as RGB near its colours, and that is reported."""
+    Image.fromarray(photo).convert("CMYK").save(tmp_path / "a.jpg", quality=95)
+    opened = open_image(tmp_path / "a.jpg")
+    assert opened.changes == ("CMYK converted to RGB",)
+    assert np.abs(opened.rgb.astype(int) - photo).mean() < 4
+
+
+def test_sixteen_bits_keep_their_brightness(tmp_path: Path) -> None:
+    """A 16-bit grey PNG opens with the same brightness in 8 bits, and that is reported."""
+    wide = np.tile(np.linspace(0, 65535, 256).astype(np.uint16), (80, 1))
+    Image.fromarray(wide).save(tmp_path / "a.png")
+    opened = open_image(tmp_path / "a.png")
+    assert opened.changes == ("16 bits reduced to 8",)
+    assert np.abs(opened.rgb[0, :, 0].astype(int) - np.arange(256)).max() <= 1
+
+
+def test_of_an_animation_the_first_frame_is_used(tmp_path: Path, photo: np.ndarray) -> None:
+    """An animated file gives its first frame, and that is reported."""
+    first, second = Image.fromarray(photo), Image.fromarray(255 - photo)
+    first.save(tmp_path / "a.png", save_all=True, append_images=[second])
+    opened = open_image(tmp_path / "a.png")
+    assert np.array_equal(opened.rgb, photo)
+    assert opened.changes == ("first of several frames used",)
+
+
+def _small(kind: str) -> bytes:
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    exif[0x010E] = "a description"
+    held = io.BytesIO()
+    ramp = np.add.outer(np.arange(80), np.arange(100)).astype(np.uint8)
+    Image.fromarray(np.dstack([ramp, ramp.T[:80, :80].repeat(2, 1)[:, :100], ramp])).save(
+        held, kind, exif=exif
+    )
+    return held.getvalue()
+
+
+SMALL = {kind: _small(kind) for kind in ("JPEG", "PNG", "WEBP")}
+
+
+@settings(max_examples=400)
+@given(
+    kind=st.sampled_from(sorted(SMALL)),
+    damage=st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=6),
+    kept=st.floats(0.1, 1),
+)
+def test_damaged_bytes_give_a_picture_or_one_line(
+    kind: str, damage: list[tuple[int, int]], kept: float
+) -> None:
+    """However a file's bytes are damaged, EXIF included, it opens or is refused in one line."""
+    content = bytearray(SMALL[kind])
+    for position, value in damage:
+        content[position % len(content)] = value
+    said = ""
+    sides = (80, 100)
+    try:
+        sides = decode_image(bytes(content[: int(len(content) * kept)]), "x.img").rgb.shape[:2]
+    except StillError as refused:
+        said = str(refused)
+    assert min(sides) >= 64
+    assert said == "" or said.startswith("x.img: ")
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("header", [b"XX\x00*", b"MM\x00\xb0"])
+def test_broken_exif_is_refused_in_one_line(header: bytes, tmp_path: Path) -> None:
+    """A picture whose EXIF block is garbage does not end in a traceback."""
+    path = tmp_path / "a.webp"
+    path.write_bytes(SMALL["WEBP"].replace(b"MM\x00*", header))
+    with pytest.raises(StillError, match="broken image"):
+        open_image(path)
+
+
+def test_a_picture_that_cannot_be_written_leaves_nothing(tmp_path: Path, photo: np.ndarray) -> None:
+    """A picture of a shape no file holds leaves no file and no temporary."""
+    with pytest.raises(TypeError):
+        write_image(tmp_path / "a.png", photo[..., :2].astype(np.float64))
+    assert list(tmp_path.iterdir()) == []

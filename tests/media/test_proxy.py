@@ -1,0 +1,51 @@
+"""Small stand-ins for clips and stills."""
+
+import base64
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lab.media import data_uri, frames, poster_jpeg, probe, write_proxy
+
+
+def test_a_proxy_is_the_same_clip_smaller(
+    tmp_path: Path, photo: np.ndarray, pan_clip: Callable[..., Path]
+) -> None:
+    """A proxy has the clip's frames and rate, fewer pixels and fewer bytes."""
+    clip = pan_clip(tmp_path / "a.mp4", photo, count=6, fps=30)
+    write_proxy(clip, tmp_path / "b.mp4", 120)
+    small, large = probe(tmp_path / "b.mp4"), probe(clip)
+    assert (small.frames, small.fps) == (large.frames, large.fps)
+    assert (small.width_px, small.height_px) == (172, 120)
+    assert small.bytes < large.bytes
+    for one, other in zip(frames(tmp_path / "b.mp4"), frames(clip, 120), strict=True):
+        assert np.abs(one.rgb.astype(int) - other.rgb[:, :172]).mean() < 8
+
+
+@pytest.mark.parametrize("side_px", [75, 77])
+def test_a_proxy_of_odd_size_plays(
+    side_px: int, tmp_path: Path, photo: np.ndarray, pan_clip: Callable[..., Path]
+) -> None:
+    """A size that comes out odd is cut to an even one, as H.264 needs."""
+    write_proxy(pan_clip(tmp_path / "a.mp4", photo, count=2), tmp_path / "b.mp4", side_px)
+    facts = probe(tmp_path / "b.mp4")
+    assert facts.width_px % 2 == facts.height_px % 2 == 0
+
+
+def test_a_poster_is_reduced_and_never_enlarged(photo: np.ndarray) -> None:
+    """A poster is a JPEG whose shorter side is the one asked for, or the picture's own."""
+    small = Image.open(io.BytesIO(poster_jpeg(photo, 100)))
+    assert (small.format, small.size) == ("JPEG", (150, 100))
+    assert Image.open(io.BytesIO(poster_jpeg(photo, 5000))).size == (600, 400)
+
+
+def test_a_data_address_holds_the_content() -> None:
+    """The bytes come out of a data address again, and it names their kind."""
+    address = data_uri(b"\x00\xffclip", ".mp4")
+    head, body = address.split(",")
+    assert head == "data:video/mp4;base64"
+    assert base64.b64decode(body) == b"\x00\xffclip"
