@@ -3,7 +3,7 @@
 The house, top floor first. A room may import the floors below it, never beside or above.
 
     9  cli                          thin hands: every command is one public call
-       parameters                   a notebook's unknown parameter is an error
+       notebook                     how a notebook begins
     8  report                       one self-contained HTML file from a run
     7  analysis                     tidy tables, summaries, figures
     6  runs                         the ledger, the runner, measuring
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lab.analysis import load as load
     from lab.backends import open_backend as open_backend
     from lab.media import contact_sheet as contact_sheet
-    from lab.parameters import check_parameters as check_parameters
+    from lab.notebook import start_notebook as start_notebook
     from lab.prompts import Prompt as Prompt
     from lab.prompts import lint as lint
     from lab.report import write_report as write_report
@@ -46,7 +46,6 @@ _ROOM_OF = {
     "ShotSettings": "lab.shots",
     "Still": "lab.stills",
     "Sweep": "lab.sweeps",
-    "check_parameters": "lab.parameters",
     "contact_sheet": "lab.media",
     "lint": "lab.prompts",
     "load": "lab.analysis",
@@ -56,6 +55,7 @@ _ROOM_OF = {
     "run": "lab.runs",
     "score": "lab.runs",
     "shoot": "lab.runs",
+    "start_notebook": "lab.notebook",
     "write_report": "lab.report",
 }
 __all__ = sorted(_ROOM_OF)

@@ -9,13 +9,14 @@ import json
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
-from lab.errors import InputError, LabError, RunFolderError
+from lab.errors import InputError, Interrupted, LabError
 
 app = typer.Typer(
     name="lab",
@@ -144,12 +145,8 @@ def _run(
         _json({"plan": priced.to_json()})
     else:
         _say(f"{priced}\n")
-    try:
+    with _interruptible():
         outcome = make(design, out, quiet=as_json)
-    except RunFolderError:
-        if (out / "ledger.sqlite").is_file():
-            load(out).save()
-        raise
     results = load(out)
     results.save()
     if as_json:
@@ -205,40 +202,45 @@ def score(
     as_json: Json = False,
 ) -> None:
     """Score any clips: flicker, drift, warp, motion."""
-    from lab.metrics import HEADLINES, SPECS
     from lab.runs import score as measure
 
     failed = 0
-    for record in measure(clips, still, quiet=as_json or len(clips) == 1):
-        if "error" in record:
-            failed += 1
-            _say(f"error: {record['error']}")
-        elif as_json:
-            _json(_scored(record))
-        else:
-            facts = f"{record['width_px']}x{record['height_px']}, {record['frames']} frames"
-            _out(f"{record['clip']} ({facts}, {record['duration_s']:.2f} s)")
-            for name in HEADLINES:
-                value = record["scores"][name]
-                said = f"{value:.3g}" if value is not None else f"none: {record['reasons'][name]}"
-                _out(f"  {name:<8} {said} {SPECS[name].unit if value is not None else ''}".rstrip())
-            for note in record["notes"]:
-                _out(f"  note: {note}")
-            if record["simulated"]:
-                _out("  note: simulated, rendered locally without a model")
+    with _interruptible():
+        for record in measure(clips, still, quiet=as_json or len(clips) == 1):
+            if "error" in record:
+                failed += 1
+                _say(f"error: {record['error']}")
+            elif as_json:
+                _json(_scored(record))
+            else:
+                _out(_score_card(record))
     if failed:
         raise typer.Exit(2 if failed == len(clips) else 1)
 
 
-def _scored(record: dict[str, Any]) -> dict[str, Any]:
-    from lab.metrics import SPECS
+def _score_card(record: dict[str, Any]) -> str:
+    from lab.metrics import HEADLINES
 
+    facts = f"{record['width_px']}x{record['height_px']}, {record['frames']} frames"
+    lines = [f"{record['clip']} ({facts}, {record['duration_s']:.2f} s)"]
+    for name in HEADLINES:
+        value = record["scores"][name]
+        if value is None:
+            lines.append(f"  {name:<8} none: {record['reasons'][name]}")
+        else:
+            lines.append(f"  {name:<8} {value:.3g} {record['units'][name]}")
+    lines += [f"  note: {note}" for note in record["notes"]]
+    if record["simulated"]:
+        lines.append("  note: simulated, rendered locally without a model")
+    return "\n".join(lines)
+
+
+def _scored(record: dict[str, Any]) -> dict[str, Any]:
     kept = (
         *("clip", "still", "width_px", "height_px", "fps", "frames", "duration_s"),
-        *("scores", "reasons", "notes", "simulated"),
+        *("scores", "units", "reasons", "notes", "simulated"),
     )
-    units = {name: SPECS[name].unit for name in record["scores"]}
-    return {**{name: record[name] for name in kept}, "units": units}
+    return {name: record[name] for name in kept}
 
 
 @app.command()
@@ -300,6 +302,16 @@ def weights(as_json: Json = False) -> None:
             _out(f"{weight.name}: {path} ({weight.purpose}; {weight.licence})")
 
 
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Say what an interrupt left behind; the command line library only keeps the exit code."""
+    try:
+        yield
+    except Interrupted as error:
+        _say(str(error))
+        raise typer.Exit(130) from None
+
+
 def _table(results: Any) -> None:
     from lab.analysis.results import SIMULATED_NOTE
 
@@ -334,11 +346,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         for line in str(error).splitlines():
             _say(f"error: {line}")
         code = 2
-    except (KeyboardInterrupt, typer.Abort) as error:
-        _say(str(error) or "interrupted")
-        code = 130
-    except BrokenPipeError:
-        code = 0
     except Exception as error:  # noqa: BLE001 - the last door: told in one line, kept in a file
         with tempfile.NamedTemporaryFile("w", suffix=".txt", prefix="lab-", delete=False) as file:
             traceback.print_exc(file=file)

@@ -1,17 +1,47 @@
 """Files that are whole or absent, and ids made from content."""
 
+import errno
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from lab.errors import RunFolderError
+from lab.errors import InputError, RunFolderError
+from lab.units import bytes_text
 
 PART_SUFFIX = ".part"
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def opened_file(path: Path, error: type[InputError], most_bytes: int) -> Iterator[BinaryIO]:
+    """Open a file that somebody named, for reading.
+
+    Raises `error` in one line when it is absent, a folder, a pipe or device, larger than
+    `most_bytes`, or cannot be read.
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
+            raise error(f"{path}: is {kind}; name a file")
+        if status.st_size > most_bytes:
+            size, most = bytes_text(status.st_size), bytes_text(most_bytes)
+            raise error(f"{path}: {size} is too large; at most {most}")
+        file = path.open("rb")
+    except FileNotFoundError:
+        raise error(f"{path}: no such file") from None
+    except OSError as reason:
+        raise error(f"{path}: cannot be read ({reason.strerror})") from reason
+    except ValueError as reason:
+        raise error(f"{str(path)!r}: is no path ({reason})") from reason
+    with file:
+        yield file
 
 
 @contextmanager
@@ -19,7 +49,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside `path`; rename it to `path` only if the block succeeds.
 
     The temporary keeps the suffix of `path` before `.part`, is flushed to disk before the rename,
-    and is removed when the block fails.
+    and is removed when the block fails. A full disk, or a quota, becomes RunFolderError.
     """
     path = Path(path)
     handle, name = tempfile.mkstemp(
@@ -33,8 +63,12 @@ def written_whole(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         part.chmod(0o644)
         part.replace(path)
-    except BaseException:
+    except BaseException as error:
         part.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in _NO_SPACE:
+            raise RunFolderError(
+                f"{path.parent}: the disk is full; free space and go on"
+            ) from error
         raise
 
 

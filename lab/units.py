@@ -45,7 +45,7 @@ def diagonal_px(width_px: int, height_px: int) -> float:
 def bytes_text(count: float) -> str:
     """A size people read: 512 B, 3.4 MB, 1.2 GB (powers of 1000)."""
     for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
+        if count < 999.95:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:.1f} TB"
@@ -54,8 +54,10 @@ def bytes_text(count: float) -> str:
 def seconds_text(duration_s: float) -> str:
     """A duration people read: 40 s, 3 min 20 s, 2 h 05 min."""
     total = round(duration_s)
+    if duration_s < 1:
+        return f"{duration_s:.1f} s" if duration_s > 0 else "0 s"
     if total < 60:
-        return f"{total} s" if duration_s >= 1 or total == 0 else f"{duration_s:.1f} s"
+        return f"{total} s"
     if total < 3600:
         return f"{total // 60} min {total % 60:02d} s"
     return f"{total // 3600} h {total % 3600 // 60:02d} min"
@@ -64,5 +66,5 @@ def seconds_text(duration_s: float) -> str:
 def usd_text(low_usd: float, high_usd: float | None = None) -> str:
     """A price or a price interval: 0 USD, 8.40 USD, 8.40 to 11.20 USD."""
     if high_usd is None or math.isclose(low_usd, high_usd):
-        return "0 USD" if low_usd == 0 else f"{low_usd:.2f} USD"
+        return "0 USD" if low_usd == 0 else f"{low_usd:.{2 if low_usd >= 0.01 else 4}f} USD"
     return f"{low_usd:.2f} to {high_usd:.2f} USD"

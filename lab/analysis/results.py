@@ -198,5 +198,5 @@ def _frames(take_id: str, measure: Mapping[str, Any] | None) -> list[dict[str, A
             "value": value,
         }
         for name, values in measure["series"].items()
-        for frame, value in values.items()
+        for frame, value in sorted(values.items(), key=lambda pair: int(pair[0]))
     ]

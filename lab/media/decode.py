@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation
+from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from lab.errors import ClipError
@@ -47,6 +47,7 @@ def frames(path: Path, short_side_px: int | None = None) -> Iterator[Frame]:
         fps = float(stream.average_rate or stream.guessed_rate or 25)
         first_pts: int | None = None
         decoder = container.decode(stream)
+        reformatter = VideoReformatter()  # one for the clip: its tables are as large as a frame
         while True:
             try:
                 picture = next(decoder, None)
@@ -69,7 +70,7 @@ def frames(path: Path, short_side_px: int | None = None) -> Iterator[Frame]:
                 time_s = index / fps
             else:
                 time_s = float((picture.pts - first_pts) * picture.time_base)
-            held = Frame(index, time_s, _upright_rgb(picture, short_side_px))
+            held = Frame(index, time_s, _upright_rgb(picture, short_side_px, reformatter))
             shown_s = max(float((picture.duration or 0) * (picture.time_base or 0)), 1 / fps)
         if held is not None and not held.note and stream.duration and stream.time_base:
             # A file cut off behind its header ends like a whole one; only its length tells.
@@ -82,10 +83,13 @@ def frames(path: Path, short_side_px: int | None = None) -> Iterator[Frame]:
     yield held
 
 
-def _upright_rgb(picture: VideoFrame, short_side_px: int | None) -> NDArray[np.uint8]:
+def _upright_rgb(
+    picture: VideoFrame, short_side_px: int | None, reformatter: VideoReformatter
+) -> NDArray[np.uint8]:
     width, height = picture.width, picture.height
     scale = min(1.0, short_side_px / min(width, height)) if short_side_px else 1.0
-    reduced = picture.reformat(
+    reduced = reformatter.reformat(
+        picture,
         width=max(1, round(width * scale)),
         height=max(1, round(height * scale)),
         format="rgb24",

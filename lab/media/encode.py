@@ -1,6 +1,5 @@
 """Write H.264 clips, whole or not at all."""
 
-import errno
 from collections.abc import Iterable
 from contextlib import closing
 from fractions import Fraction
@@ -12,7 +11,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorPrimaries, Colorspace, ColorTrc
 from numpy.typing import NDArray
 
-from lab.errors import FetchError, RunFolderError
+from lab.errors import FetchError
 from lab.files import written_whole
 from lab.media.ahead import ahead
 
@@ -47,10 +46,6 @@ def write_clip(
         ):
             count = _encode(container, drawn, fps, crf, preset, threads, comment)
     except OSError as error:  # FFmpeg's own errors are OSErrors too
-        if error.errno == errno.ENOSPC:
-            raise RunFolderError(
-                f"{path.parent}: the disk is full; free space and go on"
-            ) from error
         raise FetchError(f"{path}: cannot be written ({error.strerror})") from error
     return count
 

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from lab.errors import StillError
-from lab.files import written_whole
-from lab.units import bytes_text
+from lab.files import opened_file, written_whole
 
 MAX_IMAGE_BYTES = 100_000_000
 MAX_IMAGE_PIXELS = 100_000_000
@@ -40,19 +39,8 @@ def open_image(path: Path) -> OpenedImage:
     larger than 100 MB or 100 megapixels, or with a side under 64 px.
     """
     path = Path(path)
-    try:
-        size = path.stat().st_size
-        if path.is_dir():
-            raise StillError(f"{path}: is a folder; name an image file")
-        if size > MAX_IMAGE_BYTES:
-            raise StillError(
-                f"{path}: {bytes_text(size)} is too large; at most {bytes_text(MAX_IMAGE_BYTES)}"
-            )
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise StillError(f"{path}: no such file") from None
-    except OSError as error:
-        raise StillError(f"{path}: cannot be read ({error.strerror})") from error
+    with opened_file(path, StillError, MAX_IMAGE_BYTES) as file:
+        data = file.read()
     return decode_image(data, str(path))
 
 

@@ -9,7 +9,7 @@ import av
 import av.container
 
 from lab.errors import ClipError
-from lab.units import bytes_text
+from lab.files import opened_file
 
 MAX_CLIP_BYTES = 8_000_000_000
 MAX_FRAME_PIXELS = 8192 * 4608
@@ -47,20 +47,8 @@ class ClipFacts:
 
 def sniff_container(path: Path) -> str:
     """FFmpeg's name of the container, by its first bytes. Raises ClipError otherwise."""
-    try:
-        size = path.stat().st_size
-        if path.is_dir():
-            raise ClipError(f"{path}: is a folder; name a video file")
-        with path.open("rb") as file:
-            head = file.read(16)
-    except FileNotFoundError:
-        raise ClipError(f"{path}: no such file") from None
-    except OSError as error:
-        raise ClipError(f"{path}: cannot be read ({error.strerror})") from error
-    if size > MAX_CLIP_BYTES:
-        raise ClipError(
-            f"{path}: {bytes_text(size)} is too large; at most {bytes_text(MAX_CLIP_BYTES)}"
-        )
+    with opened_file(path, ClipError, MAX_CLIP_BYTES) as file:
+        head = file.read(16)
     for offset, magic, name in _SIGNATURES:
         if head[offset : offset + len(magic)] == magic:
             return name

@@ -22,6 +22,9 @@ _RATIO_TEST = 0.8
 _MIN_SEEN = 0.2  # share of the subject that must be in the frame
 _BLUR_PX = 2.0  # forgives being placed a pixel off
 _MAX_PIXELS = 6000
+_MIN_GROUND_PX = 200
+_GAIN_RANGE = (0.33, 3.0)  # an exposure change beyond a stop and a half is no longer forgiven
+_MIN_CONTRAST = 0.05  # of the ground's brightness, below which only an offset can be told
 
 
 class Drift:
@@ -32,8 +35,8 @@ class Drift:
             name="drift",
             unit="ΔE00",
             direction="lower",
-            says="colour distance of the subject from the still in the clip's last second; "
-            "1 to 2 is just visible side by side",
+            says="colour distance of the subject from the still in the clip's last second (half of "
+            "the clip, if shorter than two); 1 to 2 is just visible side by side",
             ignores=_IGNORES,
             reference=_REFERENCE,
             high=100.0,
@@ -77,23 +80,32 @@ class Drift:
 class _DriftTracker:
     def __init__(self, reference: Reference | None) -> None:
         self._reference = reference
-        self._place: NDArray[np.float64] | None = None
         self._distance: dict[int, float] = {}
         self._times: dict[int, float] = {}
         self._due_s = 0.0
+        self._latest: Moment | None = None
         self._lost = ""
 
     def see(self, moment: Moment) -> None:
         if self._reference is None:
+            # Held against itself it would be 0, which says nothing about the clip.
             self._reference = Reference.of(moment.rgb, is_still=False)
+            self._due_s = moment.time_s + _SAMPLE_S
+            self._lost = "the clip is too short to be held against its own first frame"
+            return
         if moment.time_s + 1e-6 < self._due_s:
+            self._latest = moment
             return
         self._due_s = moment.time_s + _SAMPLE_S
-        place = locate(self._reference, moment.grey)
+        self._latest = None
+        self._sample(self._reference, moment)
+
+    def _sample(self, reference: Reference, moment: Moment) -> None:
+        place = locate(reference, moment.grey)
         if place is None:
             self._lost = "the subject could not be found again by its keypoints"
             return
-        distance = _distance(self._reference, moment.rgb, place)
+        distance = _distance(reference, moment.rgb, place)
         if distance is None:
             self._lost = "the subject left the frame"
             return
@@ -101,15 +113,19 @@ class _DriftTracker:
         self._times[moment.index] = moment.time_s
 
     def result(self) -> Measured:
+        if self._latest is not None and self._reference is not None:
+            self._sample(self._reference, self._latest)  # a clip is judged by its last frame too
         if not self._distance:
             return absent(Drift.specs, self._lost or "no frame was seen")
         assert self._reference is not None
         times = np.array(list(self._times.values()))
         values = np.array(list(self._distance.values()))
-        first = float(np.median(values[times <= times[0] + 1.0]))
-        last = float(np.median(values[times >= times[-1] - 1.0]))
-        whole = times[-1] - times[0] >= 1.0
-        too_short = "the clip is shorter than a second" if not whole else ""
+        # A second at either end, or half of a clip too short for that, so that they never overlap.
+        span_s = min(1.0, (times[-1] - times[0]) / 2)
+        first = float(np.median(values[times <= times[0] + span_s - 1e-6])) if span_s else values[0]
+        last = float(np.median(values[times >= times[-1] - span_s]))
+        apart = span_s > 0
+        too_short = "" if apart else "seen only once, so nothing can have changed"
         onset = Score("drift.onset", first)
         note = ""
         if not self._reference.is_still:
@@ -122,7 +138,7 @@ class _DriftTracker:
             (
                 Score("drift", last),
                 onset,
-                Score("drift.change", last - first if whole else math.nan, too_short),
+                Score("drift.change", last - first if apart else math.nan, too_short),
                 Score("drift.worst", float(values.max())),
             ),
             {"drift": self._distance},
@@ -165,7 +181,7 @@ def _distance(
 ) -> float | None:
     """Mean CIEDE2000 over the subject, the frame brought back onto the reference.
 
-    The ground's median change of lightness is taken out first: it is exposure, not drift.
+    The gain and offset of the ground's brightness are taken out first: exposure is not drift.
     """
     height, width = reference.rgb.shape[:2]
     back = cv2.invertAffineTransform(place)
@@ -183,16 +199,31 @@ def _distance(
     subject = (reference.mask.alpha > 0.5) & seen
     if subject.sum() < _MIN_SEEN * max((reference.mask.alpha > 0.5).sum(), 1):
         return None
-    then, now = (
-        cv2.cvtColor(
-            cv2.GaussianBlur(picture, (0, 0), _BLUR_PX).astype(np.float32) / 255, cv2.COLOR_RGB2LAB
-        )
+    still, frame = (
+        cv2.GaussianBlur(picture, (0, 0), _BLUR_PX).astype(np.float32) / 255
         for picture in (reference.rgb, brought)
     )
     ground = (reference.mask.alpha < 0.2) & seen
-    if ground.sum() > 200:
-        now[..., 0] -= np.median(now[ground][:, 0] - then[ground][:, 0])
+    if ground.sum() > _MIN_GROUND_PX:
+        frame = _exposed_alike(frame, still, ground)
+    then, now = (cv2.cvtColor(picture, cv2.COLOR_RGB2LAB) for picture in (still, frame))
     chosen = np.flatnonzero(subject)
     chosen = chosen[:: -(-chosen.size // _MAX_PIXELS)]
     then, now = (lab.reshape(-1, 3)[chosen] for lab in (then, now))
     return float(deltaE_ciede2000(then, now).mean())
+
+
+def _exposed_alike(
+    frame: NDArray[np.float32], still: NDArray[np.float32], ground: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """The frame with the gain and offset that give its ground the still's brightness.
+
+    Percentiles are compared, not pixels, so that being placed a pixel off does no harm.
+    """
+    now, then = (
+        np.percentile(picture[ground].mean(axis=1), (10, 50, 90)) for picture in (frame, still)
+    )
+    contrast = now[2] - now[0]
+    gain = (then[2] - then[0]) / contrast if contrast > _MIN_CONTRAST else 1.0
+    gain = float(np.clip(gain, *_GAIN_RANGE))
+    return np.clip(frame * gain + (then[1] - gain * now[1]), 0, 1).astype(np.float32)

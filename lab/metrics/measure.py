@@ -106,4 +106,5 @@ def _noting(decoded: Any, notes: list[str]) -> Any:
 
 
 def _plain(value: float) -> float | None:
-    return None if math.isnan(value) else value
+    """Nine digits: what lies beyond depends on the order in which a processor adds."""
+    return None if math.isnan(value) else float(f"{value:.9g}")

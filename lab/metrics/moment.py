@@ -4,6 +4,7 @@ Everything is computed on frames whose shorter side is 256 px, once for all metr
 """
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,6 +17,8 @@ from lab.units import diagonal_px
 from lab.vision import apply_affine, consistent, dense_flow, fit_affine
 
 ANALYSIS_SIDE_PX = 256
+# The two directions of flow are found side by side.
+_BESIDE = ThreadPoolExecutor(thread_name_prefix="flow")
 # Two frames belong to one shot while the flow explains at least this share of the picture.
 MIN_COVERAGE = 0.3
 
@@ -26,8 +29,9 @@ class Step:
     def __init__(self, before: NDArray[np.uint8], after: NDArray[np.uint8], seconds: float) -> None:
         """before and after: (height, width) uint8 grey, the same size."""
         self.seconds = seconds
-        self.forward = dense_flow(before, after)
+        there = _BESIDE.submit(dense_flow, before, after)
         self.backward = dense_flow(after, before)
+        self.forward = there.result()
 
     @cached_property
     def forward_valid(self) -> NDArray[np.bool_]:

@@ -19,7 +19,7 @@ _ENLARGING_LOSS = 0.89  # rms of a patch field after cubic enlarging, as a share
 class Defects:
     """How strong each defect is; all zero is a clean clip. The first frame is never touched.
 
-    flicker_dn: rms change of brightness from frame to frame, in 8-bit code values; half of its
+    flicker_dn: rms departure of brightness from the clean frame, in 8-bit code values; half of its
         power is global, half in patches.
     drift_de: how far the subject's colour has moved at the last frame, in CIELAB units (ΔE*ab); it
         grows in proportion to time.

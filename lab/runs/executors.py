@@ -31,7 +31,7 @@ class WorkerPool(ProcessPoolExecutor):
             count,
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_start_worker,
-            initargs=(max(1, (os.cpu_count() or 1) // count), fetch_weights),
+            initargs=(fetch_weights,),
         )
 
     def stop(self) -> None:
@@ -45,7 +45,7 @@ class WorkerPool(ProcessPoolExecutor):
             process.join()
 
 
-def _start_worker(threads: int, fetch_weights: bool) -> None:
+def _start_worker(fetch_weights: bool) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if not fetch_weights:
         os.environ["I2VLAB_FETCH_WEIGHTS"] = "false"
@@ -57,6 +57,3 @@ def _start_worker(threads: int, fetch_weights: bool) -> None:
         os._exit(1)
 
     threading.Thread(target=follow_parent, daemon=True).start()
-    import cv2  # only workers pay for it
-
-    cv2.setNumThreads(threads)

@@ -31,6 +31,8 @@ class RunFolder:
         self.clips = self.path / "clips"
         self.measures = self.path / "measures"
         self.proxies = self.path / "proxies"
+        self._folders = (self.path, self.stills, self.clips, self.measures, self.proxies)
+        self._own = {"run.lock", "run.owner.json", *(folder.name for folder in self._folders)}
 
     @property
     def exists(self) -> bool:
@@ -47,14 +49,13 @@ class RunFolder:
     def make(self) -> None:
         """Create the folder and what it holds. Refuses a folder full of something else."""
         if self.path.is_dir() and not self.exists:
-            strangers = [entry.name for entry in self.path.iterdir() if entry.name != "run.lock"]
+            strangers = [name for name in os.listdir(self.path) if name not in self._own]
             if strangers:
                 raise RunFolderError(
                     f"{self.path}: holds {strangers[0]!r} and no run; name an empty or new folder"
                 )
-        for folder in (self.path, self.stills, self.clips, self.measures, self.proxies):
+        for folder in self._folders:
             make_writable_folder(folder)
-            remove_parts(folder)
 
     def clip(self, take_id: str) -> Path:
         """Where a take's clip lies once it is here."""
@@ -87,7 +88,10 @@ class RunFolder:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Be the one runner of this folder. Raises BusyError naming the one that is already."""
+        """Be the one runner of this folder, cleared of what a killed one left half written.
+
+        Raises BusyError naming the runner that is already here.
+        """
         lock = FileLock(self.path / "run.lock", timeout=0)
         owner = self.path / "run.owner.json"
         try:
@@ -96,6 +100,8 @@ class RunFolder:
             raise BusyError(f"{self.path}: {_owner_text(owner)} is running here; wait") from None
         try:
             since = datetime.now().astimezone().isoformat(timespec="seconds")
+            for folder in self._folders:
+                remove_parts(folder)
             write_json(owner, {"pid": os.getpid(), "host": platform.node(), "since": since})
             yield
         finally:

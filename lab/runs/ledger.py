@@ -119,41 +119,51 @@ def fold(row: TakeRow, kind: str, data: Mapping[str, Any]) -> TakeRow:
 
 
 class Ledger:
-    """An open ledger. Use `Ledger.create`, `Ledger.write` or `Ledger.read`, in a `with` block."""
+    """An open ledger. Use `Ledger.write` or `Ledger.read`, in a `with` block."""
 
-    def __init__(self, connection: sqlite3.Connection, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, path: Path, now: Callable[[], datetime]
+    ) -> None:
         self._connection = connection
+        self._path = path
         self._now = now
 
     @classmethod
     def write(cls, path: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Self:
         """Open for writing; made if it does not exist."""
         fresh = not path.exists()
-        connection = _connected(path, str(path), uri=False)
         with _translated(path):
+            connection = sqlite3.connect(path, timeout=30)
             connection.execute("PRAGMA journal_mode = WAL")
             # Money is at stake: an event is on the disk before the request it announces is sent.
             connection.execute("PRAGMA synchronous = FULL")
             if fresh:
                 connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = 1; COMMIT;")
             _check_version(connection, path)
-        return cls(connection, now)
+        return cls(connection, path, now)
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """Open for reading only; a writer may be at work meanwhile."""
         if not path.is_file():
             raise RunFolderError(f"{path.parent}: holds no run")
-        connection = _connected(path, f"{path.resolve().as_uri()}?mode=ro", uri=True)
         with _translated(path):
+            address = f"{path.resolve().as_uri()}?mode=ro"
+            connection = sqlite3.connect(address, uri=True, timeout=30)
             _check_version(connection, path)
-        return cls(connection, lambda: datetime.now(UTC))
+        return cls(connection, path, lambda: datetime.now(UTC))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All or nothing, and on disk afterwards."""
+        with _translated(self._path), self._connection:
+            yield
 
     def close(self) -> None:
         """Close the file."""
@@ -167,7 +177,7 @@ class Ledger:
 
     def set_fact(self, name: str, value: Any) -> None:
         """Write a fact about the run as a whole."""
-        with self._connection:
+        with self._transaction():
             self._connection.execute(
                 "INSERT INTO facts VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = ?2",
                 (name, _json(value)),
@@ -175,7 +185,7 @@ class Ledger:
 
     def add(self, rows: Iterable[TakeRow]) -> None:
         """Add planned takes, all or none; those already here are left as they are."""
-        with self._connection:
+        with self._transaction():
             self._connection.executemany(
                 "INSERT OR IGNORE INTO takes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [_columns(row) for row in rows],
@@ -184,7 +194,7 @@ class Ledger:
     def record(self, take_id: str, kind: str, **data: Any) -> TakeRow:
         """Append an event and return the take's row after it; on disk when this returns."""
         row = fold(self.take(take_id), kind, data)
-        with self._connection:
+        with self._transaction():
             self._connection.execute(
                 "INSERT INTO events (at, take_id, kind, data) VALUES (?, ?, ?, ?)",
                 (self._now().isoformat(), take_id, kind, _json(data)),
@@ -249,16 +259,12 @@ class Ledger:
                 raise RunFolderError(f"ledger: take {row.take_id} disagrees with its events")
 
 
-def _connected(path: Path, address: str, *, uri: bool) -> sqlite3.Connection:
-    with _translated(path):
-        return sqlite3.connect(address, uri=uri, timeout=30)
-    raise AssertionError
-
-
 @contextmanager
 def _translated(path: Path) -> Iterator[None]:
     try:
         yield
+    except sqlite3.OperationalError as error:
+        raise RunFolderError(f"{path}: cannot be read or written ({error}); free space?") from error
     except sqlite3.DatabaseError as error:
         raise RunFolderError(f"{path}: not a usable ledger ({error})") from error
 
@@ -278,7 +284,7 @@ def _columns(row: TakeRow) -> tuple[Any, ...]:
         row.position,
         row.trial,
         row.repeat,
-        _json(row.factors),
+        json.dumps(row.factors, ensure_ascii=False, allow_nan=False),  # in the design's order
         _json(row.take.to_json()),
         row.state.value,
         None if row.job is None else _json(row.job.to_json()),

@@ -16,7 +16,7 @@ class Progress:
         """total: number of items; what: their plural. quiet shows nothing at all."""
         self._what = what
         self._total = total
-        in_kernel = "ipykernel" in sys.modules
+        in_kernel = _in_kernel()
         # Set by Jupyter's server for kernels that a person opened, not by papermill or nbval.
         watched = "JPY_SESSION_NAME" in os.environ if in_kernel else sys.stderr.isatty()
         self._line = not quiet and not watched
@@ -43,4 +43,11 @@ class Progress:
     ) -> None:
         self._bar.close()
         if self._line:
-            print(f"{self._what}: {self._done} of {self._total}", file=self._stream)  # noqa: T201
+            print(f"{self._what}: {self._done} of {self._total}", file=self._stream)
+
+
+def _in_kernel() -> bool:
+    """True when this process is a Jupyter kernel."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return hasattr(shell, "kernel")

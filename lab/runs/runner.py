@@ -99,13 +99,12 @@ def run(
             budget_usd=sweep.budget_usd if budget_usd is None else budget_usd,
         )
     folder = RunFolder(out)
+    priced = plan(sweep, done=_settled(folder))
+    priced.check()
     folder.make()
+    folder.check_space(priced.bytes)
     with folder.held(), Ledger.write(folder.ledger) as ledger:
         rows = _adopted(sweep, folder, ledger, grow=grow)
-        settled = {take_id for take_id, state in ledger.states().items() if state.settled}
-        priced = plan(sweep, done=settled)
-        priced.check()
-        folder.check_space(priced.bytes)
         with _Runner(sweep, folder, ledger, executor=executor, quiet=quiet) as runner:
             runner.run([row.take_id for row in rows])
         return runner.outcome([row.take_id for row in rows])
@@ -141,6 +140,14 @@ def shoot(
         raise RunFolderError(outcome.problems[0])
     ((_, take),) = sweep.takes()
     return Clip.open(RunFolder(out).clip(take.id))
+
+
+def _settled(folder: RunFolder) -> set[str]:
+    """Ids of takes that an earlier run brought to an end."""
+    if not folder.exists:
+        return set()
+    with Ledger.read(folder.ledger) as ledger:
+        return {take_id for take_id, state in ledger.states().items() if state.settled}
 
 
 def _adopted(sweep: Sweep, folder: RunFolder, ledger: Ledger, *, grow: bool) -> list[TakeRow]:
@@ -250,7 +257,8 @@ class _Runner:
         except KeyboardInterrupt:
             done = sum(self._finished(take_id) for take_id in take_ids)
             raise Interrupted(
-                f"interrupted with {done} of {len(take_ids)} takes done; run the same again to go on"
+                f"interrupted with {done} of {len(take_ids)} takes done; "
+                "run the same again to go on"
             ) from None
         except BrokenProcessPool:
             raise worker_died() from None

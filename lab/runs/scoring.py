@@ -20,7 +20,8 @@ VERSIONS = {name: spec.version for name, spec in SPECS.items()}
 def measure_clip(clip: str, still: dict[str, Any] | None) -> dict[str, Any]:
     """Worker: score one clip; plain data in, plain data out."""
     opened = None if still is None else Still.from_json(still)
-    return {**measure(clip, opened, METRICS).to_json(), "versions": VERSIONS}
+    units = {name: spec.unit for name, spec in SPECS.items()}
+    return {**measure(clip, opened, METRICS).to_json(), "units": units, "versions": VERSIONS}
 
 
 def kept_measure(path: Path) -> dict[str, Any] | None:

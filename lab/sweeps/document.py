@@ -1,16 +1,25 @@
 """The sweep file: what may stand in it, and one line for every mistake."""
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from reprlib import Repr
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from lab.errors import SweepError, did_you_mean
+from lab.errors import InputError, SweepError, did_you_mean
+from lab.files import opened_file
 from lab.shots import MAX_DURATION_S, MAX_FPS
 from lab.units import RATIOS, SHORT_SIDE_PX
 
@@ -23,15 +32,27 @@ def _listed(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
 
 
+def _grouped(value: Any) -> Any:
+    """`zip: [a, b]` is one group; `zip: [[a, b], [c, d]]` are two."""
+    flat = isinstance(value, list) and value and all(isinstance(name, str) for name in value)
+    return [value] if flat else value
+
+
 def _prompt(value: Any) -> Any:
     return {"text": value} if isinstance(value, str) else value
+
+
+def _option(value: Any) -> Any:
+    if isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    raise PydanticCustomError("option", "should be a finite number, text, true or false")
 
 
 Strings = Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)]
 Duration = Annotated[float, Field(gt=0, le=MAX_DURATION_S, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, le=MAX_FPS, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
-OptionValue = bool | int | float | str
+OptionValue = Annotated[bool | int | float | str, PlainValidator(_option)]
 
 
 class _Strict(BaseModel):
@@ -76,7 +97,7 @@ class SweepDocument(_Strict):
         Field(min_length=1),
     ]
     settings: SettingsEntry = SettingsEntry()
-    zip: list[Strings] = []
+    zip: Annotated[list[Annotated[list[str], Field(min_length=2)]], BeforeValidator(_grouped)] = []
     repeats: int = Field(default=1, ge=1, le=1000)
     backend: str = "offline"
     budget_usd: float | None = Field(default=None, ge=0, allow_inf_nan=False)
@@ -85,18 +106,14 @@ class SweepDocument(_Strict):
 def read_yaml(path: Path) -> Any:
     """Plain data from a YAML 1.2 file, in which 16:9 and off are words, as written.
 
-    Raises SweepError for a file that is absent, too large or no YAML.
+    Raises InputError for a file that is absent or too large, SweepError for one that is no YAML.
     """
+    with opened_file(path, InputError, MAX_FILE_BYTES) as file:
+        content = file.read()
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise SweepError([f"{path}: larger than {MAX_FILE_BYTES // 1000} kB; not a sweep file"])
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise SweepError([f"{path}: no such file"]) from None
+        text = content.decode("utf-8")
     except UnicodeDecodeError:
         raise SweepError([f"{path}: not a text file; a sweep is written in YAML"]) from None
-    except OSError as error:
-        raise SweepError([f"{path}: cannot be read ({error.strerror})"]) from error
     try:
         return YAML(typ="safe", pure=True).load(text)
     except YAMLError as error:
@@ -104,6 +121,11 @@ def read_yaml(path: Path) -> Any:
         where = f", line {mark.line + 1}" if mark else ""
         said = str(getattr(error, "problem", None) or "not valid YAML").splitlines()[0]
         raise SweepError([f"{path}{where}: {said}"]) from error
+    except RecursionError:
+        raise SweepError([f"{path}: nested too deeply; a sweep has a few levels"]) from None
+    except (ValueError, KeyError) as error:  # its constructors let these through
+        said = " ".join(str(error).split())
+        raise SweepError([f"{path}: holds a value that is none ({said})"]) from error
 
 
 def parse(data: Any, source: str) -> SweepDocument:

@@ -71,13 +71,15 @@ class Sweep:
     def of(
         cls,
         *,
-        stills: Sequence[str | Path],
-        prompts: Sequence[str | Mapping[str, Any]],
+        stills: str | Path | Sequence[str | Path],
+        prompts: str | Sequence[str | Mapping[str, Any]],
         folder: str | Path = ".",
         **fields: Any,
     ) -> Self:
         """A sweep from Python values: the same fields, the same checks as in a file."""
-        data = {"stills": [str(still) for still in stills], "prompts": list(prompts), **fields}
+        paths = [stills] if isinstance(stills, str | Path) else stills
+        asked = list(prompts) if isinstance(prompts, tuple) else prompts
+        data = {"stills": [str(still) for still in paths], "prompts": asked, **fields}
         return cls.from_document(parse(data, "sweep"), Path(folder), "sweep")
 
     @classmethod
@@ -197,7 +199,11 @@ def _stills(patterns: Sequence[str], folder: Path, problems: list[str]) -> Itera
     names: dict[str, str] = {}
     for number, pattern in enumerate(patterns):
         where = f"stills[{number}]"
-        whole = str(folder / Path(pattern).expanduser())
+        try:
+            whole = str(folder / Path(pattern).expanduser())
+        except RuntimeError as error:  # ~ of somebody unknown
+            problems.append(f"{where}: {pattern!r}: {error}")
+            continue
         paths = sorted(glob.glob(whole)) if glob.has_magic(pattern) else [whole]
         if not paths:
             problems.append(f"{where}: {pattern!r} matches no file in {folder}")

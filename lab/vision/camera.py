@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _ROUNDS = 6
-_MAX_POINTS = 4000
+_MAX_POINTS = 1500
 
 
 @lru_cache(maxsize=8)
@@ -24,7 +24,7 @@ def fit_affine(flow: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[n
     """The affine motion that most of a flow field follows.
 
     flow: (height, width, 2) in pixels; valid: (height, width). Least squares reweighted by
-    Tukey's biweight, on a square lattice of at most 4000 points. Returns a (2, 3) matrix M so that
+    Tukey's biweight, on a square lattice of at most 1500 points. Returns a (2, 3) matrix M so that
     M @ (x, y, 1) is the flow at (x, y); None when fewer than 50 points are valid.
     """
     height, width = flow.shape[:2]

@@ -1,6 +1,5 @@
 """Dense optical flow and what can be believed of it."""
 
-import threading
 from typing import TypeVar
 
 import cv2
@@ -11,15 +10,9 @@ from lab.vision.camera import grid
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
-
-# An instance writes into buffers of its own while it works, so each thread has one.
-_own = threading.local()
-
-
-def _dis() -> cv2.DISOpticalFlow:
-    if not hasattr(_own, "dis"):
-        _own.dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    return _own.dis
+# Dense inverse search works in one stripe a thread and each stripe starts afresh, so its result
+# would depend on how many cores a machine has. A score may not.
+cv2.setNumThreads(1)
 
 
 def dense_flow(source: NDArray[np.uint8], target: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -29,8 +22,10 @@ def dense_flow(source: NDArray[np.uint8], target: NDArray[np.uint8]) -> NDArray[
     pixel (x, y) of `source` is found in `target` at (x, y) + flow[y, x]. Reliable up to about 3 %
     of the diagonal.
     """
-    # None, not the last flow: a warm start would make a score depend on what was scored before.
-    flow: NDArray[np.float32] = _dis().calc(source, target, None)
+    # A new instance each time, at no cost: one that has seen a small picture keeps a finer scale
+    # for ever after, and then a score would depend on what was scored before.
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    flow: NDArray[np.float32] = search.calc(source, target, None)
     return flow
 
 

@@ -113,12 +113,12 @@ def test_a_disk_that_refuses_leaves_nothing(tmp_path: Path) -> None:
     program = (
         "import sys, numpy as np\n"
         "from pathlib import Path\n"
-        "from lab.errors import FetchError\n"
+        "from lab.errors import RunFolderError\n"
         "from lab.media import write_clip\n"
         "noise = np.random.default_rng(0).integers(0, 255, (20, 240, 320, 3), np.uint8)\n"
         "try:\n"
         "    write_clip(Path(sys.argv[1]), noise, fps=24)\n"
-        "except FetchError as error:\n"
+        "except RunFolderError as error:\n"
         "    print(error)\n"
     )
 
@@ -133,5 +133,5 @@ def test_a_disk_that_refuses_leaves_nothing(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    assert done.stdout.startswith(f"{tmp_path / 'a.mp4'}: cannot be written (")
+    assert done.stdout == f"{tmp_path}: the disk is full; free space and go on\n"
     assert list(tmp_path.iterdir()) == []

@@ -1,12 +1,25 @@
-"""Make a notebook's unknown parameter an error instead of a run with the defaults."""
+"""How a notebook begins: at the project's root, with parameters that exist."""
 
 import ast
+import os
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 
 from lab.errors import InputError, did_you_mean
 
 _INJECTED = "# Parameters"
+
+
+def start_notebook(cells: Sequence[str]) -> None:
+    """Refuse unknown parameters, and work from the folder above `notebooks`.
+
+    cells: the executed cells, which IPython calls `In`. JupyterLab starts a notebook in its own
+    folder and papermill where it was called; after this, paths mean the same in both.
+    """
+    check_parameters(cells)
+    if Path.cwd().name == "notebooks":
+        os.chdir("..")
 
 
 def check_parameters(cells: Sequence[str]) -> None:

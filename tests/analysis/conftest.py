@@ -1,0 +1,50 @@
+"""One small run, and copies of it with something missing."""
+
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from lab.analysis import Results, load
+from lab.runs import run
+from lab.stills import Still
+from lab.sweeps import Sweep
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory: pytest.TempPathFactory, coffee: Still) -> Path:
+    """Three prompts with flaws, 0.3 s each; the first hardly moves."""
+    sweep = Sweep.of(
+        stills=[coffee.path.resolve()],
+        prompts=["static lock-off, cinematic", "fast pan left", "make it move"],
+        settings={"duration_s": 0.3, "seed": 7},
+        name="small",
+        question="which?",
+    )
+    out = tmp_path_factory.mktemp("analysis") / "run"
+    with ThreadPoolExecutor(2) as executor:
+        outcome = run(sweep, out, quiet=True, executor=executor)
+    assert outcome.problems == ()
+    return out
+
+
+@pytest.fixture(scope="session")
+def results(run_folder: Path) -> Results:
+    """The tables of the whole run."""
+    return load(run_folder)
+
+
+@pytest.fixture
+def without(run_folder: Path, results: Results, tmp_path: Path) -> Callable[..., Results]:
+    """The tables of a copy of the run that lacks the scores of some takes, by position."""
+
+    def lacking(*positions: int) -> Results:
+        copy = tmp_path / "copy"
+        shutil.copytree(run_folder, copy)
+        for position in positions:
+            (copy / "measures" / f"{results.takes['take_id'][position]}.json").unlink()
+        return load(copy)
+
+    return lacking

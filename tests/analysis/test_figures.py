@@ -1,0 +1,78 @@
+"""Figures: numbers that stand in a table, and only ink added."""
+
+import io
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lab.analysis import Results, by_factor, timelines
+from lab.metrics import HEADLINES, SPECS
+
+
+def _svg(figure: object) -> str:
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg")  # type: ignore[attr-defined]
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("metric", HEADLINES)
+def test_a_timeline_draws_the_frames_table(results: Results, metric: str) -> None:
+    """One line a take, its points those of the table, the axis with the unit."""
+    (axes,) = timelines(results, metric).axes
+    rows = results.frames[results.frames["metric"] == metric]
+    assert len(axes.lines) == rows["take_id"].nunique() == 3
+    for line, (_, drawn) in zip(axes.lines, rows.groupby("take_id", sort=False), strict=True):
+        assert np.array_equal(line.get_xdata(), drawn["time_s"])
+        assert np.array_equal(line.get_ydata(), drawn["value"])
+    assert SPECS[metric].unit in axes.get_ylabel()
+    assert axes.get_legend() is not None
+
+
+def test_a_timeline_draws_only_the_takes_asked_for(results: Results) -> None:
+    """Named takes are drawn, in that order; unknown ones are left out."""
+    wanted = list(results.takes["take_id"][[2, 0]])
+    (axes,) = timelines(results, "flicker", takes=[*wanted, "nobody"]).axes
+    labels = [line.get_label() for line in axes.lines]
+    assert labels == ["coffee: make it move", "coffee: static lock-off, cinematic"]
+
+
+def test_a_run_without_scores_draws_empty_axes(without: Callable[..., Results]) -> None:
+    """No numbers, no line, no error."""
+    results = without(0, 1, 2)
+    (axes,) = timelines(results, "flicker").axes
+    assert axes.lines[:] == []
+    assert _svg(by_factor(results, "prompt"))
+
+
+def test_a_factor_is_drawn_by_level(results: Results) -> None:
+    """A panel a headline, a row a level, a dot a take at the value of the table."""
+    figure = by_factor(results, "prompt")
+    assert len(figure.axes) == len(HEADLINES)
+    labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert labels == list(results.takes["prompt"])
+    dots = [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_marker() == "o"]
+    wanted = results.table()["flicker"]
+    assert dots == pytest.approx(list(wanted))
+
+
+def test_a_factor_with_no_value_is_drawn(results: Results) -> None:
+    """A factor that was left open has one level, none."""
+    takes, scores = results.takes.copy(), results.scores.copy()
+    takes["seed"], scores["seed"] = None, None
+    figure = by_factor(replace(results, takes=takes, scores=scores), "seed")
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["none"]
+    assert sum(line.get_marker() == "o" for line in figure.axes[0].lines) >= 1
+
+
+def test_dollars_are_no_mathematics(results: Results) -> None:
+    """A prompt with dollar signs in it is drawn as written and cut to a legend's length."""
+    frames = results.frames.copy()
+    frames["prompt"] = r"pay $\frac{1}{$ to " + "see " * 20
+    (axes,) = timelines(replace(results, frames=frames), "flicker").axes
+    figure = axes.figure
+    shown = re.sub(r"\s+", " ", _svg(figure))
+    assert shown.startswith("<?xml")
+    assert all(len(line.get_label()) < 60 for line in axes.lines)

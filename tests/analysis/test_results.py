@@ -1,0 +1,145 @@
+"""The tables of a run: one row a take, a score, a frame."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from lab.analysis import Results, load
+from lab.errors import RunFolderError
+from lab.metrics import HEADLINES, SPECS
+
+Without = Callable[..., Results]
+
+
+def test_there_is_a_row_for_every_take(results: Results) -> None:
+    """Each take with its factors, state, cost and what the backend did of what was asked."""
+    takes = results.takes
+    assert list(takes["prompt"]) == ["static lock-off, cinematic", "fast pan left", "make it move"]
+    assert set(takes["state"]) == {"fetched"}
+    assert takes["take_id"].is_unique
+    assert list(takes["cost_usd"]) == [0, 0, 0]
+    assert takes["simulated"].all()
+    assert takes["requested"][0] == "lock_off; cinematic"
+    assert takes["honoured"][0] == "lock_off"
+    assert takes["not_honoured"][0].startswith("cinematic: ")
+    assert takes["not_honoured"][1] == ""
+
+
+def test_there_is_a_row_for_every_score(results: Results) -> None:
+    """Every take has every number once, with unit and direction, and a reason exactly where NaN."""
+    scores = results.scores
+    assert len(scores) == 3 * len(SPECS)
+    assert not scores.duplicated(["take_id", "metric"]).any()
+    assert (scores["value"].isna() == (scores["reason"] != "")).all()
+    assert set(scores[scores["headline"]]["metric"]) == set(HEADLINES)
+    for row in scores.itertuples():
+        assert (row.unit, row.direction) == (SPECS[row.metric].unit, SPECS[row.metric].direction)
+
+
+def test_there_is_a_row_for_every_frame(results: Results) -> None:
+    """Series carry the time of each frame, inside the clip and in its order."""
+    frames = results.frames
+    for _, rows in frames.groupby(["take_id", "metric"]):
+        assert rows["frame"].is_monotonic_increasing
+    assert set(HEADLINES) <= set(frames["metric"])
+    assert frames["frame"].between(0, 6).all()
+    assert ((frames["time_s"] - frames["frame"] / 24).abs() < 1e-4).all()
+    assert frames["value"].notna().all()
+    assert set(frames["take_id"]) == set(results.takes["take_id"])
+
+
+def test_the_tables_tell_what_the_measures_say(results: Results) -> None:
+    """A value in the table is the one that was measured."""
+    take_id = results.takes["take_id"][2]
+    kept = json.loads(results.folder.measure(take_id).read_text())
+    rows = results.scores[results.scores["take_id"] == take_id].set_index("metric")["value"]
+    assert rows["flicker"] == kept["scores"]["flicker"]
+    assert rows["motion.still"] == kept["scores"]["motion.still"]
+
+
+def test_only_what_was_varied_leads_the_table(results: Results) -> None:
+    """The short table shows the prompt, not its terms again, and the four headlines."""
+    assert results.varied == ("prompt",)
+    assert list(results.table().columns) == ["take_id", "prompt", *HEADLINES]
+    assert len(results.table()) == 3
+
+
+def test_a_take_without_scores_keeps_its_row(without: Without) -> None:
+    """A clip that was not measured is NaN with a reason in every number, and no row is lost."""
+    results = without(1)
+    assert len(results.takes) == len(results.table()) == 3
+    lost = results.scores[results.scores["take_id"] == results.takes["take_id"][1]]
+    assert len(lost) == len(SPECS)
+    assert lost["value"].isna().all()
+    assert lost["reason"].str.startswith("no scored clip").all()
+
+
+def test_a_run_without_any_score_still_loads(without: Without) -> None:
+    """Nothing measured yet: tables are there, all NaN, no frames."""
+    results = without(0, 1, 2)
+    assert len(results.scores) == 3 * len(SPECS)
+    assert results.scores["value"].isna().all()
+    assert results.frames.empty
+    assert results.table()[list(HEADLINES)].isna().all(axis=None)
+
+
+def test_a_measure_of_another_definition_does_not_count(without: Without, run_folder: Path) -> None:
+    """Scores of another version of a metric are not mixed in."""
+    results = without()
+    path = results.folder.measure(results.takes["take_id"][0])
+    kept = json.loads(path.read_text())
+    kept["versions"]["flicker"] += 1
+    path.write_text(json.dumps(kept))
+    again = load(results.folder.path)
+    rows = again.scores[again.scores["take_id"] == results.takes["take_id"][0]]
+    assert rows["value"].isna().all()
+
+
+def test_a_broken_measure_does_not_end_the_others(without: Without) -> None:
+    """Half a file of scores counts as none."""
+    results = without()
+    results.folder.measure(results.takes["take_id"][0]).write_text('{"scores": {')
+    again = load(results.folder.path)
+    missing = again.scores.groupby("take_id", sort=False)["value"].apply(lambda v: v.isna().all())
+    assert list(missing) == [True, False, False]
+
+
+def test_a_summary_is_the_median_and_its_count(results: Results, without: Without) -> None:
+    """By level: median of each headline, and how many takes stand behind it."""
+    summary = results.summary("fps")
+    assert list(summary.columns) == ["fps", *HEADLINES, "takes"]
+    assert list(summary["takes"]) == [3]
+    wide = results.table()
+    assert summary["warp"][0] == pytest.approx(wide["warp"].median())
+    by_prompt = without(1).summary("prompt").set_index("prompt")
+    assert by_prompt["flicker"].isna().sum() == 1
+    assert by_prompt.loc["fast pan left"].isna()["flicker"]
+    assert set(by_prompt["takes"]) == {1}
+
+
+def test_tables_are_kept_as_parquet(without: Without) -> None:
+    """What is saved reads back the same, with nothing but the three tables added."""
+    results = without(2)
+    for path, table in zip(
+        results.save(), (results.takes, results.scores, results.frames), strict=True
+    ):
+        read = pd.read_parquet(path)
+        pd.testing.assert_frame_equal(read, table, check_dtype=False)
+    assert not list(results.folder.path.glob(".*"))
+
+
+def test_a_simulated_run_says_so_in_a_notebook(results: Results) -> None:
+    """The table shown in a notebook leads with the warning."""
+    assert results.simulated
+    assert results._repr_html_().startswith("<p><b>Simulated")
+    assert "3 takes" in repr(results)
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
+    """Loading something else names the folder and how to make a run."""
+    with pytest.raises(RunFolderError, match="holds no run; make one with"):
+        load(tmp_path)
+    assert list(tmp_path.iterdir()) == []

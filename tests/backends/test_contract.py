@@ -1,0 +1,198 @@
+"""What every backend promises; each entry of the table is put to it."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lab.backends import BACKENDS, Backend, Fetched, Job, open_backend, unsupported
+from lab.backends.contract import JobState
+from lab.errors import BackendError
+from lab.media import frames, probe
+from lab.shots import ShotSettings
+from lab.takes import Take
+from lab.units import RATIOS, SHORT_SIDE_PX
+
+
+@pytest.fixture(params=sorted(BACKENDS), scope="module")
+def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
+    """Each backend in turn, ready for use."""
+    opened = open_backend(request.param)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def take(backend: Backend, take_of: Callable[..., Take]) -> Take:
+    """The shortest take this backend makes, but for a few frames."""
+    can = backend.capabilities
+    return take_of(
+        backend=backend.name,
+        duration_s=max(can.duration_s[0], 0.3),
+        aspect_ratio=can.aspect_ratios[0],
+        resolution=can.resolutions[0],
+        fps=can.fps[0],
+        seed=1 if can.seed else None,
+    )
+
+
+class TestBackend:
+    """One suite for all."""
+
+    def test_it_is_found_by_its_name(self, backend: Backend) -> None:
+        """The table's key is the name that jobs and takes carry."""
+        assert BACKENDS[backend.name] is type(backend)
+
+    def test_capabilities_are_consistent(self, backend: Backend) -> None:
+        """Ranges are ranges, names are known ones, and own settings do not hide common ones."""
+        can = backend.capabilities
+        low, high = can.duration_s
+        assert 0 < low <= high
+        assert can.duration_step_s is None or can.duration_step_s > 0
+        assert set(can.aspect_ratios) <= set(RATIOS)
+        assert set(can.resolutions) <= set(SHORT_SIDE_PX)
+        assert can.aspect_ratios
+        assert can.resolutions
+        assert can.fps
+        assert all(rate > 0 for rate in can.fps)
+        assert can.concurrency >= 1
+        assert can.poll_every_s >= 0
+        names = [option.name for option in can.options]
+        assert len(names) == len(set(names))
+        assert not set(names) & set(ShotSettings.__dataclass_fields__)
+        for option in can.options:
+            assert option.says
+            assert (option.low is None) == (option.high is None)
+            if option.low is not None and option.high is not None:
+                assert option.low <= float(option.default) <= option.high
+
+    def test_a_quote_is_a_price(self, backend: Backend, take: Take) -> None:
+        """Between nothing and something: never negative, low before high."""
+        quote = backend.quote(take.shot)
+        assert 0 <= quote.low_usd <= quote.high_usd
+        assert quote.seconds > 0
+        assert quote.bytes > 0
+
+    def test_more_of_it_never_costs_less(self, backend: Backend, take: Take) -> None:
+        """The longest clip is quoted at least what the shortest is."""
+        longest = backend.capabilities.duration_s[1]
+        shot = replace(take.shot, settings=replace(take.shot.settings, duration_s=longest))
+        short, long = backend.quote(take.shot), backend.quote(shot)
+        assert long.high_usd >= short.high_usd
+        assert long.seconds >= short.seconds
+
+    def test_what_is_in_range_is_not_refused(self, backend: Backend, take: Take) -> None:
+        """A shot made of the backend's own capabilities meets nothing that blocks."""
+        assert not [item for item in unsupported(backend, take.shot) if item.blocking]
+
+    @pytest.mark.parametrize(
+        ("setting", "value"),
+        [
+            ("duration_s", 59.99),
+            ("duration_s", 0.01),
+            ("fps", 17.0),
+            ("options", (("no_such_option", 1),)),
+        ],
+    )
+    def test_what_is_out_of_range_blocks(
+        self, backend: Backend, take: Take, setting: str, value: object
+    ) -> None:
+        """A setting beyond the capabilities is named with what is accepted instead."""
+        settings = replace(take.shot.settings, **{setting: value})
+        blocking = [
+            item
+            for item in unsupported(backend, replace(take.shot, settings=settings))
+            if item.blocking
+        ]
+        (item,) = blocking
+        assert item.setting == ("no_such_option" if setting == "options" else setting)
+        assert item.says
+
+    def test_own_options_are_held_to_their_range(self, backend: Backend, take: Take) -> None:
+        """A value beyond an option's range blocks, and so does one that is no number."""
+        for option in backend.capabilities.options:
+            if option.high is None:
+                continue
+            for value in (option.high + 1, "much", True):
+                settings = replace(take.shot.settings, options=((option.name, value),))
+                found = unsupported(backend, replace(take.shot, settings=settings))
+                assert [item.setting for item in found if item.blocking] == [option.name]
+
+    def test_a_job_is_plain_data(self, backend: Backend, take: Take) -> None:
+        """A job survives JSON and knows its take and its backend."""
+        job = backend.submit(take)
+        again = Job.from_json(json.loads(json.dumps(job.to_json(), allow_nan=False)))
+        assert again == job
+        assert (job.backend, job.take_id) == (backend.name, take.id)
+
+    def test_polling_answers_by_id(self, backend: Backend, take: Take) -> None:
+        """A batch is answered by job id, and nothing asked is nothing answered."""
+        jobs = [backend.submit(replace(take, repeat=repeat)) for repeat in (1, 2, 3)]
+        statuses = backend.poll(jobs)
+        assert set(statuses) <= {job.id for job in jobs}
+        assert len({job.id for job in jobs}) == 3
+        assert all(isinstance(status.state, JobState) for status in statuses.values())
+        assert dict(backend.poll([])) == {}
+
+    def test_a_submitted_take_is_never_absent(self, backend: Backend, take: Take) -> None:
+        """Looking up a take that was sent finds it or cannot say, but does not deny it."""
+        job = backend.submit(take)
+        found = backend.lookup(take)
+        assert found != "absent"
+        if backend.capabilities.lookup:
+            assert isinstance(found, Job)
+            assert (found.id, found.take_id) == (job.id, take.id)
+
+    def test_fetching_writes_the_clip_that_was_asked_for(
+        self, backend: Backend, take: Take, tmp_path: Path
+    ) -> None:
+        """Size, rate and number of frames are those of the take, and every frame decodes."""
+        path = tmp_path / "clip.mp4"
+        fetched = backend.fetch(backend.submit(take), path)
+        settings, facts = take.shot.settings, probe(path)
+        assert (facts.width_px, facts.height_px) == settings.size_px
+        assert facts.fps == pytest.approx(settings.fps, rel=0.01)
+        assert abs(sum(1 for _ in frames(path, 64)) - settings.frames) <= 1
+        assert [entry.name for entry in tmp_path.iterdir()] == ["clip.mp4"]
+        assert isinstance(fetched, Fetched)
+        assert set(fetched.honoured) <= set(take.shot.prompt.terms)
+        json.dumps(fetched.to_json(), allow_nan=False)
+
+    def test_fetching_again_is_allowed(self, backend: Backend, take: Take, tmp_path: Path) -> None:
+        """A second fetch replaces the first, whatever lay there."""
+        path = tmp_path / "clip.mp4"
+        path.write_bytes(b"half of something")
+        job = backend.submit(take)
+        assert backend.fetch(job, path) == backend.fetch(job, path)
+        assert probe(path).frames == pytest.approx(take.shot.settings.frames, abs=1)
+
+    def test_another_process_can_go_on(self, backend: Backend, take: Take, tmp_path: Path) -> None:
+        """A job written down here is polled and fetched by a process that knows nothing else."""
+        path = tmp_path / "clip.mp4"
+        program = (
+            "import json, sys; from pathlib import Path;"
+            "from lab.backends import Job, open_backend;"
+            "job = Job.from_json(json.load(sys.stdin)); backend = open_backend(job.backend);"
+            "print(backend.poll([job])[job.id].state);"
+            "backend.fetch(job, Path(sys.argv[1])); backend.close()"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(path)],
+            input=json.dumps(backend.submit(take).to_json()),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stderr == ""
+        assert done.stdout.strip() == JobState.DONE
+        assert probe(path).width_px == take.shot.settings.size_px[0]
+
+
+def test_an_unknown_backend_gets_a_hint() -> None:
+    """A misspelt backend is answered with the nearest one."""
+    with pytest.raises(BackendError, match="did you mean 'offline'"):
+        open_backend("ofline")

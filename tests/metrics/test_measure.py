@@ -1,0 +1,106 @@
+"""Scoring one clip: one decode, every metric, whatever the file."""
+
+import json
+import math
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lab.errors import ClipError
+from lab.media import write_clip
+from lab.metrics import HEADLINES, METRICS, SPECS, measure
+from lab.metrics.motion import Motion
+from lab.stills import Still
+
+
+@pytest.fixture(scope="module")
+def clip(write_frames: Callable[..., Path], panned: Callable[..., list[np.ndarray]]) -> Path:
+    """24 frames at 24 per second of a pan, 320x240."""
+    return write_frames(panned(3, 24))
+
+
+def test_a_record_is_whole(clip: Path, coffee: Still) -> None:
+    """What was measured travels as JSON: facts, every score, a reason where one is missing."""
+    scores = measure(clip, coffee, METRICS)
+    record = json.loads(json.dumps(scores.to_json(), allow_nan=False))
+    assert (record["width_px"], record["height_px"], record["frames"]) == (320, 240, 24)
+    assert (record["fps"], record["duration_s"]) == (24, 1)
+    assert record["still"] == str(coffee.path)
+    assert record["clip_sha256"] == scores.clip.sha256
+    assert record["simulated"] is False
+    assert list(record["scores"]) == list(SPECS)
+    missing = {name for name, value in record["scores"].items() if value is None}
+    assert set(record["reasons"]) == missing
+    assert len(record["times_s"]) == 24
+    assert all(int(n) < 24 for values in record["series"].values() for n in values)
+
+
+def test_a_value_is_asked_for_by_name(clip: Path) -> None:
+    """Headlines and parts are found by their names."""
+    scores = measure(clip, None, METRICS)
+    assert all(math.isfinite(scores.value(name)) for name in HEADLINES)
+
+
+def test_a_cut_off_clip_is_scored_as_far_as_it_goes(clip: Path, tmp_path: Path) -> None:
+    """A file that ends too early yields the scores of what is there, and a note."""
+    cut = tmp_path / "cut.mp4"
+    content = clip.read_bytes()
+    cut.write_bytes(content[: len(content) * 2 // 3])
+    scores = measure(cut, None, METRICS)
+    assert 2 < scores.frames < 24
+    assert scores.duration_s == pytest.approx(scores.frames / 24, rel=0.05)
+    assert math.isfinite(scores.value("motion"))
+    assert any("after frame" in note for note in scores.notes)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"this is no clip\n" * 20, b"", b"#EXTM3U\nfile:///etc/passwd\n", b"\0\0\0\x20ftypisom" * 9],
+    ids=["text", "empty", "playlist", "only a header"],
+)
+def test_what_is_no_video_is_a_clip_error(tmp_path: Path, content: bytes) -> None:
+    """Something else named .mp4 is refused by name, in one line."""
+    path = tmp_path / "not.mp4"
+    path.write_bytes(content)
+    with pytest.raises(ClipError, match=r"not\.mp4: ") as caught:
+        measure(path, None, METRICS)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_small_clip_beside_another_ratio(
+    write_frames: Callable[..., Path], small: np.ndarray
+) -> None:
+    """An upright clip of few pixels is measured like any other."""
+    scores = measure(write_frames([small[:64, :48]] * 5), None, METRICS)
+    assert (scores.clip.facts.width_px, scores.clip.facts.height_px) == (48, 64)
+    assert scores.value("motion.still") == 1
+
+
+def test_a_low_rate_is_timed_by_its_own_clock(
+    write_frames: Callable[..., Path], small: np.ndarray
+) -> None:
+    """Times and duration follow the file's rate, not an assumed one."""
+    scores = measure(write_frames([small] * 5, 5), None, [Motion()])
+    assert scores.times_s == pytest.approx((0, 0.2, 0.4, 0.6, 0.8))
+    assert scores.duration_s == pytest.approx(1)
+
+
+def test_memory_does_not_grow_with_length(tmp_path: Path, texture: np.ndarray) -> None:
+    """Four times the frames take no more memory."""
+
+    def peak_bytes(count: int) -> int:
+        path = tmp_path / f"{count}.mp4"
+        write_clip(path, (texture[n % 8 :][:64, :64].copy() for n in range(count)), fps=24)
+        tracemalloc.start()
+        try:
+            measure(path, None, METRICS)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak_bytes(4)  # what is loaded once
+    one_frame = 64 * 64 * 3
+    assert peak_bytes(160) < peak_bytes(40) + 12 * one_frame

@@ -1,0 +1,198 @@
+"""The report: one file that opens anywhere, runs nothing it was not given, and hides nothing."""
+
+import base64
+import hashlib
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from lab.analysis import Results
+from lab.errors import RunFolderError
+from lab.metrics import HEADLINES, SPECS
+from lab.report import SECTIONS, write_report
+
+HOSTILE = """<img src=x onerror=alert(1)>"'</script>"""
+NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+
+
+class Page(HTMLParser):
+    """Every element of a page with its attributes, and the text inside each kind."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: dict[str, list[str]] = {}
+        self._open = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self._open = tag
+        self.texts.setdefault(tag, []).append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._open = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._open:
+            self.texts[self._open][-1] += data
+
+    def of(self, tag: str) -> list[dict[str, str | None]]:
+        """Attributes of every element of a kind."""
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+@pytest.fixture(scope="module")
+def parsed(page: str) -> Page:
+    """The page as a browser would read it."""
+    return Page(page)
+
+
+def test_hostile_text_stays_text(page: str, parsed: Page) -> None:
+    """A prompt and a name made of markup are shown letter by letter and become no element."""
+    assert HOSTILE not in page
+    assert "<img src=x" not in page
+    assert parsed.texts["h1"] == [HOSTILE]
+    assert any(text.strip() == HOSTILE for text in parsed.texts["p"])
+    assert any(text.strip() == HOSTILE for text in parsed.texts["dd"])
+    assert not any(name.startswith("on") for _, attrs in parsed.elements for name in attrs)
+
+
+def test_a_hostile_file_name_stays_text(page: str, parsed: Page) -> None:
+    """A still's name with markup characters in it is shown as it is."""
+    assert "a&b<c>" not in page
+    assert "a&amp;b&lt;c&gt;" in page
+    assert any("a&b<c>" in text for text in parsed.texts["td"])
+    assert parsed.of("c") == []
+
+
+def test_only_our_own_script_may_run(parsed: Page) -> None:
+    """Nothing is allowed by default; one style and one script are, by their hashes."""
+    (policy,) = [
+        attributes["content"] or ""
+        for attributes in parsed.of("meta")
+        if attributes.get("http-equiv") == "Content-Security-Policy"
+    ]
+    rules = {rule.split()[0]: rule.split()[1:] for rule in policy.split(";")}
+    assert rules["default-src"] == ["'none'"]
+    assert rules["img-src"] == rules["media-src"] == ["data:"]
+    for tag in ("style", "script"):
+        (text,) = parsed.texts[tag]
+        code = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert rules[f"{tag}-src"] == [f"'sha256-{code}'"]
+    assert not any("style" in attributes for _, attributes in parsed.elements)
+
+
+def test_the_page_needs_no_network(page: str, parsed: Page) -> None:
+    """No address leads off the page but to the clips beside it."""
+    assert not re.search(r"https?://|//cdn|url\(", page, re.IGNORECASE)
+    for _, attributes in parsed.elements:
+        for name in ("src", "poster"):
+            if attributes.get(name) is not None:
+                assert (attributes[name] or "").startswith("data:")
+        if attributes.get("href") is not None:
+            assert re.match(r"#|clips/[0-9a-f]{12}\.mp4$", attributes["href"] or "")
+    assert parsed.of("link") == parsed.of("iframe") == []
+
+
+def test_every_take_has_a_card(hostile_results: Results, parsed: Page) -> None:
+    """A card a take, each with its still, and a clip where there is one."""
+    takes = hostile_results.takes
+    cards = [attributes["id"] for attributes in parsed.of("article")]
+    assert cards == [f"take-{take_id}" for take_id in takes["take_id"]]
+    assert len(parsed.of("video")) == (takes["clip"] != "").sum() == 2
+    assert all((video["src"] or "").startswith("data:video/mp4") for video in parsed.of("video"))
+
+
+def test_links_lead_to_the_originals(hostile_results: Results, parsed: Page) -> None:
+    """The link under a clip is the way to its file beside the report."""
+    links = [a["href"] or "" for a in parsed.of("a") if "clips/" in (a["href"] or "")]
+    assert len(links) == 2
+    assert all((hostile_results.folder.path / link).is_file() for link in links)
+
+
+def test_a_take_without_a_clip_says_why(hostile_results: Results, parsed: Page) -> None:
+    """Its card names the state and the reason."""
+    (said,) = [text for text in parsed.texts["p"] if text.startswith("No clip")]
+    (message,) = hostile_results.takes[hostile_results.takes["clip"] == ""]["message"]
+    assert message
+    assert message in said
+
+
+def test_a_missing_score_says_why(hostile_results: Results, parsed: Page) -> None:
+    """In the table of scores a gap is a sentence, once for each headline of the lost take."""
+    gaps = [text for text in parsed.texts["td"] if text.startswith("none: ")]
+    assert len(gaps) == len(HEADLINES)
+    assert all(len(text) > len("none: unknown") for text in gaps)
+
+
+def test_one_missing_score_says_its_own_reason(hostile_results: Results, tmp_path: Path) -> None:
+    """A single NaN among numbers carries the reason its metric gave."""
+    scores = hostile_results.scores.copy()
+    chosen = (scores["metric"] == "drift") & (scores["take_id"] == scores["take_id"][0])
+    scores.loc[chosen, "value"] = float("nan")
+    scores.loc[chosen, "reason"] = "the subject left <the> frame"
+    path = write_report(replace(hostile_results, scores=scores), tmp_path / "r.html", now=NOW)
+    assert "none: the subject left &lt;the&gt; frame" in path.read_text()
+
+
+def test_every_section_stands_in_order(parsed: Page) -> None:
+    """Every section has a heading, and the way to it leads there."""
+    assert len(parsed.of("section")) == len(SECTIONS)
+    ids = [attributes["id"] for attributes in parsed.of("section")]
+    assert [a["href"] for a in parsed.of("a")][: len(ids)] == [f"#{name}" for name in ids]
+    assert len(set(ids)) == len(ids)
+
+
+def test_every_number_is_defined(parsed: Page) -> None:
+    """The table of definitions has every metric and part."""
+    cells = {text.strip() for text in parsed.texts["td"]}
+    assert set(SPECS) <= cells
+
+
+def test_the_reader_learns_that_it_is_simulated(parsed: Page) -> None:
+    """The warning stands on the page, set apart."""
+    warnings = [p for p in parsed.of("p") if p.get("class") == "warning"]
+    assert len(warnings) == 1
+    assert any(text.startswith("Simulated: ") for text in parsed.texts["p"])
+
+
+def test_what_was_not_done_is_listed(parsed: Page) -> None:
+    """What the prompt asked for and the backend would not play stands with its reason."""
+    assert any("cinematic: a mood changes nothing" in text for text in parsed.texts["td"])
+
+
+def test_pictures_say_what_they_show(parsed: Page) -> None:
+    """Every picture has a text for those who cannot see it, every clip a name."""
+    assert all(attributes.get("alt") for attributes in parsed.of("img"))
+    assert all(attributes.get("aria-label") for attributes in parsed.of("video"))
+
+
+def test_the_same_run_is_the_same_file(hostile_results: Results, tmp_path: Path) -> None:
+    """Written twice at one moment to one place, the bytes are equal; the moment shows."""
+    path = tmp_path / "r.html"
+    first = write_report(hostile_results, path, now=NOW).read_bytes()
+    assert write_report(hostile_results.folder.path, path, now=NOW).read_bytes() == first
+    assert b"written 2026-01-02 03:04 UTC" in first
+
+
+def test_a_run_without_any_score_has_a_report(hostile_results: Results, tmp_path: Path) -> None:
+    """Before anything is measured the page is written all the same."""
+    scores = hostile_results.scores.assign(value=float("nan"), reason="not measured yet")
+    bare = replace(hostile_results, scores=scores, frames=pd.DataFrame(hostile_results.frames[:0]))
+    text = write_report(bare, tmp_path / "r.html", now=NOW).read_text()
+    assert "Too few takes" in text
+    assert text.count("none: not measured yet") == 3 * len(HEADLINES)
+
+
+def test_what_cannot_be_written_is_told(hostile_results: Results, tmp_path: Path) -> None:
+    """A place that does not exist and a folder without a run are refused by name."""
+    with pytest.raises(RunFolderError, match="cannot be written"):
+        write_report(hostile_results, tmp_path / "none" / "r.html")
+    with pytest.raises(RunFolderError, match="holds no run"):
+        write_report(tmp_path)

@@ -1,0 +1,123 @@
+"""A scripted backend that keeps the contract and fails on cue, and small sweeps."""
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lab.backends import BACKENDS, Capabilities, Fetched, Job, JobStatus, Quote
+from lab.backends.contract import JobState, Lookup
+from lab.errors import FetchError
+from lab.media import write_clip
+from lab.sweeps import Sweep
+
+STILLS = Path(__file__).resolve().parents[2] / "data" / "stills"
+
+
+@dataclass
+class Remote:
+    """The far side: what was bought, and what to do when asked."""
+
+    bought: list[str] = field(default_factory=list)
+    on_submit: Callable[[str], None] = lambda take_id: None
+    lookup: Callable[[str], str] = lambda take_id: "found"
+    polls: dict[str, int] = field(default_factory=dict)
+    end_state: JobState = JobState.DONE
+    broken_fetches: int = 0
+    fetches: int = 0
+    price_usd: float = 0.5
+
+
+REMOTE = Remote()
+
+
+class ScriptedBackend:
+    """A paid service in miniature: jobs take two polls, clips come from a file."""
+
+    name = "scripted"
+    capabilities = Capabilities(
+        duration_s=(0.1, 15.0),
+        duration_step_s=None,
+        aspect_ratios=("16:9",),
+        resolutions=("720p",),
+        fps=(24.0,),
+        seed=True,
+        lookup=True,
+        concurrency=2,
+        poll_every_s=0.0,
+    )
+
+    def quote(self, shot: object) -> Quote:
+        return Quote(REMOTE.price_usd, REMOTE.price_usd, 1.0, 1000)
+
+    def ignored(self, shot: object) -> tuple[()]:
+        return ()
+
+    def submit(self, take) -> Job:
+        REMOTE.on_submit(take.id)
+        REMOTE.bought.append(take.id)
+        return Job(self.name, f"job-{take.id}", take.id)
+
+    def lookup(self, take) -> Lookup:
+        answer = REMOTE.lookup(take.id)
+        return Job(self.name, f"job-{take.id}", take.id) if answer == "found" else answer
+
+    def poll(self, jobs: Sequence[Job]) -> Mapping[str, JobStatus]:
+        answers = {}
+        for job in jobs:
+            REMOTE.polls[job.id] = REMOTE.polls.get(job.id, 0) + 1
+            if REMOTE.polls[job.id] >= 2:
+                answers[job.id] = JobStatus(REMOTE.end_state, "as scripted", REMOTE.price_usd)
+        return answers
+
+    def fetch(self, job: Job, path: Path) -> Fetched:
+        REMOTE.fetches += 1
+        if REMOTE.broken_fetches:
+            REMOTE.broken_fetches -= 1
+            raise FetchError("the line was cut")
+        rng = np.random.default_rng(0)
+        first = np.kron(rng.integers(0, 255, (18, 32, 3)), np.ones((8, 8, 1))).astype(np.uint8)
+        write_clip(path, (np.roll(first, shift, axis=1) for shift in range(6)), fps=24)
+        return Fetched()
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def remote(monkeypatch: pytest.MonkeyPatch) -> Remote:
+    """A fresh far side, reachable as the backend "scripted"."""
+    monkeypatch.setitem(BACKENDS, "scripted", ScriptedBackend)
+    fresh = Remote()
+    vars(REMOTE).update(vars(fresh))
+    return REMOTE
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    """An executor that starts at once."""
+    with ThreadPoolExecutor(2) as pool:
+        yield pool
+
+
+@pytest.fixture
+def still(tmp_path: Path) -> Path:
+    """A copy of the coffee still that a test may spoil."""
+    return Path(shutil.copy(STILLS / "coffee.jpg", tmp_path / "coffee.jpg"))
+
+
+@pytest.fixture
+def sweep_of(still: Path) -> Callable[..., Sweep]:
+    """Makes a sweep of the coffee still; three short prompts unless told otherwise."""
+
+    def make(
+        prompts: Sequence[str] = ("push in", "pan left", "lock off"), **fields: object
+    ) -> Sweep:
+        settings = {"duration_s": 0.25, "seed": 1, **fields.pop("settings", {})}
+        return Sweep.of(stills=[still], prompts=list(prompts), settings=settings, **fields)
+
+    return make

@@ -1,0 +1,78 @@
+"""The run folder: one runner, no strangers, movable."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lab.errors import BusyError, RunFolderError
+from lab.runs import RunFolder
+from lab.stills import Still
+
+
+def test_a_second_runner_is_refused_with_the_name_of_the_first(tmp_path: Path) -> None:
+    """While one process holds the folder another is told which one does."""
+    folder = RunFolder(tmp_path / "run")
+    folder.make()
+    attempt = (
+        "import sys\nfrom lab.runs import RunFolder\nfrom lab.errors import BusyError\n"
+        "try:\n    with RunFolder(sys.argv[1]).held(): print('in')\n"
+        "except BusyError as error: print(error)"
+    )
+    with folder.held():
+        done = subprocess.run(
+            [sys.executable, "-c", attempt, str(folder.path)], capture_output=True, text=True
+        )
+    assert f"process {os.getpid()}" in done.stdout
+    with folder.held():  # and afterwards it is free again
+        pass
+
+
+def test_held_twice_in_one_process(tmp_path: Path) -> None:
+    """The lock also keeps two notebooks' threads of one process apart."""
+    folder = RunFolder(tmp_path / "run")
+    folder.make()
+    with folder.held(), pytest.raises(BusyError), RunFolder(folder.path).held():
+        pass
+
+
+def test_a_folder_with_other_things_is_refused(tmp_path: Path) -> None:
+    """Somebody's own folder is not filled with clips."""
+    (tmp_path / "thesis.tex").write_text("x")
+    with pytest.raises(RunFolderError, match=r"thesis\.tex"):
+        RunFolder(tmp_path).make()
+
+
+def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+    """A run under a plain file says that it cannot be written."""
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(RunFolderError, match="cannot write"):
+        RunFolder(tmp_path / "file" / "run").make()
+
+
+def test_leftovers_of_a_killed_writer_are_swept(tmp_path: Path) -> None:
+    """Temporary files of a process that was killed are gone after the next start."""
+    folder = RunFolder(tmp_path / "run")
+    folder.make()
+    (folder.clips / ".abc-x.mp4.part").write_bytes(b"half")
+    folder.make()
+    with folder.held():
+        assert list(folder.clips.iterdir()) == []
+
+
+def test_stills_are_kept_by_content(tmp_path: Path, still: Path) -> None:
+    """The copy is found by a relative path, also after the folder has moved."""
+    folder = RunFolder(tmp_path / "run")
+    folder.make()
+    kept = folder.keep(Still.open(still))
+    assert not kept.path.is_absolute()
+    moved = RunFolder((tmp_path / "run").rename(tmp_path / "moved"))
+    assert moved.locate(kept).rgb().shape == (400, 600, 3)
+
+
+def test_too_little_disk_is_said_before_anything_runs(tmp_path: Path) -> None:
+    """A plan larger than the disk is refused with both numbers."""
+    with pytest.raises(RunFolderError, match=r"are needed and .* are free"):
+        RunFolder(tmp_path).check_space(10**18)

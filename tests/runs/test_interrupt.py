@@ -1,0 +1,125 @@
+"""Stopping a real run from outside, and going on."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from lab.runs import Ledger, RunFolder
+
+STILLS = Path(__file__).resolve().parents[2] / "data" / "stills"
+
+
+@pytest.fixture
+def sweep_file(tmp_path: Path) -> Path:
+    """Six takes of two seconds: enough to be caught in the middle."""
+    path = tmp_path / "sweep.yaml"
+    prompts = ["push in", "pan left", "pan right", "tilt up", "zoom in", "orbit"]
+    path.write_text(
+        json.dumps(
+            {
+                "stills": [str(STILLS / "coffee.jpg")],
+                "prompts": prompts,
+                "settings": {"duration_s": 2, "seed": 1},
+            }
+        )
+    )
+    return path
+
+
+def start(sweep: Path, out: Path, **more: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "lab", "run", str(sweep), "--out", str(out)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        **more,
+    )
+
+
+def fetched(folder: RunFolder) -> list[str]:
+    if not folder.exists:
+        return []
+    with Ledger.read(folder.ledger) as ledger:
+        return [take for take, state in ledger.states().items() if state == "fetched"]
+
+
+def wait_for_a_clip(folder: RunFolder, process: subprocess.Popen[str]) -> None:
+    """Return when the ledger has the first clip; others take seconds more."""
+    deadline = time.monotonic() + 120
+    while not fetched(folder):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=0.1)
+
+
+def finish(sweep: Path, out: Path) -> None:
+    """Run to the end and check that everything is there and nothing is left over."""
+    process = start(sweep, out)
+    _, told = process.communicate(timeout=300)
+    assert process.returncode == 0, told
+    folder = RunFolder(out)
+    assert len(list(folder.clips.glob("*.mp4"))) == 6
+    assert not [path for path in out.rglob("*.part")]
+    with Ledger.read(folder.ledger) as ledger:
+        ledger.verify()
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(tmp_path: Path, sweep_file: Path) -> None:
+    """Ctrl-C ends with 130 and says how to go on; clips made before it are not made again."""
+    out = tmp_path / "run"
+    process = start(sweep_file, out)
+    wait_for_a_clip(RunFolder(out), process)
+    os.killpg(process.pid, signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "run the same again" in told
+    assert "Traceback" not in told
+    clips = [RunFolder(out).clip(take) for take in fetched(RunFolder(out))]
+    kept = {path: path.stat().st_mtime_ns for path in clips}
+    assert 0 < len(kept) < 6
+    finish(sweep_file, out)
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in kept.items())
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_and_a_second_runner_is_refused(
+    tmp_path: Path, sweep_file: Path
+) -> None:
+    """While one runs a second is refused; after SIGKILL the lock is free and nothing is lost."""
+    out = tmp_path / "run"
+    process = start(sweep_file, out)
+    wait_for_a_clip(RunFolder(out), process)
+    second = start(sweep_file, out)
+    _, told = second.communicate(timeout=60)
+    assert second.returncode == 2
+    assert f"process {process.pid}" in told
+    process.kill()
+    process.communicate()
+    finish(sweep_file, out)
+
+
+@pytest.mark.slow
+def test_a_full_disk_keeps_what_is_there(tmp_path: Path, sweep_file: Path) -> None:
+    """When no clip can be written the run ends in one line, and goes on once there is room."""
+    out = tmp_path / "run"
+
+    def small_files_only() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, resource.RLIM_INFINITY))
+
+    process = start(sweep_file, out, preexec_fn=small_files_only)
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert "the disk is full" in told
+    assert "Traceback" not in told
+    finish(sweep_file, out)

@@ -1,0 +1,152 @@
+"""The ledger keeps every event, and its rows are their fold."""
+
+import sqlite3
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from lab.backends import Job
+from lab.errors import RunFolderError
+from lab.prompts import Prompt
+from lab.runs import Ledger, TakeRow, TakeState
+from lab.shots import Shot
+from lab.stills import Still
+from lab.takes import Take
+
+_STILL = Still(Path("stills/coffee.jpg"), "0" * 64, 640, 480)
+
+
+def clock():
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    while True:
+        yield moment
+        moment += timedelta(seconds=1)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path):
+    ticks = clock()
+    with Ledger.write(tmp_path / "ledger.sqlite", now=lambda: next(ticks)) as opened:
+        yield opened
+
+
+def planned(count: int) -> list[TakeRow]:
+    takes = [Take(Shot(_STILL, Prompt.written("push in")), "offline", n + 1) for n in range(count)]
+    return [TakeRow(t.id, n, 0, n + 1, {"still": "coffee"}, t) for n, t in enumerate(takes)]
+
+
+def bought(ledger: Ledger, take_id: str) -> None:
+    ledger.record(take_id, "submitting")
+    ledger.record(take_id, "submitted", job=Job("offline", "j1", take_id, {"a": 1}).to_json())
+
+
+def test_rows_come_back_as_they_went_in(ledger: Ledger) -> None:
+    """A planned take read from the ledger equals the one that was added."""
+    rows = planned(3)
+    ledger.add(rows)
+    assert ledger.takes() == rows
+
+
+def test_adding_again_changes_nothing(ledger: Ledger) -> None:
+    """Adding a take that is already here keeps its history."""
+    (row,) = planned(1)
+    ledger.add([row])
+    bought(ledger, row.take_id)
+    ledger.add([row])
+    assert ledger.take(row.take_id).state is TakeState.WAITING
+
+
+def test_a_life_of_a_take(ledger: Ledger) -> None:
+    """Each event moves the take on and leaves its facts behind."""
+    (row,) = planned(1)
+    ledger.add([row])
+    bought(ledger, row.take_id)
+    ledger.record(row.take_id, "ready", cost_usd=0.25)
+    ledger.record(row.take_id, "fetch_failed", message="cut")
+    after = ledger.record(row.take_id, "fetched", clip={"sha256": "ff", "bytes": 9})
+    assert after.state is TakeState.FETCHED
+    assert (after.cost_usd, after.fetches, after.clip["sha256"]) == (0.25, 1, "ff")
+    assert after.job == Job("offline", "j1", row.take_id, {"a": 1})
+    assert [kind for _, _, kind, _ in ledger.events()] == [
+        "submitting",
+        "submitted",
+        "ready",
+        "fetch_failed",
+        "fetched",
+    ]
+    assert ledger.spent_usd() == 0.25
+    ledger.verify()
+
+
+def test_verify_finds_a_row_that_was_tampered_with(ledger: Ledger, tmp_path: Path) -> None:
+    """A row that does not follow from its events is named."""
+    (row,) = planned(1)
+    ledger.add([row])
+    bought(ledger, row.take_id)
+    with sqlite3.connect(tmp_path / "ledger.sqlite") as other:
+        other.execute("UPDATE takes SET state = 'fetched'")
+    other.close()
+    with pytest.raises(RunFolderError, match=row.take_id):
+        ledger.verify()
+
+
+def test_unknown_events_are_refused_before_they_are_written(ledger: Ledger) -> None:
+    """An event kind nobody defined leaves no trace."""
+    (row,) = planned(1)
+    ledger.add([row])
+    with pytest.raises(KeyError):
+        ledger.record(row.take_id, "vanished")
+    assert list(ledger.events()) == []
+
+
+def test_readers_see_what_a_writer_has_written(ledger: Ledger, tmp_path: Path) -> None:
+    """A second connection reads while the first still holds the file open."""
+    ledger.add(planned(2))
+    ledger.set_fact("sweep", {"name": "é"})
+    with Ledger.read(tmp_path / "ledger.sqlite") as reader:
+        assert len(reader.takes()) == 2
+        assert reader.fact("sweep") == {"name": "é"}
+        assert reader.fact("nothing") is None
+
+
+def test_events_survive_reopening(ledger: Ledger, tmp_path: Path) -> None:
+    """What was recorded is there after closing and opening again."""
+    rows = planned(2)
+    ledger.add(rows)
+    bought(ledger, rows[1].take_id)
+    ledger.close()
+    with Ledger.write(tmp_path / "ledger.sqlite") as again:
+        assert [row.state for row in again.takes()] == [TakeState.PLANNED, TakeState.WAITING]
+
+
+@pytest.mark.parametrize("content", [b"not a database, just words " * 100, b""])
+def test_a_file_that_is_no_ledger(tmp_path: Path, content: bytes) -> None:
+    """Another file under the ledger's name is refused in one line."""
+    path = tmp_path / "ledger.sqlite"
+    path.write_bytes(content)
+    with pytest.raises(RunFolderError) as caught, Ledger.write(path):
+        pass
+    assert "\n" not in str(caught.value)
+
+
+def test_a_ledger_of_the_future_is_refused(tmp_path: Path) -> None:
+    """A schema this version does not know is not written to."""
+    path = tmp_path / "ledger.sqlite"
+    Ledger.write(path).close()
+    with sqlite3.connect(path) as other:
+        other.execute("PRAGMA user_version = 99")
+    other.close()
+    with pytest.raises(RunFolderError, match="version 99"):
+        Ledger.read(path)
+
+
+def test_the_first_schema_opens_for_ever() -> None:
+    """A ledger written by the first release still reads, folds and verifies."""
+    kept = Path(__file__).resolve().parents[1] / "data" / "ledgers" / "v1.sqlite"
+    with Ledger.read(kept) as old:
+        old.verify()
+        states = [row.state.value for row in old.takes()]
+        assert states == ["fetched", "refused", "planned"]
+        assert old.takes()[0].take.shot.prompt.terms == ("slow", "push_in", "steam_rises")
+        assert old.spent_usd() == 0.5

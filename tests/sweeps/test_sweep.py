@@ -1,0 +1,268 @@
+"""A sweep: levels crossed or zipped into trials, repeated into takes."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lab.errors import SweepError
+from lab.media import write_image
+from lab.stills import Still
+from lab.sweeps import Sweep
+from lab.sweeps.document import parse
+from lab.sweeps.sweep import MAX_TAKES
+
+PAN, PUSH = "pan left", "slow push in"
+NAMES = ["still", "prompt", "camera", "subject", "pace", "text", "name", "seed", "fps", "flaws"]
+LEVELS = [*NAMES, PAN, "16:9", "offline", "+", "", 0, 1, 2, 1.5, True, None, float("nan")]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, stills_dir: Path) -> Path:
+    """Two photographs, a.jpg and b.jpg."""
+    shutil.copy(stills_dir / "coffee.jpg", tmp_path / "a.jpg")
+    shutil.copy(stills_dir / "cat.jpg", tmp_path / "b.jpg")
+    return tmp_path
+
+
+def _of(folder: Path, **fields: Any) -> Sweep:
+    return Sweep.of(**{"stills": ["a.jpg"], "prompts": [PAN], "folder": folder, **fields})
+
+
+def _problems(folder: Path, **fields: Any) -> tuple[str, ...]:
+    with pytest.raises(SweepError) as caught:
+        _of(folder, **fields)
+    return caught.value.problems
+
+
+@pytest.fixture(scope="session")
+def coffee_path(coffee: Still) -> str:
+    """The good still's absolute path."""
+    return str(coffee.path.resolve())
+
+
+@given(
+    durations=st.lists(st.sampled_from([1, 2, 3, 4]), min_size=1, max_size=3, unique=True),
+    ratios=st.lists(st.sampled_from(["16:9", "1:1", "9:16"]), min_size=1, max_size=3, unique=True),
+    seeds=st.lists(st.integers(0, 9), min_size=1, max_size=3, unique=True),
+    prompts=st.lists(st.sampled_from([PAN, PUSH, "tilt up"]), min_size=1, max_size=3, unique=True),
+    repeats=st.integers(1, 3),
+)
+def test_crossing_makes_every_combination_once(
+    coffee_path: str,
+    durations: list[int],
+    ratios: list[str],
+    seeds: list[int],
+    prompts: list[str],
+    repeats: int,
+) -> None:
+    """Trials are the product of the levels, each cell once, and takes are trials times repeats."""
+    sweep = Sweep.of(
+        stills=[coffee_path],
+        prompts=prompts,
+        settings={"duration_s": durations, "aspect_ratio": ratios, "seed": seeds},
+        repeats=repeats,
+    )
+    trials, takes = sweep.trials(), sweep.takes()
+    cells = {tuple(sorted(trial.factors.items())) for trial in trials}
+    wanted = len(durations) * len(ratios) * len(seeds) * len(prompts)
+    assert len(trials) == len(cells) == wanted
+    assert len(takes) == len({take.id for _, take in takes}) == wanted * repeats
+    assert [trial.index for trial in trials] == list(range(wanted))
+
+
+@given(count=st.integers(1, 4), loose=st.integers(1, 3))
+def test_zipped_factors_advance_together(coffee_path: str, count: int, loose: int) -> None:
+    """A zipped group counts its levels once, and the others are crossed with it."""
+    sweep = Sweep.of(
+        stills=[coffee_path],
+        prompts=[PAN, PUSH, "tilt up"][:loose],
+        settings={"duration_s": list(range(1, count + 1)), "seed": list(range(count))},
+        zip=[["duration_s", "seed"]],
+    )
+    trials = sweep.trials()
+    assert len(trials) == count * loose
+    assert {(t.factors["duration_s"], t.factors["seed"]) for t in trials} == {
+        (float(n + 1), n) for n in range(count)
+    }
+
+
+@given(
+    fields=st.dictionaries(
+        st.sampled_from(["settings", "zip", "backend", "repeats", "prompts", "budget_usd"]),
+        st.sampled_from(LEVELS)
+        | st.lists(st.sampled_from(LEVELS), max_size=3)
+        | st.lists(st.lists(st.sampled_from(LEVELS), max_size=3), max_size=2)
+        | st.dictionaries(st.sampled_from(NAMES), st.sampled_from(LEVELS), max_size=3),
+    )
+)
+def test_any_design_is_a_sweep_or_a_sweep_error(coffee_path: str, fields: dict[str, Any]) -> None:
+    """Whatever is put together from words a sweep knows, it is listed whole or a SweepError."""
+    try:
+        document = parse({"stills": [coffee_path], "prompts": [PAN], **fields}, "s")
+        sweep = Sweep.from_document(document, Path(), "s")
+    except SweepError:
+        return
+    assert len(sweep.takes()) == len(sweep.trials()) * sweep.repeats > 0
+    assert len(sweep.id) == 12
+
+
+def test_a_still_keeps_its_variants_together(folder: Path) -> None:
+    """Stills vary slowest, and whole repeats follow one another."""
+    sweep = _of(folder, stills=["a.jpg", "b.jpg"], prompts=[PAN, PUSH], repeats=2)
+    shown = [(take.repeat, t.factors["still"], t.factors["prompt"]) for t, take in sweep.takes()]
+    once = [("a", PAN), ("a", PUSH), ("b", PAN), ("b", PUSH)]
+    assert shown == [(repeat, *cell) for repeat in (1, 2) for cell in once]
+
+
+def test_factors_hold_what_tables_show(folder: Path) -> None:
+    """A trial names its still, prompt, terms, settings and the backend's own options."""
+    (trial,) = _of(
+        folder,
+        prompts=[{"camera": "pan_left", "pace": "slow"}],
+        settings={"duration_s": 2, "flaws": 0},
+    ).trials()
+    assert trial.factors == {
+        "still": "a",
+        "prompt": "slow pan left",
+        "camera": "pan_left",
+        "subject": "",
+        "pace": "slow",
+        "mood": "",
+        "duration_s": 2.0,
+        "aspect_ratio": "16:9",
+        "resolution": "720p",
+        "fps": 24.0,
+        "seed": None,
+        "flaws": 0,
+    }
+    assert trial.shot.settings.option("flaws", 1.0) == 0
+
+
+def test_lists_of_terms_multiply(folder: Path) -> None:
+    """Terms by kind are crossed, and a + joins two of a kind in one prompt."""
+    sweep = _of(
+        folder,
+        prompts=[{"camera": ["pan_left", "push_in+tilt_up"], "pace": ["slow", "fast"]}],
+    )
+    built = {(trial.factors["camera"], trial.factors["pace"]) for trial in sweep.trials()}
+    assert built == {
+        (camera, pace) for camera in ("pan_left", "push_in+tilt_up") for pace in ("slow", "fast")
+    }
+
+
+def test_varied_names_factors_with_several_levels(folder: Path) -> None:
+    """Only what has more than one level counts as varied."""
+    sweep = _of(folder, prompts=[PAN, PUSH], settings={"seed": [1, 2], "duration_s": 1})
+    assert sweep.varied == ("prompt", "seed")
+
+
+def test_a_pattern_names_every_still_it_matches(folder: Path) -> None:
+    """A pattern stands for its files, in the order of their names."""
+    sweep = _of(folder, stills=["*.jpg"])
+    assert [trial.factors["still"] for trial in sweep.trials()] == ["a", "b"]
+
+
+def test_stills_are_looked_for_beside_the_file(folder: Path) -> None:
+    """A sweep file means its own folder, and takes its name when it gives none."""
+    path = folder / "night.yaml"
+    path.write_text("stills: a.jpg\nprompts: pan left\nbudget_usd: 4\n")
+    sweep = Sweep.load(path)
+    assert (sweep.name, sweep.budget_usd) == ("night", 4)
+    assert Sweep.load(path, budget_usd=0).budget_usd == 0
+
+
+def test_python_and_file_ask_for_the_same_takes(folder: Path) -> None:
+    """The same design from Python or from YAML has the same id."""
+    path = folder / "s.yaml"
+    path.write_text("stills: [a.jpg]\nprompts: [pan left]\nsettings: {duration_s: 2, flaws: 0}\n")
+    assert Sweep.load(path).id == _of(folder, settings={"duration_s": 2.0, "flaws": 0}).id
+
+
+def test_renaming_a_still_buys_nothing_again(folder: Path) -> None:
+    """Takes are known by the picture's content: a renamed or moved file keeps every id."""
+    before = _of(folder).id
+    (folder / "a.jpg").rename(folder / "c.jpg")
+    assert _of(folder, stills=["c.jpg"]).id == before
+    assert _of(folder, stills=["b.jpg"]).id != before
+
+
+def test_adding_a_level_keeps_the_takes_already_made(folder: Path) -> None:
+    """A grown sweep asks for every take of the smaller one, and more."""
+    small = {take.id for _, take in _of(folder).takes()}
+    grown = _of(folder, prompts=[PUSH, PAN], repeats=2)
+    ids = {take.id for _, take in grown.takes()}
+    assert small < ids
+    assert len(ids) == 4
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"stills": ["gone.jpg"]}, "stills[0]: "),
+        ({"stills": ["~nobody-of-that-name/a.jpg"]}, "stills[0]: '~nobody"),
+        ({"stills": ["a\0.jpg"]}, "is no path"),
+        ({"stills": ["*.png"]}, "stills[0]: '*.png' matches no file"),
+        ({"prompts": [{"camera": "pan_lift"}]}, "did you mean 'pan_left'?"),
+        ({"prompts": [PAN, "  pan   left "]}, "prompts[1]: 'pan left' already stands in"),
+        (
+            {"prompts": [{"text": PAN, "name": "x"}, {"text": PUSH, "name": "x"}]},
+            "prompts[1]: is called 'x' like prompts[0]",
+        ),
+        ({"prompts": ["   "]}, "prompts[0]: the prompt is empty"),
+        ({"backend": "offlin"}, "did you mean 'offline'?"),
+        ({"settings": {"flaw": 1}}, "settings.flaw: no such setting; did you mean 'flaws'?"),
+        ({"settings": {"durations": 1}}, "did you mean 'duration_s'?"),
+        ({"settings": {"seed": [1, 1]}}, "settings.seed: [1, 1] names a level twice"),
+        ({"settings": {"duration_s": [2, 2.0]}}, "names a level twice"),
+        ({"zip": [["prompt", "sead"]]}, "did you mean 'seed'?"),
+        ({"zip": [["prompt", "prompt"]]}, "zip[0]: 'prompt' is zipped twice"),
+        (
+            {"zip": [["prompt", "seed"]], "settings": {"seed": [1, 2]}},
+            "equally many levels, but prompt has 1, seed has 2",
+        ),
+    ],
+)
+def test_a_design_that_cannot_be_is_told(folder: Path, fields: dict[str, Any], says: str) -> None:
+    """A mistake in the design is one line that names its place and what would be accepted."""
+    (line,) = _problems(folder, **fields)
+    assert line.startswith("sweep: ")
+    assert says in line
+
+
+def test_every_mistake_of_the_design_is_told_at_once(folder: Path) -> None:
+    """A missing still, an unknown term and an unknown setting make three lines."""
+    fields = {"prompts": [{"camera": "no_such"}], "settings": {"flaw": 1}}
+    assert len(_problems(folder, stills=["gone.jpg"], **fields)) == 3
+
+
+def test_the_same_picture_twice_is_refused(folder: Path) -> None:
+    """A copy of a still under another name is no second level."""
+    shutil.copy(folder / "a.jpg", folder / "copy.jpg")
+    (line,) = _problems(folder, stills=["a.jpg", "copy.jpg"])
+    assert "is the same picture as" in line
+
+
+def test_two_stills_of_one_name_are_refused(folder: Path, photo: Any) -> None:
+    """Tables know stills by name, so two pictures of one name are refused."""
+    write_image(folder / "a.png", photo[:, ::-1])
+    (line,) = _problems(folder, stills=["a.jpg", "a.png"])
+    assert "has the same name as" in line
+
+
+def test_too_many_takes_are_refused_before_they_are_listed(folder: Path) -> None:
+    """A design beyond the bound is refused with its size."""
+    fields = {"settings": {"seed": list(range(200))}, "repeats": 1000}
+    (line,) = _problems(folder, **fields)
+    assert f"makes 200000 takes; at most {MAX_TAKES}" in line
+
+
+def test_the_design_as_plain_data_names_no_path(folder: Path) -> None:
+    """What the ledger keeps of a design knows stills by hash, not by where they lay."""
+    shown = _of(folder, prompts=[PAN, PUSH], settings={"seed": [1, 2]}).to_json()
+    assert str(folder) not in str(shown)
+    assert [level["name"] for level in shown["levels"]["still"]] == ["a"]
+    assert shown["levels"]["seed"] == [1, 2]

@@ -1,0 +1,378 @@
+"""The command line: what it prints where, and how it exits."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from lab.cli import main
+from lab.metrics import HEADLINES, SPECS
+from lab.stills import Still
+
+Answer = tuple[int, str, str]
+Lab = Callable[..., Answer]
+SWEEP = """
+name: tiny
+question: which?
+stills: {still}
+prompts: [slow push in, make it move]
+settings: {{duration_s: 0.3, seed: 1}}
+budget_usd: 0
+"""
+
+
+def _process(*arguments: object) -> Answer:
+    done = subprocess.run(
+        [sys.executable, "-m", "lab", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "200"},
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def lab(capsys: pytest.CaptureFixture[str]) -> Lab:
+    """Run a command here; returns its exit code, output and errors."""
+
+    def command(*arguments: object) -> Answer:
+        with pytest.raises(SystemExit) as stopped:
+            main([str(argument) for argument in arguments])
+        said = capsys.readouterr()
+        return stopped.value.code, said.out, said.err  # type: ignore[return-value]
+
+    return command
+
+
+@pytest.fixture(scope="module")
+def sweep_file(tmp_path_factory: pytest.TempPathFactory, coffee: Still) -> Path:
+    """Two prompts of 0.3 s."""
+    path = tmp_path_factory.mktemp("cli") / "tiny.yaml"
+    path.write_text(SWEEP.format(still=coffee.path.resolve()))
+    return path
+
+
+@pytest.fixture(scope="module")
+def ran(sweep_file: Path) -> tuple[Path, Answer]:
+    """That sweep, run in a process of its own; the folder and what it answered."""
+    out = sweep_file.parent / "run"
+    return out, _process("run", sweep_file, "--out", out, "--json")
+
+
+@pytest.fixture(scope="module")
+def clip(
+    tmp_path_factory: pytest.TempPathFactory, photo: np.ndarray, pan_clip: Callable[..., Path]
+) -> Path:
+    """A second of a pan, 252x200."""
+    small = cv2.resize(photo, (300, 200), interpolation=cv2.INTER_AREA)
+    path = tmp_path_factory.mktemp("cli") / "pan.mp4"
+    return pan_clip(path, small, count=24, step_px=2, fps=24)
+
+
+def _lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def _one_error(answer: Answer, *says: str) -> None:
+    code, out, err = answer
+    assert code == 2
+    assert out == ""
+    (line,) = err.splitlines()
+    assert line.startswith("error: ")
+    assert all(word in line for word in says), line
+
+
+def test_running_prints_json_lines_and_nothing_else(ran: tuple[Path, Answer]) -> None:
+    """The plan, a line a take with its headline scores, and the outcome; exit 0."""
+    folder, (code, out, err) = ran
+    assert (code, err) == (0, "")
+    plan, *takes, outcome = _lines(out)
+    assert plan["plan"]["takes"] == 2
+    assert [take["prompt"] for take in takes] == ["slow push in", "make it move"]
+    assert all(take["simulated"] and set(HEADLINES) <= set(take) for take in takes)
+    assert outcome == {
+        "run": str(folder),
+        "takes": 2,
+        "scored": 2,
+        "spent_usd": 0.0,
+        "problems": [],
+    }
+    assert {path.name for path in folder.glob("*.parquet")} == {
+        f"{name}.parquet" for name in ("takes", "scores", "frames")
+    }
+
+
+def test_running_again_makes_nothing_again(ran: tuple[Path, Answer], sweep_file: Path) -> None:
+    """The same command goes on where nothing is left: same answer, clips untouched."""
+    folder, (_, before, _) = ran
+    clips = {path: path.stat().st_mtime_ns for path in (folder / "clips").iterdir()}
+    code, out, _ = _process("run", sweep_file, "--out", folder, "--json")
+    assert code == 0
+    assert _lines(out)[1:] == _lines(before)[1:]
+    assert {path: path.stat().st_mtime_ns for path in (folder / "clips").iterdir()} == clips
+
+
+def test_running_another_sweep_there_is_refused(
+    ran: tuple[Path, Answer], coffee: Still, tmp_path: Path
+) -> None:
+    """A folder that holds another experiment is not mixed with this one."""
+    other = tmp_path / "other.yaml"
+    other.write_text(f"stills: {coffee.path.resolve()}\nprompts: tilt up\n")
+    code, _, err = _process("run", other, "--out", ran[0])
+    assert code == 2
+    assert "holds another sweep" in err.splitlines()[-1]
+    assert "Traceback" not in err
+
+
+def test_status_counts_takes(lab: Lab, ran: tuple[Path, Answer]) -> None:
+    """How many takes are where, for people and for tools."""
+    code, out, _ = lab("status", ran[0], "--json")
+    assert code == 0
+    (said,) = _lines(out)
+    assert said == {
+        "run": str(ran[0]),
+        "takes": 2,
+        "states": {"fetched": 2},
+        "measured": 2,
+        "spent_usd": 0.0,
+    }
+    code, out, _ = lab("status", ran[0])
+    assert code == 0
+    assert "2 takes: 2 fetched; 2 measured; spent 0.00 USD" in out
+
+
+def test_compare_prints_medians_by_level(lab: Lab, ran: tuple[Path, Answer]) -> None:
+    """A line a level with the medians and their count; the warning goes elsewhere."""
+    code, out, err = lab("compare", ran[0], "--json")
+    assert code == 0
+    said = _lines(out)
+    assert {line["level"] for line in said} == {"slow push in", "make it move"}
+    assert all(line["factor"] == "prompt" and line["takes"] == 1 for line in said)
+    assert all(set(HEADLINES) <= set(line) for line in said)
+    assert err.startswith("Simulated: ")
+    code, out, _ = lab("compare", ran[0], "--by", "fps")
+    assert code == 0
+    assert "24" in out
+
+
+def test_compare_by_no_factor_gets_a_hint(lab: Lab, ran: tuple[Path, Answer]) -> None:
+    """A misspelt factor is answered with the nearest."""
+    _one_error(lab("compare", ran[0], "--by", "promt"), "did you mean 'prompt'?")
+
+
+def test_report_writes_the_file_it_names(
+    lab: Lab, ran: tuple[Path, Answer], tmp_path: Path
+) -> None:
+    """The path printed is the page written."""
+    path = tmp_path / "page.html"
+    code, out, _ = lab("report", ran[0], "-o", path)
+    assert (code, out.strip()) == (0, str(path))
+    assert path.read_text().startswith("<!DOCTYPE html>")
+
+
+@pytest.mark.parametrize("command", ["status", "compare", "report"])
+def test_a_folder_without_a_run_is_wrong_input(lab: Lab, tmp_path: Path, command: str) -> None:
+    """Exit 2 with one line that says how to make a run."""
+    _one_error(lab(command, tmp_path), str(tmp_path), "holds no run")
+
+
+def test_score_prints_exactly_the_fields_promised(lab: Lab, clip: Path, coffee: Still) -> None:
+    """One object a clip, with these fields, every number, its unit, and why one is missing."""
+    code, out, err = lab("score", clip, "--still", coffee.path, "--json")
+    assert (code, err) == (0, "")
+    (said,) = _lines(out)
+    promised = [
+        *("clip", "still", "width_px", "height_px", "fps", "frames", "duration_s"),
+        *("scores", "units", "reasons"),
+    ]
+    assert list(said)[: len(promised)] == promised
+    assert set(said) == {*promised, "notes", "simulated"}
+    assert (said["clip"], said["still"]) == (str(clip), str(coffee.path))
+    assert (said["width_px"], said["height_px"]) == (252, 200)
+    assert (said["fps"], said["frames"], said["duration_s"]) == (24.0, 24, 1.0)
+    assert set(said["scores"]) == set(SPECS)
+    assert said["units"] == {name: spec.unit for name, spec in SPECS.items()}
+    assert set(said["reasons"]) == {n for n, value in said["scores"].items() if value is None}
+    assert all(isinstance(said["scores"][name], float) for name in HEADLINES)
+    assert said["simulated"] is False
+
+
+def test_score_without_a_still_says_so(lab: Lab, clip: Path) -> None:
+    """The still is null, and drift's missing part has a reason."""
+    code, out, _ = lab("score", clip, "--json")
+    (said,) = _lines(out)
+    assert (code, said["still"]) == (0, None)
+    assert said["reasons"]["drift.onset"] == "no still was given"
+
+
+def test_score_for_people_has_a_unit_a_line(lab: Lab, clip: Path) -> None:
+    """Four lines of name, number and unit under the clip's name."""
+    code, out, _ = lab("score", clip)
+    assert code == 0
+    assert out.startswith(f"{clip} (252x200, 24 frames")
+    for name in HEADLINES:
+        (line,) = [line for line in out.splitlines() if line.split()[:1] == [name]]
+        assert line.endswith(SPECS[name].unit)
+
+
+def test_one_bad_clip_of_several_is_named(clip: Path, tmp_path: Path) -> None:
+    """The others are scored, the bad one is told apart, and the exit code is 1."""
+    text = tmp_path / "text.mp4"
+    text.write_text("no clip")
+    code, out, err = _process("score", clip, text, "--json")
+    assert code == 1
+    assert [line["clip"] for line in _lines(out)] == [str(clip)]
+    (line,) = err.splitlines()
+    assert line.startswith("error: ")
+    assert "text.mp4" in line
+
+
+def test_text_named_mp4_is_wrong_input(tmp_path: Path) -> None:
+    """The only clip being none is exit 2, in a process of its own too."""
+    text = tmp_path / "text.mp4"
+    text.write_text("no clip")
+    _one_error(_process("score", text, "--json"), "text.mp4", "not a video")
+
+
+def test_what_does_not_exist_is_wrong_input(lab: Lab, clip: Path, tmp_path: Path) -> None:
+    """A missing clip, still or sweep is one line that names it."""
+    gone = tmp_path / "gone"
+    _one_error(lab("score", gone), "gone: no such file")
+    _one_error(lab("score", clip, "--still", gone), "gone: no such file")
+    _one_error(lab("preflight", gone), "gone: no such file")
+    _one_error(lab("plan", gone), "gone: no such file")
+    _one_error(lab("run", gone, "--out", tmp_path / "out"), "gone: no such file")
+    assert not (tmp_path / "out").exists()
+
+
+def test_plan_prices_a_sweep(lab: Lab, sweep_file: Path) -> None:
+    """Takes, price and budget, for people and for tools; nothing is made."""
+    code, out, err = lab("plan", sweep_file, "--json")
+    assert (code, err) == (0, "")
+    (said,) = _lines(out)
+    assert (said["takes"], said["high_usd"], said["budget_usd"]) == (2, 0, 0)
+    code, out, _ = lab("plan", sweep_file, "--budget", 5)
+    assert code == 0
+    assert "2 trials x 1 = 2" in out
+    assert "5.00 USD" in out
+
+
+def test_a_bad_sweep_is_told_a_line_a_mistake(lab: Lab, tmp_path: Path) -> None:
+    """Every mistake has its line on standard error; exit 2."""
+    path = tmp_path / "bad.yaml"
+    path.write_text("stills: gone.jpg\nprompt: pan\nrepeats: 0\n")
+    code, out, err = lab("plan", path)
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 3
+    assert all(line.startswith(f"error: {path}: ") for line in err.splitlines())
+
+
+def test_a_hostile_sweep_is_no_bug(lab: Lab, tmp_path: Path) -> None:
+    """A file made to break the reader is wrong input like any other."""
+    path = tmp_path / "deep.yaml"
+    path.write_text("[" * 1500)
+    _one_error(lab("plan", path), "nested too deeply")
+
+
+def test_an_unknown_backend_is_wrong_input(lab: Lab, sweep_file: Path) -> None:
+    """A misspelt backend is answered with the nearest."""
+    _one_error(lab("plan", sweep_file, "--backend", "ofline"), "did you mean 'offline'?")
+
+
+def test_a_shot_the_backend_cannot_make_is_wrong_input(
+    lab: Lab, coffee: Still, tmp_path: Path
+) -> None:
+    """The plan is shown and then refused, with what would be accepted."""
+    path = tmp_path / "long.yaml"
+    path.write_text(
+        f"stills: {coffee.path.resolve()}\nprompts: pan left\nsettings: {{duration_s: 50}}\n"
+    )
+    code, out, err = lab("plan", path)
+    assert code == 2
+    assert "cannot" in out
+    assert "duration_s '50'" in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["score", "a.mp4", "--stil", "b.jpg"], "--stil"),
+        (["scroe", "a.mp4"], "scroe"),
+        (["score"], "CLIP"),
+        (["run", "a.yaml"], "--out"),
+        (["plan", "a.yaml", "--budget", "-1"], "--budget"),
+        (["plan", "a.yaml", "--budget", "lots"], "--budget"),
+        (["preflight", "a.jpg", "--ratio", "2:1"], "2:1"),
+        (["preflight", "a.jpg", "--resolution", "480p"], "480p"),
+    ],
+)
+def test_wrong_words_are_wrong_input(lab: Lab, arguments: list[str], says: str) -> None:
+    """An unknown command, option or value is one line and exit 2."""
+    _one_error(lab(*arguments), says)
+
+
+def test_preflight_lists_findings(lab: Lab, coffee: Still, stills_dir: Path) -> None:
+    """A line a still with its findings as data; a good one has none."""
+    code, out, err = lab("preflight", coffee.path, stills_dir / "cat_soft.jpg", "--json")
+    assert (code, err) == (0, "")
+    good, soft = _lines(out)
+    assert (good["width_px"], good["height_px"], good["findings"]) == (600, 400, [])
+    assert "soft" in {finding["kind"] for finding in soft["findings"]}
+    code, out, _ = lab("preflight", coffee.path)
+    assert (code, out) == (0, f"{coffee.path}: 600x400 px, no remarks\n")
+
+
+def test_one_bad_still_of_several_is_named(lab: Lab, coffee: Still, tmp_path: Path) -> None:
+    """The others are checked, and the exit code is 1."""
+    code, out, err = lab("preflight", tmp_path / "gone.jpg", coffee.path, "--json")
+    assert code == 1
+    assert len(_lines(out)) == 1
+    assert "gone.jpg: no such file" in err
+
+
+def test_lint_says_what_was_understood(lab: Lab) -> None:
+    """The terms found, and what a prompt lacks."""
+    code, out, _ = lab("lint", "make it move", "--json")
+    assert code == 0
+    (said,) = _lines(out)
+    assert "vague" in {finding["kind"] for finding in said["findings"]}
+    code, out, _ = lab("lint", "slow push in; steam rises")
+    assert code == 0
+    assert set(out.splitlines()[0].removeprefix("understood: ").split(", ")) == {
+        "slow",
+        "push_in",
+        "steam_rises",
+    }
+    _one_error(lab("lint", "  "), "prompt is empty")
+
+
+def test_help_costs_nothing_and_names_every_command() -> None:
+    """`lab --help` prints the commands and exits 0 without loading pixels."""
+    code, out, err = _process("--help")
+    assert (code, err) == (0, "")
+    for command in ("demo", "preflight", "lint", "plan", "run", "status", "score", "report"):
+        assert f" {command} " in out
+
+
+def test_a_full_pipe_is_no_error(clip: Path) -> None:
+    """A reader that leaves early, like head, is not answered with a traceback."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with subprocess.Popen(
+        [sys.executable, "-m", "lab", "lint", "slow push in", "--json"],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        os.close(writer)
+        _, err = process.communicate()
+    assert err == ""

@@ -1,0 +1,51 @@
+"""The house keeps its own rules: one list of dependencies."""
+
+import re
+import tomllib
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+REPOSITORY = Path(__file__).parent.parent
+ON_CONDA = {"opencv-python-headless": "opencv"}
+
+
+def _split(requirement: str) -> tuple[str, str]:
+    """A requirement's name, normalised, and its bounds without blanks, sorted."""
+    name, bounds = re.fullmatch(r"\s*([A-Za-z0-9._-]+)\s*(.*)", requirement).groups()  # type: ignore[union-attr]
+    parts = sorted(part.strip() for part in bounds.split(",") if part.strip())
+    return re.sub(r"[-_.]+", "-", name).lower(), ",".join(parts)
+
+
+def _wanted() -> dict[str, str]:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return dict(_split(requirement) for requirement in project["dependencies"])
+
+
+def _environment() -> tuple[dict[str, str], list[str]]:
+    """What conda installs, by name; and what it leaves to pip."""
+    text = (REPOSITORY / "environment.yml").read_text(encoding="utf-8")
+    entries = YAML(typ="safe", pure=True).load(text)["dependencies"]
+    conda = dict(_split(entry) for entry in entries if isinstance(entry, str))
+    (pip,) = [entry["pip"] for entry in entries if isinstance(entry, dict)]
+    return conda, pip
+
+
+def test_the_environment_names_every_dependency_with_its_bounds() -> None:
+    """environment.yml asks for what pyproject.toml asks for, no more and no other version."""
+    conda, pip = _environment()
+    assert pip[-1] == "-e ."
+    listed = {**conda, **dict(_split(entry) for entry in pip[:-1])}
+    assert ">=3.11" in listed.pop("python").split(",")
+    wanted = _wanted()
+    for name, other in ON_CONDA.items():
+        if other in listed:
+            listed[name] = listed.pop(other)
+    assert listed == wanted
+
+
+def test_the_environment_has_the_project_itself() -> None:
+    """Python and pip come from conda, and the project is installed from its folder."""
+    conda, pip = _environment()
+    assert {"python", "pip"} <= set(conda)
+    assert "-e ." in pip
