@@ -12,8 +12,8 @@ from lab.metrics.moment import Moment
 from lab.metrics.reference import Reference, keypoints
 
 _IGNORES = (
-    "where the subject is, its size and its tilt; brightness changes of the whole picture; "
-    "being covered for a while"
+    "where the subject is, its size and its tilt; the whole picture getting lighter or darker by "
+    "the same amount (by the same factor only in part); being covered for a while"
 )
 _REFERENCE = "CIEDE2000 (Sharma et al. 2005) at places matched by SIFT (Lowe 2004)"
 _SAMPLE_S = 0.5
@@ -23,8 +23,6 @@ _MIN_SEEN = 0.2  # share of the subject that must be in the frame
 _BLUR_PX = 2.0  # forgives being placed a pixel off
 _MAX_PIXELS = 6000
 _MIN_GROUND_PX = 200
-_GAIN_RANGE = (0.33, 3.0)  # an exposure change beyond a stop and a half is no longer forgiven
-_MIN_CONTRAST = 0.05  # of the ground's brightness, below which only an offset can be told
 
 
 class Drift:
@@ -181,7 +179,7 @@ def _distance(
 ) -> float | None:
     """Mean CIEDE2000 over the subject, the frame brought back onto the reference.
 
-    The gain and offset of the ground's brightness are taken out first: exposure is not drift.
+    The ground's median change of lightness is taken out first: it is exposure, not drift.
     """
     height, width = reference.rgb.shape[:2]
     back = cv2.invertAffineTransform(place)
@@ -199,31 +197,16 @@ def _distance(
     subject = (reference.mask.alpha > 0.5) & seen
     if subject.sum() < _MIN_SEEN * max((reference.mask.alpha > 0.5).sum(), 1):
         return None
-    still, frame = (
-        cv2.GaussianBlur(picture, (0, 0), _BLUR_PX).astype(np.float32) / 255
+    then, now = (
+        cv2.cvtColor(
+            cv2.GaussianBlur(picture, (0, 0), _BLUR_PX).astype(np.float32) / 255, cv2.COLOR_RGB2LAB
+        )
         for picture in (reference.rgb, brought)
     )
     ground = (reference.mask.alpha < 0.2) & seen
     if ground.sum() > _MIN_GROUND_PX:
-        frame = _exposed_alike(frame, still, ground)
-    then, now = (cv2.cvtColor(picture, cv2.COLOR_RGB2LAB) for picture in (still, frame))
+        now[..., 0] -= np.median(now[ground][:, 0] - then[ground][:, 0])
     chosen = np.flatnonzero(subject)
     chosen = chosen[:: -(-chosen.size // _MAX_PIXELS)]
     then, now = (lab.reshape(-1, 3)[chosen] for lab in (then, now))
     return float(deltaE_ciede2000(then, now).mean())
-
-
-def _exposed_alike(
-    frame: NDArray[np.float32], still: NDArray[np.float32], ground: NDArray[np.bool_]
-) -> NDArray[np.float32]:
-    """The frame with the gain and offset that give its ground the still's brightness.
-
-    Percentiles are compared, not pixels, so that being placed a pixel off does no harm.
-    """
-    now, then = (
-        np.percentile(picture[ground].mean(axis=1), (10, 50, 90)) for picture in (frame, still)
-    )
-    contrast = now[2] - now[0]
-    gain = (then[2] - then[0]) / contrast if contrast > _MIN_CONTRAST else 1.0
-    gain = float(np.clip(gain, *_GAIN_RANGE))
-    return np.clip(frame * gain + (then[1] - gain * now[1]), 0, 1).astype(np.float32)

@@ -1,0 +1,34 @@
+"""Rendering and encoding beside the time the clip plays for, the flaws at their default."""
+
+import statistics
+import time
+from pathlib import Path
+
+from lab.backends import open_backend
+from lab.prompts import Prompt
+from lab.shots import Shot, ShotSettings
+from lab.stills import Still
+from lab.takes import Take
+
+_STILL = Path(__file__).resolve().parents[1] / "data" / "stills" / "coffee.jpg"
+_PROMPTS = ("slow push-in", "slow orbit right; steam rises", "handheld; leaves sway")
+_SECONDS = 4.0
+
+
+def measure(folder: Path) -> list[tuple[str, str, str]]:
+    """Wall time of one take at a time, divided by the clip's length."""
+    still = Still.open(_STILL)
+    backend = open_backend("offline")
+    rows = []
+    for flaws in (1.0, 0.0):
+        ratios = []
+        for prompt in (_PROMPTS[0], *_PROMPTS):  # the first one again, to warm up
+            settings = ShotSettings(duration_s=_SECONDS, options=(("flaws", flaws),))
+            take = Take(Shot(still, Prompt.written(prompt), settings), "offline")
+            start = time.perf_counter()
+            backend.fetch(backend.submit(take), folder / "clip.mp4")
+            ratios.append((time.perf_counter() - start) / _SECONDS)
+        ratio = statistics.median(ratios[1:])
+        name = f"720p 24 fps rendering / real time, flaws {flaws:g}"
+        rows.append((name, f"{ratio:.2f}", "<= 1"))
+    return rows
