@@ -1,0 +1,56 @@
+"""The README's own lines work for a newcomer."""
+
+import ast
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lab.sweeps import Sweep
+from lab.sweeps.document import parse, read_yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_a_photograph_is_scored_by_the_three_lines(tmp_path: Path) -> None:
+    """After the install line, the two others print a clip's path and its scores."""
+    block = README.split("<!-- tested:")[1].split("```console\n")[1].split("```")[0]
+    install, *lines = block.strip().splitlines()
+    assert install == "pip install -e ."
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    for line in lines:
+        done = subprocess.run(
+            shlex.split(line), cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+    clip, scores = done.stdout.strip().splitlines()[-2:]
+    assert (tmp_path / clip).is_file()
+    assert {"flicker", "drift", "warp", "motion"} <= set(ast.literal_eval(scores))
+
+
+def test_the_sweep_shown_is_a_sweep(tmp_path: Path) -> None:
+    """The README's sweep passes the checks of a sweep file."""
+    shown = README.split("```yaml\n")[1].split("```")[0]
+    path = tmp_path / "shown.yaml"
+    path.write_text(shown, encoding="utf-8")
+    document = parse(read_yaml(path), "shown")
+    data = {**document.model_dump(exclude_none=True), "stills": ["data/stills/coffee.jpg"]}
+    sweep = Sweep.of(folder=ROOT, **json.loads(json.dumps(data)))
+    assert len(sweep.takes()) == 20
+
+
+def test_every_command_shown_exists() -> None:
+    """Each `lab` command on the page answers --help."""
+    for command in sorted(set(re.findall(r"^lab (\w+)", README, re.MULTILINE))):
+        done = subprocess.run(
+            [sys.executable, "-m", "lab", command, "--help"], capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
