@@ -1,12 +1,14 @@
 """Draw the frames."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lab.media.ahead import ahead
 from lab.render.ambient import AmbientField
 from lab.render.camera import CameraPose, camera_path
 from lab.render.defects import Defects
@@ -50,11 +52,12 @@ def render(
 ) -> Iterator[RenderedFrame]:
     """Draw a clip frame by frame; the first frame is the still. Same arguments, same pixels."""
     artist = _Artist(scene, motion, frames, fps, seed)
-    for index in range(frames):
-        rgb, alpha = artist.draw(index)
-        if defects is not None:
-            rgb = defects.applied(rgb, alpha, index=index, frames=frames, fps=fps, seed=seed)
-        yield RenderedFrame(index, rgb, artist.path[index], alpha, artist)
+    # Drawing the next frame and spoiling this one take about as long; they overlap.
+    with closing(ahead(artist.draw(index) for index in range(frames))) as drawn:
+        for index, (rgb, alpha) in enumerate(drawn):
+            if defects is not None:
+                rgb = defects.applied(rgb, alpha, index=index, frames=frames, fps=fps, seed=seed)
+            yield RenderedFrame(index, rgb, artist.path[index], alpha, artist)
 
 
 class _Artist:
