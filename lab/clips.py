@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from lab.files import sha256_file
+from lab.errors import ClipError
+from lab.files import as_path, sha256_file
 from lab.media import ClipFacts, data_uri, probe, write_proxy
 
 SIMULATED_MARK = "simulated by i2v-lab"
@@ -24,7 +25,7 @@ class Clip:
     @classmethod
     def open(cls, path: str | Path) -> Self:
         """Open and check a video file. Raises ClipError with one clear line."""
-        path = Path(path)
+        path = as_path(path, ClipError)
         facts = probe(path)
         return cls(path, sha256_file(path), facts)
 

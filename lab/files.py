@@ -18,6 +18,13 @@ PART_SUFFIX = ".part"
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+def as_path(value: object, error: type[InputError]) -> Path:
+    """A path from whatever a caller passed; `error` in one line when it cannot be one."""
+    if not isinstance(value, str | os.PathLike):
+        raise error(f"expected a path, not {value!r}")
+    return Path(value)
+
+
 @contextmanager
 def opened_file(path: Path, error: type[InputError], most_bytes: int) -> Iterator[BinaryIO]:
     """Open a file that somebody named, for reading.

@@ -34,8 +34,12 @@ class ShotSettings:
 
     def __post_init__(self) -> None:
         # 24 and 24.0 are the same rate, and must give a take the same id.
-        object.__setattr__(self, "duration_s", float(self.duration_s))
-        object.__setattr__(self, "fps", float(self.fps))
+        for name in ("duration_s", "fps"):
+            try:
+                object.__setattr__(self, name, float(getattr(self, name)))
+            except (TypeError, ValueError):
+                said = f"{name} {getattr(self, name)!r}: expected a number"
+                raise InputError(said) from None
         object.__setattr__(self, "options", tuple(sorted(self.options, key=lambda pair: pair[0])))
         frame_size(self.aspect_ratio, self.resolution)
         for name, value, most in (

@@ -24,6 +24,8 @@ class Prompt:
     @classmethod
     def written(cls, text: str, name: str = "") -> Self:
         """A prompt as somebody wrote it; its terms are recognised. Raises PromptError if empty."""
+        if not isinstance(text, str):
+            raise PromptError(f"expected the prompt's text, not {text!r}")
         text = " ".join(text.split())
         if not text:
             raise PromptError("the prompt is empty; name a camera move, a subject action, a pace")

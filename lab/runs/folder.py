@@ -12,7 +12,14 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from lab.errors import BusyError, RunFolderError
-from lab.files import make_writable_folder, remove_parts, sha256_file, write_json, written_whole
+from lab.files import (
+    as_path,
+    make_writable_folder,
+    remove_parts,
+    sha256_file,
+    write_json,
+    written_whole,
+)
 from lab.stills import Still
 from lab.units import bytes_text
 
@@ -25,7 +32,7 @@ class RunFolder:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = as_path(path, RunFolderError)
         self.ledger = self.path / "ledger.sqlite"
         self.stills = self.path / "stills"
         self.clips = self.path / "clips"

@@ -23,10 +23,11 @@ from lab.errors import (
     LabError,
     Refusal,
     RunFolderError,
+    StillError,
     SubmitUncertain,
     WeightsError,
 )
-from lab.files import write_json
+from lab.files import as_path, write_json
 from lab.prompts import Prompt
 from lab.runs.decide import Action, Step, next_steps
 from lab.runs.executors import WorkerPool
@@ -125,8 +126,8 @@ def shoot(
     settings_: duration_s, aspect_ratio, resolution, fps, seed, and the backend's own. Raises as
     `run`, and RunFolderError naming the reason when the take has no clip.
     """
-    text = prompt if isinstance(prompt, str) else prompt.text
-    path = still.path if isinstance(still, Still) else Path(still)
+    text = prompt.text if isinstance(prompt, Prompt) else Prompt.written(prompt).text
+    path = still.path if isinstance(still, Still) else as_path(still, StillError)
     sweep = Sweep.of(
         stills=[path.resolve()],
         prompts=[text],

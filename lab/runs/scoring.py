@@ -34,7 +34,7 @@ def kept_measure(path: Path) -> dict[str, Any] | None:
 
 
 def score(
-    clips: Sequence[str | Path],
+    clips: str | Path | Sequence[str | Path],
     still: str | Path | Still | None = None,
     *,
     executor: Executor | None = None,
@@ -45,6 +45,9 @@ def score(
     A record is what `lab score --json` prints, with `series` by frame beside it; a clip that cannot
     be read yields {"clip", "error"} and the others go on. Raises StillError for a bad still.
     """
+    clips = [clips] if isinstance(clips, str | Path) else list(clips)
+    if not clips:
+        return
     opened = still if isinstance(still, Still) or still is None else Still.open(still)
     plain = None if opened is None else opened.to_json()
     if executor is None and len(clips) == 1:
@@ -79,8 +82,8 @@ def _or_error(clip: str, measured: Any) -> dict[str, Any]:
 
 
 def worker_died() -> LabError:
-    """The error for a worker that the system ended."""
+    """The error for workers that ended without an answer."""
     return BusyError(
-        "a worker process was ended by the system (out of memory?); run again with fewer workers "
-        "(I2VLAB_WORKERS=1)"
+        "a worker process ended by itself; if memory ran out, run again with fewer workers "
+        '(I2VLAB_WORKERS=1); in a script, put the call under if __name__ == "__main__":'
     )

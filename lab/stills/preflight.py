@@ -29,9 +29,10 @@ def preflight(
     """Findings about a still, worst first; empty when there is nothing to say.
 
     `aspect_ratio` and `resolution` are what the clip will be published in; without them the checks
-    that need them are left out. Subject checks say "not checked, because" when the mask's weights
-    cannot be had.
+    that need them are left out, and a name that does not exist raises InputError. Subject checks
+    say "not checked, because" when the mask's weights cannot be had.
     """
+    frame_size(aspect_ratio or "16:9", resolution or "720p")  # refuses names that do not exist
     found = [
         *_size(still, aspect_ratio, resolution),
         *_ratio(still, aspect_ratio),

@@ -8,7 +8,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lab.files import sha256_file
+from lab.errors import StillError
+from lab.files import as_path, sha256_file
 from lab.media import data_uri, open_image, poster_jpeg
 
 
@@ -29,7 +30,7 @@ class Still:
     @classmethod
     def open(cls, path: str | Path) -> Self:
         """Open and check an image file. Raises StillError with one clear line."""
-        path = Path(path)
+        path = as_path(path, StillError)
         image = open_image(path)
         height, width = image.rgb.shape[:2]
         return cls(path, sha256_file(path), width, height, image.changes)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from lab.backends import BACKENDS
-from lab.errors import PromptError, StillError, SweepError, did_you_mean
-from lab.files import content_id
+from lab.errors import InputError, PromptError, StillError, SweepError, did_you_mean
+from lab.files import as_path, content_id
 from lab.prompts import Prompt
 from lab.shots import Option, Shot, ShotSettings
 from lab.stills import Still
@@ -57,7 +57,7 @@ class Sweep:
         backend and budget_usd, when given, replace what the file says. Raises SweepError with one
         line for every mistake in it.
         """
-        path = Path(path)
+        path = as_path(path, InputError)
         data = read_yaml(path)
         if isinstance(data, dict):
             data = {"name": path.stem, **data}
@@ -77,9 +77,11 @@ class Sweep:
         **fields: Any,
     ) -> Self:
         """A sweep from Python values: the same fields, the same checks as in a file."""
-        paths = [stills] if isinstance(stills, str | Path) else stills
+        paths: Any = [stills] if isinstance(stills, str | Path) else stills
+        if isinstance(paths, list | tuple):
+            paths = [str(path) if isinstance(path, Path) else path for path in paths]
         asked = list(prompts) if isinstance(prompts, tuple) else prompts
-        data = {"stills": [str(still) for still in paths], "prompts": asked, **fields}
+        data = {"stills": paths, "prompts": asked, **fields}
         return cls.from_document(parse(data, "sweep"), Path(folder), "sweep")
 
     @classmethod
