@@ -1,6 +1,7 @@
 """A still taken apart: the subject, and the ground behind it filled in."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Self
 
 import cv2
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab.stills import Crop, crop_to_ratio
-from lab.units import RATIOS, frame_size
+from lab.units import frame_size
 from lab.vision import SubjectMask
 
 SUBJECT_NEARNESS = 1.0
@@ -39,8 +40,15 @@ class Scene:
         cls, rgb: NDArray[np.uint8], mask: SubjectMask, *, aspect_ratio: str, resolution: str
     ) -> Self:
         """Frame a still around its subject in a ratio and resolution, and split it in two."""
-        width, height = frame_size(aspect_ratio, resolution)
-        crop = framing(mask.alpha, aspect_ratio)
+        return cls.framed(rgb, mask, *frame_size(aspect_ratio, resolution))
+
+    @classmethod
+    def framed(
+        cls, rgb: NDArray[np.uint8], mask: SubjectMask, width_px: int, height_px: int
+    ) -> Self:
+        """The same for a frame of any size in pixels."""
+        width, height = width_px, height_px
+        crop = framing(mask.alpha, Fraction(width, height))
         scale_x, scale_y = width / crop.width, height / crop.height
         size = (round(rgb.shape[1] * scale_x), round(rgb.shape[0] * scale_y))
         enlarging = scale_x > 1
@@ -54,7 +62,7 @@ class Scene:
         return cls(ground, subject, left, top, width, height)
 
 
-def framing(alpha: NDArray[np.float32], aspect_ratio: str) -> Crop:
+def framing(alpha: NDArray[np.float32], ratio: Fraction) -> Crop:
     """The part of a still that becomes the first frame: around the subject of that mask.
 
     A subject taller than the frame keeps its top, where heads are, with a little headroom.
@@ -63,11 +71,11 @@ def framing(alpha: NDArray[np.float32], aspect_ratio: str) -> Crop:
     total = float(alpha.sum()) or 1.0
     x = float((alpha.sum(axis=0) * (np.arange(width) + 0.5)).sum()) / total / width
     y = float((alpha.sum(axis=1) * (np.arange(height) + 0.5)).sum()) / total / height
-    crop = crop_to_ratio(width, height, RATIOS[aspect_ratio], (x, y))
+    crop = crop_to_ratio(width, height, ratio, (x, y))
     rows = np.nonzero(alpha.max(axis=1) > 0.5)[0]
     if rows.size and rows[-1] - rows[0] > crop.height:
         middle = rows[0] - _HEADROOM * crop.height + crop.height / 2
-        crop = crop_to_ratio(width, height, RATIOS[aspect_ratio], (x, middle / height))
+        crop = crop_to_ratio(width, height, ratio, (x, middle / height))
     return crop
 
 
