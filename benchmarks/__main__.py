@@ -4,7 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import importing, memory, rendering, scoring
+from benchmarks import embeddings, importing, memory, rendering, scoring
 
 
 def main() -> None:
@@ -14,6 +14,7 @@ def main() -> None:
         "rendering": rendering.measure,
         "scoring": scoring.measure,
         "memory": memory.measure,
+        "embeddings": embeddings.measure,
     }
     chosen = sys.argv[1:] or list(every)
     rows = []

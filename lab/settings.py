@@ -22,6 +22,8 @@ class Settings(BaseSettings):
     """Processes that render and score."""
     fetch_weights: bool = True
     """False: never fetch weights; use those in the cache or the stated fallback."""
+    dino: str = ""
+    """DINO's ViT-B/16 for the published numbers: a .pth file, or "hub" to fetch its authors'."""
 
 
 @cache

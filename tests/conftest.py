@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -121,6 +122,32 @@ def subject_weights() -> Path:
         return weight_path("u2netp")
     except WeightsError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def dino_state() -> Callable[..., dict[str, Any]]:
+    """Random weights under DINO's names; skips where torch is not installed."""
+    reason = "torch is not installed; the optional extra dino brings it"
+    torch = pytest.importorskip("torch", reason=reason)
+
+    def build(*, blocks: int, width: int, patch_px: int = 16, side: int = 14) -> dict[str, Any]:
+        source = torch.Generator().manual_seed(0)
+        shapes: dict[str, tuple[int, ...]] = {
+            "cls_token": (1, 1, width),
+            "pos_embed": (1, side * side + 1, width),
+            "patch_embed.proj.weight": (width, 3, patch_px, patch_px),
+            "patch_embed.proj.bias": (width,),
+        }
+        layers = {"norm": (width,)}
+        for block in (f"blocks.{place}." for place in range(blocks)):
+            layers |= {f"{block}norm1": (width,), f"{block}norm2": (width,)}
+            layers |= {f"{block}attn.qkv": (3 * width, width), f"{block}attn.proj": (width, width)}
+            layers |= {f"{block}mlp.fc1": (4 * width, width), f"{block}mlp.fc2": (width, 4 * width)}
+        for name, shape in layers.items():
+            shapes |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+        return {name: 0.2 * torch.randn(shape, generator=source) for name, shape in shapes.items()}
+
+    return build
 
 
 def _forget() -> None:

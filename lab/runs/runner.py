@@ -40,7 +40,8 @@ from lab.settings import settings
 from lab.stills import Still
 from lab.sweeps import Sweep, plan
 from lab.takes import Take
-from lab.vision import weight_path
+from lab.units import bytes_text
+from lab.vision import WEIGHTS, weight_path
 from lab.vision.weights import cached_path
 
 _DOWNLOADS = 8
@@ -459,14 +460,19 @@ class _Runner:
     def _weights_ready(self) -> bool:
         """Fetch the weights once, before many workers would each try."""
         say = print if not self._quiet else (lambda *_, **__: None)
-        if settings().fetch_weights and not cached_path("u2netp").is_file():
-            say("fetching the subject-mask weights once (4.6 MB)", file=sys.stderr)
-        try:
-            weight_path("u2netp")
-        except WeightsError as error:
-            say(f"{error}; the middle of each picture stands in for its subject", file=sys.stderr)
-            return False
-        return True
+        missing = [weight for weight in WEIGHTS.values() if not cached_path(weight.name).is_file()]
+        if settings().fetch_weights and missing:
+            size = bytes_text(sum(weight.bytes for weight in missing))
+            names = " and ".join(weight.name for weight in missing)
+            say(f"fetching the weights {names} once ({size})", file=sys.stderr)
+        ready = True
+        for weight in WEIGHTS.values():
+            try:
+                weight_path(weight.name)
+            except WeightsError as error:
+                say(f"{error}; {weight.without}", file=sys.stderr)
+                ready = False
+        return ready
 
     def _download_threads(self) -> Executor:
         if self._downloads is None:

