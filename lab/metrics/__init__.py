@@ -4,11 +4,20 @@ flicker   brightness that changes where nothing should      8-bit code values   
 drift     how far the subject has gone from the still       ΔE00                  lower is better
 warp      surfaces that wobble                              ‰ of the diagonal     lower is better
 motion    how much moves                                    % of the diagonal / s neither
+events    cuts, repeats, freezes and flashes; no headline   each its own          lower is better
+exposure  lighter, darker, clipped; no headline             each its own          each its own
+
+`literature` gives the numbers that papers report, under their own names, only when asked.
 """
 
 from lab.metrics.contract import Metric, MetricSpec, Score
 from lab.metrics.drift import Drift
+from lab.metrics.events import Events
+from lab.metrics.explain import Worst, explain
+from lab.metrics.exposure import Exposure
 from lab.metrics.flicker import Flicker
+from lab.metrics.heatmaps import measure_with_heatmaps
+from lab.metrics.literature import LITERATURE, literature
 from lab.metrics.measure import ClipScores, measure
 from lab.metrics.motion import Motion
 from lab.metrics.warp import Warp
@@ -18,6 +27,8 @@ METRICS: tuple[Metric, ...] = (
     Drift(),
     Warp(),
     Motion(),
+    Events(),
+    Exposure(),
 )
 
 SPECS: dict[str, MetricSpec] = {spec.name: spec for metric in METRICS for spec in metric.specs}
@@ -25,11 +36,16 @@ HEADLINES: tuple[str, ...] = tuple(name for name, spec in SPECS.items() if spec.
 
 __all__ = [
     "HEADLINES",
+    "LITERATURE",
     "METRICS",
     "SPECS",
     "ClipScores",
     "Metric",
     "MetricSpec",
     "Score",
+    "Worst",
+    "explain",
+    "literature",
     "measure",
+    "measure_with_heatmaps",
 ]

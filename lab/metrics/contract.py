@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lab.metrics.moment import Moment
 from lab.metrics.reference import Reference
 
@@ -18,7 +21,8 @@ class MetricSpec:
     name: a headline name ("flicker") or a part of one ("flicker.global"). unit, direction (which
     way is better) and range (low, high) of the value. version grows when the definition changes;
     values of different versions are never compared. ignores: what must not move it. reference: the
-    source of the idea.
+    source of the idea. unnoticed: up to this value nobody would notice; NaN where that has no
+    meaning.
     """
 
     name: str
@@ -30,6 +34,7 @@ class MetricSpec:
     version: int = 1
     low: float = 0.0
     high: float = math.inf
+    unnoticed: float = math.nan
 
     @property
     def headline(self) -> bool:
@@ -44,6 +49,18 @@ class Score:
     name: str
     value: float
     reason: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """Where in a frame a headline's value comes from.
+
+    index: the frame. values: float32 of any size, laid over the whole frame; larger is worse, NaN
+    where nothing could be seen, in the headline's unit.
+    """
+
+    index: int
+    values: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -61,8 +78,11 @@ class Measured:
 class Tracker(Protocol):
     """One metric's pass over one clip. Holds sums, never frames."""
 
-    def see(self, moment: Moment) -> None:
-        """Take in one frame with its past; called once a frame, in order."""
+    def see(self, moment: Moment) -> Field | None:
+        """Take in one frame with its past; called once a frame, in order.
+
+        Returns where it saw what it looks for, in this frame or in an earlier one.
+        """
 
     def result(self) -> Measured:
         """Called once, after the last frame."""
@@ -75,8 +95,8 @@ class Metric(Protocol):
     def specs(self) -> tuple[MetricSpec, ...]:
         """The headline's definition first, then its parts'."""
 
-    def start(self, reference: Reference | None) -> Tracker:
-        """Begin a clip. reference: the still's own facts; None when no still is given."""
+    def start(self, reference: Reference) -> Tracker:
+        """Begin a clip. reference: the still's own facts, or the first frame's without a still."""
 
 
 def absent(specs: tuple[MetricSpec, ...], reason: str) -> Measured:

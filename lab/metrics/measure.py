@@ -1,19 +1,21 @@
 """Score a clip: one decode, every metric."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from lab.clips import Clip
 from lab.media import frames
 from lab.media.ahead import ahead
-from lab.metrics.contract import Metric, Score
-from lab.metrics.moment import ANALYSIS_SIDE_PX, moments
-from lab.metrics.reference import Reference
+from lab.metrics.contract import Field, Metric, Score
+from lab.metrics.explain import Box, brightest
+from lab.metrics.moment import moments
+from lab.metrics.reference import ANALYSIS_SIDE_PX, Reference
 from lab.stills import Still
 
 
@@ -22,8 +24,9 @@ class ClipScores:
     """Everything measured on one clip.
 
     frames and duration_s are what was decoded, not what the file declares. scores hold headlines
-    and parts; series holds values by frame for each series name; times_s the time of every frame.
-    notes are one-line remarks on how far the numbers can be believed.
+    and parts; series holds values by frame for each series name; times_s the time of every frame;
+    boxes tells for each headline and frame where most of its value comes from. notes are one-line
+    remarks on how far the numbers can be believed.
     """
 
     clip: Clip
@@ -32,6 +35,7 @@ class ClipScores:
     duration_s: float
     scores: tuple[Score, ...]
     series: dict[str, dict[int, float]]
+    boxes: dict[str, dict[int, Box]]
     times_s: tuple[float, ...]
     notes: tuple[str, ...]
 
@@ -57,26 +61,46 @@ class ClipScores:
                 name: {str(index): _plain(value) for index, value in values.items()}
                 for name, values in self.series.items()
             },
+            "boxes": {
+                name: {str(index): box for index, box in boxes.items()}
+                for name, boxes in self.boxes.items()
+            },
             "times_s": [round(time_s, 6) for time_s in self.times_s],
             "notes": list(self.notes),
         }
 
 
-def measure(clip: str | Path, still: Still | None, metrics: Sequence[Metric]) -> ClipScores:
+def measure(
+    clip: str | Path,
+    still: Still | None,
+    metrics: Sequence[Metric],
+    *,
+    keep: Callable[[str, Field], None] | None = None,
+) -> ClipScores:
     """Decode a clip once and score it by every metric. Memory does not grow with its length.
 
-    Raises ClipError for a file that cannot be decoded at all; a damaged tail becomes a note.
+    keep is called with every headline's name and field. Raises ClipError for a file that cannot
+    be decoded at all; a damaged tail becomes a note.
     """
     opened = Clip.open(clip)
-    reference = None if still is None else _reference(still)
-    trackers = [metric.start(reference) for metric in metrics]
     times: list[float] = []
     notes: list[str] = []
+    boxes: dict[str, dict[int, Box]] = {metric.specs[0].name: {} for metric in metrics}
     with closing(ahead(frames(opened.path, ANALYSIS_SIDE_PX))) as decoded:
-        for moment in moments(_noting(decoded, notes)):
-            times.append(moment.time_s)
-            for tracker in trackers:
-                tracker.see(moment)
+        first = next(decoded)
+        reference = _reference(still) if still else Reference.of(first.rgb, is_still=False)
+        trackers = [metric.start(reference) for metric in metrics]
+        # Decoding, following and judging each have a thread, so that two cores are kept busy.
+        followed = ahead(moments(_noting(chain([first], decoded), notes), reference))
+        with closing(followed):
+            for moment in followed:
+                times.append(moment.time_s)
+                for tracker, (name, found) in zip(trackers, boxes.items(), strict=True):
+                    field = tracker.see(moment)
+                    if field is not None:
+                        found[field.index] = brightest(field.values)
+                        if keep is not None:
+                            keep(name, field)
     results = [tracker.result() for tracker in trackers]
     notes += [result.note for result in results if result.note]
     step_s = times[-1] / (len(times) - 1) if len(times) > 1 else 1 / (opened.facts.fps or 25)
@@ -87,6 +111,7 @@ def measure(clip: str | Path, still: Still | None, metrics: Sequence[Metric]) ->
         duration_s=times[-1] + step_s,
         scores=tuple(score for result in results for score in result.scores),
         series={name: dict(v) for result in results for name, v in result.series.items()},
+        boxes={name: found for name, found in boxes.items() if found},
         times_s=tuple(times),
         notes=tuple(notes),
     )

@@ -1,11 +1,13 @@
-"""One frame of a clip with what the metrics share about it: flow, validity, the camera.
+"""One frame of a clip with what the metrics share about it, computed once for all of them.
 
-Everything is computed on frames whose shorter side is 256 px, once for all metrics.
+Frames are analysed with a shorter side of 256 px. Two clocks run: frame to frame, for what changes
+at once (flicker), with flow found at half that size; and stride to stride, an eighth of a second
+whatever the frame rate, for what moves (warp, motion), with flow found at full analysis size. Every
+quarter of a second the frame is laid back over the still (drift).
 """
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import cv2
@@ -13,97 +15,239 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab.media import Frame
+from lab.metrics.reference import MIN_SIDE_PX, Reference, Registration, register
 from lab.units import diagonal_px
-from lab.vision import apply_affine, consistent, dense_flow, fit_affine
+from lab.vision import FlowPair, apply_affine, backward_warp, fit_affine, flow_both_ways
 
-ANALYSIS_SIDE_PX = 256
-# The two directions of flow are found side by side.
-_BESIDE = ThreadPoolExecutor(thread_name_prefix="flow")
+STRIDE_S = 0.125
+REGISTER_S = 0.25
+_SEARCH_EVERY = 2  # in between, the place of a moment ago and dense flow are enough
 # Two frames belong to one shot while the flow explains at least this share of the picture.
 MIN_COVERAGE = 0.3
+_COARSE_SIDE_PX = 128
+_DETAIL_SHARE = 8
+TOO_SMALL = f"the frames are too small for flow (under {MIN_SIDE_PX} px)"
+# A frame that differs from the one before by less than an encoder does has been shown before.
+_HELD_MEAN_DN = 0.15
+_HELD_PEAK_DN = 12.0
 
 
+@dataclass(frozen=True, eq=False)
 class Step:
-    """From one frame to the next: flow both ways and where it can be believed."""
+    """From one distinct frame to the next, flow at half analysis size (see `FlowPair`)."""
 
-    def __init__(self, before: NDArray[np.uint8], after: NDArray[np.uint8], seconds: float) -> None:
-        """before and after: (height, width) uint8 grey, the same size."""
-        self.seconds = seconds
-        there = _BESIDE.submit(dense_flow, before, after)
-        self.backward = dense_flow(after, before)
-        self.forward = there.result()
-
-    @cached_property
-    def forward_valid(self) -> NDArray[np.bool_]:
-        """Where the flow from the earlier frame is consistent."""
-        return consistent(self.forward, self.backward)
-
-    @cached_property
-    def backward_valid(self) -> NDArray[np.bool_]:
-        """Where the flow from the later frame is consistent."""
-        return consistent(self.backward, self.forward)
-
-    @property
-    def coverage(self) -> float:
-        """Share of the earlier frame that is found again in the later one, 0..1."""
-        return float(self.forward_valid.mean())
+    seconds: float
+    flow: FlowPair
 
     @property
     def joined(self) -> bool:
         """False across a cut, where nothing is found again."""
-        return self.coverage >= MIN_COVERAGE
+        return self.flow.coverage >= MIN_COVERAGE
+
+
+@dataclass(frozen=True, eq=False)
+class Stride:
+    """From a frame to the one about an eighth of a second later, flow at analysis size.
+
+    start_index, start_s: the earlier frame. grey: its luma, (h, w) uint8. subject: how much of each
+    of its pixels is subject, (h, w) float32 in 0..1. before: the stride that led to it.
+    """
+
+    start_index: int
+    start_s: float
+    seconds: float
+    grey: NDArray[np.uint8]
+    subject: NDArray[np.float32]
+    flow: FlowPair
+    before: "Stride | None"
+
+    @property
+    def joined(self) -> bool:
+        """False across a cut, where nothing is found again."""
+        return self.flow.coverage >= MIN_COVERAGE
+
+    @cached_property
+    def camera_matrix(self) -> NDArray[np.float64] | None:
+        """The (2, 3) affine flow of the ground, or of everything where there is little ground."""
+        ground = self.flow.forward_valid & (self.subject < 0.3)
+        for valid in (ground, self.flow.forward_valid):
+            matrix = fit_affine(self.flow.forward, valid)
+            if matrix is not None:
+                return matrix
+        return None
 
     @cached_property
     def camera(self) -> NDArray[np.float32] | None:
-        """The part of the forward flow that one camera explains, (height, width, 2)."""
-        matrix = fit_affine(self.forward, self.forward_valid)
-        return None if matrix is None else apply_affine(matrix, *self.forward.shape[:2])
+        """The part of the forward flow that one camera explains, (h, w, 2)."""
+        matrix = self.camera_matrix
+        return None if matrix is None else apply_affine(matrix, *self.grey.shape)
 
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """The newest frame and the two steps that led to it.
+    """The newest frame and how it follows from those before.
 
-    rgb: (h, w, 3) uint8 at analysis size. step: from the previous frame to this one; step_before:
-    the one before that. The previous frame therefore has a flow to both its neighbours.
+    rgb: (h, w, 3) uint8 at analysis size. coarse: the same at half that. held: the frame before is
+    shown again. last: no frame follows. previous: the last distinct frame, and step the way from
+    it to this one. stride: the stride that ends here, if one does. registration: this frame laid
+    over the still, every quarter of a second and at the end; lost says why there is none when it
+    was due.
     """
 
     index: int
     time_s: float
     rgb: NDArray[np.uint8]
-    grey: NDArray[np.uint8]
+    coarse: NDArray[np.uint8]
+    held: bool = False
+    last: bool = False
     previous: "Moment | None" = None
     step: Step | None = None
-    step_before: Step | None = None
+    stride: Stride | None = None
+    registration: Registration | None = None
+    lost: str = ""
+
+    @property
+    def small(self) -> bool:
+        """True for a frame that flow cannot be found on."""
+        return min(self.coarse.shape[:2]) < MIN_SIDE_PX
 
     @property
     def diagonal_px(self) -> float:
         """Diagonal of the analysed frame in pixels."""
-        height, width = self.grey.shape
+        height, width = self.rgb.shape[:2]
         return diagonal_px(width, height)
 
 
-def moments(frames: Iterable[Frame]) -> Iterator[Moment]:
-    """Turn decoded frames into moments; at most three frames are alive at a time."""
-    previous: Moment | None = None
+def stands(frames: int, held: int) -> bool:
+    """True when of so many frames so many repeat the one before that the picture stands still.
+
+    One frame is held throughout; or it changes once in eight frames, as the first one does when an
+    encoder refines it.
+    """
+    return 0 < held == frames - 1 or (frames >= 8 and held == frames - 2)
+
+
+def moments(frames: Iterable[Frame], reference: Reference) -> Iterator[Moment]:
+    """Turn decoded frames into moments; only a few frames are alive at a time."""
+    path = _Path(reference)
+    waiting: Frame | None = None
     for frame in frames:
+        if waiting is not None:
+            yield path.moment(waiting, last=False)
+        waiting = frame
+    if waiting is not None:
+        yield path.moment(waiting, last=True)
+
+
+@dataclass
+class _Path:
+    """What has to be remembered from frame to frame."""
+
+    reference: Reference
+    newest: Moment | None = None
+    grey: NDArray[np.uint8] | None = None
+    subject: NDArray[np.float32] | None = None
+    start: tuple[int, float, NDArray[np.uint8]] | None = None
+    stride: Stride | None = None
+    place: NDArray[np.float64] | None = None
+    next_registration_s: float = 0.0
+    registrations: int = 0
+    frame_s: float = 0.0
+
+    def moment(self, frame: Frame, *, last: bool) -> Moment:
         grey = cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2GRAY)
-        step = step_before = None
-        if previous is not None and previous.grey.shape == grey.shape and min(grey.shape) >= 16:
-            step = Step(previous.grey, grey, frame.time_s - previous.time_s)
-            step_before = previous.step
-        earlier = None
-        if previous is not None:
+        moment = Moment(frame.index, frame.time_s, frame.rgb, _coarse(frame.rgb), last=last)
+        known = self.newest
+        if known is not None and known.rgb.shape != frame.rgb.shape:
+            known = self.start = self.stride = None  # the picture changed its size: a cut
+        if known is not None:
+            if self.grey is not None and _held(self.grey, grey):
+                moment = replace(moment, held=True, previous=known)
+            else:
+                self.frame_s = frame.time_s - known.time_s
+        if not moment.held:
+            step = None
+            if known is not None and not moment.small:
+                before, after = (
+                    _flattened(cv2.cvtColor(side.coarse, cv2.COLOR_RGB2GRAY))
+                    for side in (known, moment)
+                )
+                step = Step(frame.time_s - known.time_s, flow_both_ways(before, after))
+            moment = replace(moment, previous=known, step=step)
+        moment = self._registered(moment)
+        moment = replace(moment, stride=self._stride(moment, grey))
+        if not moment.held:
             # The chain is cut at two back, or a clip would be held in memory whole.
-            oldest = previous.previous
-            kept = None if oldest is None else _alone(oldest)
-            earlier = Moment(
-                previous.index, previous.time_s, previous.rgb, previous.grey, kept, previous.step
-            )
-        moment = Moment(frame.index, frame.time_s, frame.rgb, grey, earlier, step, step_before)
-        yield moment
-        previous = moment
+            kept = None if known is None else replace(known, previous=None, step=None)
+            self.newest = replace(moment, previous=kept, stride=None, registration=None)
+            self.grey = grey
+        return moment
+
+    def _registered(self, moment: Moment) -> Moment:
+        if moment.time_s + 1e-6 < self.next_registration_s and not moment.last:
+            return moment
+        self.next_registration_s = moment.time_s + REGISTER_S
+        search = self.registrations % _SEARCH_EVERY == 0 or moment.last
+        self.registrations += 1
+        found = register(self.reference, moment.rgb, self.place, search=search)
+        if found is None:
+            return replace(moment, lost="the subject could not be found again by its keypoints")
+        self.place = found.place
+        return replace(moment, registration=found)
+
+    def _stride(self, moment: Moment, grey: NDArray[np.uint8]) -> Stride | None:
+        """The stride that ends at this frame; begins the next one."""
+        if moment.held:
+            return None
+        if self.start is None or moment.small:
+            self.start = (moment.index, moment.time_s, grey)
+            self.subject = self._subject(moment)
+            return None
+        index, time_s, earlier = self.start
+        since_s = moment.time_s - time_s
+        # The frame nearest to an eighth of a second; of two equally near ones the later.
+        if since_s <= 0 or since_s + self.frame_s / 2 <= STRIDE_S + 1e-6:
+            return None
+        flow = flow_both_ways(_flattened(earlier), _flattened(grey))
+        assert self.subject is not None
+        stride = Stride(index, time_s, since_s, earlier, self.subject, flow, self.stride)
+        self.stride = replace(stride, before=None)
+        anchored = moment.registration is not None
+        self.subject = (
+            self._subject(moment) if anchored else backward_warp(self.subject, flow.backward)
+        )
+        self.start = (moment.index, moment.time_s, grey)
+        return stride
+
+    def _subject(self, moment: Moment) -> NDArray[np.float32]:
+        """The still's mask where the subject is now."""
+        height, width = moment.rgb.shape[:2]
+        if self.place is None:
+            return np.zeros((height, width), np.float32)
+        placed: NDArray[np.float32] = cv2.warpAffine(
+            self.reference.mask.alpha, self.place, (width, height), flags=cv2.INTER_LINEAR
+        )
+        return placed
 
 
-def _alone(moment: Moment) -> Moment:
-    return Moment(moment.index, moment.time_s, moment.rgb, moment.grey)
+def _coarse(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    scale = min(1.0, _COARSE_SIDE_PX / min(rgb.shape[:2]))
+    if scale == 1:
+        return rgb
+    reduced: NDArray[np.uint8] = cv2.resize(
+        rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA
+    )
+    return reduced
+
+
+def _flattened(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Detail around the local mean, so that patches that lighten do not look like motion."""
+    side = min(grey.shape) // _DETAIL_SHARE | 1
+    around = cv2.blur(grey, (side, side), borderType=cv2.BORDER_REFLECT_101)
+    detail: NDArray[np.uint8] = cv2.addWeighted(grey, 1.0, around, -1.0, 128)
+    return detail
+
+
+def _held(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> bool:
+    apart = cv2.absdiff(before, after)
+    return float(cv2.mean(apart)[0]) < _HELD_MEAN_DN and float(apart.max()) < _HELD_PEAK_DN

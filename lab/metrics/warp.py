@@ -1,87 +1,265 @@
-"""Warping: surfaces that wobble as no rigid thing under a moving camera would."""
+"""Warping: surfaces that wobble or lose their shape as no rigid thing under a camera would."""
 
 import math
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from lab.metrics.contract import Measured, MetricSpec, Score, absent
-from lab.metrics.moment import MIN_COVERAGE, Moment
-from lab.metrics.reference import Reference
+from lab.metrics.contract import Field, Measured, MetricSpec, Score, absent
+from lab.metrics.moment import STRIDE_S, TOO_SMALL, Moment, Stride, stands
+from lab.metrics.reference import Reference, Registration
+from lab.units import diagonal_px
 from lab.vision import apply_affine, fit_affine, length, masked_mean
 
 _IGNORES = "steady motion of any kind, camera shake (affine), cuts, hidden and shown places, size"
 _REFERENCE = "acceleration residual of bidirectional dense flow"
 # The second difference of independent jitter has 6 times its variance.
 _GAIN = math.sqrt(6)
+_TEXTURE_DN2 = 16.0
+_SMOOTH_SHARE = 1 / 32
+_FOLDED = 0.2
+_MIN_SURE = 0.08
+_MIN_TRUST = 0.02
+_MIN_SHARE = 0.002
+
+
+def _spec(name: str, unit: str, says: str, unnoticed: float) -> MetricSpec:
+    return MetricSpec(
+        name=name,
+        unit=unit,
+        direction="lower",
+        says=says,
+        ignores=_IGNORES,
+        reference=_REFERENCE,
+        version=2,
+        high=1000.0,
+        unnoticed=unnoticed,
+    )
 
 
 class Warp:
     """Amplitude of non-rigid wobble in per mille of the frame diagonal."""
 
     specs = (
-        MetricSpec(
-            name="warp",
-            unit="‰ of the diagonal",
-            direction="lower",
-            says="rms amplitude of the wobble left when steady motion and camera shake are taken "
-            "out, frame to frame; under 0.3 nobody would notice",
-            ignores=_IGNORES,
-            reference=_REFERENCE,
-            high=1000.0,
+        _spec(
+            "warp",
+            "‰ of the diagonal",
+            "rms amplitude of the wobble left when steady motion, camera shake and the subject's "
+            "own rigid shake are taken out",
+            0.4,
         ),
-        MetricSpec(
-            name="warp.worst",
-            unit="‰ of the diagonal",
-            direction="lower",
-            says="the same at the worst frame",
-            ignores=_IGNORES,
-            reference=_REFERENCE,
-            high=1000.0,
+        _spec("warp.subject", "‰ of the diagonal", "the same on the subject", 0.4),
+        _spec("warp.background", "‰ of the diagonal", "the same behind the subject", 0.4),
+        _spec("warp.worst", "‰ of the diagonal", "the same at the worst moment", 0.8),
+        _spec("warp.strain", "‰", "how much neighbouring places shear in that wobble", 4.0),
+        _spec("warp.folds", "‰ of the area", "surface that folds over itself in a stride", 1.0),
+        _spec(
+            "warp.shape",
+            "‰ of the diagonal",
+            "how far the subject's surface is bent from its shape in the still, at the end; a "
+            "rigid turn is taken out",
+            1.0,
         ),
     )
 
-    def start(self, reference: Reference | None) -> "_WarpTracker":
-        """Begin a clip; no still is needed."""
+    def start(self, reference: Reference) -> "_WarpTracker":
+        """Begin a clip."""
         return _WarpTracker()
 
 
 class _WarpTracker:
     def __init__(self) -> None:
-        self._wobble: dict[int, float] = {}
+        self._series: dict[str, dict[int, float]] = {
+            name: {} for name in ("warp", "subject", "background", "strain", "folds", "shape")
+        }
         self._frames = 0
+        self._held = 0
+        self._strides = 0
+        self._small = False
 
-    def see(self, moment: Moment) -> None:
+    def see(self, moment: Moment) -> Field | None:
         self._frames += 1
-        into, after = moment.step_before, moment.step
-        middle = moment.previous
-        if into is None or after is None or middle is None:
-            return
-        believed = (into.backward_valid & after.forward_valid).astype(np.uint8)
+        self._held += moment.held
+        self._small = moment.small
+        if moment.registration is not None:
+            bent = _bent(moment.registration)
+            if bent is not None:
+                self._series["shape"][moment.index] = bent
+        stride = moment.stride
+        if stride is None:
+            return None
+        self._strides += 1
+        if stride.joined:
+            self._series["folds"][stride.start_index] = 1000 * _folded(stride)
+        if stride.before is None or stride.before.flow.forward.shape != stride.flow.forward.shape:
+            return None
+        return self._wobble(stride.before, stride)
+
+    def _wobble(self, into: Stride, after: Stride) -> Field | None:
+        believed = (into.flow.backward_valid & after.flow.forward_valid).astype(np.uint8)
         # Flow bleeds across the borders of moving things; a band there is left out.
         valid = cv2.erode(believed, np.ones((5, 5), np.uint8)).astype(bool)
-        if valid.mean() < MIN_COVERAGE:
-            return
-        acceleration = cv2.add(after.forward, into.backward)
-        shake = fit_affine(acceleration, valid)
-        if shake is not None:
-            acceleration = cv2.subtract(acceleration, apply_affine(shake, *acceleration.shape[:2]))
-        wobble_px = math.sqrt(masked_mean(length(acceleration) ** 2, valid)) / _GAIN
-        self._wobble[middle.index] = wobble_px / moment.diagonal_px * 1000
+        if valid.mean() < _MIN_SURE:
+            return None
+        h1, h2 = into.seconds, after.seconds
+        mean_s = (h1 + h2) / 2
+        # Displacement per stride squared, for strides of unequal length too.
+        acceleration = cv2.addWeighted(
+            after.flow.forward, mean_s / h2, into.flow.backward, mean_s / h1, 0
+        )
+        # Wobble is smooth: it is looked at on a quarter of the size, each place by its trust.
+        height, width = valid.shape
+        near, trust = _reduced(acceleration, valid * _texture(after.grey))
+        sure = trust > _MIN_TRUST
+        if not sure.any():
+            return None
+        subject = cv2.resize(after.subject, sure.shape[::-1], interpolation=cv2.INTER_AREA) > 0.5
+        rest = near.copy()
+        for layer in (sure & subject, sure & ~subject):
+            shake = fit_affine(near, layer)
+            if shake is None:
+                shake = fit_affine(near, sure)
+            if shake is not None:
+                rest[layer] -= apply_affine(shake, *sure.shape)[layer]
+        smooth, weight = _smoothed(_bounded(rest, sure), trust, min(height, width))
+        on_subject = subject.astype(np.float32)
+        scale = 1000 / diagonal_px(width, height) / _GAIN * (STRIDE_S / mean_s)
+        size = length(smooth) * scale
+        index = after.start_index
+        for name, share in (
+            ("warp", weight),
+            ("subject", weight * on_subject),
+            ("background", weight * (1 - on_subject)),
+        ):
+            if share.sum() > _MIN_SHARE * weight.size:
+                mean = float((size**2 * share).sum() / share.sum())
+                self._series[name][index] = math.sqrt(mean)
+        shear = _shear(smooth) * (STRIDE_S / mean_s) / _GAIN * weight.shape[0] / height
+        strain = math.sqrt(float((shear**2 * weight).sum() / weight.sum()))
+        self._series["strain"][index] = 1000 * strain
+        return Field(index, np.where(sure, size, np.nan).astype(np.float32))
 
     def result(self) -> Measured:
-        if not self._wobble:
-            reason = (
-                "needs at least 3 frames"
-                if self._frames < 3
-                else "no two neighbouring steps could be followed (cuts, or motion too large)"
-            )
+        wobble = self._series["warp"]
+        held = self._frames >= 3 and stands(self._frames, self._held)
+        if not wobble and not held:
+            reason = "no two neighbouring strides could be followed (cuts, or motion too large)"
+            if self._small:
+                reason = TOO_SMALL
+            elif self._strides < 2:
+                reason = "needs three moments an eighth of a second apart"
             return absent(Warp.specs, reason)
-        values = np.array(list(self._wobble.values()))
-        return Measured(
-            (
-                Score("warp", float(np.sqrt((values**2).mean()))),
-                Score("warp.worst", float(values.max())),
-            ),
-            {"warp": self._wobble},
-        )
+        scores = []
+        for spec in Warp.specs:
+            part = spec.name.partition(".")[2] or "warp"
+            if not wobble and part != "shape":
+                scores.append(Score(spec.name, 0.0))
+                continue
+            if part == "worst":
+                scores.append(Score(spec.name, max(wobble.values())))
+                continue
+            values = list(self._series[part].values())
+            if not values:
+                hidden = "ground" if part == "background" else "subject"
+                scores.append(Score(spec.name, math.nan, f"the {hidden} was not in sight"))
+            elif part == "shape":
+                scores.append(Score(spec.name, float(np.median(values[-3:]))))
+            elif part == "folds":
+                scores.append(Score(spec.name, float(np.mean(values))))
+            else:
+                scores.append(Score(spec.name, math.sqrt(float(np.mean(np.square(values))))))
+        series = {
+            "warp" if part == "warp" else f"warp.{part}": values
+            for part, values in self._series.items()
+        }
+        note = "" if wobble else "warp is 0 because one picture is held throughout"
+        return Measured(tuple(scores), series, note)
+
+
+def _bounded(field: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Without outliers: what moves far more than the rest is something that passes by."""
+    size = length(field)
+    bound = 4.0 * float(np.median(size[valid])) + 0.1
+    return field * np.minimum(1, bound / np.maximum(size, 1e-6))[..., None]
+
+
+def _texture(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """How well a place can be followed, 0..1: by the weaker direction of its gradients."""
+    luma = grey.astype(np.float32)
+    across = cv2.Scharr(luma, cv2.CV_32F, 1, 0, scale=1 / 32)
+    down = cv2.Scharr(luma, cv2.CV_32F, 0, 1, scale=1 / 32)
+    window = (9, 9)
+    xx, yy, xy = (
+        cv2.blur(product, window)
+        for product in (cv2.multiply(across, across), cv2.multiply(down, down), across * down)
+    )
+    weaker = (xx + yy) / 2 - np.sqrt(((xx - yy) / 2) ** 2 + xy**2)
+    trusted: NDArray[np.float32] = weaker / (weaker + _TEXTURE_DN2)
+    return trusted
+
+
+def _reduced(
+    field: NDArray[np.float32], trust: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Trusted mean of a (h, w, 2) field on a quarter of its size, and the trust there."""
+    height, width = trust.shape
+    small = (max(8, width // 4), max(8, height // 4))
+    weight = cv2.resize(trust, small, interpolation=cv2.INTER_AREA)
+    top = cv2.resize(
+        cv2.multiply(field, cv2.merge([trust, trust])), small, interpolation=cv2.INTER_AREA
+    )
+    return top / np.maximum(weight, 1e-6)[..., None], weight
+
+
+def _smoothed(
+    field: NDArray[np.float32], trust: NDArray[np.float32], side_px: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Trusted mean around each place of a reduced field, and the trust there."""
+    sigma = side_px * _SMOOTH_SHARE / 4
+    top, bottom = (
+        cv2.GaussianBlur(values, (0, 0), sigma) for values in (field * trust[..., None], trust)
+    )
+    return top / np.maximum(bottom, 1e-4)[..., None], bottom
+
+
+def _shear(field: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Shear strain of a displacement field, per pixel of it."""
+    (ux_y, ux_x), (uy_y, uy_x) = (np.gradient(field[..., axis]) for axis in range(2))
+    sheared: NDArray[np.float32] = 0.5 * np.hypot(ux_x - uy_y, ux_y + uy_x)
+    return sheared
+
+
+def _folded(stride: Stride) -> float:
+    """Share of the area whose flow squeezes it to a fifth or turns it over."""
+    flow, valid = stride.flow.forward, stride.flow.forward_valid
+    (ux_y, ux_x), (uy_y, uy_x) = (np.gradient(flow[..., axis]) for axis in range(2))
+    area = (1 + ux_x) * (1 + uy_y) - ux_y * uy_x
+    return masked_mean(np.where(area < _FOLDED, np.float32(1), np.float32(0)), valid)
+
+
+def _bent(registration: Registration) -> float | None:
+    """rms displacement of the subject's surface that no affine motion explains, in ‰."""
+    flow = registration.flow
+    reference = registration.reference
+    inner = cv2.erode(reference.subject.astype(np.uint8), np.ones((9, 9), np.uint8)).astype(bool)
+    subject = flow.forward_valid & registration.seen & inner
+    if subject.sum() < 0.2 * max(reference.subject.sum(), 1):
+        return None
+    rigid = fit_affine(flow.forward, subject)
+    if rigid is None:
+        return None
+    height, width = reference.grey.shape
+    rest = cv2.subtract(flow.forward, apply_affine(rigid, height, width))
+    near, trust = _reduced(rest, subject * _texture(reference.grey))
+    smooth, weight = _smoothed(near, trust, min(height, width))
+    inside = cv2.resize(
+        subject.astype(np.float32), weight.shape[::-1], interpolation=cv2.INTER_AREA
+    )
+    share = weight * inside
+    # A rigid thing that turns moves its surface along one direction (the affine epipolar
+    # constraint; Koenderink and van Doorn 1991). What is left across it is a change of shape.
+    flat = smooth.reshape(-1, 2).astype(np.float64)
+    spread = (flat * share.reshape(-1, 1)).T @ flat / max(float(share.sum()), 1e-9)
+    across = max(float(np.linalg.eigvalsh(spread)[0]), 0.0)
+    return 1000 * math.sqrt(2 * across) / diagonal_px(width, height)

@@ -1,6 +1,7 @@
 """Measure many clips, each once, spread over an executor."""
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -8,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from lab.errors import BusyError, Interrupted, LabError
-from lab.metrics import METRICS, SPECS, measure
+from lab.files import make_writable_folder
+from lab.metrics import LITERATURE, METRICS, SPECS, measure, measure_with_heatmaps
+from lab.metrics import literature as published
 from lab.runs.executors import WorkerPool
 from lab.runs.progress import Progress
 from lab.settings import settings
@@ -17,11 +20,42 @@ from lab.stills import Still
 VERSIONS = {name: spec.version for name, spec in SPECS.items()}
 
 
-def measure_clip(clip: str, still: dict[str, Any] | None) -> dict[str, Any]:
+def measure_clip(
+    clip: str,
+    still: dict[str, Any] | None,
+    literature: bool = False,
+    heatmaps: str | None = None,
+) -> dict[str, Any]:
     """Worker: score one clip; plain data in, plain data out."""
     opened = None if still is None else Still.from_json(still)
+    films: list[Path] = []
+    if heatmaps is None:
+        scores = measure(clip, opened, METRICS)
+    else:
+        scores, films = measure_with_heatmaps(clip, opened, METRICS, Path(heatmaps))
     units = {name: spec.unit for name, spec in SPECS.items()}
-    return {**measure(clip, opened, METRICS).to_json(), "units": units, "versions": VERSIONS}
+    record = {**scores.to_json(), "units": units, "versions": VERSIONS}
+    if films:
+        record["heatmaps"] = [str(film) for film in films]
+    return _with_literature(record, opened) if literature else record
+
+
+def _with_literature(record: dict[str, Any], still: Still | None) -> dict[str, Any]:
+    """The record with the published numbers beside our own."""
+    found = published(record["clip"], still)
+    values = {
+        score.name: None if math.isnan(score.value) else float(f"{score.value:.9g}")
+        for score in found.scores
+    }
+    reasons = {score.name: score.reason for score in found.scores if score.reason}
+    return {
+        **record,
+        "scores": record["scores"] | values,
+        "reasons": record["reasons"] | reasons,
+        "notes": record["notes"] + [found.note] * bool(found.note),
+        "units": record["units"] | {name: spec.unit for name, spec in LITERATURE.items()},
+        "versions": VERSIONS | {name: spec.version for name, spec in LITERATURE.items()},
+    }
 
 
 def kept_measure(path: Path) -> dict[str, Any] | None:
@@ -39,24 +73,30 @@ def score(
     *,
     executor: Executor | None = None,
     quiet: bool = False,
+    literature: bool = False,
+    heatmaps: str | Path | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Score clip files against one still; yields a plain record a clip, as each is ready.
 
     A record is what `lab score --json` prints, with `series` by frame beside it; a clip that cannot
-    be read yields {"clip", "error"} and the others go on. Raises StillError for a bad still.
+    be read yields {"clip", "error"} and the others go on. literature: add the published numbers,
+    which take a pass of their own at native size. heatmaps: a folder that gets one film a clip and
+    headline, showing where its value comes from. Raises StillError for a bad still.
     """
     clips = [clips] if isinstance(clips, str | Path) else list(clips)
     if not clips:
         return
     opened = still if isinstance(still, Still) or still is None else Still.open(still)
     plain = None if opened is None else opened.to_json()
+    films = None if heatmaps is None else str(make_writable_folder(Path(heatmaps)))
+    asked = (plain, literature, films)
     if executor is None and len(clips) == 1:
-        yield _or_error(str(clips[0]), lambda: measure_clip(str(clips[0]), plain))
+        yield _or_error(str(clips[0]), lambda: measure_clip(str(clips[0]), *asked))
         return
     pool = executor or WorkerPool(min(len(clips), settings().workers))
     done = False
     try:
-        jobs = {pool.submit(measure_clip, str(clip), plain): str(clip) for clip in clips}
+        jobs = {pool.submit(measure_clip, str(clip), *asked): str(clip) for clip in clips}
         with Progress(len(jobs), "clips", quiet=quiet) as progress:
             for job in as_completed(jobs):
                 record = _or_error(jobs[job], job.result)

@@ -1,28 +1,60 @@
-"""Motion: how much moves, in percent of the diagonal per second."""
+"""Motion: how much moves, in percent of the diagonal per second, and the camera's path."""
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
 from lab.metrics import ClipScores
+from lab.metrics.moment import Moment
 from lab.metrics.motion import Motion
+from lab.metrics.reference import Reference
+from lab.prompts.vocabulary import CameraRates, Pace
+from lab.render import Motion as Move
+from lab.render import Scene, render
+from lab.stills import Still
 
 ScoreFrames = Callable[..., ClipScores]
 Pan = Callable[..., list[np.ndarray]]
 PERCENT_PER_PX = 100 / math.hypot(320, 240)
+COUNT = 13  # four strides of three frames
 
 
 @pytest.mark.parametrize("fps", [12, 24])
 def test_a_pan_measures_its_speed(score_frames: ScoreFrames, panned: Pan, fps: float) -> None:
-    """3 px a frame read as 3 px a frame, all of it the camera's."""
+    """3 px a frame read as 3 px a frame, all of it the camera's, to the right."""
     scores = score_frames(panned(3), [Motion()], fps=fps)
     for name in ("motion", "motion.camera"):
-        assert scores.value(name) / fps / PERCENT_PER_PX == pytest.approx(3, rel=0.05)
-    assert scores.value("motion.local") < 0.1 * scores.value("motion")
+        assert scores.value(name) / fps / PERCENT_PER_PX == pytest.approx(3, rel=0.03)
+    assert scores.value("motion.pan") == pytest.approx(100 * 3 * fps / 320, rel=0.03)
+    assert scores.value("motion.subject") < 0.1 * scores.value("motion")
     assert scores.value("motion.still") == 0
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("rate", ["pan", "tilt", "roll", "zoom"])
+def test_the_cameras_path_is_read_off(
+    score_frames: ScoreFrames,
+    texture: np.ndarray,
+    scene_of: Callable[..., Scene],
+    rate: str,
+    sign: int,
+    stills: Callable[[str], Still],
+) -> None:
+    """Each way the camera goes reads its own rate and sign, and the others stay near 0."""
+    asked, unit = (5.0, 1) if rate == "roll" else (0.05, 100)
+    move = Move(CameraRates(**{rate: sign * asked}), Pace(amplitude=1.0, easing="linear"))
+    scene = scene_of(texture, texture, radius_px=0)
+    drawn = list(render(scene, move, frames=COUNT, fps=24))
+    true = unit * getattr(drawn[-1].camera, rate) / (COUNT - 1) * 24
+    shown = [frame.rgb for frame in drawn]
+    scores = score_frames(shown, [Motion()], still=stills("astronaut"))
+    for name in ("pan", "tilt", "roll", "zoom"):
+        wanted = pytest.approx(true, rel=0.1) if name == rate else pytest.approx(0, abs=0.4)
+        assert scores.value(f"motion.{name}") == wanted
 
 
 def test_size_does_not_matter(score_frames: ScoreFrames, panned: Pan) -> None:
@@ -30,37 +62,76 @@ def test_size_does_not_matter(score_frames: ScoreFrames, panned: Pan) -> None:
     whole = panned(4)
     half = [cv2.resize(rgb, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for rgb in whole]
     read = [score_frames(shown, [Motion()]).value("motion") for shown in (whole, half)]
-    assert read[1] == pytest.approx(read[0], rel=0.1)
+    assert read[1] == pytest.approx(read[0], rel=0.03)
 
 
 def test_a_frozen_clip_is_still(score_frames: ScoreFrames, small: np.ndarray) -> None:
     """Nothing moves, all of the time."""
     scores = score_frames([small] * 8, [Motion()])
-    assert scores.value("motion") < 0.1
-    assert scores.value("motion.still") == 1
+    for score in scores.scores:
+        assert score.value == pytest.approx(float(score.name == "motion.still"), abs=0.1)
 
 
 def test_half_of_a_clip_may_be_still(score_frames: ScoreFrames, panned: Pan) -> None:
-    """A clip that stops half way is still for half of the time."""
-    moving = panned(3, 8)
-    scores = score_frames([*moving, *[moving[-1]] * 7], [Motion()])
+    """A clip that moves for a while and creeps for as long is still for half of the time."""
+    fast, slow = panned(3, 15), panned(1, 2)
+    creeping = [cv2.addWeighted(slow[0], 1 - n / 240, slow[1], n / 240, 0) for n in range(16)]
+    scores = score_frames([*fast, *creeping], [Motion()])
     assert scores.value("motion.still") == pytest.approx(0.5, abs=0.08)
 
 
-def test_what_moves_alone_is_not_the_cameras(
-    score_frames: ScoreFrames, texture: np.ndarray, small: np.ndarray
+def test_what_moves_alone_is_the_subjects(
+    strode: Callable[..., Moment], plain: Callable[..., Reference]
 ) -> None:
-    """A patch that crosses a held ground is local motion."""
-    shown = []
-    for n in range(10):
-        rgb = small.copy()
-        rgb[80:160, 40 + 4 * n : 140 + 4 * n] = texture[100:180, 100:200]
-        shown.append(rgb)
-    scores = score_frames(shown, [Motion()])
-    assert scores.value("motion.local") > 2 * scores.value("motion.camera")
+    """The camera is fitted to the ground, and the subject's speed counts beyond it, exactly."""
+    flow = np.zeros((100, 200, 2), np.float32)
+    flow[...] = (2, 0)
+    subject = np.zeros((100, 200), np.float32)
+    subject[30:70, 60:140] = 1
+    flow[30:70, 60:140] = (5, -4)
+    tracker = Motion().start(plain(np.zeros((100, 200, 3), np.uint8)))
+    tracker.see(strode(flow, subject))
+    unit = 100 / math.hypot(100, 200) / 0.125
+    read = {score.name: score.value for score in tracker.result().scores}
+    assert read["motion.camera"] == pytest.approx(2 * unit, rel=1e-3)
+    assert read["motion.subject"] == pytest.approx(5 * unit, rel=1e-3)
+    share = subject.mean()
+    assert read["motion"] == pytest.approx(
+        unit * ((1 - share) * 2 + share * math.hypot(5, 4)), rel=1e-3
+    )
+    assert read["motion.pan"] == pytest.approx(-100 * 2 / 200 / 0.125, rel=1e-3)
+
+
+def test_a_long_stride_weighs_more(
+    strode: Callable[..., Moment], plain: Callable[..., Reference]
+) -> None:
+    """The mean speed is over time: of 1 and 3 px in an eighth and in three eighths of a second."""
+    tracker = Motion().start(plain(np.zeros((100, 200, 3), np.uint8)))
+    first, second = (
+        strode(np.full((100, 200, 2), (px, 0), np.float32), seconds=seconds)
+        for px, seconds in ((1, 0.125), (3, 0.375))
+    )
+    tracker.see(first)
+    assert second.stride is not None
+    tracker.see(replace(second, stride=replace(second.stride, start_index=3)))
+    read = {score.name: score.value for score in tracker.result().scores}
+    assert read["motion"] == pytest.approx(100 / math.hypot(100, 200) * 4 / 0.5, rel=1e-3)
+
+
+def test_a_subject_out_of_sight_has_no_speed(
+    strode: Callable[..., Moment], plain: Callable[..., Reference]
+) -> None:
+    """Where no subject is seen its motion is NaN with a reason, and the rest has a value."""
+    tracker = Motion().start(plain(np.zeros((100, 200, 3), np.uint8)))
+    tracker.see(strode(np.ones((100, 200, 2), np.float32)))
+    scores = {score.name: score for score in tracker.result().scores}
+    assert math.isnan(scores["motion.subject"].value)
+    assert "not in sight" in scores["motion.subject"].reason
+    assert all(math.isfinite(s.value) for n, s in scores.items() if n != "motion.subject")
 
 
 def test_a_cut_is_no_motion(score_frames: ScoreFrames, small: np.ndarray) -> None:
     """A cut between two held shots does not count."""
     cut = [small] * 5 + [255 - small[:, ::-1]] * 5
-    assert score_frames(cut, [Motion()]).value("motion") < 0.5
+    scores = score_frames(cut, [Motion()])
+    assert not scores.value("motion") >= 0.5
