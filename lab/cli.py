@@ -199,6 +199,16 @@ def status(folder: RunDir, as_json: Json = False) -> None:
 def score(
     clips: Annotated[list[Path], typer.Argument(metavar="CLIP...", show_default=False)],
     still: Annotated[Path | None, typer.Option(help="The still that the clips began from.")] = None,
+    literature: Annotated[
+        bool, typer.Option("--literature", help="Add the numbers that papers report; slower.")
+    ] = False,
+    heatmaps: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write films of where each value comes from."),
+    ] = None,
+    why: Annotated[
+        bool, typer.Option("--why", help="Say when and where each score is at its worst.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Score any clips: flicker, drift, warp, motion."""
@@ -206,20 +216,22 @@ def score(
 
     failed = 0
     with _interruptible():
-        for record in measure(clips, still, quiet=as_json or len(clips) == 1):
+        quiet = as_json or len(clips) == 1
+        for record in measure(clips, still, quiet=quiet, literature=literature, heatmaps=heatmaps):
             if "error" in record:
                 failed += 1
                 _say(f"error: {record['error']}")
             elif as_json:
-                _json(_scored(record))
+                _json(_scored(record, why=why))
             else:
-                _out(_score_card(record))
+                _out(_score_card(record, why=why))
     if failed:
         raise typer.Exit(2 if failed == len(clips) else 1)
 
 
-def _score_card(record: dict[str, Any]) -> str:
-    from lab.metrics import HEADLINES
+def _score_card(record: dict[str, Any], *, why: bool) -> str:
+    from lab.metrics import HEADLINES, LITERATURE, SPECS, explain
+    from lab.metrics.motion import TOO_STILL_SHARE
 
     facts = f"{record['width_px']}x{record['height_px']}, {record['frames']} frames"
     lines = [f"{record['clip']} ({facts}, {record['duration_s']:.2f} s)"]
@@ -227,20 +239,50 @@ def _score_card(record: dict[str, Any]) -> str:
         value = record["scores"][name]
         if value is None:
             lines.append(f"  {name:<8} none: {record['reasons'][name]}")
-        else:
-            lines.append(f"  {name:<8} {value:.3g} {record['units'][name]}")
+            continue
+        calm = value <= SPECS[name].unnoticed
+        lines.append(
+            f"  {name:<8} {value:.3g} {record['units'][name]}" + " (hardly noticeable)" * calm
+        )
+        if why:
+            parts = [part for part in SPECS if part.startswith(f"{name}.")]
+            for part in parts:
+                found = record["scores"][part]
+                said = f"none: {record['reasons'][part]}" if found is None else f"{found:.3g}"
+                lines.append(f"    {part.partition('.')[2]:<12} {said} {SPECS[part].unit}")
+            most = "worst" if SPECS[name].direction == "lower" else "most"
+            lines += [f"    at its {most} {worst}" for worst in explain(record, name)]
+    published = [name for name in LITERATURE if name in record["scores"]]
+    if published:
+        lines.append("  as published, at native size:")
+    for name in published:
+        value = record["scores"][name]
+        said = f"none: {record['reasons'][name]}" if value is None else f"{value:.4g}"
+        lines.append(f"    {name:<26} {said}")
+    lines += [f"  heatmap: {film}" for film in record.get("heatmaps", ())]
+    if (record["scores"]["motion.still"] or 0) >= TOO_STILL_SHARE:
+        lines.append("  note: too still to judge: a clip that hardly moves scores well on all else")
     lines += [f"  note: {note}" for note in record["notes"]]
     if record["simulated"]:
         lines.append("  note: simulated, rendered locally without a model")
     return "\n".join(lines)
 
 
-def _scored(record: dict[str, Any]) -> dict[str, Any]:
+def _scored(record: dict[str, Any], *, why: bool) -> dict[str, Any]:
+    from lab.metrics import HEADLINES, explain
+
     kept = (
         *("clip", "still", "width_px", "height_px", "fps", "frames", "duration_s"),
         *("scores", "units", "reasons", "notes", "simulated"),
     )
-    return {name: record[name] for name in kept}
+    plain = {name: record[name] for name in kept}
+    if "heatmaps" in record:
+        plain["heatmaps"] = record["heatmaps"]
+    if why:
+        plain["worst"] = {
+            name: [worst.to_json() for worst in explain(record, name)] for name in HEADLINES
+        }
+    return plain
 
 
 @app.command()
@@ -249,10 +291,14 @@ def compare(
     by: Annotated[
         str | None, typer.Option(help="One factor; every varied one if left out.")
     ] = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="As measured, not at matched motion; still takes count.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Median scores by level of each factor. Descriptive: no test of a difference is made."""
+    """Median scores at matched motion by level of each factor. No test of a difference is made."""
     from lab.analysis import load
+    from lab.analysis.matched import JUDGED, TOO_STILL, in_words
     from lab.analysis.results import SIMULATED_NOTE
     from lab.errors import did_you_mean
 
@@ -264,13 +310,21 @@ def compare(
     factors = [by] if by is not None else list(results.varied)
     if not factors:
         raise InputError(f"{folder}: nothing was varied, so there is nothing to compare")
+    fitted = not raw and any(not results.lines[name].reason for name in JUDGED)
     for factor in factors:
-        summary = results.summary(factor)
+        summary = results.summary(factor, matched=not raw)
         if as_json:
             for record in json.loads(summary.to_json(orient="records")):
-                _json({"factor": factor, "level": record.pop(factor), **record})
+                _json({"factor": factor, "level": record.pop(factor), "matched": fitted, **record})
         else:
-            _out(summary.to_string(index=False, float_format="{:.3g}".format) + "\n")
+            shown = summary.rename(columns={"too_still": TOO_STILL})
+            _out(shown.to_string(index=False, float_format="{:.3g}".format) + "\n")
+    _say("As measured." if raw else in_words(results.lines))
+    if results.too_still:
+        counted = "counted all the same" if raw else "in no median but that of motion"
+        _say(f"{TOO_STILL}, {counted}:")
+        for take_id in results.too_still:
+            _say(f"  {take_id}  {results.title(take_id)}")
     if results.simulated:
         _say(SIMULATED_NOTE)
 

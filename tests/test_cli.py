@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,13 @@ import cv2
 import numpy as np
 import pytest
 
+from lab.analysis import load
 from lab.cli import main
-from lab.metrics import HEADLINES, SPECS
+from lab.media import probe
+from lab.metrics import HEADLINES, LITERATURE, SPECS
+from lab.runs import run
 from lab.stills import Still
+from lab.sweeps import Sweep
 
 Answer = tuple[int, str, str]
 Lab = Callable[..., Answer]
@@ -150,17 +155,71 @@ def test_status_counts_takes(lab: Lab, ran: tuple[Path, Answer]) -> None:
 
 
 def test_compare_prints_medians_by_level(lab: Lab, ran: tuple[Path, Answer]) -> None:
-    """A line a level with the medians and their count; the warning goes elsewhere."""
+    """A line a level with the medians and their count; the remarks go elsewhere."""
     code, out, err = lab("compare", ran[0], "--json")
     assert code == 0
     said = _lines(out)
     assert {line["level"] for line in said} == {"slow push in", "make it move"}
     assert all(line["factor"] == "prompt" and line["takes"] == 1 for line in said)
-    assert all(set(HEADLINES) <= set(line) for line in said)
-    assert err.startswith("Simulated: ")
+    assert all({*HEADLINES, "too_still"} <= set(line) for line in said)
+    assert err.splitlines()[-1].startswith("Simulated: ")
     code, out, _ = lab("compare", ran[0], "--by", "fps")
     assert code == 0
     assert "24" in out
+
+
+def test_compare_says_when_nothing_could_be_matched(lab: Lab, ran: tuple[Path, Answer]) -> None:
+    """Two takes are too few for a line through motion: scores as measured, and words to say so."""
+    _, out, err = lab("compare", ran[0], "--json")
+    assert not any(line["matched"] for line in _lines(out))
+    assert "needs 6 takes that differ in motion by a tenth" in err
+
+
+@pytest.fixture(scope="module")
+def eight(sweep_file: Path) -> Path:
+    """A run of eight takes whose flicker is their motion, 1 to 7 %; the last one is frozen."""
+    path = sweep_file.parent / "eight.yaml"
+    short = sweep_file.read_text().replace("duration_s: 0.3, seed: 1", "duration_s: 0.1")
+    path.write_text(short + "repeats: 4\n")
+    folder = sweep_file.parent / "eight"
+    with ThreadPoolExecutor(2) as executor:
+        assert run(Sweep.load(path), folder, quiet=True, executor=executor).problems == ()
+    files = [folder / "measures" / f"{take_id}.json" for take_id in load(folder).takes["take_id"]]
+    for place, file in enumerate(files, start=1):
+        kept = json.loads(file.read_text())
+        frozen = place == len(files)
+        speed = 0.0 if frozen else float(place)
+        kept["scores"] |= {"flicker": speed, "motion": speed, "motion.still": float(frozen)}
+        file.write_text(json.dumps(kept))
+    return folder
+
+
+def test_compare_is_at_matched_motion_unless_raw(lab: Lab, eight: Path) -> None:
+    """Levels that differ only in motion are equal; as measured they are not, and rows say which."""
+    _, out, err = lab("compare", eight, "--by", "prompt", "--json")
+    matched = _lines(out)
+    assert [line["matched"] for line in matched] == [True, True]
+    assert [line["flicker"] for line in matched] == pytest.approx([4.0, 4.0])
+    assert "At matched motion" in err
+    assert "4 % of the diagonal per s" in err
+    _, out, err = lab("compare", eight, "--by", "prompt", "--raw", "--json")
+    raw = _lines(out)
+    assert [line["matched"] for line in raw] == [False, False]
+    assert len({line["flicker"] for line in raw}) == 2
+    assert [line["motion"] for line in raw] == [line["motion"] for line in matched]
+    assert "As measured." in err
+
+
+@pytest.mark.parametrize("how", [(), ("--raw",)])
+def test_compare_names_takes_too_still_to_judge(lab: Lab, eight: Path, how: tuple[str]) -> None:
+    """The row counts them and a remark has their ids, matched or not."""
+    frozen = load(eight).takes["take_id"].iloc[-1]
+    _, out, err = lab("compare", eight, "--by", "prompt", "--json", *how)
+    assert sum(line["too_still"] for line in _lines(out)) == 1
+    (named,) = [line for line in err.splitlines() if frozen in line]
+    assert err.splitlines()[err.splitlines().index(named) - 1].startswith("too still to judge, ")
+    _, out, _ = lab("compare", eight, "--by", "prompt", *how)
+    assert "too still to judge" in out
 
 
 def test_compare_by_no_factor_gets_a_hint(lab: Lab, ran: tuple[Path, Answer]) -> None:
@@ -376,3 +435,65 @@ def test_a_full_pipe_is_no_error(clip: Path) -> None:
         os.close(writer)
         _, err = process.communicate()
     assert err == ""
+
+
+def test_score_adds_the_published_numbers_when_asked(
+    lab: Lab, clip: Path, coffee: Still, monkeypatch: pytest.MonkeyPatch, fresh_settings: None
+) -> None:
+    """They join the record with units and reasons; it stays one object on one line."""
+    monkeypatch.delenv("I2VLAB_DINO", raising=False)
+    code, out, err = lab("score", clip, "--still", coffee.path, "--literature", "--json")
+    assert (code, err) == (0, "")
+    (said,) = _lines(out)
+    assert list(said["scores"]) == list(said["units"]) == [*SPECS, *LITERATURE]
+    assert set(said["reasons"]) == {n for n, value in said["scores"].items() if value is None}
+    assert 0.8 < said["scores"]["vbench.temporal_flickering"] < 1
+    assert "I2VLAB_DINO" in said["reasons"]["vbench.i2v_subject"]
+
+
+def test_the_published_numbers_have_a_block_of_their_own(
+    lab: Lab, clip: Path, monkeypatch: pytest.MonkeyPatch, fresh_settings: None
+) -> None:
+    """For people they stand below ours, under a line that says what they are."""
+    monkeypatch.delenv("I2VLAB_DINO", raising=False)
+    code, out, _ = lab("score", clip, "--literature")
+    assert code == 0
+    lines = out.splitlines()
+    start = lines.index("  as published, at native size:")
+    block = [line.split()[0] for line in lines[start + 1 : start + 1 + len(LITERATURE)]]
+    assert block == list(LITERATURE)
+    assert max(lines.index(line) for line in lines if line.split()[:1] == ["motion"]) < start
+    assert "as published" not in lab("score", clip)[1]
+
+
+def test_many_clips_get_the_published_numbers_too(clip: Path, tmp_path: Path) -> None:
+    """Workers are asked for them as well; each clip keeps its own line."""
+    other = tmp_path / "other.mp4"
+    other.write_bytes(clip.read_bytes())
+    code, out, _ = _process("score", clip, other, "--literature", "--json")
+    assert code == 0
+    first, second = _lines(out)
+    assert first["scores"]["lai.warping_error"] == second["scores"]["lai.warping_error"] is not None
+
+
+def test_score_says_why_and_draws_where(
+    lab: Lab, clip: Path, coffee: Still, tmp_path: Path
+) -> None:
+    """--why adds every part and the worst moments, --heatmaps a film a headline."""
+    maps = tmp_path / "maps"
+    code, out, _ = lab("score", clip, "--still", coffee.path, "--why", "--heatmaps", maps)
+    assert code == 0
+    for part in ("texture", "identity", "zoom"):
+        assert f"    {part}" in out
+    assert "at its worst" in out
+    films = sorted(maps.glob("*.mp4"))
+    assert {film.suffixes[-2] for film in films} <= {f".{name}" for name in HEADLINES}
+    code, out, _ = lab("score", clip, "--still", coffee.path, "--why", "--heatmaps", maps, "--json")
+    (said,) = _lines(out)
+    assert [Path(film).name for film in said["heatmaps"]] == [film.name for film in films]
+    assert films
+    for film in films:
+        assert probe(film).frames == said["frames"]
+    worst = said["worst"]["motion"][0]
+    assert 0 <= worst["frame"] < said["frames"]
+    assert all(0 <= side <= 1 for side in worst["box"])

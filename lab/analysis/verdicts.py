@@ -4,11 +4,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from lab.analysis.matched import JUDGED, in_words
 from lab.analysis.results import Results
-from lab.metrics import HEADLINES, SPECS
-
-_JUDGED = tuple(name for name in HEADLINES if SPECS[name].direction == "lower")
-_TOO_STILL = 0.8
+from lab.metrics import SPECS
 
 
 @dataclass(frozen=True)
@@ -21,34 +19,66 @@ class Verdict:
     why: tuple[str, ...]
 
 
-def best_and_worst(results: Results, count: int = 3) -> tuple[list[Verdict], list[Verdict]]:
+@dataclass(frozen=True)
+class Ranking:
+    """The best takes, best first, and the worst, worst first.
+
+    too_still, unscored: ids of takes that are not ranked because they hardly move, or lack a
+    number. said: by what was ranked, in words.
+    """
+
+    best: tuple[Verdict, ...]
+    worst: tuple[Verdict, ...]
+    too_still: tuple[str, ...]
+    unscored: tuple[str, ...]
+    said: str
+
+
+def best_and_worst(results: Results, count: int = 3, *, matched: bool = True) -> Ranking:
     """The best and the worst takes by the mean rank of flicker, drift and warp.
 
-    Takes that lack one of the three, or hold still for most of the time, are not ranked: a frozen
-    clip would win. A rank is a description of these takes, not a test of a difference.
+    matched: rank the values at matched motion, as far as the run allows it. Takes that lack one of
+    the three, or are too still to judge, are not ranked: a frozen clip would win. A rank is a
+    description of these takes, not a test of a difference.
     """
-    wide = results.scores.pivot(index="take_id", columns="metric", values="value")
-    if wide.empty:
-        return [], []
-    judged = wide.dropna(subset=list(_JUDGED))
-    judged = judged[judged["motion.still"].fillna(0) < _TOO_STILL]
-    order = judged[list(_JUDGED)].rank().mean(axis=1).sort_values(kind="stable").index
-    medians = wide[list(_JUDGED)].median()
+    names = list(JUDGED)
+    measured = results.headlines()[names]
+    wide = results.headlines(matched=matched)[names]
+    still = wide.index.isin(results.too_still)
+    judged = wide[~still].dropna()
+    order = judged.rank().mean(axis=1).sort_values(kind="stable").index
+    medians = judged.median()
     ranked = [
-        Verdict(take_id, place, len(order), _why(judged.loc[take_id], medians))
+        Verdict(
+            take_id, place, len(order), _why(judged.loc[take_id], measured.loc[take_id], medians)
+        )
         for place, take_id in enumerate(order, start=1)
     ]
     count = min(count, len(ranked) // 2)
-    return ranked[:count], ranked[len(ranked) - count :][::-1]
+    said = f"Ranked by the mean rank of {', '.join(names[:-1])} and {names[-1]}. "
+    return Ranking(
+        best=tuple(ranked[:count]),
+        worst=tuple(ranked[len(ranked) - count :][::-1]),
+        too_still=results.too_still,
+        unscored=tuple(wide.index[~still & ~wide.index.isin(order)]),
+        said=said + (in_words(results.lines) if matched else "As measured."),
+    )
 
 
-def _why(row: "pd.Series[float]", medians: "pd.Series[float]") -> tuple[str, ...]:
-    ratios = {name: row[name] / medians[name] if medians[name] > 0 else 1.0 for name in _JUDGED}
-    far_first = sorted(_JUDGED, key=lambda name: -abs(ratios[name] - 1))
+def _why(
+    row: "pd.Series[float]", measured: "pd.Series[float]", medians: "pd.Series[float]"
+) -> tuple[str, ...]:
+    ratios = {name: row[name] / medians[name] if medians[name] > 0 else 1.0 for name in JUDGED}
+    far_first = sorted(JUDGED, key=lambda name: -abs(ratios[name] - 1))
     return tuple(
-        f"{name} {row[name]:.2g} {SPECS[name].unit}, {_compared(ratios[name])}"
+        f"{name} {_valued(row[name], measured[name], SPECS[name].unit)}, {_compared(ratios[name])}"
         for name in far_first
     )
+
+
+def _valued(value: float, measured: float, unit: str) -> str:
+    shown, before = f"{value:.2g}", f"{measured:.2g}"
+    return f"{shown} {unit}" + ("" if shown == before else f" ({before} as measured)")
 
 
 def _compared(ratio: float) -> str:

@@ -21,10 +21,7 @@ class Source:
 
     def title(self, take: dict[str, Any]) -> str:
         """What a take is called in headings: what varied, and the repeat if there are several."""
-        parts = [str(take[name]) for name in self.results.varied] or [str(take["still"])]
-        if self.results.takes["repeat"].max() > 1:
-            parts.append(f"repeat {take['repeat']}")
-        return " · ".join(parts)
+        return self.results.title(str(take["take_id"]))
 
     def rows(self) -> list[dict[str, Any]]:
         """Every take as a plain mapping."""

@@ -3,11 +3,14 @@
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from lab.analysis import Results, load
+from lab.metrics import SPECS
 from lab.runs import run
 from lab.stills import Still
 from lab.sweeps import Sweep
@@ -48,3 +51,33 @@ def without(run_folder: Path, results: Results, tmp_path: Path) -> Callable[...,
         return load(copy)
 
     return lacking
+
+
+@pytest.fixture(scope="session")
+def ranked(results: Results) -> Callable[..., Results]:
+    """A run whose takes have these scores by metric; what is not named is 1, and moving."""
+
+    def build(*takes: dict[str, float]) -> Results:
+        rows = [
+            {
+                "take_id": f"t{number}",
+                "metric": name,
+                "value": take.get(name, 0.0 if name == "motion.still" else 1.0),
+                "reason": "",
+            }
+            for number, take in enumerate(takes)
+            for name in SPECS
+        ]
+        shots = pd.DataFrame(
+            {
+                "take_id": [f"t{number}" for number in range(len(takes))],
+                "still": "coffee",
+                "prompt": [("pan", "orbit")[number % 2] for number in range(len(takes))],
+                "repeat": 1,
+                "state": "fetched",
+                "simulated": False,
+            }
+        )
+        return replace(results, scores=pd.DataFrame(rows), takes=shots)
+
+    return build

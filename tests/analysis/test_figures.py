@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lab.analysis import Results, by_factor, timelines
+from lab.analysis import Results, by_factor, motion_against, timelines
+from lab.errors import InputError
 from lab.metrics import HEADLINES, SPECS
 
 
@@ -76,3 +77,42 @@ def test_dollars_are_no_mathematics(results: Results) -> None:
     shown = re.sub(r"\s+", " ", _svg(figure))
     assert shown.startswith("<?xml")
     assert all(len(line.get_label()) < 60 for line in axes.lines)
+
+
+def _takes(*speeds: float) -> list[dict[str, float]]:
+    return [{"flicker": speed, "motion": speed} for speed in speeds]
+
+
+def test_motion_against_draws_takes_and_their_line(ranked: Callable[..., Results]) -> None:
+    """A dot a take, hollow where too still to judge, and the line that values are matched by."""
+    still = {"flicker": 0.1, "motion": 0.2, "motion.still": 0.9}
+    results = ranked(*_takes(1, 2, 3, 4, 5, 6, 7), still)
+    (axes,) = motion_against(results, "flicker").axes
+    lines = {line.get_label(): line for line in axes.lines}
+    assert list(lines["a take"].get_ydata()) == [1, 2, 3, 4, 5, 6, 7]
+    assert lines["too still to judge"].get_markerfacecolor() == "none"
+    assert list(lines["too still to judge"].get_xdata()) == [0.2]
+    line = lines["what motion explains"]
+    assert line.get_ydata() == pytest.approx(line.get_xdata())
+    assert list(lines["median motion"].get_xdata()) == [4, 4]
+    assert lines["nobody would notice"].get_ydata()[0] == SPECS["flicker"].unnoticed
+    assert axes.get_title(loc="left") == "flicker grows as motion to the power 1"
+    assert SPECS["motion"].unit in axes.get_xlabel()
+    assert SPECS["flicker"].unit in axes.get_ylabel()
+
+
+def test_motion_against_says_why_there_is_no_line(ranked: Callable[..., Results]) -> None:
+    """With too few takes the dots stand alone, under the reason."""
+    (axes,) = motion_against(ranked(*_takes(1, 2)), "flicker").axes
+    assert [line.get_label() for line in axes.lines] == ["a take", "nobody would notice"]
+    assert "needs 6 takes that differ in motion" in axes.get_title(loc="left")
+
+
+def test_motion_against_draws_parts_and_empty_runs(without: Callable[..., Results]) -> None:
+    """Any number with direction "lower" can be drawn, before anything is measured too."""
+    results = without(0, 1, 2)
+    assert _svg(motion_against(results, "warp.strain"))
+    with pytest.raises(InputError, match="did you mean 'flicker'"):
+        motion_against(results, "flikker")
+    with pytest.raises(InputError, match="'motion' is not matched"):
+        motion_against(results, "motion")

@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from lab.analysis import Results, load
-from lab.errors import RunFolderError
+from lab.errors import InputError, RunFolderError
 from lab.metrics import HEADLINES, SPECS
 
 Without = Callable[..., Results]
+Ranked = Callable[..., Results]
 
 
 def test_there_is_a_row_for_every_take(results: Results) -> None:
@@ -63,8 +65,15 @@ def test_the_tables_tell_what_the_measures_say(results: Results) -> None:
 def test_only_what_was_varied_leads_the_table(results: Results) -> None:
     """The short table shows the prompt, not its terms again, and the four headlines."""
     assert results.varied == ("prompt",)
-    assert list(results.table().columns) == ["take_id", "prompt", *HEADLINES]
+    assert list(results.table().columns) == ["take_id", "prompt", *HEADLINES, "remark"]
     assert len(results.table()) == 3
+
+
+def test_the_table_flags_takes_too_still_to_judge(results: Results, ranked: Ranked) -> None:
+    """There is a remark on each of them, and no such column where there is none."""
+    assert list(results.table()["remark"]) == ["too still to judge", "", ""]
+    assert "too still to judge" in results._repr_html_()
+    assert list(ranked({}, {}).table().columns) == ["take_id", "prompt", *HEADLINES]
 
 
 def test_a_take_without_scores_keeps_its_row(without: Without) -> None:
@@ -110,14 +119,47 @@ def test_a_broken_measure_does_not_end_the_others(without: Without) -> None:
 def test_a_summary_is_the_median_and_its_count(results: Results, without: Without) -> None:
     """By level: median of each headline, and how many takes stand behind it."""
     summary = results.summary("fps")
-    assert list(summary.columns) == ["fps", *HEADLINES, "takes"]
+    assert list(summary.columns) == ["fps", *HEADLINES, "takes", "too_still"]
     assert list(summary["takes"]) == [3]
+    assert list(summary["too_still"]) == [1]
     wide = results.table()
     assert summary["warp"][0] == pytest.approx(wide["warp"].median())
     by_prompt = without(1).summary("prompt").set_index("prompt")
     assert by_prompt["flicker"].isna().sum() == 1
     assert by_prompt.loc["fast pan left"].isna()["flicker"]
     assert set(by_prompt["takes"]) == {1}
+
+
+def test_a_summary_at_matched_motion_leaves_still_takes_out(ranked: Ranked) -> None:
+    """Scores that only follow motion have one median at every level; motion is as measured."""
+    takes = [{"flicker": speed, "motion": speed} for speed in (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0)]
+    still = {"flicker": 0.0, "motion": 0.0, "motion.still": 1.0}
+    results = ranked(*takes, still)
+    even = results.summary("prompt", matched=True).set_index("prompt")
+    raw = results.summary("prompt").set_index("prompt")
+    assert list(even["flicker"]) == pytest.approx([4.0, 4.0])
+    assert list(raw["flicker"]) == pytest.approx([3.0, 4.0])
+    assert list(even["motion"]) == list(raw["motion"])
+    assert dict(even["too_still"]) == {"pan": 0, "orbit": 1}
+
+
+def test_a_take_is_called_by_what_varied(results: Results) -> None:
+    """Its title has the levels, and the repeat only where there are several."""
+    take_id = results.takes["take_id"][1]
+    assert results.title(take_id) == "fast pan left"
+    several = replace(results, takes=results.takes.assign(repeat=[1, 2, 1]))
+    assert several.title(take_id) == "fast pan left · repeat 2"
+    assert replace(results, varied=()).title(take_id) == "coffee"
+
+
+def test_a_record_is_what_was_measured(results: Results, without: Without) -> None:
+    """Of a take with a scored clip there is the whole record; of any other a line that says why."""
+    take_id = results.takes["take_id"][2]
+    assert results.record(take_id)["scores"]["motion"] == results.headlines()["motion"][take_id]
+    with pytest.raises(InputError, match="no take of this run"):
+        results.record("nobody")
+    with pytest.raises(InputError, match="has no scored clip"):
+        without(2).record(take_id)
 
 
 def test_tables_are_kept_as_parquet(without: Without) -> None:

@@ -125,10 +125,13 @@ def test_a_take_without_a_clip_says_why(hostile_results: Results, parsed: Page) 
 
 
 def test_a_missing_score_says_why(hostile_results: Results, parsed: Page) -> None:
-    """In the table of scores a gap is a sentence, once for each headline of the lost take."""
+    """In the table of scores a gap is a sentence, once for every headline that has no value."""
+    scores = hostile_results.scores
+    missing = scores[scores["headline"] & scores["value"].isna()]
     gaps = [text for text in parsed.texts["td"] if text.startswith("none: ")]
-    assert len(gaps) == len(HEADLINES)
-    assert all(len(text) > len("none: unknown") for text in gaps)
+    assert sorted(gaps) == sorted(f"none: {reason}" for reason in missing["reason"])
+    assert len(gaps) >= len(HEADLINES)
+    assert all(len(text) > len("none: ") for text in gaps)
 
 
 def test_one_missing_score_says_its_own_reason(hostile_results: Results, tmp_path: Path) -> None:
@@ -139,6 +142,46 @@ def test_one_missing_score_says_its_own_reason(hostile_results: Results, tmp_pat
     scores.loc[chosen, "reason"] = "the subject left <the> frame"
     path = write_report(replace(hostile_results, scores=scores), tmp_path / "r.html", now=NOW)
     assert "none: the subject left &lt;the&gt; frame" in path.read_text()
+
+
+def test_takes_too_still_to_judge_are_named(hostile_results: Results, tmp_path: Path) -> None:
+    """They are flagged among the scores and listed under the ranks, with the time held still."""
+    scores = hostile_results.scores.copy()
+    still = (scores["metric"] == "motion.still") & (scores["take_id"] == scores["take_id"][0])
+    scores.loc[scores["metric"] == "motion.still", "value"] = 0.0
+    plain = replace(hostile_results, scores=scores.copy())
+    scores.loc[still, "value"] = 0.93
+    flagged = replace(hostile_results, scores=scores)
+    pages = [
+        Page(write_report(results, tmp_path / "r.html", now=NOW).read_text())
+        for results in (plain, flagged)
+    ]
+    cells = [page.texts["td"] for page in pages]
+    assert [texts.count("too still to judge") for texts in cells] == [0, 1]
+    assert [texts.count("93%") for texts in cells] == [0, 1]
+    assert any("too still to judge, which are not ranked" in c for c in pages[1].texts["caption"])
+    assert not any("too still" in caption for caption in pages[0].texts["caption"])
+
+
+def test_ranks_say_how_they_were_matched(hostile_results: Results, tmp_path: Path) -> None:
+    """Two takes are too few for a line, so the words say that they stand as measured."""
+    scores = hostile_results.scores.copy()
+    for metric, value in (("motion.still", 0.0), ("warp", 0.5), ("drift", 1.0)):
+        scores.loc[scores["metric"] == metric, "value"] = value
+    results = replace(hostile_results, scores=scores)
+    text = write_report(results, tmp_path / "r.html", now=NOW).read_text()
+    assert "Ranked by the mean rank of flicker, drift and warp." in text
+    assert "needs 6 takes that differ in motion by a tenth" in text
+
+
+def test_the_level_that_nobody_would_notice_is_shown(parsed: Page) -> None:
+    """The definitions have a column for it, empty where it means nothing."""
+    assert "nobody would notice up to" in parsed.texts["button"]
+    cells = [text.strip() for text in parsed.texts["td"]]
+    for name in ("flicker", "motion"):
+        level = SPECS[name].unnoticed
+        shown = "" if level != level else f"{level:g}"
+        assert cells[len(cells) - cells[::-1].index(name) + 2] == shown
 
 
 def test_every_section_stands_in_order(parsed: Page) -> None:

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from lab.analysis.matched import TOO_STILL
 from lab.metrics import HEADLINES, SPECS
 from lab.report.blocks import Cell, Prose, Section, Table
 from lab.report.source import Source
@@ -11,7 +12,7 @@ _ARROWS = {"lower": " ↓", "higher": " ↑", "none": ""}
 
 
 def scores(source: Source) -> Section:
-    """Sortable; a missing score says why."""
+    """Sortable; a missing score says why, and takes too still to judge are flagged."""
     results = source.results
     table = results.table()
     reasons = {
@@ -19,10 +20,13 @@ def scores(source: Source) -> Section:
         for row in results.scores.itertuples()
         if row.reason
     }
-    shown = [name for name in table.columns if name not in HEADLINES and name != "take_id"]
+    apart = (*HEADLINES, "take_id", "remark")
+    shown = [name for name in table.columns if name not in apart]
+    remarks = [name for name in table.columns if name == "remark"]
     columns = [
         *shown,
         *(f"{name}{_ARROWS[SPECS[name].direction]} ({SPECS[name].unit})" for name in HEADLINES),
+        *remarks,
         "id",
     ]
     rows = []
@@ -35,8 +39,10 @@ def scores(source: Source) -> Section:
                 cells.append(Cell(f"none: {reasons.get((take_id, name), 'unknown')}"))
             else:
                 cells.append(Cell(f"{value:.3g}", value))
-        rows.append([*cells, Cell(take_id)])
+        rows.append([*cells, *(Cell(row[name]) for name in remarks), Cell(take_id)])
     said = "Press a heading to sort. ↓ less is better; motion is neither good nor bad."
+    if remarks:
+        said += f" Low scores of a take {TOO_STILL} are no merit: nothing moved that could fail."
     return Section("Scores", [Prose(said), Table("Every take and its scores", columns, rows)])
 
 

@@ -1,30 +1,42 @@
 """The best and the worst takes, with why."""
 
 from lab.analysis import Verdict, best_and_worst
+from lab.analysis.matched import TOO_STILL
 from lab.report.blocks import Cell, Prose, Section, Table
 from lab.report.source import Source
 
 
 def verdicts(source: Source) -> Section:
-    """Ranks by the mean rank of the headline metrics, in words."""
-    best, worst = best_and_worst(source.results)
-    if not best:
+    """Ranks at matched motion, in words, and the takes that are too still to be ranked."""
+    results = source.results
+    ranking = best_and_worst(results)
+    blocks: list[Prose | Table] = []
+    if ranking.best:
+        caution = "A rank does not say that a difference would be seen again."
+        rows = [_row(source, verdict) for verdict in (*ranking.best, *reversed(ranking.worst))]
+        blocks.append(Prose(f"{ranking.said} {caution}"))
+        blocks.append(Table("Best and worst takes, and why", ("place", "take", "why", "id"), rows))
+    else:
         said = "Too few takes have every headline score and enough motion to be ranked."
-        return Section("Best and worst takes", [Prose(said)])
-    titles = {take["take_id"]: source.title(take) for take in source.rows()}
+        blocks.append(Prose(said))
+    if ranking.too_still:
+        caption = f"Takes {TOO_STILL}, which are not ranked: a frozen clip would win"
+        rows = [_still(source, take_id) for take_id in ranking.too_still]
+        blocks.append(Table(caption, ("take", "time held still", "id"), rows))
+    return Section("Best and worst takes", blocks)
 
-    def row(verdict: Verdict) -> tuple[Cell, ...]:
-        return (
-            Cell(f"{verdict.place} of {verdict.of}", float(verdict.place)),
-            Cell(titles[verdict.take_id]),
-            Cell("; ".join(verdict.why)),
-            Cell(verdict.take_id),
-        )
 
-    said = (
-        "Ranked by the mean rank of flicker, drift and warp; takes that hardly move are left out. "
-        "A rank describes these takes. It does not say that a difference would be seen again."
+def _row(source: Source, verdict: Verdict) -> tuple[Cell, ...]:
+    return (
+        Cell(f"{verdict.place} of {verdict.of}", float(verdict.place)),
+        Cell(source.results.title(verdict.take_id)),
+        Cell("; ".join(verdict.why)),
+        Cell(verdict.take_id),
     )
-    rows = [row(verdict) for verdict in (*best, *reversed(worst))]
-    table = Table("Best and worst takes, and why", ("place", "take", "why", "id"), rows)
-    return Section("Best and worst takes", [Prose(said), table])
+
+
+def _still(source: Source, take_id: str) -> tuple[Cell, ...]:
+    scores = source.results.scores
+    here = (scores["take_id"] == take_id) & (scores["metric"] == "motion.still")
+    share = float(scores[here]["value"].iloc[0])
+    return Cell(source.results.title(take_id)), Cell(f"{share:.0%}", share), Cell(take_id)

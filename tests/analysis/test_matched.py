@@ -1,0 +1,176 @@
+"""Scores at matched motion: moving less earns nothing, and nothing else is touched."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from lab.analysis import Results
+from lab.analysis.matched import MATCHED, fit
+from lab.metrics import HEADLINES, SPECS
+
+Ranked = Callable[..., Results]
+Values = NDArray[np.float64]
+
+sizes = st.floats(0.1, 100)
+motions = st.lists(st.integers(0, 60), min_size=8, max_size=20, unique=True).map(
+    lambda steps: 0.5 * 1.1 ** np.array(steps, np.float64)
+)
+# Well above the floor and inside the range of flicker at every slope and motion.
+levels = st.floats(0.5, 1.0)
+
+
+def _line(motion: Values, level: float, slope: float) -> Values:
+    return level * (motion / 12.0) ** slope
+
+
+@given(motions, levels, st.floats(0, 0.5))
+def test_what_only_follows_motion_is_equal_at_matched_motion(
+    motion: Values, level: float, slope: float
+) -> None:
+    """Scores that are a power of motion are all alike, at the line's value for the median."""
+    score = _line(motion, level, slope)
+    line = fit("flicker", score, motion)
+    assert line.slope == pytest.approx(slope, abs=1e-6)
+    assert line.middle == pytest.approx(np.median(motion))
+    assert line.matched(score, motion) == pytest.approx([line.level] * len(motion))
+    assert line.at(motion) == pytest.approx(score)
+
+
+@pytest.mark.parametrize("metric", [name for name in HEADLINES if name in MATCHED])
+def test_a_score_proportional_to_motion_is_taken_at_the_median(metric: str) -> None:
+    """Twice the motion and twice the score is the same take, at the median's score."""
+    motion = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0])
+    line = fit(metric, 0.3 * motion, motion)
+    assert (line.takes, line.slope, line.middle) == (7, pytest.approx(1), pytest.approx(8))
+    assert line.matched(0.3 * motion, motion) == pytest.approx([2.4] * 7)
+
+
+def test_an_odd_take_does_not_turn_the_line() -> None:
+    """One take fifty times worse than the others keeps its distance, and they stay alike."""
+    motion = 1.3 ** np.arange(12)
+    score = motion.copy()
+    score[0] *= 50
+    line = fit("flicker", score, motion)
+    matched = line.matched(score, motion)
+    assert line.slope == pytest.approx(1)
+    assert matched[0] / matched[1] == pytest.approx(50)
+    assert matched[1:] == pytest.approx([line.level] * 11)
+
+
+@given(st.lists(sizes, min_size=1, max_size=20), sizes)
+def test_equal_motion_changes_nothing(score: list[float], motion: float) -> None:
+    """Where all takes move alike there is no line, a reason, and every value stays."""
+    values = np.array(score)
+    line = fit("flicker", values, np.full(len(score), motion))
+    assert "needs 6 takes" in line.reason
+    assert line.slope == 0
+    assert np.array_equal(line.matched(values, np.full(len(score), motion)), values)
+
+
+@given(motions, st.lists(sizes, min_size=20, max_size=20))
+def test_matching_keeps_zero_and_the_range(motion: Values, drawn: list[float]) -> None:
+    """0 stays 0, nothing leaves the metric's range, and two takes that move alike keep order."""
+    score = np.array(drawn[: len(motion)])
+    line = fit("flicker", score, motion)
+    assert line.slope >= 0
+    assert line.matched(np.zeros(1), motion[:1]) == 0
+    assert line.matched(np.array([250.0]), motion[:1]) <= SPECS["flicker"].high
+    low, high = line.matched(np.array([1.0, 2.0]), motion[[0, 0]])
+    assert low <= high
+
+
+def test_moving_less_is_never_rewarded() -> None:
+    """Where slow takes are the bad ones, the line is level and they stay bad."""
+    motion = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0])
+    line = fit("warp", 10 / motion, motion)
+    assert (line.slope, line.reason) == (0, "")
+    assert line.matched(10 / motion, motion) == pytest.approx(10 / motion)
+    assert str(line) == "warp does not grow with motion"
+
+
+@pytest.mark.parametrize(
+    ("motion", "count"),
+    [
+        ([1, 2, 3, 4, 5], 5),
+        ([1, 2, 3, 4, 5, 5.2], 5),
+        ([1, 2, 3, 4, 5, math.nan], 5),
+        ([1, 2, 3, 4, 5, 0], 5),
+        ([], 0),
+    ],
+)
+def test_fewer_than_six_that_differ_are_left_as_they_are(motion: list[float], count: int) -> None:
+    """Takes count once for every tenth of motion; the reason says how many there are."""
+    speeds = np.array(motion, np.float64)
+    score = np.arange(len(motion)) + 1.0
+    line = fit("drift", score, speeds)
+    assert line.reason.endswith(f"and there are {count}")
+    assert np.array_equal(line.matched(score, speeds), score)
+    assert math.isnan(line.level)
+
+
+def test_what_is_missing_stays_missing() -> None:
+    """A score or a motion that is not known is passed over by the line and has no matched value."""
+    motion = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, math.nan, 64.0])
+    score = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 5.0, math.nan])
+    line = fit("flicker", score, motion)
+    assert (line.takes, line.slope) == (6, pytest.approx(1))
+    assert line.middle == 8
+    assert np.isnan(line.matched(score, motion)).tolist() == [False] * 6 + [True] * 2
+
+
+def test_differences_that_nobody_sees_do_not_steer_the_line() -> None:
+    """Below a tenth of the level that nobody would notice all scores count alike."""
+    motion = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0])
+    assert fit("flicker", motion * 1e-6, motion).slope == 0
+
+
+def _moving(*speeds: float) -> list[dict[str, float]]:
+    return [{"flicker": speed, "motion": speed} for speed in speeds]
+
+
+def test_matched_scores_stand_beside_the_measured(ranked: Ranked) -> None:
+    """A row a take and metric with direction "lower", the value as measured and motion with it."""
+    results = ranked(*_moving(1, 2, 3, 4, 5, 6, 7))
+    rows = results.matched()
+    assert set(rows["metric"]) == set(MATCHED)
+    assert len(rows) == 7 * len(MATCHED)
+    flicker = rows[rows["metric"] == "flicker"]
+    assert list(flicker["value"]) == pytest.approx([4.0] * 7)
+    assert list(flicker["raw"]) == list(flicker["motion"]) == [1, 2, 3, 4, 5, 6, 7]
+    assert list(results.headlines()["flicker"]) == [1, 2, 3, 4, 5, 6, 7]
+    assert list(results.headlines(matched=True)["flicker"]) == pytest.approx([4.0] * 7)
+
+
+def test_a_still_take_is_neither_matched_nor_counted(ranked: Ranked) -> None:
+    """It is NaN, says why, and moves neither the line nor the median."""
+    still = {"flicker": 0.0, "motion": 0.01, "motion.still": 0.8}
+    moving = _moving(1, 2, 3, 4, 5, 6, 7)
+    results = ranked(*moving, still)
+    assert results.too_still == ("t7",)
+    assert results.lines == ranked(*moving).lines
+    rows = results.matched()
+    last = rows[rows["take_id"] == "t7"]
+    assert last["value"].isna().all()
+    assert set(last["reason"]) == {"too still to judge"}
+    assert ranked(*moving, {**still, "motion.still": 0.79}).too_still == ()
+
+
+def test_still_takes_are_no_scores_even_where_nothing_is_matched(ranked: Ranked) -> None:
+    """With too few takes the others stay as measured, and the still one has no value."""
+    results = ranked({"flicker": 2.0}, {"flicker": 0.0, "motion.still": 1.0})
+    assert list(results.headlines(matched=True)["flicker"].isna()) == [False, True]
+    assert results.headlines(matched=True)["flicker"]["t0"] == 2
+
+
+def test_a_take_of_unknown_motion_says_so(ranked: Ranked) -> None:
+    """Where others are matched it has no value, with the reason."""
+    lost = {"flicker": 3.0, "motion": math.nan, "motion.still": math.nan}
+    rows = ranked(*_moving(1, 2, 3, 4, 5, 6, 7), lost).matched()
+    row = rows[(rows["take_id"] == "t7") & (rows["metric"] == "flicker")].iloc[0]
+    assert math.isnan(row["value"])
+    assert (row["raw"], row["reason"]) == (3.0, "its motion is not known")
