@@ -5,7 +5,7 @@ The house, top floor first. A room may import the floors below it, never beside 
     9  cli                          thin hands: every command is one public call
        notebook                     how a notebook begins
     8  report                       one self-contained HTML file from a run
-    7  analysis                     tidy tables, summaries, figures
+    7  calibration > analysis       what the metrics are worth; tidy tables, figures
     6  runs                         the ledger, the runner, measuring
     5  sweeps                       factors -> trials -> takes; the plan with its price
     4  backends, metrics            who makes clips; what scores them
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from lab.analysis import Results as Results
     from lab.analysis import load as load
     from lab.backends import open_backend as open_backend
+    from lab.calibration import load_card as load_card
     from lab.media import contact_sheet as contact_sheet
+    from lab.metrics import explain as explain
     from lab.notebook import start_notebook as start_notebook
     from lab.prompts import Prompt as Prompt
     from lab.prompts import lint as lint
@@ -47,7 +49,9 @@ _ROOM_OF = {
     "Still": "lab.stills",
     "Sweep": "lab.sweeps",
     "contact_sheet": "lab.media",
+    "explain": "lab.metrics",
     "lint": "lab.prompts",
+    "load_card": "lab.calibration",
     "load": "lab.analysis",
     "open_backend": "lab.backends",
     "plan": "lab.sweeps",

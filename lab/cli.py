@@ -344,6 +344,34 @@ def report(
 
 
 @app.command()
+def calibrate(
+    out: Annotated[
+        Path, typer.Option(help="Where measurements are kept; run again to go on.")
+    ] = Path("runs/calibration"),
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Four photographs, middle strengths only.")
+    ] = False,
+    stills: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Your photographs instead of the shipped.")
+    ] = None,
+    footage: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Real clips to spoil as well.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure the metrics on clips with known defects: what each one tells, and what moves it."""
+    from lab.calibration import calibrate as measure
+
+    with _interruptible():
+        card = measure(out, stills=stills, footage=footage, quick=quick, quiet=as_json)
+    if as_json:
+        _json(card.to_json())
+    else:
+        _out(str(card))
+        _say(f"validity card: {out / 'card.json'}")
+
+
+@app.command()
 def weights(as_json: Json = False) -> None:
     """Fetch the pinned model weights into the user's cache, and say where they are."""
     from lab.vision import WEIGHTS, weight_path

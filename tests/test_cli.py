@@ -2,10 +2,13 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -474,6 +477,90 @@ def test_many_clips_get_the_published_numbers_too(clip: Path, tmp_path: Path) ->
     assert code == 0
     first, second = _lines(out)
     assert first["scores"]["lai.warping_error"] == second["scores"]["lai.warping_error"] is not None
+
+
+TINY_CALIBRATION = """
+import sys
+
+from lab.calibration import DEFECTS, NUISANCES, bases, card, probes, statistics
+from lab.cli import main
+
+bases.FRAMES, bases._SIZE_PX = 8, (160, 96)
+statistics._RESAMPLES = 40
+for module in (card, probes):
+    module.NUISANCES = NUISANCES[-1:]
+    module.DEFECTS = tuple(one for one in DEFECTS if one.name in ("global flicker", "pulse"))
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
+"""
+
+
+@pytest.fixture
+def tiny_calibration(tmp_path: Path) -> list[str]:
+    """The command line, of which `calibrate` makes small clips of eight frames and few defects."""
+    script = tmp_path / "tiny.py"
+    script.write_text(TINY_CALIBRATION)
+    return [sys.executable, str(script), "calibrate", "--out", str(tmp_path / "out")]
+
+
+@pytest.mark.slow
+def test_calibrate_prints_a_card(tiny_calibration: list[str], tmp_path: Path) -> None:
+    """One JSON object and nothing else for tools; tables for people, from what was kept."""
+    done = subprocess.run(
+        [*tiny_calibration, "--quick", "--json"], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    (said,) = _lines(done.stdout)
+    assert set(said) == {"facts", "detection", "ordering", "nuisances", "crosstalk"}
+    # Of four photographs a clean and a covered clip, and a spoiled one, or two at the end.
+    assert said["facts"]["clips"] == 14
+    rows = (tmp_path / "out" / "probes.jsonl").read_text()
+    assert len(rows.splitlines()) == 14
+
+    done = subprocess.run(
+        [*tiny_calibration, "--quick"], capture_output=True, text=True, check=True
+    )
+    assert "AUROC of each metric" in done.stdout
+    assert done.stdout.endswith("Too few clips were measured to judge the goals.\n")
+    assert done.stderr.splitlines()[-1] == f"validity card: {tmp_path / 'out' / 'card.json'}"
+    assert (tmp_path / "out" / "probes.jsonl").read_text() == rows
+
+
+@pytest.mark.slow
+def test_an_interrupted_calibration_can_go_on(tiny_calibration: list[str], tmp_path: Path) -> None:
+    """Ctrl-C ends with 130 and one line that counts what is kept; no worker is left."""
+    process = subprocess.Popen(
+        tiny_calibration, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    rows = tmp_path / "out" / "probes.jsonl"
+    deadline = time.monotonic() + 120
+    while not (rows.is_file() and rows.stat().st_size):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    _, told = process.communicate(timeout=60)  # returns once nobody holds the other end
+    assert process.returncode == 130
+    kept = len(rows.read_text().splitlines())
+    assert f"{kept} of " in told
+    assert "the same command goes on from there" in told
+    assert "Traceback" not in told
+
+
+def test_calibrate_refuses_folders_without_pictures(lab: Lab, tmp_path: Path) -> None:
+    """Exit 2 and one line: too few photographs, no such folder, no footage in it."""
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    out = ("--out", tmp_path / "out", "--json")
+    _one_error(lab("calibrate", "--stills", empty, *out), "at least four photographs")
+    _one_error(lab("calibrate", "--stills", tmp_path / "gone", *out), "gone: no such folder")
+    _one_error(lab("calibrate", "--footage", empty, *out), "empty: holds no clip", ".mp4")
+    _one_error(lab("calibrate", "--footage", tmp_path / "gone", *out), "gone: no such folder")
+    photograph = tmp_path / "photo.jpg"
+    photograph.touch()
+    _one_error(lab("calibrate", "--stills", photograph, *out), "photo.jpg: no such folder")
 
 
 def test_score_says_why_and_draws_where(

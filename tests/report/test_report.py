@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from lab.analysis import Results
+from lab.calibration import load_card
 from lab.errors import RunFolderError
 from lab.metrics import HEADLINES, SPECS
 from lab.report import SECTIONS, write_report
@@ -239,3 +240,13 @@ def test_what_cannot_be_written_is_told(hostile_results: Results, tmp_path: Path
         write_report(hostile_results, tmp_path / "none" / "r.html")
     with pytest.raises(RunFolderError, match="holds no run"):
         write_report(tmp_path)
+
+
+def test_the_validity_card_stands_beside_the_numbers(parsed: Page) -> None:
+    """Each defect with how well it is told, and in words what falls short of its goal."""
+    card = load_card()
+    said = " ".join(text for texts in parsed.texts.values() for text in texts)
+    for name in card.summary()["defect"]:
+        assert name in said
+    for missed in card.shortfalls():
+        assert missed in said

@@ -10,6 +10,7 @@ from lab.report.sections.factors import factors
 from lab.report.sections.provenance import provenance
 from lab.report.sections.scores import scores
 from lab.report.sections.timelines import timelines
+from lab.report.sections.validity import validity
 from lab.report.sections.verdicts import verdicts
 from lab.report.source import Source
 
@@ -21,6 +22,7 @@ SECTIONS: tuple[Callable[[Source], Section | None], ...] = (
     clips,
     timelines,
     definitions,
+    validity,
     provenance,
 )
 

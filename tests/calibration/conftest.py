@@ -1,0 +1,90 @@
+"""A clip to spoil by hand, rows with a known truth, and a calibration small enough to run."""
+
+import importlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from lab.calibration import DEFECTS, NUISANCES, bases, card, probes
+from lab.calibration.bases import Base
+from lab.metrics import SPECS
+
+Row = dict[str, Any]
+Truth = Callable[[str, str, float], dict[str, float]]
+
+
+@pytest.fixture(scope="session")
+def disc() -> NDArray[np.uint8]:
+    """The subject of the clips below: (96, 128) uint8, a disc with a hard edge."""
+    y, x = np.mgrid[:96, :128]
+    return np.where(np.hypot(x - 64, y - 48) < 30, 255, 0).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def textured(texture: NDArray[np.uint8], disc: NDArray[np.uint8]) -> Base:
+    """A second of a photograph held still in mid grey, half its contrast, so nothing clips."""
+    small = cv2.resize(texture, (128, 96), interpolation=cv2.INTER_AREA)
+    grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+    soft = (128 + (cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB) - 128.0) / 2).round().astype(np.uint8)
+    other = np.ascontiguousarray(small[::-1])
+    return Base([soft] * 24, [disc] * 24, 24.0, soft, other)
+
+
+@pytest.fixture(scope="session")
+def rows_of() -> Callable[..., list[Row]]:
+    """Rows as measured on eight photographs, of which every second is kept for the end.
+
+    `truth` says what each metric adds for a kind, a name and a strength; everything else about a
+    base moves all of its clips alike. `places`: which strengths; `move`: empty for footage.
+    """
+
+    def build(truth: Truth, *, places: tuple[int, ...] = (0, 1, 2, 3, 4), move: str = "pan") -> Any:
+        rows: list[Row] = []
+        for base in range(8):
+            known = {
+                "base": f"photo {base}, {move}",
+                "group": f"photo {base}",
+                "move": move,
+                "final": base % 2 == 1,
+            }
+            made = [("clean", "clean", -1, 0.0)]
+            made += [("nuisance", nuisance.name, -1, 0.0) for nuisance in NUISANCES]
+            made += [
+                ("defect", defect.name, place, float(defect.strengths[place]))
+                for defect in DEFECTS
+                if known["final"] or not defect.held_out
+                for place in places
+            ]
+            for kind, name, place, strength in made:
+                added = truth(kind, name, strength)
+                scores = {metric: 0.01 * base + added.get(metric, 0.0) for metric in SPECS}
+                what = {"kind": kind, "name": name, "place": place, "strength": strength}
+                rows.append({"key": str(len(rows)), **known, **what, "scores": scores})
+        return rows
+
+    return build
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> Iterator[Executor]:
+    """Clips of eight frames, two moves, two nuisances and two defects; and who measures them."""
+    small = {"FRAMES": 8, "_SIZE_PX": (160, 96)}
+    moves = {name: bases.MOVES[name] for name in ("locked off", "pan")}
+    nuisances = tuple(one for one in NUISANCES if one.name in ("film grain", "mirrored"))
+    defects = tuple(one for one in DEFECTS if one.name in ("global flicker", "pulse"))
+    for name, value in {**small, "MOVES": moves}.items():
+        monkeypatch.setattr(bases, name, value)
+    for module in (probes, card):
+        monkeypatch.setattr(module, "DEFECTS", defects)
+        monkeypatch.setattr(module, "NUISANCES", nuisances)
+    monkeypatch.setattr(importlib.import_module("lab.calibration.calibrate"), "_MOVES_EACH", 1)
+    monkeypatch.setattr("lab.calibration.statistics._RESAMPLES", 40)
+    bases.base.cache_clear()
+    with ThreadPoolExecutor(1) as pool:
+        yield pool
+    bases.base.cache_clear()

@@ -1,0 +1,132 @@
+"""Clean clips: which there are, and what they are made of."""
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from lab.calibration import bases
+from lab.calibration.bases import Source, base, photographs, sources
+from lab.errors import InputError, LabError
+from lab.media import open_image, write_image
+
+
+def test_the_shipped_photographs_are_there() -> None:
+    """Seven that can be opened, in order of name."""
+    shipped = photographs(None)
+    assert [path.stem for path in shipped] == sorted(path.stem for path in shipped)
+    assert len(shipped) == 7
+    assert all(min(open_image(path).rgb.shape[:2]) >= 300 for path in shipped)
+
+
+def test_a_folder_gives_its_pictures(tmp_path: Path) -> None:
+    """By name, whatever the case of the suffix, and nothing else."""
+    for name in ("b.JPG", "a.png", "c.jpeg", "notes.txt", "clip.mp4"):
+        (tmp_path / name).touch()
+    assert [path.name for path in photographs(tmp_path)] == ["a.png", "b.JPG", "c.jpeg"]
+
+
+def test_no_such_folder_is_told(tmp_path: Path) -> None:
+    """Photographs and footage alike."""
+    gone = tmp_path / "gone"
+    with pytest.raises(InputError, match="gone: no such folder"):
+        photographs(gone)
+    with pytest.raises(InputError, match="gone: no such folder"):
+        sources(photographs(None), gone, moves_each=1)
+
+
+def test_fewer_than_four_photographs_are_too_few() -> None:
+    """Two for each half are the least."""
+    with pytest.raises(InputError, match="at least four photographs"):
+        sources(photographs(None)[:3], None, moves_each=1)
+    assert len(sources(photographs(None)[:4], None, moves_each=1)) == 4
+
+
+def test_every_second_photograph_is_kept_for_the_end() -> None:
+    """All moves of a photograph are in the same half, and each half sees all moves."""
+    found = sources(photographs(None), None, moves_each=3)
+    assert len(found) == 21
+    assert len({source.name for source in found}) == 21
+    groups = {final: {one.group for one in found if one.final == final} for final in (True, False)}
+    assert groups[True] == {"cat", "coffee", "hopper"}
+    assert groups[False] == {"astronaut", "china", "flower", "rocket"}
+    for final in (True, False):
+        assert {one.move for one in found if one.final == final} == set(bases.MOVES)
+    assert all(source.other != source.path for source in found)
+
+
+def test_footage_follows_the_photographs(tmp_path: Path) -> None:
+    """Clips by name, without a move, every second one kept for the end; an empty folder is told."""
+    with pytest.raises(InputError, match=r"holds no clip \(\.mp4"):
+        sources(photographs(None), tmp_path, moves_each=1)
+    for name in ("b.mov", "a.mp4", "c.png"):
+        (tmp_path / name).touch()
+    clips = sources(photographs(None), tmp_path, moves_each=1)[7:]
+    assert [(clip.name, clip.move, clip.final) for clip in clips] == [
+        ("a", "", False),
+        ("b", "", True),
+    ]
+
+
+def test_a_photograph_becomes_a_clip_that_starts_from_its_still(tiny: Executor) -> None:
+    """Frames of the base's size with the subject's alpha for each; kept while it is in use."""
+    one, *_ = sources(photographs(None), None, moves_each=2)
+    _, panned, *_ = sources(photographs(None), None, moves_each=2)
+    held = base(one)
+    assert [(rgb.shape, rgb.dtype) for rgb in held.frames] == [((96, 160, 3), np.uint8)] * 8
+    assert [(a.shape, a.dtype) for a in held.alphas] == [((96, 160), np.uint8)] * 8
+    assert held.fps == 24
+    assert (held.still == held.frames[0]).all()
+    assert all((rgb == held.still).all() for rgb in held.frames)
+    assert 0.02 < (held.alphas[0] > 127).mean() < 0.9
+    moved = base(panned)
+    assert not any((rgb == moved.still).all() for rgb in moved.frames[1:])
+    assert base(one) is held
+
+
+def test_the_other_picture_is_another_photograph(tiny: Executor) -> None:
+    """No larger than the clip's short side asks for, with even sides."""
+    made = base(sources(photographs(None), None, moves_each=1)[0])
+    height, width = made.other.shape[:2]
+    assert min(height, width) == 96
+    assert (height % 2, width % 2) == (0, 0)
+
+
+def test_footage_is_cut_to_length_and_size(
+    tiny: Executor,
+    tmp_path: Path,
+    texture: NDArray[np.uint8],
+    pan_clip: Callable[..., Path],
+) -> None:
+    """The first frames at their own rate, as small as a rendered base; the first is the still."""
+    path = pan_clip(tmp_path / "pan.mp4", texture[:300, :420], count=12, fps=12.5)
+    other = photographs(None)[0]
+    made = base(Source(path, "", other, final=False))
+    assert len(made.frames) == len(made.alphas) == 8
+    assert made.fps == pytest.approx(12.5)
+    assert {rgb.shape for rgb in made.frames} == {made.still.shape}
+    assert made.still.shape[0] == 96
+    assert made.still.shape[1] % 2 == 0
+    assert {alpha.shape for alpha in made.alphas} == {made.still.shape[:2]}
+    assert (made.still == made.frames[0]).all()
+
+
+def test_a_single_frame_of_footage_has_the_usual_rate(
+    tiny: Executor, tmp_path: Path, texture: NDArray[np.uint8], pan_clip: Callable[..., Path]
+) -> None:
+    """There is no length to tell it from."""
+    path = pan_clip(tmp_path / "one.mp4", texture[:100, :164], count=1, fps=10)
+    assert base(Source(path, "", photographs(None)[0], final=False)).fps == 24
+
+
+def test_what_is_no_picture_is_told(tiny: Executor, tmp_path: Path) -> None:
+    """A photograph that cannot be opened ends in one line about that file."""
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"no picture")
+    good = tmp_path / "good.png"
+    write_image(good, np.full((200, 300, 3), 90, np.uint8))
+    with pytest.raises(LabError, match=r"bad\.jpg"):
+        base(Source(bad, "pan", good, final=False))

@@ -1,0 +1,287 @@
+"""The validity card: made of rows whose truth is known."""
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pandas.testing import assert_frame_equal
+
+from lab.calibration import DEFECTS, NUISANCES, Card, load_card
+from lab.errors import InputError
+from lab.metrics import SPECS
+
+Row = dict[str, Any]
+Rows = Callable[..., list[Row]]
+TABLES = ("detection", "ordering", "nuisances", "crosstalk")
+OWN = {defect.name: defect.metric for defect in DEFECTS}
+PERFECT = "1.00 [1.00, 1.00]"
+
+
+def truth(kind: str, name: str, strength: float) -> dict[str, float]:
+    """Every metric tells its own defect, unit by unit, but `warp` is blind.
+
+    `drift` answers melting as well, and film grain moves `flicker.texture` by 1, half of what it
+    answers at the middle strength of 2.
+    """
+    if name == "film grain":
+        return {"flicker.texture": 1.0}
+    if kind != "defect" or OWN[name] == "warp":
+        return {}
+    return {OWN[name]: strength} | ({"drift": strength} if name == "melting" else {})
+
+
+def unmeasured(rows: list[Row], metric: str) -> list[Row]:
+    return [{**row, "scores": {**row["scores"], metric: None}} for row in rows]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_resamples() -> Any:
+    """Intervals are not what is looked at here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lab.calibration.statistics._RESAMPLES", 20)
+        yield
+
+
+@pytest.fixture(scope="module")
+def card(rows_of: Rows) -> Card:
+    """All strengths, photographs only."""
+    return Card.of(rows_of(truth))
+
+
+@pytest.fixture(scope="module")
+def quick(rows_of: Rows) -> Card:
+    """Middle strengths only; drift.identity has no data at all."""
+    return Card.of(unmeasured(rows_of(truth, places=(2,)), "drift.identity"))
+
+
+@pytest.fixture(scope="module")
+def filmed(rows_of: Rows) -> Card:
+    """Middle strengths of photographs and of footage, in which nothing is ever told."""
+    photographs = rows_of(truth, places=(2,))
+    return Card.of(photographs + rows_of(lambda *_: {}, places=(2,), move=""))
+
+
+def row(card: Card, defect: str) -> dict[str, str]:
+    """A row of the summary."""
+    summary = card.summary()
+    (found,) = summary[summary["defect"] == defect].to_dict("records")
+    return found
+
+
+def same(one: Card, other: Card, digits: float = 1e-9) -> bool:
+    for name in TABLES:
+        assert_frame_equal(getattr(one, name), getattr(other, name), atol=digits)
+    return one.facts == other.facts
+
+
+def test_a_perfect_metric_is_called_perfect(card: Card) -> None:
+    """AUROC 1 from the weakest strength on, in order, one unit a unit."""
+    assert row(card, "global flicker") == {
+        "defect": "global flicker",
+        "metric": "flicker.global",
+        "middle strength": "2 8-bit code values",
+        "AUROC final": PERFECT,
+        "AUROC develop": PERFECT,
+        "smallest detected": "0.5 8-bit code values",
+        "Spearman": PERFECT,
+        "slope": PERFECT,
+    }
+
+
+def test_a_blind_metric_is_called_blind(card: Card) -> None:
+    """AUROC one half, no strength detected, no order, and no slope."""
+    found = row(card, "jelly")
+    assert found["AUROC final"] == found["AUROC develop"] == "0.50 [0.50, 0.50]"
+    assert (found["smallest detected"], found["Spearman"]) == ("-", "-")
+    assert found["slope"] == "0.00 [0.00, 0.00]"
+
+
+def test_the_smallest_detected_strength_counts_nuisances_as_clean(card: Card) -> None:
+    """What grain alone can do is not detected; the next strength is."""
+    assert row(card, "boiling texture")["smallest detected"] == "1 8-bit code values"
+    found = card.detection[card.detection["defect"] == "boiling texture"]
+    assert list(found[found["half"] == "final"]["strength"]) == [0.5, 1, 2, 4, 8]
+    assert (found["value"].to_numpy()[:5] <= 1).all()
+
+
+def test_held_out_defects_are_marked_and_only_in_the_final_half(card: Card) -> None:
+    """Nobody has looked at them before."""
+    assert row(card, "pulse (held out)")["AUROC final"] == PERFECT
+    assert row(card, "pulse (held out)")["AUROC develop"] == "-"
+    developed = card.detection[card.detection["half"] == "develop"]
+    assert set(developed["defect"]) == {defect.name for defect in DEFECTS if not defect.held_out}
+
+
+def test_shifts_are_shares_of_the_own_response(card: Card) -> None:
+    """Grain moves one metric by half of its response; a blind metric has nothing to share."""
+    shifts = card.shifts()
+    assert list(shifts.index) == [nuisance.name for nuisance in NUISANCES]
+    assert set(shifts.columns) == set(OWN.values())
+    assert shifts.loc["film grain", "flicker.texture"] == pytest.approx(0.5)
+    assert shifts["warp"].isna().all()
+    rest = shifts.drop(columns="warp").drop(index="film grain")
+    assert rest.to_numpy() == pytest.approx(0)
+
+
+def test_crosstalk_names_who_answers_whom(card: Card) -> None:
+    """One on the diagonal, a half beside it, but for the metric that answers another's defect."""
+    crossed = card.crossed()
+    assert list(crossed.columns) == list(OWN)
+    assert set(OWN.values()) | {"flicker", "drift", "warp"} == set(crossed.index)
+    for defect, metric in OWN.items():
+        assert crossed.loc[metric, defect] == (0.5 if metric == "warp" else 1)
+    assert crossed.loc["drift", "melting"] == 1
+    assert crossed.loc["warp.shape", "colour drift"] == 0.5
+
+
+def test_shortfalls_are_what_the_rows_were_made_to_miss(card: Card) -> None:
+    """Each in one line, and nothing else; the answer to an own defect is no crosstalk."""
+    expected = [
+        *(f"warp tells {name} at AUROC 0.50" for name, metric in OWN.items() if metric == "warp"),
+        "drift answers melting at AUROC 1.00",
+        "film grain moves flicker.texture by 0.50 of its response to boiling texture "
+        "(0.1 accepted)",
+    ]
+    assert card.shortfalls() == expected
+    held_out = [f" {defect.name} " for defect in DEFECTS if defect.held_out]
+    assert card.shortfalls("develop") == [
+        line for line in expected if not any(name in line for name in held_out)
+    ]
+    assert str(card).endswith("\n".join(["", "Misses its goal:", *expected]))
+
+
+def test_a_card_that_meets_every_goal_says_so(rows_of: Rows) -> None:
+    """Every metric told its defect and nothing else."""
+
+    def good(kind: str, name: str, strength: float) -> dict[str, float]:
+        return {OWN[name]: strength} if kind == "defect" else {}
+
+    card = Card.of(rows_of(good))
+    assert card.shortfalls() == []
+    assert str(card).endswith("\n\nEvery goal is met.")
+
+
+def test_a_quick_card_judges_nothing(quick: Card) -> None:
+    """It prints what it has and says that this is too little to judge the goals."""
+    too_few = "Too few clips were measured to judge the goals."
+    assert quick.shortfalls() == [too_few]
+    assert str(quick).endswith(f"\n\n{too_few}")
+    assert "Misses" not in str(quick)
+    found = row(quick, "global flicker")
+    assert found["AUROC final"] == PERFECT
+    assert (found["Spearman"], found["slope"]) == ("-", "-")
+    assert quick.ordering.empty
+
+
+def test_what_has_no_data_is_not_judged(quick: Card, rows_of: Rows) -> None:
+    """It stands as a dash in every table, and no goal is missed for it."""
+    found = row(quick, "identity drift")
+    assert {found[name] for name in ("AUROC final", "AUROC develop", "smallest detected")} == {"-"}
+    assert quick.shifts()["drift.identity"].isna().all()
+    assert quick.crossed().loc["drift.identity"].isna().all()
+    blank = rows_of(truth)
+    for metric in SPECS:
+        blank = unmeasured(blank, metric)
+    card = Card.of(blank)
+    assert card.shortfalls() == []
+    assert card.shifts().isna().all(axis=None)
+    assert "nan" not in str(card)
+
+
+def test_footage_is_there_when_it_was_measured(card: Card, filmed: Card) -> None:
+    """Its figures stand beside those of photographs and never among them."""
+    assert "AUROC footage" not in card.summary()
+    assert card.facts["footage"] == []
+    found = row(filmed, "global flicker")
+    assert (found["AUROC final"], found["AUROC footage"]) == (PERFECT, "0.50 [0.50, 0.50]")
+    assert filmed.facts["footage"] == [f"photo {base}" for base in range(8)]
+    assert set(filmed.nuisances["half"]) == {"develop", "final", "footage"}
+
+
+def test_the_facts_say_what_was_measured(card: Card, quick: Card, rows_of: Rows) -> None:
+    """Clips, photographs by half, versions, and whether all strengths were there."""
+    assert card.facts["clips"] == len(rows_of(truth))
+    halves = {
+        half: [f"photo {base}" for base in bases]
+        for half, bases in (("develop", (0, 2, 4, 6)), ("final", (1, 3, 5, 7)))
+    }
+    assert card.facts["photographs"] == halves
+    assert card.facts["versions"] == {name: spec.version for name, spec in SPECS.items()}
+    assert (card.facts["complete"], quick.facts["complete"]) == (True, False)
+
+
+def test_a_card_comes_back_from_json(card: Card, quick: Card, filmed: Card) -> None:
+    """Plain data and back, unknown values included."""
+    for one in (card, quick, filmed):
+        text = json.dumps(one.to_json(), allow_nan=False)
+        assert same(Card.from_json(json.loads(text)), one)
+
+
+def test_a_saved_card_is_loaded(card: Card, quick: Card, tmp_path: Path) -> None:
+    """The same to three decimals, and it prints the same."""
+    for one in (card, quick):
+        one.save(tmp_path / "card.json")
+        loaded = load_card(tmp_path / "card.json")
+        assert same(loaded, one, 0.0006)
+        assert str(loaded) == str(one)
+
+
+def test_a_changed_definition_makes_its_metric_stale(card: Card) -> None:
+    """It is named; a metric that the card has never heard of is not."""
+    assert card.stale == ()
+    data = card.to_json()
+    older = {**data["facts"]["versions"], "warp": 0, "drift.onset": 1000, "gone": 1}
+    del older["motion"]
+    changed = Card.from_json({**data, "facts": {**data["facts"], "versions": older}})
+    assert changed.stale == ("drift.onset", "warp")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "3", "null", "{}", '{"facts": {}, "detection": 3}', '{"facts": {}}', "\ud800"],
+)
+def test_a_broken_file_is_told_in_one_line(text: str, tmp_path: Path) -> None:
+    """Which file, and what writes a good one."""
+    path = tmp_path / "card.json"
+    path.write_text(text, encoding="utf-8", errors="surrogatepass")
+    with pytest.raises(InputError, match=r"card\.json: is no validity card; `lab calibrate`") as it:
+        load_card(path)
+    assert "\n" not in str(it.value)
+
+
+def test_a_card_without_its_facts_is_broken(card: Card, tmp_path: Path) -> None:
+    """What was measured, and for which versions, is part of it."""
+    path = tmp_path / "card.json"
+    path.write_text(json.dumps({**card.to_json(), "facts": {}}))
+    with pytest.raises(InputError, match="is no validity card"):
+        load_card(path)
+
+
+def test_a_missing_file_is_told_in_one_line(tmp_path: Path) -> None:
+    """The same words as for a broken one."""
+    with pytest.raises(InputError, match=r"gone\.json: is no validity card"):
+        load_card(tmp_path / "gone.json")
+
+
+def test_values_are_rounded_but_not_lost(card: Card, tmp_path: Path) -> None:
+    """NaN is null in the file; whole strengths stay as they are."""
+    card.save(tmp_path / "card.json")
+    data = json.loads((tmp_path / "card.json").read_text())
+    assert {entry["strength"] for entry in data["detection"]} == {
+        strength for defect in DEFECTS for strength in defect.strengths
+    }
+    (blind,) = [
+        entry["value"]
+        for entry in data["ordering"]
+        if (entry["half"], entry["defect"], entry["what"]) == ("final", "jelly", "spearman")
+    ]
+    assert blind is None
+    assert not any(
+        isinstance(value, float) and math.isnan(value)
+        for name in TABLES
+        for entry in data[name]
+        for value in entry.values()
+    )

@@ -1,0 +1,289 @@
+"""Defects: of the strength they say, where they say, and nothing else."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+from numpy.typing import NDArray
+from skimage.color import rgb2lab
+
+from lab.calibration import DEFECTS, Defect
+from lab.calibration.bases import Base
+from lab.calibration.defects import (
+    boiling,
+    drift_colour,
+    flicker_colour,
+    flicker_global,
+    flicker_local,
+    flicker_pulse,
+    identity,
+    jelly,
+    melt,
+    onset_gap,
+    ripple,
+)
+from lab.metrics import SPECS
+from lab.units import diagonal_px
+
+ROUNDING = 1 / 12  # variance of what rounding to whole code values adds
+SLOPES = np.array([1.9, 2.4])  # code values a pixel, across and down
+every_defect = pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name)
+
+
+def luck(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def added(frames: list[NDArray[np.uint8]], base: Base) -> NDArray[np.float64]:
+    """What was added to each pixel, (frames, h, w) in code values; the same in all channels."""
+    change = np.stack(frames).astype(float) - np.stack(base.frames)
+    assert (np.ptp(change, axis=-1) == 0).all()
+    return change[..., 0]
+
+
+def colours(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
+    lab: NDArray[np.float64] = rgb2lab(rgb)
+    return lab
+
+
+def shifts(frames: list[NDArray[np.uint8]], base: Base) -> NDArray[np.float64]:
+    """How far each pixel moved in CIELAB, (frames, h, w, 3)."""
+    pairs = zip(frames, base.frames, strict=True)
+    return np.stack([colours(after) - colours(before) for after, before in pairs])
+
+
+@pytest.fixture(scope="module")
+def ramp(disc: NDArray[np.uint8]) -> Base:
+    """Two seconds of a picture whose red says how far across a pixel is, and green how far down."""
+    y, x = np.mgrid[:96, :128]
+    rgb = np.dstack([5 + SLOPES[0] * x, 10 + SLOPES[1] * y, np.full(x.shape, 128)])
+    rgb = rgb.round().astype(np.uint8)
+    return Base([rgb] * 48, [disc] * 48, 24.0, rgb, rgb)
+
+
+def displacements(frames: list[NDArray[np.uint8]], base: Base) -> NDArray[np.float64]:
+    """How far each pixel moved, ‰ of the diagonal, (frames, h, w, 2); rounding included."""
+    change = np.stack(frames).astype(float) - np.stack(base.frames)
+    return change[..., :2] / SLOPES / diagonal_px(128, 96) * 1000
+
+
+def rms_length(moved: NDArray[np.float64]) -> float:
+    """Root mean square of the lengths of many displacements, less what rounding adds."""
+    rounding = 2 * ROUNDING * ((1 / SLOPES) ** 2).sum() * (1000 / diagonal_px(128, 96)) ** 2
+    return float(np.sqrt((moved**2).sum(axis=-1).mean() - rounding))
+
+
+@every_defect
+def test_a_row_of_the_table_is_complete(defect: Defect) -> None:
+    """Five rising strengths, all of them positive, and a metric that exists."""
+    assert len(defect.strengths) == 5
+    assert defect.strengths[0] > 0
+    assert list(defect.strengths) == sorted(set(defect.strengths))
+    assert defect.middle == defect.strengths[2]
+    assert defect.metric in SPECS
+    assert defect.unit
+    assert defect.says
+
+
+def test_names_are_unique() -> None:
+    """A kept row finds its defect by name."""
+    assert len({defect.name for defect in DEFECTS}) == len(DEFECTS)
+
+
+@every_defect
+def test_frames_keep_their_count_size_and_kind(defect: Defect, textured: Base) -> None:
+    """What comes out is what went in, spoiled; the clean clip is left as it was."""
+    before = [rgb.copy() for rgb in textured.frames]
+    spoiled = defect.inject(textured, defect.middle, luck())
+    assert [(rgb.shape, rgb.dtype) for rgb in spoiled] == [((96, 128, 3), np.uint8)] * 24
+    assert all((a == b).all() for a, b in zip(before, textured.frames, strict=True))
+
+
+@every_defect
+def test_the_same_luck_gives_the_same_pixels(defect: Defect, textured: Base) -> None:
+    """A clip can be made again anywhere."""
+    one, again = (defect.inject(textured, defect.middle, luck(5)) for _ in range(2))
+    assert all(map(np.array_equal, one, again))
+
+
+@every_defect
+def test_a_stronger_defect_changes_more(defect: Defect, textured: Base) -> None:
+    """The mean change of a pixel rises from each strength to the next, over a few lucks."""
+    clean = np.stack(textured.frames).astype(float)
+    changes = [
+        np.mean(
+            [
+                np.abs(np.stack(defect.inject(textured, strength, luck(seed))) - clean).mean()
+                for seed in range(4)
+            ]
+        )
+        for strength in defect.strengths
+    ]
+    assert changes[0] > 0
+    assert np.all(np.diff(changes) > 0)
+
+
+@every_defect
+def test_no_strength_is_no_defect(defect: Defect, textured: Base) -> None:
+    """Next to no strength leaves every frame as it was, but for a rounding of colours."""
+    for spoiled, clean in zip(defect.inject(textured, 1e-6, luck()), textured.frames, strict=True):
+        assert np.abs(spoiled.astype(int) - clean).max() <= 1
+
+
+@pytest.mark.parametrize("inject", [flicker_global, flicker_pulse])
+@pytest.mark.parametrize("strength", [2, 8])
+def test_flicker_of_the_whole_picture_has_its_rms(
+    inject: object, strength: float, textured: Base
+) -> None:
+    """One offset a frame, the same at every pixel, with that rms over the clip and a mean of 0."""
+    change = added(inject(textured, strength, luck()), textured)  # type: ignore[operator]
+    assert (np.ptp(change, axis=(1, 2)) == 0).all()
+    offsets = change[:, 0, 0]
+    assert offsets.std() == pytest.approx(strength, abs=0.3)
+    assert offsets.mean() == pytest.approx(0, abs=0.2)
+
+
+def test_the_pulse_beats_eight_times_a_second(textured: Base) -> None:
+    """The offsets' strongest frequency is 8 Hz."""
+    offsets = added(flicker_pulse(textured, 8, luck()), textured)[:, 0, 0]
+    assert np.abs(np.fft.rfft(offsets)).argmax() == 8
+
+
+@pytest.mark.parametrize("fps", [4.0, 8.0])
+def test_a_pulse_that_a_frame_rate_cannot_show_is_none(textured: Base, fps: float) -> None:
+    """Where every frame meets the same phase of 8 Hz nothing changes."""
+    base = Base(textured.frames, textured.alphas, fps, textured.still, textured.other)
+    assert (added(flicker_pulse(base, 8, luck()), base) == 0).all()
+
+
+@given(strength=some.floats(1, 8), seed=some.integers(0, 99))
+def test_patches_and_texture_have_their_rms_in_every_frame(
+    textured: Base, strength: float, seed: int
+) -> None:
+    """Local flicker and boiling are as strong as they say, frame by frame."""
+    short = Base(textured.frames[:2], textured.alphas[:2], 24.0, textured.still, textured.other)
+    for inject in (flicker_local, boiling):
+        change = added(inject(short, strength, luck(seed)), short)
+        found = np.sqrt((change**2).mean(axis=(1, 2)) - ROUNDING)
+        # A few of the largest offsets may run into black or white.
+        assert found == pytest.approx(strength, rel=0.05)
+
+
+def test_patches_are_large_and_texture_is_fine(textured: Base) -> None:
+    """Neighbouring pixels share local flicker's offset; in boiling they hardly do."""
+    patch, grain = (
+        added(inject(textured, 8, luck()), textured)[0] for inject in (flicker_local, boiling)
+    )
+
+    def shared(change: NDArray[np.float64], apart: int) -> float:
+        return float(np.corrcoef(change[:, :-apart].ravel(), change[:, apart:].ravel())[0, 1])
+
+    assert shared(patch, 8) > 0.7
+    assert shared(grain, 8) < 0.2
+
+
+def test_boiling_is_strongest_in_texture(disc: NDArray[np.uint8]) -> None:
+    """A blank half boils far less than a textured half."""
+    rgb = np.full((96, 128, 3), 128, np.uint8)
+    rgb[:, 64:] += luck().integers(0, 40, (96, 64, 1)).astype(np.uint8)
+    base = Base([rgb], [disc], 24.0, rgb, rgb)
+    change = added(boiling(base, 4, luck()), base)[0]
+    assert change[:, 80:].std() > 3 * change[:, :48].std()
+
+
+@pytest.mark.parametrize("strength", [2, 8])
+def test_colour_flicker_moves_hue_and_leaves_lightness(strength: float, textured: Base) -> None:
+    """The rms shift in the a, b plane is the strength in ΔE*ab; L stays within rounding."""
+    moved = shifts(flicker_colour(textured, strength, luck()), textured)
+    assert np.sqrt((moved[..., 1:] ** 2).sum(axis=-1).mean()) == pytest.approx(strength, rel=0.06)
+    assert np.abs(moved[..., 0]).max() < 0.5
+
+
+@pytest.mark.parametrize("strength", [5, 20])
+def test_drift_of_colour_grows_linearly_and_only_on_the_subject(
+    strength: float, textured: Base, disc: NDArray[np.uint8]
+) -> None:
+    """The subject's hue has moved by the strength at the last frame, by half of it halfway."""
+    moved = shifts(drift_colour(textured, strength, luck(3)), textured)
+    far = np.linalg.norm(moved[:, disc > 0].mean(axis=1), axis=-1)
+    assert far == pytest.approx(strength * np.linspace(0, 1, 24), abs=0.03 * strength + 0.1)
+    assert np.abs(moved[:, disc == 0]).max() < 1
+
+
+def test_a_gap_at_the_onset_is_there_from_the_first_frame(
+    textured: Base, disc: NDArray[np.uint8]
+) -> None:
+    """All frames are the same, and the subject is away from the still by the strength."""
+    spoiled = onset_gap(textured, 20, luck())
+    assert all((rgb == spoiled[0]).all() for rgb in spoiled)
+    moved = colours(spoiled[0]) - colours(textured.still)
+    assert np.linalg.norm(moved[disc > 0].mean(axis=0)) == pytest.approx(20, rel=0.03)
+    assert np.abs(moved[disc == 0]).max() < 1
+
+
+@pytest.mark.parametrize("inject", [jelly, ripple])
+def test_wobbles_displace_by_what_they_say(inject: object, ramp: Base) -> None:
+    """The rms displacement over pixels and frames is the strength, whatever the luck."""
+    for seed in range(4):
+        moved = displacements(inject(ramp, 8, luck(seed)), ramp)  # type: ignore[operator]
+        assert rms_length(moved[:, 8:-8, 8:-8]) == pytest.approx(8, rel=0.08)
+
+
+def test_jelly_wobbles_slowly_everywhere(ramp: Base) -> None:
+    """Each place sways about where it was, at 1.5 to 4 Hz."""
+    moved = displacements(jelly(ramp, 8, luck()), ramp)[:, 8:-8:8, 8:-8:8].reshape(48, -1)
+    power = (np.abs(np.fft.rfft(moved - moved.mean(axis=0), axis=0)) ** 2).sum(axis=1)
+    hertz = np.fft.rfftfreq(48, 1 / 24)
+    assert power[(hertz >= 1) & (hertz <= 4.5)].sum() > 0.9 * power.sum()
+
+
+def test_a_ripple_runs_twice_a_second_across_its_way(ramp: Base) -> None:
+    """Frames half a second apart are the same; all displacements lie on one line."""
+    spoiled = ripple(ramp, 8, luck())
+    assert all(
+        np.abs(spoiled[i].astype(int) - spoiled[i + 12]).max() <= 1
+        for i in range(len(spoiled) - 12)
+    )
+    moved = displacements(spoiled, ramp)[:, 8:-8, 8:-8].reshape(-1, 2)
+    wide, narrow = np.linalg.svd(moved[::50], compute_uv=False)
+    assert narrow < 0.2 * wide
+
+
+def test_melting_reaches_its_displacement_at_the_end(ramp: Base, disc: NDArray[np.uint8]) -> None:
+    """Over many lucks the subject's surface is displaced by the strength at the last frame."""
+    ends = Base([ramp.frames[0]] * 2, [disc] * 2, 24.0, ramp.still, ramp.other)
+    moved = np.stack([displacements(melt(ends, 20, luck(s)), ends)[-1] for s in range(40)])
+    assert rms_length(moved[:, disc > 0]) == pytest.approx(20, rel=0.1)
+
+
+def test_melting_grows_and_leaves_the_ground(ramp: Base, disc: NDArray[np.uint8]) -> None:
+    """Nothing at the start, half of it halfway, and only the subject moves."""
+    moved = displacements(melt(ramp, 40, luck()), ramp)
+    assert not moved[0].any()
+    half, full = (rms_length(moved[index][disc > 0]) for index in (24, 47))
+    assert half == pytest.approx(full * 24 / 47, rel=0.05)
+    assert not moved[:, :8].any()
+    assert not moved[:, :, :16].any()
+
+
+def test_identity_shows_the_other_by_its_share(textured: Base, disc: NDArray[np.uint8]) -> None:
+    """At the last frame the subject is share * other + (1 - share) * itself, of the same colour."""
+    inside = disc > 0
+    still = textured.still[inside].astype(float)
+    ends = {share: identity(textured, share, luck())[-1][inside] for share in (0.4, 0.8, 1.0)}
+    for share in (0.4, 0.8):
+        change = (ends[share] - still).ravel()
+        most = (ends[1.0] - still).ravel()
+        assert change @ most / (most @ most) == pytest.approx(share, abs=0.02)
+        assert ends[share].mean(axis=0) == pytest.approx(still.mean(axis=0), abs=1)
+    spoiled = identity(textured, 0.8, luck())
+    assert (spoiled[0] == textured.still).all()
+    assert all((rgb[~inside] == textured.still[~inside]).all() for rgb in spoiled)
+
+
+def test_without_a_subject_nothing_can_drift(textured: Base, disc: NDArray[np.uint8]) -> None:
+    """Defects of the subject leave a clip without one as it is."""
+    nobody = Base(textured.frames, [0 * disc] * 24, 24.0, textured.still, textured.other)
+    for inject in (identity, melt):
+        spoiled = inject(nobody, 0.8, luck())
+        assert all((rgb == nobody.still).all() for rgb in spoiled)
