@@ -7,7 +7,7 @@ updates the take's row; `verify` folds all events again and compares. Nothing is
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from lab.backends import Job
 from lab.errors import RunFolderError
+from lab.files import written_whole
 from lab.takes import Take
 
 SCHEMA_VERSION = 1
@@ -131,14 +132,15 @@ class Ledger:
     @classmethod
     def write(cls, path: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Self:
         """Open for writing; made if it does not exist."""
-        fresh = not path.exists()
         with _translated(path):
+            if not path.exists():
+                # Under its own name only when complete: somebody may be waiting to read it.
+                with written_whole(path) as part, closing(sqlite3.connect(part)) as begun:
+                    begun.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = 1; COMMIT;")
             connection = sqlite3.connect(path, timeout=30)
             connection.execute("PRAGMA journal_mode = WAL")
             # Money is at stake: an event is on the disk before the request it announces is sent.
             connection.execute("PRAGMA synchronous = FULL")
-            if fresh:
-                connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = 1; COMMIT;")
             _check_version(connection, path)
         return cls(connection, path, now)
 
