@@ -17,7 +17,7 @@ lab: $(BIN)/.installed  ## open JupyterLab on notebooks/
 	$(BIN)/jupyter lab --notebook-dir=. notebooks/01_quickstart.ipynb
 
 test: $(BIN)/.installed  ## every test, the notebooks included
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 	$(BIN)/python -m pytest --nbval notebooks
 
 check: $(BIN)/.installed  ## lint, types, architecture
