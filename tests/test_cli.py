@@ -282,7 +282,7 @@ def test_score_for_people_has_a_unit_a_line(lab: Lab, clip: Path) -> None:
     assert out.startswith(f"{clip} (252x200, 24 frames")
     for name in HEADLINES:
         (line,) = [line for line in out.splitlines() if line.split()[:1] == [name]]
-        assert line.endswith(SPECS[name].unit)
+        assert SPECS[name].unit in line
 
 
 def test_one_bad_clip_of_several_is_named(clip: Path, tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ class ClipScores:
                 for name, values in self.series.items()
             },
             "boxes": {
-                name: {str(index): box for index, box in boxes.items()}
+                name: {str(index): list(box) for index, box in boxes.items()}
                 for name, boxes in self.boxes.items()
             },
             "times_s": [round(time_s, 6) for time_s in self.times_s],

@@ -51,7 +51,7 @@ def test_a_vague_prompt_with_flaws_is_worse(take_of: TakeOf, tmp_path: Path) -> 
 
 
 def _with(take_of: TakeOf, flaws: float) -> Take:
-    return take_of("make it move", options=(("flaws", flaws),))
+    return take_of("make it move", duration_s=0.75, options=(("flaws", flaws),))
 
 
 def test_flaws_follow_the_craft(take_of: TakeOf) -> None:

@@ -27,7 +27,7 @@ def sweep_file(tmp_path: Path) -> Path:
             {
                 "stills": [str(STILLS / "coffee.jpg")],
                 "prompts": prompts,
-                "settings": {"duration_s": 2, "seed": 1},
+                "settings": {"duration_s": 1, "seed": 1},
             }
         )
     )
