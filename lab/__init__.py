@@ -9,6 +9,7 @@ The house, top floor first. A room may import the floors below it, never beside 
     6  runs                         the ledger, the runner, measuring
     5  sweeps                       factors -> trials -> takes; the plan with its price
     4  backends, metrics            who makes clips; what scores them
+       emulator                     a paid service on loopback
     3  render                       the deterministic artist
     2  clips > takes > shots > stills, prompts > findings      the nouns
     1  vision > media               pixels: the only room that opens image or video bytes is media
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from lab.prompts import Prompt as Prompt
     from lab.prompts import lint as lint
     from lab.report import write_report as write_report
+    from lab.runs import create as create
+    from lab.runs import plan as plan
+    from lab.runs import reconcile as reconcile
     from lab.runs import run as run
     from lab.runs import score as score
     from lab.runs import shoot as shoot
@@ -39,7 +43,6 @@ if TYPE_CHECKING:
     from lab.stills import Still as Still
     from lab.stills import preflight as preflight
     from lab.sweeps import Sweep as Sweep
-    from lab.sweeps import plan as plan
 
 _ROOM_OF = {
     "Prompt": "lab.prompts",
@@ -49,13 +52,15 @@ _ROOM_OF = {
     "Still": "lab.stills",
     "Sweep": "lab.sweeps",
     "contact_sheet": "lab.media",
+    "create": "lab.runs",
     "explain": "lab.metrics",
     "lint": "lab.prompts",
     "load_card": "lab.calibration",
     "load": "lab.analysis",
     "open_backend": "lab.backends",
-    "plan": "lab.sweeps",
+    "plan": "lab.runs",
     "preflight": "lab.stills",
+    "reconcile": "lab.runs",
     "run": "lab.runs",
     "score": "lab.runs",
     "shoot": "lab.runs",

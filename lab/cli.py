@@ -33,6 +33,14 @@ BackendName = Annotated[str | None, typer.Option(help="Use this backend instead 
 Budget = Annotated[
     float | None, typer.Option(metavar="USD", min=0, help="Refuse a plan that may cost more.")
 ]
+Cap = Annotated[
+    float | None,
+    typer.Option(metavar="USD", min=0, help="Make as many whole blocks as fit, then stop."),
+]
+Reuse = Annotated[
+    bool, typer.Option(help="Take over identical takes that an older run of yours bought.")
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Spend what the plan says without asking.")]
 
 
 @app.command()
@@ -43,7 +51,7 @@ def demo(
     sample = Path(__file__).resolve().parents[1] / "data" / "sweeps" / "coffee.yaml"
     if not sample.is_file():
         raise InputError("the sample sweep comes with the source checkout; run `lab demo` there")
-    _run(sample, out, None, None, as_json=False)
+    _run(sample, out)
     from lab.report import write_report
 
     _say(f"report: {write_report(out)}")
@@ -105,13 +113,22 @@ def lint(
 
 @app.command()
 def plan(
-    sweep: SweepFile, backend: BackendName = None, budget: Budget = None, as_json: Json = False
+    sweep: SweepFile,
+    out: Annotated[
+        Path | None, typer.Option(help="A run folder; what it has is not priced again.")
+    ] = None,
+    backend: BackendName = None,
+    budget: Budget = None,
+    cap: Cap = None,
+    reuse: Reuse = True,
+    as_json: Json = False,
 ) -> None:
     """Say how many takes, what they cost, how long, how much disk; before anything runs."""
+    from lab.runs import plan as price
     from lab.sweeps import Sweep
-    from lab.sweeps import plan as price
 
-    priced = price(Sweep.load(sweep, backend=backend, budget_usd=budget))
+    design = Sweep.load(sweep, backend=backend, budget_usd=budget, cap_usd=cap)
+    priced = price(design, out, reuse=reuse)
     if as_json:
         _json(priced.to_json())
     else:
@@ -125,28 +142,40 @@ def run(
     out: Annotated[Path, typer.Option(help="The run folder, made if need be.")],
     backend: BackendName = None,
     budget: Budget = None,
+    cap: Cap = None,
+    yes: Yes = False,
+    reuse: Reuse = True,
     as_json: Json = False,
 ) -> None:
     """Make and score every take of a sweep. Run the same again to go on."""
-    _run(sweep, out, backend, budget, as_json=as_json)
+    _run(sweep, out, backend, budget, cap, yes=yes, reuse=reuse, as_json=as_json)
 
 
 def _run(
-    sweep: Path, out: Path, backend: str | None, budget: float | None, *, as_json: bool
+    sweep: Path,
+    out: Path,
+    backend: str | None = None,
+    budget: float | None = None,
+    cap: float | None = None,
+    *,
+    yes: bool = False,
+    reuse: bool = True,
+    as_json: bool = False,
 ) -> None:
     from lab.analysis import load
+    from lab.runs import plan as price
     from lab.runs import run as make
     from lab.sweeps import Sweep
-    from lab.sweeps import plan as price
 
-    design = Sweep.load(sweep, backend=backend, budget_usd=budget)
-    priced = price(design)
+    design = Sweep.load(sweep, backend=backend, budget_usd=budget, cap_usd=cap)
+    priced = price(design, out, reuse=reuse)
     if as_json:
         _json({"plan": priced.to_json()})
     else:
         _say(f"{priced}\n")
+    confirmed = yes or (priced.asks and not as_json and _agreed(priced))
     with _interruptible():
-        outcome = make(design, out, quiet=as_json)
+        outcome = make(design, out, confirmed=confirmed, reuse=reuse, quiet=as_json)
     results = load(out)
     results.save()
     if as_json:
@@ -157,15 +186,89 @@ def _run(
                 "run": str(outcome.folder),
                 "takes": outcome.takes,
                 "scored": outcome.scored,
-                "spent_usd": outcome.spent_usd,
+                **outcome.money.to_json(),
+                "reused": outcome.reused,
+                "stopped": outcome.stopped,
                 "problems": list(outcome.problems),
             }
         )
     else:
         _table(results)
         _say(str(outcome))
-    if outcome.problems:
+    if not outcome.complete:
         raise typer.Exit(1)
+
+
+def _agreed(priced: Any) -> bool:
+    """Ask the person at the terminal; without one, say no."""
+    from lab.units import usd_text
+
+    price = usd_text(priced.low_usd, priced.high_usd)
+    return sys.stdin.isatty() and typer.confirm(f"Spend {price} on {priced.sweep.backend}?")
+
+
+@app.command()
+def reconcile(
+    folder: RunDir,
+    bought: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TAKE=JOB", help="You found this take at the service under this id."),
+    ] = None,
+    not_bought: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TAKE", help="You looked, and the service never got this take."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List takes of which it is unknown whether they were bought, and settle them by asking."""
+    from lab.runs import reconcile as settle
+
+    pairs = [said.partition("=") for said in bought or ()]
+    for take_id, _, job_id in pairs:
+        if not (take_id and job_id):
+            raise InputError(f"--bought {take_id!r}: write it as TAKE=JOB, with the service's id")
+    found = settle(
+        folder,
+        bought={take_id: job_id for take_id, _, job_id in pairs},
+        not_bought=not_bought or (),
+    )
+    for settled in found:
+        if as_json:
+            _json(settled.to_json())
+        else:
+            _out(str(settled))
+    if not found and not as_json:
+        _out(f"{folder}: no take is uncertain")
+    if any(settled.state == "uncertain" for settled in found):
+        raise typer.Exit(1)
+
+
+@app.command()
+def create(
+    prompt: Annotated[str, typer.Argument(metavar="PROMPT", show_default=False)],
+    out: Annotated[Path, typer.Option(help="The folder that keeps what was bought.")] = Path(
+        "runs/stills"
+    ),
+    backend: Annotated[str, typer.Option(help="Who makes it.")] = "kling",
+    ratio: Annotated[str, typer.Option(help="Its ratio, such as 9:16.")] = "16:9",
+    resolution: Annotated[str, typer.Option(help="The tier it is meant for.")] = "720p",
+    budget: Budget = None,
+    yes: Yes = False,
+) -> None:
+    """Make a still from text, to be animated next. The same call costs nothing again."""
+    from lab.runs import create as make
+
+    with _interruptible():
+        still = make(
+            prompt,
+            out=out,
+            backend=backend,
+            budget_usd=budget,
+            confirmed=yes,
+            aspect_ratio=ratio,
+            resolution=resolution,
+        )
+    _out(str(still.path))
 
 
 @app.command()
@@ -177,7 +280,7 @@ def status(folder: RunDir, as_json: Json = False) -> None:
     place.check()
     with Ledger.read(place.ledger) as ledger:
         states = [state.value for state in ledger.states().values()]
-        spent = ledger.spent_usd()
+        money = ledger.money()
     counts = {state: states.count(state) for state in dict.fromkeys(states)}
     measured = len(list(place.measures.glob("*.json")))
     if as_json:
@@ -187,12 +290,14 @@ def status(folder: RunDir, as_json: Json = False) -> None:
                 "takes": len(states),
                 "states": counts,
                 "measured": measured,
-                "spent_usd": spent,
+                **money.to_json(),
             }
         )
         return
     listed = ", ".join(f"{count} {state}" for state, count in counts.items())
-    _out(f"{folder}: {len(states)} takes: {listed}; {measured} measured; spent {spent:.2f} USD")
+    _out(f"{folder}: {len(states)} takes: {listed}; {measured} measured; {money}")
+    if "uncertain" in counts or "submitting" in counts:
+        _out(f"it is unknown whether some were bought; `lab reconcile {folder}` asks")
 
 
 @app.command()

@@ -9,7 +9,10 @@
     │   ├── BackendError        a backend that does not exist or cannot do this shot
     │   └── RunFolderError      a folder that is no run, cannot be written, or holds another sweep
     ├── BusyError               wait: somebody else holds the run folder
+    │   └── NoSlot              wait: the account has no free slot; nothing was bought
     ├── MoneyError              decide about money: a plan over budget
+    │   └── AccountError        the account must be put right: key, balance, permission; ends a run
+    ├── ServiceError            the service cannot be reached or understood; go on later
     ├── Refusal                 a result: the backend will not make this take; never retried
     ├── SubmitUncertain         unknown whether the take was bought; look it up first
     ├── FetchError              the clip exists but could not be brought here; ask for it again
@@ -68,6 +71,18 @@ class BusyError(LabError):
 
 class MoneyError(LabError):
     """A person has to decide about money."""
+
+
+class NoSlot(BusyError):  # noqa: N818 - a state of the account, not a fault
+    """The account has no free slot, or was asked too fast; surely nothing was bought."""
+
+
+class AccountError(MoneyError):
+    """The service will sell nothing to this account until a person puts it right."""
+
+
+class ServiceError(LabError):
+    """The service cannot be reached, or answers what cannot be understood. Nothing is lost."""
 
 
 class Refusal(LabError):  # noqa: N818 - a refusal is a result of the experiment, not a fault

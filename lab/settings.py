@@ -4,7 +4,7 @@ import os
 from functools import cache
 from pathlib import Path
 
-from platformdirs import user_cache_path
+from platformdirs import user_cache_path, user_data_path
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -18,6 +18,8 @@ class Settings(BaseSettings):
 
     cache_dir: Path = Field(default_factory=lambda: user_cache_path("i2v-lab"))
     """Where weights are kept between runs."""
+    data_dir: Path = Field(default_factory=lambda: user_data_path("i2v-lab"))
+    """Where the index of bought takes is kept."""
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=1024)
     """Processes that render and score."""
     fetch_weights: bool = True

@@ -1,9 +1,9 @@
 """What we intend: one still, one prompt, and the settings of the clip to be made."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, Self
 
 from lab.errors import InputError
 from lab.prompts import Prompt
@@ -21,8 +21,8 @@ class ShotSettings:
     """The settings every backend understands in its own way.
 
     duration_s in seconds; aspect_ratio and resolution by name (16:9, 720p); fps in frames per
-    second; seed None when the backend may choose. options holds what only one backend knows, as
-    sorted pairs, so that equal settings are equal.
+    second; seed None when the backend may choose; sound: the clip has a sound track. options holds
+    what only one backend knows, as sorted pairs, so that equal settings are equal.
     """
 
     duration_s: float = 5.0
@@ -30,6 +30,7 @@ class ShotSettings:
     resolution: str = "720p"
     fps: float = 24.0
     seed: int | None = None
+    sound: bool = False
     options: tuple[tuple[str, Option], ...] = field(default=())
 
     def __post_init__(self) -> None:
@@ -75,37 +76,75 @@ class ShotSettings:
 
 @dataclass(frozen=True)
 class Shot:
-    """A still, a prompt, settings: what one clip should be."""
+    """A still, a prompt, settings: what one clip should be.
 
-    still: Still
+    still: None where the clip is to be made from text alone. end_still: what its last frame should
+    be. elements: (name, the backend's id) of each recurring figure that the prompt cites as @name.
+    makes: "still" where a picture is to be made from text, to animate later.
+    """
+
+    still: Still | None
     prompt: Prompt
     settings: ShotSettings = ShotSettings()
+    end_still: Still | None = None
+    elements: tuple[tuple[str, str], ...] = ()
+    makes: Literal["clip", "still"] = "clip"
 
     def content(self) -> dict[str, Any]:
         """What makes two shots the same: the still's pixels, the prompt's words, the settings.
 
-        File paths and prompt names are left out: renaming a file buys nothing again.
+        File paths and prompt names are left out: renaming a file buys nothing again. What came
+        later than the first ledgers counts only where it is used, so that their ids stand.
         """
-        return {
-            "still": self.still.sha256,
+        settings = self.settings.to_json()
+        if not self.settings.sound:
+            del settings["sound"]
+        content: dict[str, Any] = {
+            "still": None if self.still is None else self.still.sha256,
             "prompt": self.prompt.text,
             "terms": list(self.prompt.terms),
-            "settings": self.settings.to_json(),
+            "settings": settings,
         }
+        if self.prompt.multi_shot:
+            content["multi_shot"] = [
+                [part.text, part.duration_s] for part in self.prompt.multi_shot
+            ]
+        if self.end_still is not None:
+            content["end_still"] = self.end_still.sha256
+        if self.elements:
+            content["elements"] = [list(pair) for pair in self.elements]
+        if self.makes != "clip":
+            content["makes"] = self.makes
+        return content
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, enough for `from_json` in another process."""
         return {
-            "still": self.still.to_json(),
+            "still": None if self.still is None else self.still.to_json(),
             "prompt": self.prompt.to_json(),
             "settings": self.settings.to_json(),
+            "end_still": None if self.end_still is None else self.end_still.to_json(),
+            "elements": dict(self.elements),
+            "makes": self.makes,
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Inverse of `to_json`."""
+        still, end_still = data["still"], data.get("end_still")
         return cls(
-            Still.from_json(data["still"]),
+            None if still is None else Still.from_json(still),
             Prompt.from_json(data["prompt"]),
             ShotSettings.from_json(data["settings"]),
+            None if end_still is None else Still.from_json(end_still),
+            tuple(data.get("elements", {}).items()),
+            data.get("makes", "clip"),
+        )
+
+    def relocated(self, place: Callable[[Still], Still]) -> "Shot":
+        """The same shot, its stills lying where `place` says."""
+        return replace(
+            self,
+            still=None if self.still is None else place(self.still),
+            end_still=None if self.end_still is None else place(self.end_still),
         )

@@ -1,12 +1,13 @@
 """One attempt at a shot: the thing that costs money."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
 
 from lab.files import content_id
 from lab.shots import Shot
+from lab.stills import Still
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,10 @@ class Take:
         """
         seed = self.shot.settings.seed
         return self.id if seed is None else f"{seed}/{self.repeat}"
+
+    def relocated(self, place: Callable[[Still], Still]) -> "Take":
+        """The same take, its stills lying where `place` says."""
+        return replace(self, shot=self.shot.relocated(place))
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, enough for `from_json` in another process."""

@@ -98,6 +98,13 @@ def scene_of() -> Callable[..., Scene]:
     return build
 
 
+@pytest.fixture(autouse=True)
+def own_data_dir(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test knows what another one bought, nor what the user of this machine did."""
+    monkeypatch.setenv("I2VLAB_DATA_DIR", str(tmp_path_factory.mktemp("data")))
+    settings.cache_clear()
+
+
 @pytest.fixture
 def fresh_settings() -> Iterator[None]:
     """Nothing remembered of the environment or the weights, before and after."""

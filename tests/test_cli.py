@@ -26,6 +26,7 @@ from lab.sweeps import Sweep
 
 Answer = tuple[int, str, str]
 Lab = Callable[..., Answer]
+_NO_MONEY = dict.fromkeys(("spent_usd", "expected_low_usd", "expected_high_usd", "open_usd"), 0.0)
 SWEEP = """
 name: tiny
 question: which?
@@ -110,7 +111,9 @@ def test_running_prints_json_lines_and_nothing_else(ran: tuple[Path, Answer]) ->
         "run": str(folder),
         "takes": 2,
         "scored": 2,
-        "spent_usd": 0.0,
+        **_NO_MONEY,
+        "reused": 0,
+        "stopped": "",
         "problems": [],
     }
     assert {path.name for path in folder.glob("*.parquet")} == {
@@ -150,11 +153,11 @@ def test_status_counts_takes(lab: Lab, ran: tuple[Path, Answer]) -> None:
         "takes": 2,
         "states": {"fetched": 2},
         "measured": 2,
-        "spent_usd": 0.0,
+        **_NO_MONEY,
     }
     code, out, _ = lab("status", ran[0])
     assert code == 0
-    assert "2 takes: 2 fetched; 2 measured; spent 0.00 USD" in out
+    assert "2 takes: 2 fetched; 2 measured; spent 0 USD" in out
 
 
 def test_compare_prints_medians_by_level(lab: Lab, ran: tuple[Path, Answer]) -> None:

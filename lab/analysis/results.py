@@ -198,7 +198,7 @@ def _distinct(varied: tuple[str, ...]) -> tuple[str, ...]:
 def _take(
     place: RunFolder, row: TakeRow, measure: Mapping[str, Any] | None, factors: list[str]
 ) -> dict[str, Any]:
-    clip = row.clip or {}
+    clip, still = row.clip or {}, row.take.shot.still
     ignored = [f"{what}: {why}" for what, why in clip.get("not_honoured", [])]
     notes = [*clip.get("notes", []), *((measure or {}).get("notes", []))]
     return {
@@ -209,14 +209,17 @@ def _take(
         "state": row.state.value,
         "message": row.message,
         "cost_usd": row.cost_usd,
-        "simulated": any(note.startswith("simulated") for note in notes),
+        "low_usd": row.low_usd,
+        "high_usd": row.high_usd,
+        "simulated": bool((measure or {}).get("simulated"))
+        or any(note.startswith("simulated") for note in notes),
         "requested": "; ".join(row.take.shot.prompt.terms),
         "honoured": "; ".join(clip.get("honoured", [])),
         "not_honoured": "; ".join(ignored),
         "notes": "; ".join(notes),
         "prompt_text": row.take.shot.prompt.text,
-        "still_path": str(row.take.shot.still.path),
-        "still_sha256": row.take.shot.still.sha256,
+        "still_path": "" if still is None else str(still.path),
+        "still_sha256": "" if still is None else still.sha256,
         "clip": str(place.clip(row.take_id).relative_to(place.path)) if clip else "",
         "clip_sha256": clip.get("sha256", ""),
         "clip_bytes": clip.get("bytes"),

@@ -17,13 +17,14 @@ from lab.takes import Take
 
 @dataclass(frozen=True)
 class Option:
-    """A setting that only this backend knows: its default, its range and what it does."""
+    """A setting that only this backend knows: its default, its range or choices, what it does."""
 
     name: str
     default: OptionValue
     says: str
     low: float | None = None
     high: float | None = None
+    choices: tuple[OptionValue, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,12 @@ class Capabilities:
     """What a backend can do, as data.
 
     duration_s: shortest and longest; duration_step_s: None when any length between is possible.
-    lookup: a take can be found again by our own id. simulated: no model is involved.
+    text_to_video: it needs no still. creates_stills: it makes one from text. lookup: a take can be
+    found again by our own key. simulated: no model is involved.
     renders_locally: `fetch` computes on this machine, so it is spread over processes.
     concurrency: jobs that may be in flight at once. poll_every_s: pause between two polls.
+    slot_wait_s: how long a run waits for a free slot, and job_wait_s for one job, before it leaves
+    the rest to the next run.
     """
 
     duration_s: tuple[float, float]
@@ -46,12 +50,16 @@ class Capabilities:
     elements: bool = False
     multi_shot: bool = False
     sound: bool = False
+    text_to_video: bool = False
+    creates_stills: bool = False
     lookup: bool = False
     cancel: bool = False
     simulated: bool = False
     renders_locally: bool = False
     concurrency: int = 1
     poll_every_s: float = 10.0
+    slot_wait_s: float = 3600.0
+    job_wait_s: float = 3 * 3600.0
     options: tuple[Option, ...] = ()
 
 
@@ -73,12 +81,16 @@ class Unsupported:
 
 @dataclass(frozen=True)
 class Quote:
-    """What one take is expected to cost: USD between low and high, seconds of work, bytes."""
+    """What one take is expected to cost: USD between low and high, seconds of work, bytes.
+
+    basis: where the price comes from and of what date, in words; "" where there is none.
+    """
 
     low_usd: float
     high_usd: float
     seconds: float
     bytes: int
+    basis: str = ""
 
 
 @dataclass(frozen=True)
@@ -143,31 +155,50 @@ class Backend(Protocol):
 
     Methods block; waiting is overlapped by calling them from threads or processes. None of them
     changes anything but the remote side and the file that `fetch` is told to write.
+
+    origin: whose takes these are: a service's address, or the backend's name. Takes of two origins
+    never mix in one run folder, nor is one used in place of the other.
     """
 
     name: str
     capabilities: Capabilities
+    origin: str
 
     def __init__(self) -> None: ...
 
     def quote(self, shot: Shot) -> Quote:
         """The price of one take of a shot, before anything is bought."""
 
-    def ignored(self, shot: Shot) -> tuple[Unsupported, ...]:
-        """What the shot's prompt asks for that this backend will not play."""
+    def limits(self, shot: Shot) -> tuple[Unsupported, ...]:
+        """What this shot asks for that this backend cannot or will not do, though its capabilities
+        as a whole would allow it."""
 
-    def submit(self, take: Take) -> Job:
+    def prepare(self) -> None:
+        """Make sure that takes could be bought now: keys are there. Raises AccountError."""
+
+    def submit(self, take: Take, key: str) -> Job:
         """Start a take; this is what costs money. Never called twice for a take by itself.
 
-        Raises Refusal when the backend will not make it, SubmitUncertain when it is unknown
-        whether the request arrived, BackendError when the request surely did not count.
+        key: our own name for it, unique to take and run folder, and written down beforehand.
+        Raises Refusal when the backend will not make it and BackendError when it cannot; NoSlot,
+        AccountError or ServiceError when surely nothing was bought; SubmitUncertain when it is
+        unknown whether the request arrived.
         """
 
-    def lookup(self, take: Take) -> Lookup:
-        """The job of a take submitted earlier, by our id; "unknown" when that cannot be said."""
+    def lookup(self, take: Take, key: str) -> Lookup:
+        """The job of a take submitted earlier, by our key; "unknown" when that cannot be said."""
+
+    def adopt(self, take: Take, job_id: str) -> Job:
+        """The job of a take whose id at the service a person has found."""
 
     def poll(self, jobs: Sequence[Job]) -> Mapping[str, JobStatus]:
-        """States by job id, asked for in one batch; a job may be missing from the answer."""
+        """States by job id, asked for in batches; a job may be missing from the answer.
+
+        Raises ServiceError or AccountError when nobody answers.
+        """
+
+    def pause(self, seconds: float) -> None:
+        """Return after that long, or sooner when there is news of a job or `close` is called."""
 
     def fetch(self, job: Job, path: Path) -> Fetched:
         """Bring a done job's clip to `path`, whole or not at all. May be repeated at no cost.
@@ -176,7 +207,7 @@ class Backend(Protocol):
         """
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Let go of connections; calls under way end soon."""
 
 
 def unsupported(backend: Backend, shot: Shot) -> tuple[Unsupported, ...]:
@@ -210,12 +241,28 @@ def unsupported(backend: Backend, shot: Shot) -> tuple[Unsupported, ...]:
                 name, chosen, f"no setting of that name; its own are {', '.join(known) or 'none'}"
             )
             continue
+        if known[name].choices and chosen not in known[name].choices:
+            refuse(name, chosen, ", ".join(map(str, known[name].choices)))
         least, most = known[name].low, known[name].high
         if least is not None and most is not None and not _within(chosen, least, most):
             refuse(name, chosen, f"{least:g} to {most:g}")
     if wants.seed is not None and not can.seed:
         found.append(Unsupported("seed", str(wants.seed), "this backend takes no seed"))
-    return (*found, *backend.ignored(shot))
+    segments = shot.prompt.multi_shot
+    for setting, asked, possible, offered in (
+        ("still", shot.still is None and shot.makes == "clip", can.text_to_video, "a picture"),
+        ("end_still", shot.end_still is not None, can.end_frame, "no last frame"),
+        ("elements", bool(shot.elements), can.elements, "no elements"),
+        ("multi_shot", bool(segments), can.multi_shot, "clips without cuts"),
+        ("sound", wants.sound, can.sound, "no sound"),
+        ("makes", shot.makes == "still", can.creates_stills, "clips"),
+    ):
+        if asked and not possible:
+            refuse(setting, "none" if setting == "still" else "asked for", offered)
+    total = sum(segment.duration_s for segment in segments)
+    if segments and abs(total - wants.duration_s) > 1e-6:
+        refuse("multi_shot", f"{total:g} s in all", f"duration_s, {wants.duration_s:g} s")
+    return (*found, *backend.limits(shot))
 
 
 def _within(value: OptionValue, low: float, high: float) -> bool:

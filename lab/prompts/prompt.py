@@ -1,7 +1,7 @@
 """One motion prompt: its text and the terms it is made of."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from lab.errors import PromptError
@@ -11,15 +11,25 @@ MAX_CHARS = 3000
 
 
 @dataclass(frozen=True)
+class Segment:
+    """One part of a clip with cuts in it: what happens, and for how many seconds."""
+
+    text: str
+    duration_s: float
+
+
+@dataclass(frozen=True)
 class Prompt:
     """Text that describes the motion, and the vocabulary's terms in it, in order.
 
-    label is what tables call it: the given name, or the text shortened.
+    multi_shot: the parts of a clip that is to have cuts; () for the usual one without. label is
+    what tables call the prompt: the given name, or the text shortened.
     """
 
     text: str
     terms: tuple[str, ...]
     name: str = ""
+    multi_shot: tuple[Segment, ...] = ()
 
     @classmethod
     def written(cls, text: str, name: str = "") -> Self:
@@ -32,6 +42,13 @@ class Prompt:
         if len(text) > MAX_CHARS:
             raise PromptError(f"the prompt has {len(text)} characters; at most {MAX_CHARS}")
         return cls(text, tuple(term.name for term in recognise(text)), name)
+
+    @classmethod
+    def cut(cls, segments: Iterable[Segment], name: str = "") -> Self:
+        """A prompt for a clip with cuts, one segment after the other. Raises as `written`."""
+        parts = tuple(Segment(cls.written(each.text).text, each.duration_s) for each in segments)
+        listed = "; ".join(f"{part.duration_s:g} s: {part.text}" for part in parts)
+        return replace(cls.written(listed, name), multi_shot=parts)
 
     @classmethod
     def of(
@@ -70,12 +87,14 @@ class Prompt:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, enough for `from_json` in another process."""
-        return {"text": self.text, "terms": list(self.terms), "name": self.name}
+        plain = {"text": self.text, "terms": list(self.terms), "name": self.name}
+        return {**plain, "multi_shot": [asdict(segment) for segment in self.multi_shot]}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Inverse of `to_json`."""
-        return cls(data["text"], tuple(data["terms"]), data["name"])
+        parts = tuple(Segment(**part) for part in data.get("multi_shot", ()))
+        return cls(data["text"], tuple(data["terms"]), data["name"], parts)
 
 
 def _terms(names: str | Iterable[str], kind: Kind) -> tuple[Term, ...]:

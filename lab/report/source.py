@@ -31,7 +31,7 @@ class Source:
         ]
 
     def still_uri(self, take: dict[str, Any]) -> str:
-        """The still, small, as a data: address."""
+        """The still, small, as a data: address; "" for a clip made from text alone."""
         return self._still_uris[take["still_path"]]
 
     @cached_property
@@ -40,7 +40,8 @@ class Source:
         return {
             path: data_uri(poster_jpeg(open_image(folder / path).rgb, PROXY_SIDE_PX), ".jpg")
             for path in dict.fromkeys(self.results.takes["still_path"])
-        }
+            if path
+        } | {"": ""}
 
     def clip_path(self, take: dict[str, Any]) -> Path:
         """Where the take's clip lies."""

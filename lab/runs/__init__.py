@@ -1,16 +1,23 @@
 """Running a sweep: the ledger, the runner that never buys twice, and the measuring of clips."""
 
 from lab.runs.folder import RunFolder
-from lab.runs.ledger import Ledger, TakeRow, TakeState
-from lab.runs.runner import RunOutcome, run, shoot
+from lab.runs.ledger import Ledger, Money, TakeRow, TakeState
+from lab.runs.reconcile import Settled, reconcile
+from lab.runs.run import RunOutcome, plan, run
 from lab.runs.scoring import score
+from lab.runs.shoot import create, shoot
 
 __all__ = [
     "Ledger",
+    "Money",
     "RunFolder",
     "RunOutcome",
+    "Settled",
     "TakeRow",
     "TakeState",
+    "create",
+    "plan",
+    "reconcile",
     "run",
     "score",
     "shoot",

@@ -30,7 +30,8 @@ def next_steps(rows: Iterable[TakeRow], *, concurrency: int) -> tuple[Step, ...]
     """Everything that may be done now, in the order of the design.
 
     A take found `submitting` was interrupted between its intent and the answer: it is looked up,
-    never submitted again. At most `concurrency` takes are in flight at once. A clip that could not
+    never submitted again. rows need not be all takes: the planned ones may end after the first
+    `concurrency`. At most `concurrency` takes are in flight at once. A clip that could not
     be fetched three times is left for the next run.
     """
     rows = list(rows)

@@ -21,6 +21,7 @@ from lab.files import (
     written_whole,
 )
 from lab.stills import Still
+from lab.takes import Take
 from lab.units import bytes_text
 
 
@@ -67,6 +68,14 @@ class RunFolder:
     def clip(self, take_id: str) -> Path:
         """Where a take's clip lies once it is here."""
         return self.clips / f"{take_id}.mp4"
+
+    def picture(self, take_id: str) -> Path:
+        """Where a take's still lies, where a still was to be made."""
+        return self.clips / f"{take_id}.png"
+
+    def result(self, take: Take) -> Path:
+        """Where what the take makes lies once it is here."""
+        return self.picture(take.id) if take.shot.makes == "still" else self.clip(take.id)
 
     def measure(self, take_id: str) -> Path:
         """Where a take's scores lie once it is measured."""

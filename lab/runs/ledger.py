@@ -18,8 +18,9 @@ from lab.backends import Job
 from lab.errors import RunFolderError
 from lab.files import written_whole
 from lab.takes import Take
+from lab.units import usd_text
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE takes (
@@ -34,7 +35,9 @@ CREATE TABLE takes (
     message TEXT NOT NULL,
     cost_usd REAL,
     fetches INTEGER NOT NULL,
-    clip TEXT
+    clip TEXT,
+    low_usd REAL,
+    high_usd REAL
 );
 CREATE TABLE events (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -44,6 +47,11 @@ CREATE TABLE events (
     data TEXT NOT NULL
 );
 CREATE INDEX events_by_take ON events (take_id, seq);
+"""
+# Version 1 knew no estimates.
+_TO_VERSION_2 = """
+ALTER TABLE takes ADD COLUMN low_usd REAL;
+ALTER TABLE takes ADD COLUMN high_usd REAL;
 """
 
 
@@ -66,8 +74,13 @@ class TakeState(StrEnum):
 
     @property
     def settled(self) -> bool:
-        """True when running again would do nothing more for this take."""
+        """True when nothing more will be asked of the backend for this take by itself."""
         return self in (self.FETCHED, self.FAILED, self.REFUSED, self.UNCERTAIN)
+
+    @property
+    def bought(self) -> bool:
+        """True when this take costs money, or may: its result is here, to come, or unknown."""
+        return self not in (self.PLANNED, self.FAILED, self.REFUSED)
 
 
 _STATE_AFTER = {
@@ -80,6 +93,7 @@ _STATE_AFTER = {
     "ready": TakeState.READY,
     "fetch_failed": TakeState.READY,
     "fetched": TakeState.FETCHED,
+    "reused": TakeState.FETCHED,
 }
 
 
@@ -88,7 +102,8 @@ class TakeRow:
     """A take and what is known of it.
 
     take's still has a path relative to the run folder. message: the last reason given. clip: the
-    hash, size and requests honoured of a fetched clip. fetches: failed attempts to fetch.
+    hash, size and requests honoured of a fetched clip. fetches: failed attempts to fetch. low_usd,
+    high_usd: the estimate when it was last planned; cost_usd: what the backend says it cost.
     """
 
     take_id: str
@@ -103,6 +118,15 @@ class TakeRow:
     cost_usd: float | None = None
     fetches: int = 0
     clip: Mapping[str, Any] | None = None
+    low_usd: float | None = None
+    high_usd: float | None = None
+
+    @property
+    def committed_usd(self) -> float:
+        """What this take has cost, or the most it may turn out to have cost."""
+        if self.cost_usd is not None:
+            return self.cost_usd
+        return (self.high_usd or 0.0) if self.state.bought else 0.0
 
 
 def fold(row: TakeRow, kind: str, data: Mapping[str, Any]) -> TakeRow:
@@ -112,11 +136,42 @@ def fold(row: TakeRow, kind: str, data: Mapping[str, Any]) -> TakeRow:
         row = replace(row, job=Job.from_json(data["job"]))
     if kind == "fetch_failed":
         row = replace(row, fetches=row.fetches + 1)
-    if kind == "fetched":
+    if kind in ("fetched", "reused"):
         row = replace(row, clip=data["clip"])
     if data.get("cost_usd") is not None:
         row = replace(row, cost_usd=float(data["cost_usd"]))
+    if "high_usd" in data:
+        row = replace(row, low_usd=data["low_usd"], high_usd=data["high_usd"])
     return row
+
+
+@dataclass(frozen=True)
+class Money:
+    """The money side of a run in USD.
+
+    spent: as the backend's replies say. expected: low and high estimate of just those takes. open:
+    the most that takes may cost whose true cost is not known yet.
+    """
+
+    spent_usd: float
+    expected_usd: tuple[float, float]
+    open_usd: float
+
+    def __str__(self) -> str:
+        said = f"spent {usd_text(self.spent_usd)}"
+        if self.expected_usd[1]:
+            said += f" (estimated {usd_text(*self.expected_usd)})"
+        return said + (f", up to {usd_text(self.open_usd)} more under way" if self.open_usd else "")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        low, high = self.expected_usd
+        return {
+            "spent_usd": self.spent_usd,
+            "expected_low_usd": low,
+            "expected_high_usd": high,
+            "open_usd": self.open_usd,
+        }
 
 
 class Ledger:
@@ -136,12 +191,17 @@ class Ledger:
             if not path.exists():
                 # Under its own name only when complete: somebody may be waiting to read it.
                 with written_whole(path) as part, closing(sqlite3.connect(part)) as begun:
-                    begun.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = 1; COMMIT;")
+                    begun.executescript(
+                        f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+                    )
             connection = sqlite3.connect(path, timeout=30)
             connection.execute("PRAGMA journal_mode = WAL")
             # Money is at stake: an event is on the disk before the request it announces is sent.
             connection.execute("PRAGMA synchronous = FULL")
-            _check_version(connection, path)
+            if _checked_version(connection, path) == 1:
+                connection.executescript(
+                    f"BEGIN; {_TO_VERSION_2} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+                )
         return cls(connection, path, now)
 
     @classmethod
@@ -152,7 +212,7 @@ class Ledger:
         with _translated(path):
             address = f"{path.resolve().as_uri()}?mode=ro"
             connection = sqlite3.connect(address, uri=True, timeout=30)
-            _check_version(connection, path)
+            _checked_version(connection, path)
         return cls(connection, path, lambda: datetime.now(UTC))
 
     def __enter__(self) -> Self:
@@ -189,7 +249,7 @@ class Ledger:
         """Add planned takes, all or none; those already here are left as they are."""
         with self._transaction():
             self._connection.executemany(
-                "INSERT OR IGNORE INTO takes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO takes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [_columns(row) for row in rows],
             )
 
@@ -203,7 +263,7 @@ class Ledger:
             )
             self._connection.execute(
                 "UPDATE takes SET state = ?, job = ?, message = ?, cost_usd = ?, fetches = ?, "
-                "clip = ? WHERE take_id = ?",
+                "clip = ?, low_usd = ?, high_usd = ? WHERE take_id = ?",
                 (*_columns(row)[6:], take_id),
             )
         return row
@@ -226,10 +286,18 @@ class Ledger:
         found = self._connection.execute("SELECT take_id, state FROM takes ORDER BY position")
         return {take_id: TakeState(state) for take_id, state in found}
 
-    def spent_usd(self) -> float:
-        """What the takes have cost so far, as far as the backend has said."""
-        found = self._connection.execute("SELECT COALESCE(SUM(cost_usd), 0) FROM takes")
-        return float(found.fetchone()[0])
+    def money(self) -> "Money":
+        """What the run has cost, what it was expected to cost, and what is still open."""
+        rows = self.takes()
+        known = [row for row in rows if row.cost_usd is not None and row.high_usd is not None]
+        return Money(
+            spent_usd=sum((row.cost_usd or 0.0 for row in rows), 0.0),
+            expected_usd=(
+                sum((row.low_usd or 0.0 for row in known), 0.0),
+                sum((row.high_usd or 0.0 for row in known), 0.0),
+            ),
+            open_usd=sum((row.committed_usd for row in rows if row.cost_usd is None), 0.0),
+        )
 
     def events(self, take_id: str | None = None) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
         """(time, take id, kind, data) of every event, or of one take's, oldest first."""
@@ -271,13 +339,14 @@ def _translated(path: Path) -> Iterator[None]:
         raise RunFolderError(f"{path}: not a usable ledger ({error})") from error
 
 
-def _check_version(connection: sqlite3.Connection, path: Path) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version != SCHEMA_VERSION:
+def _checked_version(connection: sqlite3.Connection, path: Path) -> int:
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if not 1 <= version <= SCHEMA_VERSION:
         raise RunFolderError(
-            f"{path}: ledger version {version} and this i2v-lab reads {SCHEMA_VERSION}; "
-            "update i2v-lab"
+            f"{path}: ledger version {version} and this i2v-lab reads 1 to "
+            f"{SCHEMA_VERSION}; update i2v-lab"
         )
+    return version
 
 
 def _columns(row: TakeRow) -> tuple[Any, ...]:
@@ -294,13 +363,14 @@ def _columns(row: TakeRow) -> tuple[Any, ...]:
         row.cost_usd,
         row.fetches,
         None if row.clip is None else _json(row.clip),
+        row.low_usd,
+        row.high_usd,
     )
 
 
 def _row(columns: tuple[Any, ...]) -> TakeRow:
-    take_id, position, trial, repeat, factors, take, state, job, message, cost, fetches, clip = (
-        columns
-    )
+    take_id, position, trial, repeat, factors, take, state, job, message, *rest = columns
+    cost, fetches, clip, low, high = (*rest, None, None)[:5]
     return TakeRow(
         take_id=take_id,
         position=position,
@@ -314,6 +384,8 @@ def _row(columns: tuple[Any, ...]) -> TakeRow:
         cost_usd=cost,
         fetches=fetches,
         clip=None if clip is None else json.loads(clip),
+        low_usd=low,
+        high_usd=high,
     )
 
 

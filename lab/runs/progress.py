@@ -32,6 +32,10 @@ class Progress:
         if said:
             self._bar.set_postfix_str(said, refresh=False)
 
+    def say(self, said: str) -> None:
+        """Show what is going on meanwhile."""
+        self._bar.set_postfix_str(said)
+
     def __enter__(self) -> Self:
         return self
 

@@ -1,265 +1,145 @@
-"""Run a sweep: small effects around a pure decision, each written to the ledger before it counts.
+"""The effects of a run, each written to the ledger before it counts.
 
-Kill it anywhere and call it again: takes already bought are looked up, not bought; clips already
-here are not fetched; clips already measured are not measured.
+Only this thread decides and writes. What takes time (requests, renders, measurements) runs in
+threads or processes that take plain data and give plain data back.
 """
 
+import random
+import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Self
 
-from lab.backends import Backend, Job, open_backend
-from lab.backends.contract import JobState
+from lab.backends import Backend, Job, JobStatus, Quote, open_backend
+from lab.backends.contract import JobState, Lookup
 from lab.clips import Clip
 from lab.errors import (
-    BackendError,
+    AccountError,
+    InputError,
     Interrupted,
     LabError,
+    NoSlot,
     Refusal,
     RunFolderError,
-    StillError,
+    ServiceError,
     SubmitUncertain,
     WeightsError,
 )
-from lab.files import as_path, write_json
-from lab.prompts import Prompt
+from lab.files import write_json, written_whole
+from lab.runs.bought import Bought, Purchase, today
 from lab.runs.decide import Action, Step, next_steps
 from lab.runs.executors import WorkerPool
 from lab.runs.folder import RunFolder
 from lab.runs.ledger import Ledger, TakeRow, TakeState
 from lab.runs.progress import Progress
-from lab.runs.provenance import provenance
+from lab.runs.purse import Purse
 from lab.runs.scoring import kept_measure, measure_clip, worker_died
 from lab.settings import settings
 from lab.stills import Still
-from lab.sweeps import Sweep, plan
-from lab.takes import Take
-from lab.units import bytes_text
+from lab.units import bytes_text, seconds_text, usd_text
 from lab.vision import WEIGHTS, weight_path
 from lab.vision.weights import cached_path
 
-_DOWNLOADS = 8
+_THREADS = 8
+_HOLD_S = (1.0, 60.0)
 
 
-@dataclass(frozen=True)
-class RunOutcome:
-    """How a run ended. problems: one line for each take that has no scored clip, and why."""
-
-    folder: Path
-    takes: int
-    scored: int
-    spent_usd: float
-    problems: tuple[str, ...]
-
-    def __str__(self) -> str:
-        said = f"{self.scored} of {self.takes} takes have a scored clip in {self.folder}"
-        return "\n".join([said, *self.problems])
+def job_key(run_id: str, take_id: str) -> str:
+    """Our own name for a take at a service: the same for every attempt to send it, so that a
+    service which holds names unique cannot make it twice."""
+    return f"i2v-{run_id}-{take_id}"
 
 
 def fetch_clip(backend_name: str, job: dict[str, Any], path: str) -> dict[str, Any]:
-    """Worker: bring or render one clip; plain data in, plain data out."""
+    """Worker: render one clip; plain data in, plain data out."""
     backend = open_backend(backend_name)
     try:
-        fetched = backend.fetch(Job.from_json(job), Path(path))
+        return _fetched(backend, Job.from_json(job), Path(path))
     finally:
         backend.close()
-    clip = Clip.open(path)
-    return {"sha256": clip.sha256, "bytes": clip.facts.bytes, **fetched.to_json()}
 
 
-def run(
-    sweep: Sweep | str | Path,
-    out: str | Path,
-    *,
-    backend: str | None = None,
-    budget_usd: float | None = None,
-    executor: Executor | None = None,
-    quiet: bool = False,
-    grow: bool = False,
-) -> RunOutcome:
-    """Make and score every take of a sweep in a run folder; call it again to go on.
-
-    sweep: a `Sweep` or the path of a sweep file, whose backend and budget the two arguments
-    replace. executor: where clips are rendered and measured; a process pool when None. grow: add
-    the takes to whatever the folder holds, without asking that it be the same sweep.
-
-    Raises SweepError, BackendError, MoneyError or RunFolderError before anything is bought,
-    BusyError when another runner holds the folder, and Interrupted on Ctrl-C.
-    """
-    if not isinstance(sweep, Sweep):
-        sweep = Sweep.load(sweep, backend=backend, budget_usd=budget_usd)
-    else:
-        sweep = replace(
-            sweep,
-            backend=backend or sweep.backend,
-            budget_usd=sweep.budget_usd if budget_usd is None else budget_usd,
-        )
-    folder = RunFolder(out)
-    priced = plan(sweep, done=_settled(folder))
-    priced.check()
-    folder.make()
-    folder.check_space(priced.bytes)
-    with folder.held(), Ledger.write(folder.ledger) as ledger:
-        rows = _adopted(sweep, folder, ledger, grow=grow)
-        with _Runner(sweep, folder, ledger, executor=executor, quiet=quiet) as runner:
-            runner.run([row.take_id for row in rows])
-        return runner.outcome([row.take_id for row in rows])
+def _fetched(backend: Backend, job: Job, path: Path) -> dict[str, Any]:
+    fetched = backend.fetch(job, path).to_json()
+    made = Still.open(path) if path.suffix == ".png" else Clip.open(path)
+    return {"sha256": made.sha256, "bytes": path.stat().st_size, **fetched}
 
 
-def shoot(
-    still: str | Path | Still,
-    prompt: str | Prompt,
-    *,
-    out: str | Path = "runs/shots",
-    backend: str = "offline",
-    budget_usd: float | None = None,
-    quiet: bool = False,
-    **settings_: Any,
-) -> Clip:
-    """One take of one shot, through the same ledger as a sweep; the same call costs nothing again.
-
-    settings_: duration_s, aspect_ratio, resolution, fps, seed, and the backend's own. Raises as
-    `run`, and RunFolderError naming the reason when the take has no clip.
-    """
-    text = prompt.text if isinstance(prompt, Prompt) else Prompt.written(prompt).text
-    path = still.path if isinstance(still, Still) else as_path(still, StillError)
-    sweep = Sweep.of(
-        stills=[path.resolve()],
-        prompts=[text],
-        settings=settings_,
-        backend=backend,
-        budget_usd=budget_usd,
-        name="shots",
-    )
-    outcome = run(sweep, out, quiet=quiet, grow=True)
-    if outcome.problems:
-        raise RunFolderError(outcome.problems[0])
-    ((_, take),) = sweep.takes()
-    return Clip.open(RunFolder(out).clip(take.id))
-
-
-def _settled(folder: RunFolder) -> set[str]:
-    """Ids of takes that an earlier run brought to an end."""
-    if not folder.exists:
-        return set()
-    with Ledger.read(folder.ledger) as ledger:
-        return {take_id for take_id, state in ledger.states().items() if state.settled}
-
-
-def _adopted(sweep: Sweep, folder: RunFolder, ledger: Ledger, *, grow: bool) -> list[TakeRow]:
-    """Put the sweep's takes into the ledger; refuse where the folder holds another experiment."""
-    pairs = sweep.takes()
-    known = ledger.states()
-    wanted = {take.id for _, take in pairs}
-    missing = [take_id for take_id in known if take_id not in wanted]
-    if missing and not grow:
-        raise RunFolderError(
-            f"{folder.path}: holds another sweep ({_difference(ledger.fact('sweep'), sweep)}); "
-            "name another folder, or only add to the sweep"
-        )
-    kept = {
-        still.sha256: folder.keep(still)
-        for still in sweep.levels["still"]
-        if isinstance(still, Still)
-    }
-    rows = [
-        TakeRow(
-            take_id=take.id,
-            position=len(known) + place,
-            trial=trial.index,
-            repeat=take.repeat,
-            factors=trial.factors,
-            take=replace(take, shot=replace(take.shot, still=kept[take.shot.still.sha256])),
-        )
-        for place, (trial, take) in enumerate(pairs)
-    ]
-    ledger.add(rows)
-    ledger.set_fact("sweep", sweep.to_json())
-    ledger.set_fact("provenance", provenance())
-    return rows
-
-
-def _difference(old: Mapping[str, Any], new: Sweep) -> str:
-    """In words, what an existing run has that a changed sweep no longer asks for."""
-    now = new.to_json()
-    parts = [
-        f"{field} was {old[field]!r} and is {now[field]!r}"
-        for field in ("backend", "repeats", "zip")
-        if old[field] != now[field]
-    ]
-    for name in sorted({*old["levels"], *now["levels"]}):
-        gone = [
-            level["name"] or level.get("text", "") if isinstance(level, dict) else level
-            for level in old["levels"].get(name, [])
-            if level not in now["levels"].get(name, [])
-        ]
-        if gone:
-            parts.append(f"{name} {', '.join(repr(level) for level in gone)} is gone")
-    return "; ".join(parts) or "its levels were combined differently"
-
-
-class _Runner:
-    """The effects. Holds what only lives while a run does: connections, workers, progress."""
+class Runner:
+    """Makes takes until nothing more can be done for them. Use it in a `with` block, once."""
 
     def __init__(
         self,
-        sweep: Sweep,
+        backend: Backend,
         folder: RunFolder,
         ledger: Ledger,
         *,
+        cap_usd: float | None,
+        index: Bought | None,
         executor: Executor | None,
         quiet: bool,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._sweep = sweep
+        """index: where identical takes are looked for and bought ones noted; None for neither."""
+        self._backend = backend
+        self._can = backend.capabilities
         self._folder = folder
         self._ledger = ledger
+        self._cap_usd = cap_usd
+        self._index = index
         self._given = executor
         self._quiet = quiet
-        self._sleep = sleep
-        self._backend: Backend = open_backend(sweep.backend)
-        self._rows: dict[str, TakeRow] = {}
-        self._busy: dict[Future[dict[str, Any]], tuple[str, str]] = {}
-        self._measured: set[str] = set()
-        self._problems: dict[str, str] = {}
+        self._run_id = str(ledger.fact("run_id"))
+        self._open: dict[str, TakeRow] = {}
+        self._planned: dict[str, TakeRow] = {}
+        self._to_measure: deque[str] = deque()
+        self._ended: dict[str, tuple[TakeState, str]] = {}
+        self._left: dict[str, str] = {}
+        self._since: dict[str, float] = {}
+        self._busy: dict[Future[Any], tuple[str, str]] = {}
         self._full: RunFolderError | None = None
+        self._no_submits: LabError | None = None
+        self._no_polls: LabError | None = None
+        self._hold = _Hold()
+        self.reused = 0
         self._pool: WorkerPool | None = None
-        self._downloads: ThreadPoolExecutor | None = None
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="requests")
+        self._downloads = ThreadPoolExecutor(_THREADS, thread_name_prefix="downloads")
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._backend.close()
-        if self._downloads is not None:
-            self._downloads.shutdown(wait=kind is None, cancel_futures=True)
+        for threads in (self._threads, self._downloads):
+            threads.shutdown(wait=kind is None, cancel_futures=True)
         if self._pool is not None:
             self._pool.shutdown() if kind is None else self._pool.stop()
 
-    def run(self, take_ids: list[str]) -> None:
-        """Until nothing more can be done for any of these takes."""
-        self._rows = {
-            row.take_id: row for row in self._ledger.takes() if row.take_id in set(take_ids)
-        }
-        self._forget_lost_clips()
-        todo = [take_id for take_id in take_ids if not self._finished(take_id)]
-        if not todo:
+    def run(self, take_ids: list[str], quotes: Mapping[str, Quote]) -> None:
+        """Until nothing more can be done for any of these takes.
+
+        quotes: today's prices by take id, for those not bought yet.
+        """
+        self._sort_out(take_ids, quotes)
+        if len(self._ended) == len(take_ids):
             return
         try:
             with Progress(len(take_ids), "takes scored", quiet=self._quiet) as self._progress:
-                for _ in range(len(take_ids) - len(todo)):
+                for _ in range(len(self._ended)):
                     self._progress.advance()
+                self._reuse()
                 self._loop()
         except KeyboardInterrupt:
-            done = sum(self._finished(take_id) for take_id in take_ids)
             raise Interrupted(
-                f"interrupted with {done} of {len(take_ids)} takes done; "
+                f"interrupted with {len(self._ended)} of {len(take_ids)} takes done; "
                 "run the same again to go on"
             ) from None
         except BrokenProcessPool:
@@ -267,139 +147,269 @@ class _Runner:
         if self._full is not None:
             raise self._full
 
-    def outcome(self, take_ids: list[str]) -> RunOutcome:
-        """What came of it."""
-        problems = []
+    @property
+    def scored(self) -> int:
+        """How many takes have their result, and its scores if it is a clip."""
+        return sum(not why for _, why in self._ended.values())
+
+    @property
+    def turned_away(self) -> AccountError | None:
+        """Set when the account was refused before anything at all was sent."""
+        none_sent = not self._ended and not self._open
+        found = self._no_submits
+        return found if none_sent and isinstance(found, AccountError) else None
+
+    def problems(self, take_ids: list[str]) -> list[str]:
+        """One line for each take that was sent and has no scored clip."""
+        lines = []
         for take_id in take_ids:
-            row = self._rows[take_id]
-            if take_id not in self._measured:
-                why = self._problems.get(take_id) or row.message or "no reason given"
-                problems.append(f"take {take_id} ({row.state}): {why}")
-        return RunOutcome(
-            folder=self._folder.path,
-            takes=len(take_ids),
-            scored=len(take_ids) - len(problems),
-            spent_usd=self._ledger.spent_usd(),
-            problems=tuple(problems),
-        )
+            state, why = self._ended.get(take_id, (None, ""))
+            if take_id in self._open:
+                row = self._open[take_id]
+                state, why = row.state, self._left.get(take_id) or row.message or "not finished"
+            if state is not None and why:
+                lines.append(f"take {take_id} ({state}): {why}")
+        return lines
+
+    @property
+    def stopped(self) -> str:
+        """Why takes were not sent at all; "" when every one was."""
+        if not self._planned:
+            return ""
+        count = f"{len(self._planned)} takes were not sent"
+        if self._no_submits is not None:
+            return f"{self._no_submits}; {count}; run the same again to go on"
+        if self._no_polls is not None:
+            return f"{self._no_polls}; {count}; run the same again to go on"
+        return f"the cap of {usd_text(self._cap_usd or 0)} is reached after whole blocks; {count}"
+
+    def _sort_out(self, take_ids: list[str], quotes: Mapping[str, Quote]) -> None:
+        """Where each take stands, from the ledger and the files that are here."""
+        wanted = set(take_ids)
+        elsewhere = 0.0
+        mine: list[TakeRow] = []
+        for row in self._ledger.takes():
+            if row.take_id not in wanted:
+                elsewhere += row.committed_usd
+                continue
+            mine.append(row)
+            if row.state is TakeState.PLANNED:
+                quote = quotes[row.take_id]
+                mine[-1] = replace(row, low_usd=quote.low_usd, high_usd=quote.high_usd)
+        self._purse = Purse(self._cap_usd, mine, elsewhere_usd=elsewhere)
+        for row in mine:
+            if row.state is TakeState.PLANNED:
+                self._planned[row.take_id] = row
+            elif row.state is TakeState.FETCHED:
+                self._open[row.take_id] = row
+                if not self._folder.result(row.take).is_file():
+                    # Fetching again costs nothing.
+                    self._record(row, "ready", message="its clip was gone and is fetched again")
+                    with suppress(FileNotFoundError):
+                        self._folder.measure(row.take_id).unlink()
+                elif row.take.shot.makes == "still" or self._measured(row.take_id):
+                    del self._open[row.take_id]
+                    self._ended[row.take_id] = (row.state, "")
+                else:
+                    self._to_measure.append(row.take_id)
+            elif row.state in (TakeState.FAILED, TakeState.REFUSED):
+                self._ended[row.take_id] = (row.state, row.message or "no reason given")
+            else:
+                self._open[row.take_id] = row
+                if row.state is TakeState.READY:
+                    self._open[row.take_id] = replace(row, fetches=0)
+                elif row.state is TakeState.UNCERTAIN:
+                    # Asking once more is free, and the service may know by now.
+                    self._open[row.take_id] = replace(row, state=TakeState.SUBMITTING)
+
+    def _reuse(self) -> None:
+        """Take over what an older run bought of the very same takes."""
+        if self._index is None:
+            return
+        for row in list(self._planned.values()):
+            found = self._index.find(row.take_id, self._backend.origin)
+            if found is None:
+                continue
+            result = self._folder.result(row.take)
+            with written_whole(result) as part:
+                shutil.copyfile(found.file, part)
+            facts = {"sha256": found.sha256, "bytes": result.stat().st_size}
+            clip = {**facts, "honoured": [], "not_honoured": [], "notes": [f"reused: {found}"]}
+            self._record(row, "reused", clip=clip, cost_usd=0.0, message=f"reused: {found}")
+            self.reused += 1
+            self._landed(self._open[row.take_id])
 
     def _loop(self) -> None:
         while True:
-            for row in self._rows.values():
-                if row.state is TakeState.FETCHED:
-                    self._start_measure(row)
-            stopping = self._full is not None
-            steps = () if stopping else self._steps()
-            polled = False
-            for step in steps:
-                if step.action is Action.POLL:
-                    polled = True
-                else:
-                    self._take_step(step)
-            if polled:
-                self._poll()
-            waiting = any(row.state is TakeState.WAITING for row in self._rows.values())
-            if self._busy:
-                pause = self._backend.capabilities.poll_every_s if waiting else None
-                finished, _ = wait(self._busy, timeout=pause, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    self._collect(future)
-            elif waiting and not stopping:
-                self._sleep(self._backend.capabilities.poll_every_s)
-            elif stopping or not self._steps():
+            if self._full is None:
+                self._start_what_may_start()
+                self._start_measuring()
+            if not self._busy:
                 return
+            finished, _ = wait(self._busy, return_when=FIRST_COMPLETED)
+            for future in finished:
+                self._collect(future, *self._busy.pop(future))
 
-    def _steps(self) -> tuple[Step, ...]:
+    def _start_what_may_start(self) -> None:
         under_way = {take_id for _, take_id in self._busy.values()}
-        steps = next_steps(self._rows.values(), concurrency=self._backend.capabilities.concurrency)
-        return tuple(step for step in steps if step.take_id not in under_way)
+        concurrency = self._can.concurrency
+        closed = self._no_submits or self._no_polls or self._hold.closed
+        offered = () if closed else islice(self._planned.values(), concurrency)
+        waiting: list[TakeRow] = []
+        rows = chain(self._open.values(), offered)
+        for step in next_steps(rows, concurrency=concurrency):
+            if step.take_id in under_way or step.take_id in self._left:
+                continue
+            if step.action is Action.POLL:
+                waiting.append(self._open[step.take_id])
+            elif step.action is not Action.SUBMIT:
+                self._start(step)
+            elif self._purse.admits(self._planned[step.take_id]):
+                self._submit(self._planned[step.take_id])
+            else:
+                break
+        self._watch(waiting)
 
-    def _take_step(self, step: Step) -> None:
-        row = self._rows[step.take_id]
+    def _watch(self, waiting: list[TakeRow]) -> None:
+        """One poll for all waiting jobs, a pause, the next poll."""
+        kinds = {kind for kind, _ in self._busy.values()}
+        if kinds & {"poll", "pause"}:
+            return
+        jobs = []
+        now = time.monotonic()
+        for row in waiting:
+            if now - self._since.setdefault(row.take_id, now) > self._can.job_wait_s:
+                self._leave(row, f"still waiting after {seconds_text(self._can.job_wait_s)}")
+            elif row.job is not None:
+                jobs.append(row.job)
+        if jobs and self._no_polls is None:
+            self._busy[self._threads.submit(self._backend.poll, jobs)] = ("poll", "")
+        elif self._hold.closed and self._planned and not self._no_submits:
+            self._pause(self._hold.remaining_s)
+
+    def _pause(self, seconds: float) -> None:
+        self._busy[self._threads.submit(self._backend.pause, seconds)] = ("pause", "")
+
+    def _start(self, step: Step) -> None:
+        row = self._open[step.take_id]
+        located = row.take.relocated(self._folder.locate)
+        key = job_key(self._run_id, row.take_id)
         if step.action is Action.LOOK_UP:
-            self._look_up(row)
-        elif step.action is Action.SUBMIT:
-            self._submit(row)
-        elif step.action is Action.FETCH:
-            job = row.job
-            local = self._backend.capabilities.renders_locally
-            if local:
-                # A local job names files of this machine; the folder may have been moved since.
-                found = self._backend.lookup(self._located(row))
-                job = found if isinstance(found, Job) else job
+            future: Future[Any] = self._threads.submit(self._backend.lookup, located, key)
+            self._busy[future] = ("look up", row.take_id)
+            return
+        job, path = row.job, self._folder.result(row.take)
+        if self._can.renders_locally:
+            # A local job names files of this machine; the folder may have been moved since.
+            found = self._backend.lookup(located, key)
+            job = found if isinstance(found, Job) else job
             assert job is not None
-            arguments = (job.backend, job.to_json(), str(self._folder.clip(row.take_id)))
-            executor = self._workers() if local else self._download_threads()
-            self._busy[executor.submit(fetch_clip, *arguments)] = ("fetch", row.take_id)
+            future = self._workers().submit(fetch_clip, job.backend, job.to_json(), str(path))
+        else:
+            assert job is not None
+            future = self._downloads.submit(_fetched, self._backend, job, path)
+        self._busy[future] = ("fetch", row.take_id)
 
     def _submit(self, row: TakeRow) -> None:
-        self._record(row, "submitting")
-        try:
-            job = self._backend.submit(self._located(row))
-        except Refusal as error:
-            self._settled(row, "refused", error)
-        except BackendError as error:
-            self._settled(row, "failed", error)
-        except SubmitUncertain:
-            self._look_up(self._rows[row.take_id])
+        self._record(row, "submitting", low_usd=row.low_usd, high_usd=row.high_usd)
+        located = row.take.relocated(self._folder.locate)
+        key = job_key(self._run_id, row.take_id)
+        self._busy[self._threads.submit(self._backend.submit, located, key)] = (
+            "submit",
+            row.take_id,
+        )
+
+    def _collect(self, future: Future[Any], kind: str, take_id: str) -> None:
+        if kind == "pause":
+            return
+        if kind == "poll":
+            self._polled(future)
+        elif kind == "submit":
+            self._submitted(self._open[take_id], future)
+        elif kind == "look up":
+            self._looked_up(self._open[take_id], future)
         else:
+            self._brought(kind, self._open[take_id], future)
+
+    def _submitted(self, row: TakeRow, future: Future[Job]) -> None:
+        try:
+            job = future.result()
+        except NoSlot as error:
+            self._record(row, "not_submitted", message=str(error))
+            waited = self._hold.close()
+            if waited > self._can.slot_wait_s:
+                self._no_submits = ServiceError(
+                    f"no free slot within {seconds_text(self._can.slot_wait_s)} ({error})"
+                )
+        except (AccountError, ServiceError) as error:
+            self._record(row, "not_submitted", message=str(error))
+            self._no_submits = error
+        except Refusal as error:
+            self._settle(row, "refused", error)
+        except InputError as error:
+            self._settle(row, "failed", error)
+        except SubmitUncertain:
+            pass  # still `submitting`: the next step looks it up
+        else:
+            self._hold.open()
             self._record(row, "submitted", job=job.to_json())
 
-    def _located(self, row: TakeRow) -> Take:
-        """The take with its still where it lies now."""
-        still = self._folder.locate(row.take.shot.still)
-        return replace(row.take, shot=replace(row.take.shot, still=still))
-
-    def _look_up(self, row: TakeRow) -> None:
-        found = self._backend.lookup(self._located(row))
+    def _looked_up(self, row: TakeRow, future: Future[Lookup]) -> None:
+        try:
+            found = future.result()
+        except (AccountError, ServiceError) as error:
+            self._no_submits = self._no_submits or error
+            self._leave(row, f"it is unknown whether this take was bought, because {error}")
+            return
         if isinstance(found, Job):
             self._record(row, "submitted", job=found.to_json())
         elif found == "absent":
             self._record(row, "not_submitted", message="the backend never got it")
         else:
-            self._record(row, "uncertain", message="it is unknown whether this take was bought")
-            self._progress.advance()
+            row = self._record(
+                row,
+                "uncertain",
+                message="it is unknown whether this take was bought; `lab reconcile` settles it",
+            )
+            self._end(row.take_id, row.message)
 
-    def _poll(self) -> None:
-        jobs = {
-            row.job.id: row
-            for row in self._rows.values()
-            if row.state is TakeState.WAITING and row.job is not None
-        }
-        statuses = self._backend.poll([row.job for row in jobs.values() if row.job is not None])
+    def _polled(self, future: Future[Mapping[str, JobStatus]]) -> None:
+        by_job = {row.job.id: row for row in self._open.values() if row.job is not None}
+        try:
+            statuses = future.result()
+        except (AccountError, ServiceError) as error:
+            self._no_polls = error
+            for row in by_job.values():
+                if row.state is TakeState.WAITING:
+                    self._leave(row, str(error))
+            return
         for job_id, status in statuses.items():
-            row = jobs[job_id]
-            if status.state is JobState.DONE:
-                self._record(row, "ready", message=status.message, cost_usd=status.cost_usd)
-            elif status.state is not JobState.WAITING:
-                self._record(row, status.state, message=status.message, cost_usd=status.cost_usd)
-                self._progress.advance()
+            row = by_job[job_id]
+            if row.state is not TakeState.WAITING or status.state is JobState.WAITING:
+                continue
+            self._hold.open()
+            self._since.pop(row.take_id, None)
+            kind = "ready" if status.state is JobState.DONE else status.state.value
+            row = self._record(row, kind, message=status.message, cost_usd=status.cost_usd)
+            if row.state.settled:
+                self._end(row.take_id, row.message or "no reason given")
+        waiting = sum(row.state is TakeState.WAITING for row in self._open.values())
+        if waiting and self._can.poll_every_s:
+            self._progress.say(f"{waiting} at the backend")
+        if waiting:
+            self._pause(self._can.poll_every_s * random.uniform(0.9, 1.1))  # noqa: S311 - jitter
 
-    def _start_measure(self, row: TakeRow) -> None:
-        take_id = row.take_id
-        under_way = {busy for _, busy in self._busy.values()}
-        if take_id in self._measured | under_way or take_id in self._problems or self._full:
-            return
-        if kept_measure(self._folder.measure(take_id)) is not None:
-            self._measured.add(take_id)
-            return
-        still = self._folder.locate(row.take.shot.still)
-        future = self._workers().submit(
-            measure_clip, str(self._folder.clip(take_id)), still.to_json()
-        )
-        self._busy[future] = ("measure", take_id)
-
-    def _collect(self, future: Future[dict[str, Any]]) -> None:
-        what, take_id = self._busy.pop(future)
-        row = self._rows[take_id]
+    def _brought(self, kind: str, row: TakeRow, future: Future[dict[str, Any]]) -> None:
+        """Collect a fetched clip or a measurement."""
         try:
             result = future.result()
-            if what == "fetch":
-                self._record(row, "fetched", clip=result)
+            if kind == "fetch":
+                row = self._record(row, "fetched", clip=result)
+                self._note_purchase(row)
+                self._landed(row)
             else:
-                write_json(self._folder.measure(take_id), result)
-                self._measured.add(take_id)
-                self._progress.advance()
+                write_json(self._folder.measure(row.take_id), result)
+                self._end(row.take_id, "")
         except BrokenProcessPool:
             raise
         except RunFolderError as error:
@@ -408,52 +418,75 @@ class _Runner:
         except Exception as error:  # noqa: BLE001 - one broken take must not end the others
             said = str(error) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
             said = " ".join(said.split())
-            if what == "fetch":
+            if kind == "fetch":
                 row = self._record(row, "fetch_failed", message=said)
-                if not self._steps_left(row):
-                    self._progress.advance()
+                if not next_steps([row], concurrency=1):
+                    self._leave(row, said)
             else:
-                self._problems[take_id] = said
-                self._progress.advance()
+                self._end(row.take_id, said)
 
-    @staticmethod
-    def _steps_left(row: TakeRow) -> bool:
-        return bool(next_steps([row], concurrency=1))
+    def _landed(self, row: TakeRow) -> None:
+        if row.take.shot.makes == "still":
+            self._end(row.take_id, "")
+        else:
+            self._to_measure.append(row.take_id)
+
+    def _start_measuring(self) -> None:
+        measuring = sum(kind == "measure" for kind, _ in self._busy.values())
+        while self._to_measure and measuring < 2 * settings().workers:
+            row = self._open[self._to_measure.popleft()]
+            still = row.take.shot.still
+            plain = None if still is None else self._folder.locate(still).to_json()
+            clip = str(self._folder.clip(row.take_id))
+            future = self._workers().submit(measure_clip, clip, plain)
+            self._busy[future] = ("measure", row.take_id)
+            measuring += 1
+
+    def _note_purchase(self, row: TakeRow) -> None:
+        if self._index is None or row.clip is None:
+            return
+        file = self._folder.result(row.take)
+        purchase = Purchase(row.take_id, file, row.clip["sha256"], today(), row.cost_usd)
+        self._index.add(purchase, self._backend.origin)
 
     def _record(self, row: TakeRow, kind: str, **data: Any) -> TakeRow:
         after = self._ledger.record(row.take_id, kind, **data)
-        self._rows[row.take_id] = after
+        after = replace(after, low_usd=row.low_usd, high_usd=row.high_usd)
+        self._purse.moved(row, after)
+        planned = after.state is TakeState.PLANNED
+        self._open.pop(row.take_id, None)
+        self._planned.pop(row.take_id, None)
+        if planned:
+            # Back to the front, where its block is.
+            self._planned = {row.take_id: after, **self._planned}
+        else:
+            self._open[row.take_id] = after
         return after
 
-    def _settled(self, row: TakeRow, kind: str, error: LabError) -> None:
-        self._record(row, kind, message=str(error))
+    def _settle(self, row: TakeRow, kind: str, error: LabError) -> None:
+        row = self._record(row, kind, message=str(error))
+        self._end(row.take_id, row.message)
+
+    def _end(self, take_id: str, why: str) -> None:
+        """Nothing more to do for this take; why: what is wrong with it, "" when it is scored."""
+        row = self._open.pop(take_id)
+        self._ended[take_id] = (row.state, why)
         self._progress.advance()
 
-    def _finished(self, take_id: str) -> bool:
-        row = self._rows[take_id]
-        if row.state is not TakeState.FETCHED:
-            return row.state.settled
-        if take_id not in self._measured and kept_measure(self._folder.measure(take_id)):
-            self._measured.add(take_id)
-        return take_id in self._measured
+    def _leave(self, row: TakeRow, why: str) -> None:
+        """To the next run; this one does no more for it."""
+        self._left[row.take_id] = f"{why}; run the same again to go on"
 
-    def _forget_lost_clips(self) -> None:
-        """A clip that was deleted is fetched again; that costs nothing."""
-        for row in list(self._rows.values()):
-            gone = row.state is TakeState.FETCHED and not self._folder.clip(row.take_id).is_file()
-            if gone:
-                self._record(row, "ready", message="its clip was gone and is fetched again")
-                with suppress(FileNotFoundError):
-                    self._folder.measure(row.take_id).unlink()
-            elif row.state is TakeState.READY and row.fetches:
-                self._rows[row.take_id] = replace(row, fetches=0)
+    def _measured(self, take_id: str) -> bool:
+        return kept_measure(self._folder.measure(take_id)) is not None
 
     def _workers(self) -> Executor:
         if self._given is not None:
             return self._given
         if self._pool is None:
             self._pool = WorkerPool(
-                min(settings().workers, len(self._rows)), fetch_weights=self._weights_ready()
+                min(settings().workers, len(self._open) + len(self._planned)),
+                fetch_weights=self._weights_ready(),
             )
         return self._pool
 
@@ -474,7 +507,33 @@ class _Runner:
                 ready = False
         return ready
 
-    def _download_threads(self) -> Executor:
-        if self._downloads is None:
-            self._downloads = ThreadPoolExecutor(_DOWNLOADS, thread_name_prefix="download")
-        return self._downloads
+
+class _Hold:
+    """Keeps submissions back while the account has no free slot: longer each time, with jitter."""
+
+    def __init__(self) -> None:
+        self._first: float | None = None
+        self._until = 0.0
+        self._next_s = _HOLD_S[0]
+
+    @property
+    def closed(self) -> bool:
+        """True while nothing should be sent."""
+        return time.monotonic() < self._until
+
+    @property
+    def remaining_s(self) -> float:
+        """Seconds until it opens by itself."""
+        return max(0.0, self._until - time.monotonic())
+
+    def close(self) -> float:
+        """Hold back for a while; return for how many seconds there has been no slot by now."""
+        now = time.monotonic()
+        self._first = now if self._first is None else self._first
+        self._until = now + self._next_s * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+        self._next_s = min(2 * self._next_s, _HOLD_S[1])
+        return now - self._first
+
+    def open(self) -> None:
+        """A slot was got, or one of our jobs ended and left one."""
+        self._first, self._until, self._next_s = None, 0.0, _HOLD_S[0]

@@ -42,6 +42,11 @@ def _prompt(value: Any) -> Any:
     return {"text": value} if isinstance(value, str) else value
 
 
+def _switch(value: Any) -> Any:
+    """on and off are words in YAML 1.2, and what people write."""
+    return {"on": True, "off": False}.get(value, value) if isinstance(value, str) else value
+
+
 def _option(value: Any) -> Any:
     if isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value)):
         return value
@@ -59,11 +64,19 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+class SegmentEntry(_Strict):
+    """One part of a clip that has cuts."""
+
+    text: str = Field(min_length=1)
+    duration_s: Duration
+
+
 class PromptEntry(_Strict):
-    """Either written text, or lists of terms that multiply; "a+b" names two terms at once."""
+    """Written text, or lists of terms that multiply ("a+b" names two at once), or cut segments."""
 
     text: str | None = Field(default=None, min_length=1)
     name: str = ""
+    multi_shot: Annotated[list[SegmentEntry], Field(min_length=1)] | None = None
     camera: Strings | None = None
     subject: Strings | None = None
     pace: Strings | None = None
@@ -83,14 +96,27 @@ class SettingsEntry(BaseModel):
     resolution: Strings = ["720p"]
     fps: Annotated[list[Rate], BeforeValidator(_listed), Field(min_length=1)] = [24.0]
     seed: Annotated[list[Seed], BeforeValidator(_listed), Field(min_length=1)] | None = None
+    sound: Annotated[list[Annotated[bool, BeforeValidator(_switch)]], BeforeValidator(_listed)] = [
+        False
+    ]
 
 
 class SweepDocument(_Strict):
-    """A whole sweep file."""
+    """A whole sweep file.
+
+    stills and end_stills: file patterns; the word none stands for no still (text-to-video).
+    elements: a name that prompts cite as @name, and the backend's id of it. budget_usd: a plan that
+    may cost more is refused. cap_usd: as many whole blocks as fit are made, then the run stops.
+    """
 
     name: str = Field(default="", max_length=80)
     question: str = Field(default="", max_length=500)
     stills: Strings
+    end_stills: Strings | None = None
+    elements: dict[
+        Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,19}$")],
+        Annotated[str, Field(min_length=1, max_length=64)],
+    ] = {}
     prompts: Annotated[
         list[Annotated[PromptEntry, BeforeValidator(_prompt)]],
         BeforeValidator(_listed),
@@ -101,6 +127,7 @@ class SweepDocument(_Strict):
     repeats: int = Field(default=1, ge=1, le=1000)
     backend: str = "offline"
     budget_usd: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    cap_usd: float | None = Field(default=None, ge=0, allow_inf_nan=False)
 
 
 def read_yaml(path: Path) -> Any:
@@ -148,11 +175,15 @@ def parse(data: Any, source: str) -> SweepDocument:
 
 def _beyond_types(document: SweepDocument) -> Iterator[str]:
     for number, entry in enumerate(document.prompts):
-        built = [entry.camera, entry.subject, entry.pace, entry.mood]
-        if entry.text and any(built):
-            yield f"prompts[{number}]: has both text and terms; write one or the other"
-        elif not entry.text and not any(built):
-            yield f"prompts[{number}]: is empty; give text, or camera, subject, pace, mood"
+        built = any([entry.camera, entry.subject, entry.pace, entry.mood])
+        given = sum(map(bool, (entry.text, built, entry.multi_shot)))
+        if given > 1:
+            yield f"prompts[{number}]: has more than one of text, terms and multi_shot; keep one"
+        elif not given:
+            yield (
+                f"prompts[{number}]: is empty; give text, or camera, subject, pace, mood, "
+                "or multi_shot"
+            )
     for field, accepted in (("aspect_ratio", RATIOS), ("resolution", SHORT_SIDE_PX)):
         for number, value in enumerate(getattr(document.settings, field)):
             if value not in accepted:

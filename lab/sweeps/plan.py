@@ -1,16 +1,18 @@
 """What a sweep will cost in money, time and disk, and what stands against it; before it runs."""
 
 import html
+import math
 from collections.abc import Set
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
-from lab.backends import Backend, Unsupported, open_backend, unsupported
+from lab.backends import Backend, Quote, Unsupported, open_backend, unsupported
 from lab.errors import BackendError, MoneyError
 from lab.findings import Finding
 from lab.prompts import lint
 from lab.stills import preflight
-from lab.sweeps.sweep import Sweep, Trial
+from lab.sweeps.sweep import Sweep, Trial, block_of
 from lab.units import bytes_text, seconds_text, usd_text
 
 
@@ -18,19 +20,26 @@ from lab.units import bytes_text, seconds_text, usd_text
 class Plan:
     """The price of a sweep.
 
-    takes: all of them; done: those that an earlier run already has, which cost nothing again.
-    Money, seconds and bytes are for the rest. unsupported: what the backend cannot or will not do,
-    with the number of trials concerned. findings: remarks by still and prompt.
+    takes: all of them; done: those that this run folder already has, reused: those that an older
+    run bought; neither costs anything again. Money, seconds and bytes are for the rest. blocks: of
+    the rest, all variants of a still in one repeat each; blocks_in_cap: how many fit in the sweep's
+    cap even at the high price. quotes: by trial. unsupported: what the backend cannot or will not
+    do, with the number of trials concerned. findings: remarks by still and prompt.
     """
 
     sweep: Sweep
     trials: int
     takes: int
     done: int
+    reused: int
+    blocks: int
+    blocks_in_cap: int
     low_usd: float
     high_usd: float
     seconds: float
     bytes: int
+    basis: str
+    quotes: tuple[Quote, ...]
     simulated: bool
     unsupported: tuple[tuple[Unsupported, int], ...]
     findings: tuple[tuple[str, Finding], ...]
@@ -40,17 +49,28 @@ class Plan:
         blocking = [str(item) for item, _ in self.unsupported if item.blocking]
         if blocking:
             raise BackendError(f"backend {self.sweep.backend}: {'; '.join(blocking)}")
-        budget = self.sweep.budget_usd
+        budget, cap = self.sweep.budget_usd, self.sweep.cap_usd
         if budget is not None and self.high_usd > budget:
             raise MoneyError(
                 f"the plan may cost {usd_text(self.high_usd)} and the budget is {usd_text(budget)};"
-                " raise the budget or drop levels or repeats"
+                " raise the budget, drop levels or repeats, or set a cap to make what fits"
             )
+        if cap is not None and self.blocks and not self.blocks_in_cap:
+            raise MoneyError(
+                f"not one block fits in the cap of {usd_text(cap)}; the whole plan may cost "
+                f"{usd_text(self.high_usd)} in {self.blocks} blocks; raise the cap or drop levels"
+            )
+
+    @property
+    def asks(self) -> bool:
+        """True when it may cost money and neither budget nor cap says how much is all right."""
+        return self.high_usd > 0 and self.sweep.budget_usd is None and self.sweep.cap_usd is None
 
     def lines(self) -> list[tuple[str, str]]:
         """The plan as (label, text) pairs for people."""
         varied = ", ".join(f"{name} ({len(self.sweep.levels[name])})" for name in self.sweep.varied)
-        budget = self.sweep.budget_usd
+        budget, cap = self.sweep.budget_usd, self.sweep.cap_usd
+        price = usd_text(self.low_usd, self.high_usd)
         lines = [
             ("sweep", self.sweep.name),
             ("question", self.sweep.question),
@@ -58,8 +78,10 @@ class Plan:
             ("varied", varied or "nothing"),
             ("takes", f"{self.trials} trials x {self.sweep.repeats} = {self.takes}"),
             ("already done", f"{self.done} of {self.takes}" if self.done else ""),
-            ("price", usd_text(self.low_usd, self.high_usd)),
+            ("reused", f"{self.reused} bought by an earlier run" if self.reused else ""),
+            ("price", f"{price} ({self.basis})" if self.basis else price),
             ("budget", "" if budget is None else usd_text(budget)),
+            ("cap", "" if cap is None else f"{usd_text(cap)}: {self._capped()}"),
             ("time", f"about {seconds_text(self.seconds)} of work"),
             ("disk", f"about {bytes_text(self.bytes)}"),
         ]
@@ -68,6 +90,11 @@ class Plan:
             lines.append((label, f"{item} ({count} of {self.trials} trials)"))
         lines += [(finding.severity, f"{what}: {finding.says}") for what, finding in self.findings]
         return [(label, text) for label, text in lines if text]
+
+    def _capped(self) -> str:
+        if self.blocks_in_cap == self.blocks:
+            return "everything fits"
+        return f"{self.blocks_in_cap} of {self.blocks} blocks (a still's variants, once) surely fit"
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -78,9 +105,14 @@ class Plan:
             "repeats": self.sweep.repeats,
             "takes": self.takes,
             "done": self.done,
+            "reused": self.reused,
+            "blocks": self.blocks,
+            "blocks_in_cap": self.blocks_in_cap,
             "low_usd": self.low_usd,
             "high_usd": self.high_usd,
+            "price_basis": self.basis,
             "budget_usd": self.sweep.budget_usd,
+            "cap_usd": self.sweep.cap_usd,
             "seconds": round(self.seconds, 1),
             "bytes": self.bytes,
             "simulated": self.simulated,
@@ -109,24 +141,50 @@ class Plan:
         return f"<table>{rows}</table>"
 
 
-def plan(sweep: Sweep, *, done: Set[str] = frozenset()) -> Plan:
-    """Price a sweep. `done` holds the ids of takes that need not be made again."""
+def plan(
+    sweep: Sweep,
+    *,
+    done: Set[str] = frozenset(),
+    reused: Set[str] = frozenset(),
+    spent_usd: float = 0.0,
+) -> Plan:
+    """Price a sweep.
+
+    done, reused: ids of takes that the run folder has, and that an older run bought. spent_usd:
+    what the run folder has cost so far, which counts against the cap.
+    """
     backend = open_backend(sweep.backend)
     try:
         trials = sweep.trials()
-        wanted = [(trial, take) for trial, take in sweep.takes() if take.id not in done]
+        free = done | reused
+        takes = sweep.takes()
+        wanted = [(trial, take) for trial, take in takes if take.id not in free]
         quotes = {trial.index: backend.quote(trial.shot) for trial in trials}
         costs = [quotes[trial.index] for trial, _ in wanted]
+        blocks: dict[tuple[int, str], float] = {}
+        for trial, take in wanted:
+            block = block_of(take)
+            blocks[block] = blocks.get(block, 0.0) + quotes[trial.index].high_usd
+        cap = math.inf if sweep.cap_usd is None else sweep.cap_usd
+        ends = accumulate(blocks.values(), initial=spent_usd)
+        found = sum(take.id in done for _, take in takes)
+        can = backend.capabilities
+        at_once = 1 if can.renders_locally else max(1, min(can.concurrency, len(wanted)))
         return Plan(
             sweep=sweep,
             trials=len(trials),
-            takes=len(trials) * sweep.repeats,
-            done=len(trials) * sweep.repeats - len(wanted),
+            takes=len(takes),
+            done=found,
+            reused=len(takes) - len(wanted) - found,
+            blocks=len(blocks),
+            blocks_in_cap=sum(end <= cap for end in list(ends)[1:]),
             low_usd=sum(quote.low_usd for quote in costs),
             high_usd=sum(quote.high_usd for quote in costs),
-            seconds=sum(quote.seconds for quote in costs),
+            seconds=sum(quote.seconds for quote in costs) / at_once,
             bytes=sum(quote.bytes for quote in costs),
-            simulated=backend.capabilities.simulated,
+            quotes=tuple(quotes[trial.index] for trial in trials),
+            basis="; ".join(dict.fromkeys(quote.basis for quote in costs if quote.basis)),
+            simulated=can.simulated,
             unsupported=_counted(backend, trials),
             findings=_findings(trials),
         )
@@ -147,13 +205,16 @@ def _findings(trials: tuple[Trial, ...]) -> tuple[tuple[str, Finding], ...]:
     found: dict[tuple[str, Finding], None] = {}
     for trial in trials:
         shot = trial.shot
-        about_still = preflight(
-            shot.still,
-            aspect_ratio=shot.settings.aspect_ratio,
-            resolution=shot.settings.resolution,
-        )
-        for finding in about_still:
-            found[f"still {shot.still.name}", finding] = None
+        for still in (shot.still, shot.end_still):
+            if still is None:
+                continue
+            about_still = preflight(
+                still,
+                aspect_ratio=shot.settings.aspect_ratio,
+                resolution=shot.settings.resolution,
+            )
+            for finding in about_still:
+                found[f"still {still.name}", finding] = None
         for finding in lint(shot.prompt):
             found[f"prompt {shot.prompt.label!r}", finding] = None
     return tuple(found)

@@ -1,24 +1,27 @@
 """A sweep: what is varied, crossed or zipped into trials, and repeated into takes."""
 
 import glob
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from lab.backends import BACKENDS
 from lab.errors import InputError, PromptError, StillError, SweepError, did_you_mean
 from lab.files import as_path, content_id
-from lab.prompts import Prompt
+from lab.prompts import Prompt, Segment
 from lab.shots import Option, Shot, ShotSettings
 from lab.stills import Still
 from lab.sweeps.document import PromptEntry, SweepDocument, parse, read_yaml
 from lab.takes import Take
 
 MAX_TAKES = 100_000
-_SHOT_FACTORS = ("still", "prompt")
-_SETTING_FACTORS = ("duration_s", "aspect_ratio", "resolution", "fps", "seed")
+NO_STILL = "none"
+_SHOT_FACTORS = ("still", "end_still", "prompt")
+_SETTING_FACTORS = ("duration_s", "aspect_ratio", "resolution", "fps", "seed", "sound")
+_CITED = re.compile(r"@([A-Za-z][A-Za-z0-9_]*)")
 
 Level = Still | Prompt | Option | None
 
@@ -32,12 +35,25 @@ class Trial:
     factors: Mapping[str, Option | None]
 
 
+def block_of(take: Take) -> tuple[int, str]:
+    """The block a take belongs to: all variants of one still in one repeat.
+
+    Within a block everything but the variants is equal, so data that stop after whole blocks stay
+    balanced.
+    """
+    still = take.shot.still
+    return (take.repeat, NO_STILL if still is None else still.sha256)
+
+
 @dataclass(frozen=True)
 class Sweep:
     """A checked sweep.
 
     levels: for each factor its levels in order. zips: groups of factors that advance together;
-    all others are crossed. Build it with `Sweep.load(path)` or `Sweep.of(...)`.
+    all others are crossed. elements: the backend's id of each figure that a prompt may cite as
+    @name. budget_usd: a plan that may cost more is refused. cap_usd: the run makes as many whole
+    blocks as fit. makes: "still" for pictures from text instead of clips. Build it with
+    `Sweep.load(path)` or `Sweep.of(...)`.
     """
 
     name: str
@@ -47,24 +63,30 @@ class Sweep:
     repeats: int
     backend: str
     budget_usd: float | None
+    cap_usd: float | None = None
+    elements: tuple[tuple[str, str], ...] = ()
+    makes: Literal["clip", "still"] = "clip"
 
     @classmethod
     def load(
-        cls, path: str | Path, *, backend: str | None = None, budget_usd: float | None = None
+        cls,
+        path: str | Path,
+        *,
+        backend: str | None = None,
+        budget_usd: float | None = None,
+        cap_usd: float | None = None,
     ) -> Self:
         """Read a sweep file. Stills are looked for beside the file.
 
-        backend and budget_usd, when given, replace what the file says. Raises SweepError with one
-        line for every mistake in it.
+        backend, budget_usd and cap_usd, when given, replace what the file says. Raises SweepError
+        with one line for every mistake in it.
         """
         path = as_path(path, InputError)
         data = read_yaml(path)
         if isinstance(data, dict):
             data = {"name": path.stem, **data}
-            if backend is not None:
-                data["backend"] = backend
-            if budget_usd is not None:
-                data["budget_usd"] = budget_usd
+            said = {"backend": backend, "budget_usd": budget_usd, "cap_usd": cap_usd}
+            data |= {name: value for name, value in said.items() if value is not None}
         return cls.from_document(parse(data, str(path)), path.parent, str(path))
 
     @classmethod
@@ -89,12 +111,18 @@ class Sweep:
         """Open the stills, build the prompts, and check the design as a whole."""
         problems: list[str] = []
         levels: dict[str, tuple[Level, ...]] = {
-            "still": tuple(_stills(document.stills, folder, problems)),
+            "still": tuple(_stills("stills", document.stills, folder, problems)),
+            **(
+                {"end_still": tuple(_stills("end_stills", document.end_stills, folder, problems))}
+                if document.end_stills
+                else {}
+            ),
             "prompt": tuple(_prompts(document.prompts, problems)),
             **_settings(document, problems),
         }
         zips = tuple(tuple(group) for group in document.zip)
         problems += _zip_problems(zips, levels)
+        problems += _element_problems(document.elements, levels["prompt"])
         if problems:
             raise SweepError([f"{source}: {problem}" for problem in problems])
         sweep = cls(
@@ -105,6 +133,8 @@ class Sweep:
             repeats=document.repeats,
             backend=document.backend,
             budget_usd=document.budget_usd,
+            cap_usd=document.cap_usd,
+            elements=tuple(sorted(document.elements.items())),
         )
         count = sweep._cells() * sweep.repeats
         if count > MAX_TAKES:
@@ -118,7 +148,10 @@ class Sweep:
 
     def trials(self) -> tuple[Trial, ...]:
         """Every cell of the design, stills slowest, so that a still's variants stay together."""
-        return tuple(_trial(index, cell) for index, cell in enumerate(self._grid()))
+        return tuple(
+            _trial(index, cell, dict(self.elements), self.makes)
+            for index, cell in enumerate(self._grid())
+        )
 
     def takes(self) -> tuple[tuple[Trial, Take], ...]:
         """Every take with its trial: whole repeats one after the other, stills within them."""
@@ -141,6 +174,8 @@ class Sweep:
             "repeats": self.repeats,
             "backend": self.backend,
             "budget_usd": self.budget_usd,
+            "cap_usd": self.cap_usd,
+            "elements": dict(self.elements),
         }
 
     @property
@@ -171,21 +206,39 @@ class Sweep:
             yield cell
 
 
-def _trial(index: int, cell: Mapping[str, Level]) -> Trial:
-    still, prompt = cell["still"], cell["prompt"]
-    assert isinstance(still, Still)
+def _trial(
+    index: int,
+    cell: Mapping[str, Level],
+    elements: Mapping[str, str],
+    makes: Literal["clip", "still"],
+) -> Trial:
+    still, end_still, prompt = cell["still"], cell.get("end_still"), cell["prompt"]
+    assert still is None or isinstance(still, Still)
+    assert end_still is None or isinstance(end_still, Still)
     assert isinstance(prompt, Prompt)
     plain = {name: level for name, level in cell.items() if name not in _SHOT_FACTORS}
     options = {name: plain.pop(name) for name in list(plain) if name not in _SETTING_FACTORS}
     settings = ShotSettings.from_json({**plain, "options": options})
+    cited = tuple((name, elements[name]) for name in _cited(prompt) if name in elements)
     factors = {
-        "still": still.name,
+        "still": _name(still),
+        **({"end_still": _name(end_still)} if "end_still" in cell else {}),
         "prompt": prompt.label,
         **prompt.factors(),
         **{name: plain[name] for name in _SETTING_FACTORS},
         **options,
     }
-    return Trial(index, Shot(still, prompt, settings), factors)  # type: ignore[arg-type]
+    shot = Shot(still, prompt, settings, end_still, cited, makes)
+    return Trial(index, shot, factors)  # type: ignore[arg-type]
+
+
+def _cited(prompt: Prompt) -> tuple[str, ...]:
+    """Names that a prompt cites as @name, each once."""
+    return tuple(dict.fromkeys(_CITED.findall(prompt.text)))
+
+
+def _name(still: Still | None) -> str:
+    return NO_STILL if still is None else still.name
 
 
 def _shown(level: Level) -> Any:
@@ -196,11 +249,16 @@ def _shown(level: Level) -> Any:
     return level
 
 
-def _stills(patterns: Sequence[str], folder: Path, problems: list[str]) -> Iterator[Still]:
+def _stills(
+    field: str, patterns: Sequence[str], folder: Path, problems: list[str]
+) -> Iterator[Still | None]:
     seen: dict[str, str] = {}
     names: dict[str, str] = {}
     for number, pattern in enumerate(patterns):
-        where = f"stills[{number}]"
+        where = f"{field}[{number}]"
+        if pattern == NO_STILL:
+            yield None
+            continue
         try:
             whole = str(folder / Path(pattern).expanduser())
         except RuntimeError as error:  # ~ of somebody unknown
@@ -252,6 +310,10 @@ def _expanded(entry: PromptEntry) -> Iterator[Prompt]:
     if entry.text:
         yield Prompt.written(entry.text, entry.name)
         return
+    if entry.multi_shot:
+        segments = (Segment(part.text, part.duration_s) for part in entry.multi_shot)
+        yield Prompt.cut(segments, entry.name)
+        return
     lists = [entry.camera or [""], entry.subject or [""], entry.pace or [""], entry.mood or [""]]
     several = len(lists[0]) * len(lists[1]) * len(lists[2]) * len(lists[3]) > 1
     for camera, subject, pace, mood in product(*lists):
@@ -269,7 +331,10 @@ def _settings(document: SweepDocument, problems: list[str]) -> dict[str, tuple[L
         hint = did_you_mean(document.backend, BACKENDS)
         problems.append(f"backend: {document.backend!r} does not exist; {hint}")
         return levels
-    own = [option.name for option in BACKENDS[document.backend].capabilities.options]
+    # A default that is not written down may be another one tomorrow, so it becomes a level too.
+    options = BACKENDS[document.backend].capabilities.options
+    levels |= {option.name: (option.default,) for option in options}
+    own = [option.name for option in options]
     for name, values in (settings.model_extra or {}).items():
         if name not in own:
             hint = did_you_mean(name, [*_SETTING_FACTORS, *own])
@@ -280,6 +345,16 @@ def _settings(document: SweepDocument, problems: list[str]) -> dict[str, tuple[L
         if len(set(given)) < len(given):
             problems.append(f"settings.{name}: {list(given)} names a level twice")
     return levels
+
+
+def _element_problems(elements: Mapping[str, str], prompts: Sequence[Level]) -> Iterator[str]:
+    cited = {name for prompt in prompts if isinstance(prompt, Prompt) for name in _cited(prompt)}
+    for name in elements:
+        if name not in cited:
+            yield f"elements.{name}: no prompt cites @{name}"
+    if elements:
+        for name in sorted(cited - set(elements)):
+            yield f"prompts: @{name} is no element; {did_you_mean(name, elements)}"
 
 
 def _zip_problems(

@@ -1,6 +1,7 @@
 """What every backend promises; each entry of the table is put to it."""
 
 import json
+import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -124,14 +125,14 @@ class TestBackend:
 
     def test_a_job_is_plain_data(self, backend: Backend, take: Take) -> None:
         """A job survives JSON and knows its take and its backend."""
-        job = backend.submit(take)
+        job = backend.submit(take, new_key())
         again = Job.from_json(json.loads(json.dumps(job.to_json(), allow_nan=False)))
         assert again == job
         assert (job.backend, job.take_id) == (backend.name, take.id)
 
     def test_polling_answers_by_id(self, backend: Backend, take: Take) -> None:
         """A batch is answered by job id, and nothing asked is nothing answered."""
-        jobs = [backend.submit(replace(take, repeat=repeat)) for repeat in (1, 2, 3)]
+        jobs = [backend.submit(replace(take, repeat=repeat), new_key()) for repeat in (1, 2, 3)]
         statuses = backend.poll(jobs)
         assert set(statuses) <= {job.id for job in jobs}
         assert len({job.id for job in jobs}) == 3
@@ -140,8 +141,9 @@ class TestBackend:
 
     def test_a_submitted_take_is_never_absent(self, backend: Backend, take: Take) -> None:
         """Looking up a take that was sent finds it or cannot say, but does not deny it."""
-        job = backend.submit(take)
-        found = backend.lookup(take)
+        key = new_key()
+        job = backend.submit(take, key)
+        found = backend.lookup(take, key)
         assert found != "absent"
         if backend.capabilities.lookup:
             assert isinstance(found, Job)
@@ -152,7 +154,7 @@ class TestBackend:
     ) -> None:
         """Size, rate and number of frames are those of the take, and every frame decodes."""
         path = tmp_path / "clip.mp4"
-        fetched = backend.fetch(backend.submit(take), path)
+        fetched = backend.fetch(backend.submit(take, new_key()), path)
         settings, facts = take.shot.settings, probe(path)
         assert (facts.width_px, facts.height_px) == settings.size_px
         assert facts.fps == pytest.approx(settings.fps, rel=0.01)
@@ -166,7 +168,7 @@ class TestBackend:
         """A second fetch replaces the first, whatever lay there."""
         path = tmp_path / "clip.mp4"
         path.write_bytes(b"half of something")
-        job = backend.submit(take)
+        job = backend.submit(take, new_key())
         assert backend.fetch(job, path) == backend.fetch(job, path)
         assert probe(path).frames == pytest.approx(take.shot.settings.frames, abs=1)
 
@@ -182,7 +184,7 @@ class TestBackend:
         )
         done = subprocess.run(
             [sys.executable, "-c", program, str(path)],
-            input=json.dumps(backend.submit(take).to_json()),
+            input=json.dumps(backend.submit(take, new_key()).to_json()),
             capture_output=True,
             text=True,
             check=False,
@@ -190,6 +192,11 @@ class TestBackend:
         assert done.stderr == ""
         assert done.stdout.strip() == JobState.DONE
         assert probe(path).width_px == take.shot.settings.size_px[0]
+
+
+def new_key() -> str:
+    """A key no take had before, as a service demands."""
+    return f"test-{secrets.token_hex(8)}"
 
 
 def test_an_unknown_backend_gets_a_hint() -> None:

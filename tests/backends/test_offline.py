@@ -22,7 +22,7 @@ backend = OfflineBackend()
 
 
 def _made(take: Take, path: Path) -> Path:
-    backend.fetch(backend.submit(take), path)
+    backend.fetch(backend.submit(take, "key"), path)
     return path
 
 
@@ -81,12 +81,12 @@ def test_luck_is_paired_by_seed(take_of: TakeOf) -> None:
 def test_what_was_honoured_is_written_down(take_of: TakeOf, tmp_path: Path) -> None:
     """Terms it plays are listed as honoured, the others with a reason."""
     take = take_of("slow push in, cinematic; steam rises; turns head")
-    fetched = backend.fetch(backend.submit(take), tmp_path / "clip.mp4")
+    fetched = backend.fetch(backend.submit(take, "key"), tmp_path / "clip.mp4")
     assert set(fetched.honoured) == {"push_in", "slow", "steam_rises"}
     assert dict(fetched.not_honoured).keys() == {"cinematic", "turns_head"}
     assert all(why for _, why in fetched.not_honoured)
-    assert {item.value for item in backend.ignored(take.shot)} == {"cinematic", "turns_head"}
-    assert not any(item.blocking for item in backend.ignored(take.shot))
+    assert {item.value for item in backend.limits(take.shot)} == {"cinematic", "turns_head"}
+    assert not any(item.blocking for item in backend.limits(take.shot))
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_every_size_comes_out(take_of: TakeOf, tmp_path: Path, ratio: str, resol
 def test_every_clip_says_that_it_is_simulated(take_of: TakeOf, tmp_path: Path) -> None:
     """In the file's own comment, with the strength of the flaws, and in what came with it."""
     path = tmp_path / "clip.mp4"
-    fetched = backend.fetch(backend.submit(_with(take_of, 0.5)), path)
+    fetched = backend.fetch(backend.submit(_with(take_of, 0.5), "key"), path)
     clip = Clip.open(path)
     assert clip.simulated
     assert "simulated" in clip.facts.comment
@@ -121,13 +121,13 @@ def test_without_weights_the_note_says_what_stood_in(
     """Where the subject cannot be seen, the clip is made with the centre and says so."""
     with pytest.raises(WeightsError):
         weight_path("u2netp")
-    fetched = backend.fetch(backend.submit(take_of()), tmp_path / "clip.mp4")
+    fetched = backend.fetch(backend.submit(take_of(), "key"), tmp_path / "clip.mp4")
     assert any("centre prior" in note and "I2VLAB_FETCH_WEIGHTS" in note for note in fetched.notes)
 
 
 def test_it_costs_nothing(take_of: TakeOf) -> None:
     """Quoted and charged at 0 USD."""
     take = take_of()
-    job = backend.submit(take)
+    job = backend.submit(take, "key")
     assert backend.quote(take.shot).high_usd == 0
     assert backend.poll([job])[job.id].cost_usd == 0

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.errors import PromptError
-from lab.prompts import KINDS, Prompt, lint, vocabulary
+from lab.prompts import KINDS, Prompt, Segment, lint, vocabulary
 from lab.prompts.prompt import MAX_CHARS
 
 STRONG = (
@@ -97,3 +97,14 @@ def test_tables_call_a_prompt_by_its_name_or_its_beginning() -> None:
     assert Prompt.written(STRONG, "strong").label == "strong"
     assert Prompt.written("slow push-in").label == "slow push-in"
     assert Prompt.written(STRONG).label == "slow cinematic push-in; subject turns head towa…"
+
+
+def test_a_prompt_with_cuts_keeps_its_segments() -> None:
+    """Segments carry their seconds, terms come from all of them, plain data brings it back."""
+    prompt = Prompt.cut([Segment(" slow  push in ", 2), Segment("steam rises", 3)], name="two")
+    assert prompt.text == "2 s: slow push in; 3 s: steam rises"
+    assert [segment.text for segment in prompt.multi_shot] == ["slow push in", "steam rises"]
+    assert prompt.terms == ("slow", "push_in", "steam_rises")
+    assert Prompt.from_json(json.loads(json.dumps(prompt.to_json()))) == prompt
+    with pytest.raises(PromptError, match="empty"):
+        Prompt.cut([Segment("  ", 2)])

@@ -23,6 +23,9 @@ class Remote:
     """The far side: what was bought, and what to do when asked."""
 
     bought: list[str] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    pauses: list[float] = field(default_factory=list)
+    on_prepare: Callable[[], None] = lambda: None
     on_submit: Callable[[str], None] = lambda take_id: None
     lookup: Callable[[str], str] = lambda take_id: "found"
     polls: dict[str, int] = field(default_factory=dict)
@@ -54,15 +57,27 @@ class ScriptedBackend:
     def quote(self, shot: object) -> Quote:
         return Quote(REMOTE.price_usd, REMOTE.price_usd, 1.0, 1000)
 
-    def ignored(self, shot: object) -> tuple[()]:
+    origin = "scripted"
+
+    def limits(self, shot: object) -> tuple[()]:
         return ()
 
-    def submit(self, take) -> Job:
+    def prepare(self) -> None:
+        REMOTE.on_prepare()
+
+    def submit(self, take, key) -> Job:
+        REMOTE.keys.append(key)
         REMOTE.on_submit(take.id)
         REMOTE.bought.append(take.id)
         return Job(self.name, f"job-{take.id}", take.id)
 
-    def lookup(self, take) -> Lookup:
+    def adopt(self, take, job_id: str) -> Job:
+        return Job(self.name, job_id, take.id)
+
+    def pause(self, seconds: float) -> None:
+        REMOTE.pauses.append(seconds)
+
+    def lookup(self, take, key) -> Lookup:
         answer = REMOTE.lookup(take.id)
         return Job(self.name, f"job-{take.id}", take.id) if answer == "found" else answer
 
@@ -118,6 +133,8 @@ def sweep_of(still: Path) -> Callable[..., Sweep]:
         prompts: Sequence[str] = ("push in", "pan left", "lock off"), **fields: object
     ) -> Sweep:
         settings = {"duration_s": 0.25, "seed": 1, **fields.pop("settings", {})}
+        if fields.get("backend", "offline") != "offline":
+            fields.setdefault("budget_usd", 100.0)
         return Sweep.of(stills=[still], prompts=list(prompts), settings=settings, **fields)
 
     return make

@@ -1,6 +1,8 @@
 """The ledger keeps every event, and its rows are their fold."""
 
+import shutil
 import sqlite3
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 from lab.backends import Job
 from lab.errors import RunFolderError
 from lab.prompts import Prompt
-from lab.runs import Ledger, TakeRow, TakeState
+from lab.runs import Ledger, Money, TakeRow, TakeState
 from lab.shots import Shot
 from lab.stills import Still
 from lab.takes import Take
@@ -75,7 +77,26 @@ def test_a_life_of_a_take(ledger: Ledger) -> None:
         "fetch_failed",
         "fetched",
     ]
-    assert ledger.spent_usd() == 0.25
+    assert ledger.money().spent_usd == 0.25
+    ledger.verify()
+
+
+def test_money_is_counted_at_its_worst_until_it_is_known(ledger: Ledger) -> None:
+    """A take under way counts with its highest price, a charged one with its charge, others not."""
+    rows = [replace(row, low_usd=1.0, high_usd=1.5) for row in planned(4)]
+    ledger.add(rows)
+    assert ledger.money() == Money(0.0, (0.0, 0.0), 0.0)
+    for row in rows[:3]:
+        ledger.record(row.take_id, "submitting", low_usd=1.0, high_usd=1.5)
+    assert ledger.money().open_usd == 4.5
+    ledger.record(rows[0].take_id, "uncertain")
+    bought(ledger, rows[1].take_id)
+    ledger.record(rows[1].take_id, "ready", cost_usd=1.25)
+    ledger.record(rows[2].take_id, "refused", message="no")
+    assert ledger.money() == Money(1.25, (1.0, 1.5), 1.5)
+    assert str(ledger.money()) == (
+        "spent 1.25 USD (estimated 1.00 to 1.50 USD), up to 1.50 USD more under way"
+    )
     ledger.verify()
 
 
@@ -141,12 +162,21 @@ def test_a_ledger_of_the_future_is_refused(tmp_path: Path) -> None:
         Ledger.read(path)
 
 
-def test_the_first_schema_opens_for_ever() -> None:
-    """A ledger written by the first release still reads, folds and verifies."""
+@pytest.mark.parametrize("opened", ["read", "write"])
+def test_the_first_schema_opens_for_ever(tmp_path: Path, opened: str) -> None:
+    """A ledger written by the first release still reads, folds and verifies, and goes on."""
     kept = Path(__file__).resolve().parents[1] / "data" / "ledgers" / "v1.sqlite"
-    with Ledger.read(kept) as old:
+    if opened == "write":
+        kept = Path(shutil.copy(kept, tmp_path))
+    with Ledger.write(kept) if opened == "write" else Ledger.read(kept) as old:
+        if opened == "write":
+            waiting = old.takes()[2].take_id
+            after = old.record(waiting, "submitting", low_usd=0.4, high_usd=0.5)
+            assert after.committed_usd == 0.5
+            old.verify()
+            return
         old.verify()
         states = [row.state.value for row in old.takes()]
         assert states == ["fetched", "refused", "planned"]
         assert old.takes()[0].take.shot.prompt.terms == ("slow", "push_in", "steam_rises")
-        assert old.spent_usd() == 0.5
+        assert old.money().spent_usd == 0.5

@@ -134,7 +134,7 @@ def test_jobs_are_polled_until_done_and_paid_once(
     """Takes wait at the backend, arrive, and cost what the backend says."""
     outcome = run(sweep_of(backend="scripted"), tmp_path / "run", executor=threads, quiet=True)
     assert outcome.scored == 3
-    assert outcome.spent_usd == 1.5
+    assert outcome.money.spent_usd == 1.5
     assert sorted(remote.bought) == sorted(set(remote.bought))
 
 
@@ -240,7 +240,7 @@ def test_a_broken_download_never_buys_again(
     remote.broken_fetches = 3
     sweep = sweep_of(["push in"], backend="scripted")
     outcome = run(sweep, tmp_path / "run", executor=threads, quiet=True)
-    assert outcome.problems[0].endswith("the line was cut")
+    assert "the line was cut" in outcome.problems[0]
     assert remote.fetches == 3
     assert run(sweep, tmp_path / "run", executor=threads, quiet=True).scored == 1
     assert len(remote.bought) == 1

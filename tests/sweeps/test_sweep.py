@@ -137,6 +137,7 @@ def test_factors_hold_what_tables_show(folder: Path) -> None:
         "resolution": "720p",
         "fps": 24.0,
         "seed": None,
+        "sound": False,
         "flaws": 0,
     }
     assert trial.shot.settings.option("flaws", 1.0) == 0
@@ -266,3 +267,66 @@ def test_the_design_as_plain_data_names_no_path(folder: Path) -> None:
     assert str(folder) not in str(shown)
     assert [level["name"] for level in shown["levels"]["still"]] == ["a"]
     assert shown["levels"]["seed"] == [1, 2]
+
+
+def test_the_word_none_is_a_clip_from_text(folder: Path) -> None:
+    """Beside stills, none is a level like any other, and stands in the factor's column."""
+    sweep = _of(folder, stills=["a.jpg", "none"])
+    assert [trial.factors["still"] for trial in sweep.trials()] == ["a", "none"]
+    assert sweep.trials()[1].shot.still is None
+    assert len({take.id for _, take in sweep.takes()}) == 2
+
+
+def test_last_frames_can_go_with_first_ones(folder: Path) -> None:
+    """Zipped, each still has its own last frame; crossed, every still meets every last frame."""
+    pairs = {"stills": ["a.jpg", "b.jpg"], "end_stills": ["b.jpg", "a.jpg"]}
+    zipped = _of(folder, **pairs, zip=["still", "end_still"]).trials()
+    assert [(trial.shot.still.name, trial.factors["end_still"]) for trial in zipped] == [
+        ("a", "b"),
+        ("b", "a"),
+    ]
+    assert len(_of(folder, **pairs).trials()) == 4
+
+
+def test_elements_go_with_the_prompts_that_cite_them(folder: Path) -> None:
+    """A take carries just the elements its prompt cites, and they are part of what it is."""
+    sweep = _of(
+        folder,
+        prompts=["push in on @hero", "pan left"],
+        elements={"hero": "861500000000000001"},
+    )
+    cited, plain = sweep.trials()
+    assert cited.shot.elements == (("hero", "861500000000000001"),)
+    assert plain.shot.elements == ()
+    other = _of(folder, prompts=["push in on @hero"], elements={"hero": "2"})
+    assert other.takes()[0][1].id != sweep.takes()[0][1].id
+
+
+def test_misspelt_elements_are_told(folder: Path) -> None:
+    """An element nobody cites and a citation of none are both mistakes."""
+    told = _problems(folder, prompts=["push in on @heroo"], elements={"hero": "1"})
+    assert any("elements.hero: no prompt cites @hero" in line for line in told)
+    assert any("@heroo is no element; did you mean 'hero'" in line for line in told)
+
+
+def test_cuts_and_sound_come_from_the_file(folder: Path) -> None:
+    """Segments become a prompt with cuts; sound is a switch whose words are on and off."""
+    segments = [{"text": PUSH, "duration_s": 2}, {"text": PAN, "duration_s": 3}]
+    sweep = _of(
+        folder,
+        prompts=[{"name": "cut", "multi_shot": segments}],
+        settings={"sound": ["on", "off"], "duration_s": 5},
+    )
+    assert [trial.shot.settings.sound for trial in sweep.trials()] == [True, False]
+    assert [part.duration_s for part in sweep.trials()[0].shot.prompt.multi_shot] == [2, 3]
+    (told,) = _problems(folder, prompts=[{"text": PAN, "multi_shot": segments}])
+    assert "more than one of text, terms and multi_shot" in told
+
+
+def test_silent_takes_keep_the_ids_they_had(folder: Path) -> None:
+    """What came later than the first ledgers does not change a take that does not use it."""
+    (_, take), *_ = _of(folder, settings={"duration_s": 2, "seed": 1}).takes()
+    assert set(take.shot.content()) == {"still", "prompt", "terms", "settings"}
+    assert "sound" not in take.shot.content()["settings"]
+    (_, loud), *_ = _of(folder, settings={"duration_s": 2, "seed": 1, "sound": True}).takes()
+    assert loud.id != take.id

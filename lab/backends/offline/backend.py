@@ -17,6 +17,7 @@ from lab.backends.contract import (
 )
 from lab.backends.offline.flaws import flaws_of
 from lab.clips import SIMULATED_MARK
+from lab.errors import BackendError
 from lab.media import write_clip
 from lab.render import Motion, Scene, render
 from lab.shots import Shot
@@ -37,6 +38,7 @@ class OfflineBackend:
     """
 
     name = "offline"
+    origin = "offline"
     capabilities = Capabilities(
         duration_s=(0.1, 15.0),
         duration_step_s=None,
@@ -71,7 +73,7 @@ class OfflineBackend:
             bytes=round(_BYTES_PER_MEGAPIXEL * megapixels),
         )
 
-    def ignored(self, shot: Shot) -> tuple[Unsupported, ...]:
+    def limits(self, shot: Shot) -> tuple[Unsupported, ...]:
         """Moods, and subject actions other than ambient ones: it moves layers, not limbs."""
         moods = [
             Unsupported("mood", term.name, "a mood changes nothing in a local render")
@@ -84,22 +86,34 @@ class OfflineBackend:
         ]
         return (*actions, *moods)
 
-    def submit(self, take: Take) -> Job:
+    def prepare(self) -> None:
+        """Nothing is needed."""
+
+    def submit(self, take: Take, key: str) -> Job:
         """Nothing is sent anywhere: the job is the take."""
         return Job(self.name, f"offline-{take.id}", take.id, {"take": take.to_json()})
 
-    def lookup(self, take: Take) -> Lookup:
+    def lookup(self, take: Take, key: str) -> Lookup:
         """Always found: submitting is a pure function."""
-        return self.submit(take)
+        return self.submit(take, key)
+
+    def adopt(self, take: Take, job_id: str) -> Job:
+        """The job is the take, whatever its id."""
+        return self.submit(take, job_id)
 
     def poll(self, jobs: Sequence[Job]) -> Mapping[str, JobStatus]:
         """Every job is ready to be rendered."""
         return {job.id: JobStatus(JobState.DONE, cost_usd=0.0) for job in jobs}
 
+    def pause(self, seconds: float) -> None:
+        """There is never anything to wait for."""
+
     def fetch(self, job: Job, path: Path) -> Fetched:
         """Render the take."""
         take = Take.from_json(job.data["take"])
         shot, settings = take.shot, take.shot.settings
+        if shot.still is None:
+            raise BackendError("backend offline: it animates a still, and this take has none")
         seed = int.from_bytes(hashlib.sha256(take.noise_seed.encode()).digest()[:6])
         rgb = shot.still.rgb()
         mask = subject_mask(rgb)
@@ -121,7 +135,7 @@ class OfflineBackend:
             fps=settings.fps,
             comment=f"{SIMULATED_MARK} offline renderer, flaws {strength:g}",
         )
-        skipped = {item.value: item.says for item in self.ignored(shot)}
+        skipped = {item.value: item.says for item in self.limits(shot)}
         notes = ["simulated: rendered locally, no model involved"]
         if not mask.measured:
             notes.append(f"subject layer is the {mask.source}: {mask.note}")

@@ -15,10 +15,13 @@ def asked(source: Source) -> Section:
     varied = [
         f"{name} ({len(levels.get(name, [])) or takes[name].nunique()})" for name in results.varied
     ]
-    known = takes["cost_usd"].dropna()
-    spent = usd_text(float(known.sum()))
+    known = takes[takes["cost_usd"].notna()]
+    spent = usd_text(float(known["cost_usd"].sum()))
+    low, high = (float(known[name].fillna(0).sum()) for name in ("low_usd", "high_usd"))
+    if high:
+        spent += f"; these takes were estimated at {usd_text(low, high)}"
     if len(known) < len(takes):
-        spent += f", known for {len(known)} of {len(takes)} takes"
+        spent += f"; known for {len(known)} of {len(takes)} takes"
     pairs = [
         ("question", str(sweep.get("question") or "none was written down")),
         ("backend", str(sweep.get("backend", ""))),

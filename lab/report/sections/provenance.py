@@ -19,7 +19,7 @@ def provenance(source: Source) -> Section:
         ("zipped", str(results.sweep.get("zip") or "nothing; every factor is crossed")),
     ]
     takes = source.rows()
-    stills = {take["still_path"]: take for take in takes}.values()
+    stills = {take["still_path"]: take for take in takes if take["still_path"]}.values()
     blocks: list[Facts | Table] = [
         Facts(pairs),
         Table(

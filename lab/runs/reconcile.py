@@ -1,0 +1,121 @@
+"""Settle takes of which it is unknown whether they were bought. Nothing is sent or bought here."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.backends import Backend, Job, open_backend
+from lab.errors import InputError, LabError, did_you_mean
+from lab.runs.folder import RunFolder
+from lab.runs.ledger import Ledger, TakeRow, TakeState
+from lab.runs.runner import job_key
+
+_OPEN = (TakeState.UNCERTAIN, TakeState.SUBMITTING)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What came of one uncertain take.
+
+    key: our name for it at the service, to look for in the vendor's console. state: where it is
+    now; still uncertain when nobody could say.
+    """
+
+    take_id: str
+    key: str
+    state: TakeState
+    says: str
+
+    def __str__(self) -> str:
+        return f"take {self.take_id} ({self.state}): {self.says} [{self.key}]"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "take_id": self.take_id,
+            "key": self.key,
+            "state": self.state.value,
+            "says": self.says,
+        }
+
+
+def reconcile(
+    out: str | Path,
+    *,
+    bought: Mapping[str, str] | None = None,
+    not_bought: Sequence[str] = (),
+) -> list[Settled]:
+    """Ask the service about every uncertain take of a run, and write down what is found.
+
+    A take that is found is adopted, one that surely never arrived may be sent again by the next
+    run, and one that nobody can tell about stays as it is. bought (take id to the service's job
+    id) and not_bought are a person's word, taken where the service gives none. Raises InputError
+    for a take that is not uncertain.
+    """
+    folder = RunFolder(out)
+    folder.check()
+    bought = bought or {}
+    with folder.held(), Ledger.write(folder.ledger) as ledger:
+        rows = {row.take_id: row for row in ledger.takes() if row.state in _OPEN}
+        for take_id in (*bought, *not_bought):
+            if take_id not in rows:
+                raise InputError(
+                    f"{take_id}: is no uncertain take of this run; "
+                    + (did_you_mean(take_id, rows) if rows else "there is none")
+                )
+        if not rows:
+            return []
+        backend = open_backend(ledger.fact("sweep")["backend"])
+        try:
+            run_id = str(ledger.fact("run_id"))
+            return [
+                _settle(
+                    row,
+                    folder,
+                    ledger,
+                    backend,
+                    key=job_key(run_id, row.take_id),
+                    job_id=bought.get(row.take_id),
+                    absent=row.take_id in not_bought,
+                )
+                for row in rows.values()
+            ]
+        finally:
+            backend.close()
+
+
+def _settle(
+    row: TakeRow,
+    folder: RunFolder,
+    ledger: Ledger,
+    backend: Backend,
+    *,
+    key: str,
+    job_id: str | None,
+    absent: bool,
+) -> Settled:
+    take = row.take.relocated(folder.locate)
+    why = "the service cannot say"
+    found: Job | str = "unknown"
+    if ledger.fact("origin") != backend.origin:
+        why = f"it was sent to {ledger.fact('origin')} and {backend.name} is now {backend.origin}"
+    else:
+        try:
+            found = backend.lookup(take, key)
+        except LabError as error:
+            why = str(error)
+    said = "found at the service and adopted"
+    if found == "unknown" and job_id is not None:
+        found = backend.adopt(take, job_id)
+        said = f"adopted as job {job_id} on a person's word"
+    if isinstance(found, Job):
+        after = ledger.record(row.take_id, "submitted", job=found.to_json(), message=said)
+    elif found == "absent" or absent:
+        said = "the service never got it" if found == "absent" else "not bought, a person says"
+        after = ledger.record(row.take_id, "not_submitted", message=said)
+        said += "; the next run sends it"
+    else:
+        said = f"still unknown: {why}"
+        after = ledger.record(row.take_id, "uncertain", message=said)
+    return Settled(row.take_id, key, after.state, said)

@@ -1,0 +1,322 @@
+"""Money is spent once, on purpose, and only as far as was said."""
+
+import shutil
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lab.backends import BACKENDS
+from lab.errors import (
+    AccountError,
+    InputError,
+    MoneyError,
+    NoSlot,
+    RunFolderError,
+    ServiceError,
+    SubmitUncertain,
+)
+from lab.runs import Ledger, RunFolder, TakeState, plan, reconcile, run
+from lab.sweeps import Sweep
+
+SweepOf = Callable[..., Sweep]
+
+
+def states(folder: Path) -> list[TakeState]:
+    with Ledger.read(folder / "ledger.sqlite") as ledger:
+        ledger.verify()
+        return list(ledger.states().values())
+
+
+@pytest.fixture
+def go(tmp_path: Path, threads: Executor) -> Callable[..., object]:
+    """Runs a sweep in the folder "run" unless told otherwise."""
+
+    def start(sweep: Sweep, out: str = "run", **how: object) -> object:
+        return run(sweep, tmp_path / out, executor=threads, quiet=True, **how)
+
+    return start
+
+
+def test_money_is_asked_about(sweep_of: SweepOf, go, remote, tmp_path: Path) -> None:
+    """Without a budget, a cap or a yes, a plan that costs money is refused and says what to do."""
+    sweep = sweep_of(backend="scripted", budget_usd=None)
+    with pytest.raises(MoneyError, match=r"1\.50 USD.*--budget.*--yes"):
+        go(sweep)
+    assert remote.bought == []
+    assert not (tmp_path / "run").exists()
+    assert go(sweep, confirmed=True).complete
+
+
+def test_a_cap_stops_after_whole_blocks(
+    sweep_of: SweepOf, go, remote, still: Path, tmp_path: Path
+) -> None:
+    """Under a cap all variants of a still are made or none; a higher cap goes on from there."""
+    second = Path(shutil.copy(still.parent / "coffee.jpg", tmp_path / "other.jpg"))
+    second.write_bytes(second.read_bytes() + b"\0")  # other content, same picture
+    sweep = Sweep.of(
+        stills=[still, second],
+        prompts=["push in", "pan left", "lock off"],
+        settings={"duration_s": 0.25, "seed": 1},
+        repeats=2,
+        backend="scripted",
+        cap_usd=3.9,
+    )
+    priced = plan(sweep, tmp_path / "run")
+    assert (priced.blocks, priced.blocks_in_cap) == (4, 2)
+    outcome = go(sweep)
+    assert (outcome.scored, outcome.money.spent_usd) == (6, 3.0)
+    assert "cap of 3.90 USD" in outcome.stopped
+    assert "6 takes were not sent" in outcome.stopped
+    with Ledger.read(tmp_path / "run" / "ledger.sqlite") as ledger:
+        made = [row for row in ledger.takes() if row.state is TakeState.FETCHED]
+    assert {row.repeat for row in made} == {1}
+    assert go(sweep, cap_usd=6.0).complete
+    assert len(remote.bought) == len(set(remote.bought)) == 12
+
+
+def test_a_cap_under_one_block_buys_nothing(sweep_of: SweepOf, go, remote) -> None:
+    """A cap that cannot hold one block is refused before anything is bought."""
+    with pytest.raises(MoneyError, match="not one block fits"):
+        go(sweep_of(backend="scripted", budget_usd=None, cap_usd=1.0))
+    assert remote.bought == []
+
+
+def test_an_identical_take_is_not_bought_again(
+    sweep_of: SweepOf, go, remote, tmp_path: Path
+) -> None:
+    """A second folder takes over what the first bought, says so, and pays only for the rest."""
+    go(sweep_of(["push in", "pan left"], backend="scripted"))
+    wider = sweep_of(["push in", "pan left", "lock off"], backend="scripted")
+    priced = plan(wider, tmp_path / "second")
+    assert (priced.reused, priced.high_usd) == (2, 0.5)
+    outcome = go(wider, "second")
+    assert (outcome.scored, outcome.reused, outcome.money.spent_usd) == (3, 2, 0.5)
+    assert len(remote.bought) == 3
+    with Ledger.read(tmp_path / "second" / "ledger.sqlite") as ledger:
+        ledger.verify()
+        assert "reused: bought on" in ledger.takes()[0].message
+    folder = RunFolder(tmp_path / "second")
+    assert len(list(folder.clips.iterdir())) == 3
+
+
+def test_reuse_can_be_declined(sweep_of: SweepOf, go, remote) -> None:
+    """With reuse off the same takes are bought anew: another draw of the same lottery."""
+    go(sweep_of(backend="scripted"))
+    assert go(sweep_of(backend="scripted"), "second", reuse=False).reused == 0
+    assert len(remote.bought) == 6
+    assert len(set(remote.keys)) == 6
+
+
+def test_only_whole_clips_from_the_same_place_are_reused(
+    sweep_of: SweepOf, go, remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clip that changed or went away, or came from another service, is bought."""
+    sweep = sweep_of(["push in", "pan left"], backend="scripted")
+    go(sweep)
+    spoiled, gone = sorted((tmp_path / "run" / "clips").iterdir())
+    spoiled.write_bytes(b"cut short")
+    gone.unlink()
+    assert go(sweep, "second").reused == 0
+    monkeypatch.setattr(BACKENDS["scripted"], "origin", "elsewhere")
+    assert go(sweep, "third").reused == 0
+
+
+def test_two_services_do_not_mix_in_a_folder(
+    sweep_of: SweepOf, go, remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run begun with one service refuses to go on with another, and names both."""
+    go(sweep_of(["push in"], backend="scripted"))
+    monkeypatch.setattr(BACKENDS["scripted"], "origin", "elsewhere")
+    with pytest.raises(RunFolderError, match=r"begun with scripted .* now elsewhere"):
+        go(sweep_of(["push in"], backend="scripted"))
+
+
+def test_a_full_account_makes_takes_wait(sweep_of: SweepOf, go, remote) -> None:
+    """When the account has no slot, the take goes back in line and is sent later, once."""
+    turned_away = []
+
+    def full_at_first(take_id: str) -> None:
+        if len(turned_away) < 2:
+            turned_away.append(take_id)
+            raise NoSlot("parallel task over resource pack limit")
+
+    remote.on_submit = full_at_first
+    outcome = go(sweep_of(backend="scripted"))
+    assert outcome.complete
+    assert len(remote.bought) == 3
+
+
+def test_no_slot_for_too_long_leaves_the_rest_to_the_next_run(
+    sweep_of: SweepOf, go, remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the time set for it, a run gives up on slots, says so, and loses nothing."""
+    patient = replace(BACKENDS["scripted"].capabilities, slot_wait_s=-1.0)
+    monkeypatch.setattr(BACKENDS["scripted"], "capabilities", patient)
+
+    def full(take_id: str) -> None:
+        raise NoSlot("parallel task over resource pack limit")
+
+    remote.on_submit = full
+    outcome = go(sweep_of(backend="scripted"))
+    assert "no free slot" in outcome.stopped
+    assert outcome.problems == ()
+    remote.on_submit = lambda take_id: None
+    assert go(sweep_of(backend="scripted")).complete
+
+
+@pytest.mark.parametrize("error", [AccountError("in arrears"), ServiceError("no connection")])
+def test_a_broken_account_stops_the_sweep_and_keeps_what_is_bought(
+    sweep_of: SweepOf, go, remote, error: Exception
+) -> None:
+    """What was sent before is brought home; the rest is left, with one line that says why."""
+
+    def stop_after_two(take_id: str) -> None:
+        if len(remote.bought) >= 2:
+            raise error
+
+    remote.on_submit = stop_after_two
+    outcome = go(sweep_of(["push in", "pan left", "lock off", "zoom in"], backend="scripted"))
+    assert outcome.scored == 2
+    assert outcome.stopped.startswith(str(error))
+    assert outcome.problems == ()
+    remote.on_submit = lambda take_id: None
+    assert go(sweep_of(["push in", "pan left", "lock off", "zoom in"], backend="scripted")).complete
+    assert len(remote.bought) == 4
+
+
+def test_a_refused_key_is_an_error_when_nothing_was_sent(sweep_of: SweepOf, go, remote) -> None:
+    """An account that is turned away at the first request ends the call with its reason."""
+
+    def refuse(take_id: str) -> None:
+        raise AccountError("api key not found")
+
+    remote.on_submit = refuse
+    with pytest.raises(AccountError, match="api key not found"):
+        go(sweep_of(backend="scripted"))
+
+
+def test_missing_keys_are_said_before_a_folder_is_made(
+    sweep_of: SweepOf, go, remote, tmp_path: Path
+) -> None:
+    """A backend that is not set up says so before anything is written."""
+
+    def missing() -> None:
+        raise AccountError("set KEY")
+
+    remote.on_prepare = missing
+    with pytest.raises(AccountError, match="set KEY"):
+        go(sweep_of(backend="scripted"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_service_that_goes_away_while_jobs_wait(
+    sweep_of: SweepOf, go, remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When nobody answers polls, jobs stay waiting, and the next run brings them home."""
+    polled = BACKENDS["scripted"].poll
+
+    def silent(self, jobs):
+        raise ServiceError("nobody answers")
+
+    monkeypatch.setattr(BACKENDS["scripted"], "poll", silent)
+    outcome = go(sweep_of(["push in"], backend="scripted"))
+    assert "nobody answers; run the same again" in outcome.problems[0]
+    monkeypatch.setattr(BACKENDS["scripted"], "poll", polled)
+    assert go(sweep_of(["push in"], backend="scripted")).complete
+    assert len(remote.bought) == 1
+
+
+def test_a_job_that_takes_for_ever_is_left_to_the_next_run(
+    sweep_of: SweepOf, go, remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client's patience is not the job's failure: it stays waiting, and is asked again later."""
+    can = BACKENDS["scripted"].capabilities
+    monkeypatch.setattr(BACKENDS["scripted"], "capabilities", replace(can, job_wait_s=-1.0))
+    outcome = go(sweep_of(["push in"], backend="scripted"))
+    assert "still waiting" in outcome.problems[0]
+    monkeypatch.setattr(BACKENDS["scripted"], "capabilities", can)
+    assert go(sweep_of(["push in"], backend="scripted")).complete
+    assert len(remote.bought) == 1
+
+
+def test_takes_are_sent_side_by_side(sweep_of: SweepOf, go, remote) -> None:
+    """Two submissions are under way at once, as the account allows."""
+    together = threading.Barrier(2, timeout=20)
+    remote.on_submit = lambda take_id: together.wait() and None
+    assert go(sweep_of(["push in", "pan left"], backend="scripted")).complete
+
+
+@pytest.fixture
+def uncertain(sweep_of: SweepOf, go, remote, tmp_path: Path) -> Path:
+    """A run with one take of unknown fate."""
+
+    def break_off(take_id: str) -> None:
+        raise SubmitUncertain("the connection broke")
+
+    remote.on_submit = break_off
+    remote.lookup = lambda take_id: "unknown"
+    go(sweep_of(["push in"], backend="scripted"))
+    assert states(tmp_path / "run") == [TakeState.UNCERTAIN]
+    return tmp_path / "run"
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "says"),
+    [
+        ("found", TakeState.WAITING, "adopted"),
+        ("absent", TakeState.PLANNED, "next run sends it"),
+        ("unknown", TakeState.UNCERTAIN, "still unknown"),
+    ],
+)
+def test_reconciling_asks_and_buys_nothing(
+    uncertain: Path, remote, answer: str, state: TakeState, says: str
+) -> None:
+    """Found is adopted, absent may be sent again, unknown stays; the key to look for is shown."""
+    remote.lookup = lambda take_id: answer
+    (settled,) = reconcile(uncertain)
+    assert settled.state is state
+    assert says in str(settled)
+    assert settled.key == remote.keys[0]
+    assert states(uncertain) == [state]
+    assert remote.bought == []
+
+
+def test_a_person_may_settle_it(uncertain: Path, remote, sweep_of: SweepOf, go) -> None:
+    """Where the service cannot say, a person's word counts: bought under an id, or not bought."""
+    with Ledger.read(uncertain / "ledger.sqlite") as ledger:
+        ((take_id, _),) = ledger.states().items()
+    (settled,) = reconcile(uncertain, bought={take_id: "job-77"})
+    assert settled.state is TakeState.WAITING
+    assert go(sweep_of(["push in"], backend="scripted")).complete
+    assert "job-77" in remote.polls
+
+
+def test_a_person_may_say_that_it_never_arrived(
+    uncertain: Path, remote, sweep_of: SweepOf, go
+) -> None:
+    """Said not to be bought, the take is sent by the next run under the same key."""
+    with Ledger.read(uncertain / "ledger.sqlite") as ledger:
+        ((take_id, _),) = ledger.states().items()
+    reconcile(uncertain, not_bought=[take_id])
+    remote.on_submit = lambda take_id: None
+    assert go(sweep_of(["push in"], backend="scripted")).complete
+    assert len(set(remote.keys)) == 1
+
+
+def test_only_uncertain_takes_can_be_settled(uncertain: Path) -> None:
+    """A mistyped take id changes nothing and is answered with the nearest one."""
+    with pytest.raises(InputError, match="no uncertain take"):
+        reconcile(uncertain, not_bought=["abc"])
+
+
+def test_an_uncertain_take_is_asked_about_again_by_the_next_run(
+    uncertain: Path, remote, sweep_of: SweepOf, go
+) -> None:
+    """Asking is free: a run that finds the take adopts it."""
+    remote.lookup = lambda take_id: "found"
+    assert go(sweep_of(["push in"], backend="scripted")).complete
+    assert remote.bought == []
