@@ -7,6 +7,8 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorPrimaries, Colorspace, ColorTrc
 from numpy.typing import NDArray
@@ -14,6 +16,8 @@ from numpy.typing import NDArray
 from lab.errors import FetchError
 from lab.files import written_whole
 from lab.media.ahead import ahead
+
+SOUND_RATE_HZ = 48_000
 
 
 def write_clip(
@@ -25,12 +29,15 @@ def write_clip(
     preset: str = "superfast",
     threads: int = 0,
     comment: str = "",
+    sound: NDArray[np.float32] | None = None,
 ) -> int:
     """Encode RGB frames (height and width even) as H.264 4:2:0 BT.709 MP4; return how many.
 
-    `crf` is x264's quality, 0 lossless to 51; `threads` 0 lets the encoder choose. The file
-    appears under its name only when it is complete. Raises RunFolderError when the disk is
-    full, FetchError when it refuses otherwise, and ValueError when there is no frame.
+    `crf` is x264's quality, 0 lossless to 51; `threads` 0 lets the encoder choose. `sound` is a
+    mono track of samples in [-1, 1] at 48 kHz, written as AAC; it is cut or ends early as it is
+    longer or shorter than the pictures. The file appears under its name only when it is complete.
+    Raises RunFolderError when the disk is full, FetchError when it refuses otherwise, and
+    ValueError when there is no frame.
     """
     path = Path(path)
     try:
@@ -44,7 +51,7 @@ def write_clip(
             ) as container,
             closing(ahead(pictures)) as drawn,
         ):
-            count = _encode(container, drawn, fps, crf, preset, threads, comment)
+            count = _encode(container, drawn, fps, crf, preset, threads, comment, sound)
     except OSError as error:  # FFmpeg's own errors are OSErrors too
         raise FetchError(f"{path}: cannot be written ({error.strerror})") from error
     return count
@@ -58,11 +65,13 @@ def _encode(
     preset: str,
     threads: int,
     comment: str,
+    sound: NDArray[np.float32] | None,
 ) -> int:
     if comment:
         container.metadata["comment"] = comment
     count = 0
     stream = None
+    voice: AudioStream | None = None
     for rgb in pictures:
         if stream is None:
             stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
@@ -75,6 +84,9 @@ def _encode(
             context.color_primaries = ColorPrimaries.BT709
             context.color_trc = ColorTrc.BT709
             context.color_range = 1  # limited
+            if sound is not None:
+                # Both tracks have to be there before the first packet is written.
+                voice = container.add_stream("aac", rate=SOUND_RATE_HZ, layout="mono")
         frame = VideoFrame.from_ndarray(rgb, format="rgb24").reformat(
             format="yuv420p", dst_colorspace=Colorspace.ITU709
         )
@@ -83,4 +95,21 @@ def _encode(
     if stream is None:
         raise ValueError("no frame to encode")
     container.mux(stream.encode(None))
+    if voice is not None and sound is not None:
+        _add_sound(container, voice, sound[: round(count / fps * SOUND_RATE_HZ)])
     return count
+
+
+def _add_sound(
+    container: av.container.OutputContainer, voice: AudioStream, samples: NDArray[np.float32]
+) -> None:
+    step = voice.codec_context.frame_size or 1024
+    whole = np.clip(samples, -1, 1).astype(np.float32)
+    for start in range(0, whole.size, step):
+        part = np.ascontiguousarray(whole[None, start : start + step])
+        frame = AudioFrame.from_ndarray(part, format="fltp", layout="mono")
+        frame.sample_rate = SOUND_RATE_HZ
+        frame.pts = start
+        frame.time_base = Fraction(1, SOUND_RATE_HZ)
+        container.mux(voice.encode(frame))
+    container.mux(voice.encode(None))

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -49,6 +50,38 @@ def test_the_count_rate_and_comment_are_kept(tmp_path: Path, photo: np.ndarray) 
     assert count == facts.frames == 7
     assert facts.fps == pytest.approx(24000 / 1001)
     assert facts.comment == "simulated by i2v-lab: x"
+
+
+def test_sound_is_kept(tmp_path: Path, photo: np.ndarray) -> None:
+    """A mono track comes back with its pitch, cut to the length of the pictures."""
+    time_s = np.arange(3 * 48_000) / 48_000
+    tone = (0.5 * np.sin(2 * np.pi * 440 * time_s)).astype(np.float32)
+    write_clip(tmp_path / "a.mp4", [photo] * 24, fps=24, sound=tone)
+    assert probe(tmp_path / "a.mp4").has_audio
+    assert probe(tmp_path / "a.mp4").frames == 24
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        heard = np.concatenate(
+            [frame.to_ndarray()[0] for frame in container.decode(container.streams.audio[0])]
+        )
+    assert heard.size / 48_000 == pytest.approx(1.0, abs=0.1)
+    middle = heard[12_000:36_000]
+    loudest_hz = np.abs(np.fft.rfft(middle)).argmax() * 48_000 / middle.size
+    assert loudest_hz == pytest.approx(440, abs=4)
+    assert np.abs(middle).max() == pytest.approx(0.5, abs=0.1)
+
+
+def test_short_and_loud_sounds_do_no_harm(tmp_path: Path, photo: np.ndarray) -> None:
+    """A track shorter than the pictures, one beyond [-1, 1], and an empty one are taken."""
+    for index, sound in enumerate((np.ones(100), 9 * np.ones(48_000), np.ones(0))):
+        path = tmp_path / f"{index}.mp4"
+        write_clip(path, [photo] * 12, fps=24, sound=sound.astype(np.float32))
+        assert probe(path).frames == 12
+
+
+def test_a_silent_clip_has_no_track(tmp_path: Path, photo: np.ndarray) -> None:
+    """Unless sound was given."""
+    write_clip(tmp_path / "a.mp4", [photo] * 2, fps=24)
+    assert not probe(tmp_path / "a.mp4").has_audio
 
 
 def test_a_clip_starts_before_it_is_all_there(tmp_path: Path, photo: np.ndarray) -> None:

@@ -1,0 +1,25 @@
+"""What nobody has seen the service do, and the emulator therefore lets you choose."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Assumptions:
+    """One answer to each open question; the defaults are the likelier or the stricter ones.
+
+    tokens_on_new_paths: signed tokens are taken on the newer protocol too.
+    number_durations: the legacy protocol takes the duration as a number too.
+    retired_models: legacy models that were to retire on 2026-09-15 still work.
+    expired_status: HTTP status of a link that has expired, 410 or 403.
+    media_takes_authorization: the media host ignores an Authorization header, does not refuse it.
+    callbacks_twice: every callback is sent twice.
+    callbacks_backwards: callbacks that are due together are sent last first.
+    """
+
+    tokens_on_new_paths: bool = False
+    number_durations: bool = False
+    retired_models: bool = True
+    expired_status: int = 410
+    media_takes_authorization: bool = False
+    callbacks_twice: bool = False
+    callbacks_backwards: bool = False

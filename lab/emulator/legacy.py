@@ -1,0 +1,373 @@
+"""The older protocol: the model stands in the body, each family of tasks has its own path."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import partial
+from itertools import islice
+from typing import Any
+
+from lab.emulator.calls import Call, Route
+from lab.emulator.models import (
+    IMAGE_UNIT_USD,
+    VIDEO_UNIT_USD,
+    Family,
+    VideoModel,
+    amount_text,
+    image_model,
+    video_model,
+)
+from lab.emulator.modern import duration_text
+from lab.emulator.orders import (
+    Cut,
+    Order,
+    check_content,
+    check_cuts,
+    check_duration,
+    check_elements,
+    check_end_frame,
+    check_resolution,
+    check_sound,
+    cut_by_itself,
+    external_id_of,
+    flag_of,
+    invalid,
+    list_of,
+    problem_with,
+    text_of,
+    watermark_of,
+    word_of,
+)
+from lab.emulator.replies import ApiError, Reply, succeeded
+from lab.emulator.store import Job, Store, files_of
+
+_MOST_PROMPT_CHARS = 2500
+_MOST_IMAGE_BYTES = 10_000_000
+_MODES = {"std": "720p", "pro": "1080p", "4k": "4k"}
+_RATIOS = ("16:9", "9:16", "1:1")
+_IMAGE_RATIOS = (*_RATIOS, "4:3", "3:4", "3:2", "2:3", "21:9")
+_COSTS_LAG_S = 12 * 3600
+_PACK_S = 180 * 86_400
+_WORDS = {"succeeded": "succeed"}
+_DEFAULT_MODELS: dict[Family, str] = {
+    "image-to-video": "kling-v1",
+    "text-to-video": "kling-v1",
+    "omni-video": "kling-video-o1",
+    "image": "kling-v1",
+}
+
+
+def create(family: Family, store: Store, call: Call) -> Reply:
+    """Accept a task. Refuses only what the service refuses at once; the rest fails later."""
+    body = call.json()
+    order = _picture_order(store, body) if family == "image" else _order(store, family, body)
+    job = store.add(order, call.now_s, stuck=call.stuck)
+    return succeeded(
+        {
+            "task_id": job.id,
+            "task_status": "submitted",
+            "task_info": _info(job),
+            "created_at": int(job.created_s * 1000),
+            "updated_at": int(job.created_s * 1000),
+        }
+    )
+
+
+def query(family: Family, store: Store, call: Call) -> Reply:
+    """One task by its id or external id, on the path it was made on."""
+    wanted = call.parameters["id"]
+    job = store.get(wanted) or store.get_external(wanted)
+    if job is None or job.order.family != family or call.forget:
+        raise ApiError(1201, "task not found")
+    return succeeded(row(store, job, call.now_s, word=call.word))
+
+
+def listing(family: Family, store: Store, call: Call) -> Reply:
+    """A page of one family's tasks, newest first."""
+    page = _number(call.query, "pageNum", default=1, most=1000)
+    size = _number(call.query, "pageSize", default=30, most=500)
+    jobs = (job for job in store.before(-1) if job.order.family == family)
+    chosen = [] if call.forget else islice(jobs, (page - 1) * size, page * size)
+    return succeeded([row(store, job, call.now_s, word=call.word) for job in chosen])
+
+
+def costs(store: Store, call: Call) -> Reply:
+    """The account's packs, as they were twelve hours ago."""
+    for name in ("start_time", "end_time"):
+        if not call.query.get(name, "").isdecimal():
+            raise invalid(f"{name} is required")
+    store.costs_asked(call.now_s)
+    data: dict[str, Any] = {"code": 0, "msg": "success"}
+    remaining = store.remaining_units(call.now_s - _COSTS_LAG_S)
+    if remaining is not None:
+        bought_ms = int((call.now_s - 86_400) * 1000)
+        data["resource_pack_subscribe_infos"] = [
+            {
+                "resource_pack_name": "Video API pack",
+                "_id": "509f3fd3d4f644ea9c2a7b3a1e1a6f01",
+                "_type": "decreasing_total",
+                "total_quantity": float(store.account.balance_units or 0),
+                "remaining_quantity": float(remaining),
+                "purchase_time": bought_ms,
+                "effective_time": bought_ms,
+                "invalid_time": bought_ms + _PACK_S * 1000,
+                "status": "online" if remaining > 0 else "runOut",
+            }
+        ]
+    return succeeded(data)
+
+
+def row(store: Store, job: Job, now_s: float, *, word: str = "") -> dict[str, Any]:
+    """One task as a query shows it."""
+    return {
+        **callback(store, job, now_s, word=word),
+        "watermark_info": {"enabled": job.order.watermark},
+    }
+
+
+def callback(store: Store, job: Job, now_s: float, *, word: str = "") -> dict[str, Any]:
+    """One task as a callback shows it."""
+    state = job.state(now_s)
+    told: dict[str, Any] = {
+        "task_id": job.id,
+        "task_status": word or _WORDS.get(state, state),
+        "task_status_msg": job.message(now_s),
+        "task_info": _info(job),
+        "created_at": int(job.created_s * 1000),
+        "updated_at": int(job.updated_s(now_s) * 1000),
+    }
+    if word:
+        return told
+    if state == "succeeded":
+        told["task_result"] = _result(store, job, now_s)
+    if job.ended(now_s):
+        told["final_unit_deduction"] = amount_text(job.units) if job.units else "0"
+    return told
+
+
+def _info(job: Job) -> dict[str, str]:
+    return {"external_task_id": job.order.external_id} if job.order.external_id else {}
+
+
+def _result(store: Store, job: Job, now_s: float) -> dict[str, Any]:
+    if job.order.family == "image":
+        pictures = [
+            {"index": index, "url": store.link(job, file, now_s)}
+            for index, (file, _) in enumerate(files_of(job))
+        ]
+        return {"images": pictures}
+    ((file, marked),) = files_of(job)
+    video: dict[str, str] = {
+        "id": str(int(job.id) + 1),
+        "url": store.link(job, file, now_s),
+    }
+    if marked:
+        video["watermark_url"] = store.link(job, marked, now_s)
+    video["duration"] = duration_text(job.order.duration_s)
+    return {"videos": [video], "images": None}
+
+
+def _order(store: Store, family: Family, body: Mapping[str, Any]) -> Order:
+    model = _model(store, family, body)
+    prompt = text_of(body, "prompt", most_chars=_MOST_PROMPT_CHARS)
+    negative = text_of(body, "negative_prompt", most_chars=_MOST_PROMPT_CHARS)
+    _check_strength(body)
+    duration_s = _duration(store, body)
+    cuts = _cuts(model, body, prompt, duration_s)
+    if not prompt.strip() and not cuts:
+        raise invalid("prompt can not be null")
+    first, last, references = _frames(family, body)
+    videos = list_of(body, "video_list") if family == "omni-video" else []
+    mode = word_of(body, "mode", tuple(_MODES), "pro" if family == "omni-video" else "std")
+    resolution = _MODES[mode]
+    check_resolution(model, resolution)
+    check_duration(model, duration_s, only_first_frame=not last and not videos)
+    sound = word_of(body, "sound", ("off", "on"), "off") == "on"
+    if sound:
+        check_sound(model, resolution, "native")
+    if last:
+        check_end_frame(model, resolution, sound=sound)
+    elements = [str(item.get("element_id", "")) for item in list_of(body, "element_list")]
+    check_elements(model, elements, others=references)
+    spoken = prompt or " ".join(cut.text for cut in cuts)
+    check_content(prompt, negative, *(cut.text for cut in cuts))
+    problem = next(filter(None, map(problem_with, (prompt, *(cut.text for cut in cuts)))), "")
+    ratio = _ratio(family, body, follows=bool(first or videos))
+    external_id = external_id_of(body)
+    watermark = watermark_of(body)
+    callback_url = text_of(body, "callback_url")
+    kept = []
+    for image in (first, last):
+        key, wrong = _kept(store, image) if image else ("", "")
+        kept.append(key)
+        problem = problem or wrong
+    units = model.units(duration_s, resolution, sound=sound, reference_video=bool(videos))
+    return Order(
+        protocol="legacy",
+        family=family,
+        model=model.legacy,
+        prompt=spoken,
+        units=units,
+        usd=units * VIDEO_UNIT_USD,
+        external_id=external_id,
+        duration_s=duration_s,
+        resolution=resolution,
+        sound=sound,
+        aspect_ratio=ratio,
+        still=kept[0],
+        end_still=kept[1],
+        cuts=cuts,
+        watermark=watermark,
+        callback_url=callback_url,
+        problem=problem,
+    )
+
+
+def _picture_order(store: Store, body: Mapping[str, Any]) -> Order:
+    name = text_of(body, "model_name") or _DEFAULT_MODELS["image"]
+    model = image_model(name)
+    if model is None:
+        raise invalid("model_name is invalid")
+    prompt = text_of(body, "prompt", most_chars=_MOST_PROMPT_CHARS)
+    if not prompt.strip():
+        raise invalid("prompt can not be null")
+    count = body.get("n", 1)
+    if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= 9:
+        raise invalid("n must be an integer from 1 to 9")
+    ratio = word_of(body, "aspect_ratio", _IMAGE_RATIOS, "16:9")
+    resolution = word_of(body, "resolution", ("1k", "2k"), "1k")
+    check_content(prompt, text_of(body, "negative_prompt", most_chars=_MOST_PROMPT_CHARS))
+    external_id = external_id_of(body)
+    callback_url = text_of(body, "callback_url")
+    image = text_of(body, "image")
+    key, wrong = _kept(store, image) if image else ("", "")
+    units = model.picture_units * count
+    return Order(
+        protocol="legacy",
+        family="image",
+        model=name,
+        prompt=prompt,
+        units=units,
+        usd=units * IMAGE_UNIT_USD,
+        external_id=external_id,
+        duration_s=0,
+        resolution=resolution,
+        aspect_ratio=ratio,
+        still=key,
+        count=count,
+        callback_url=callback_url,
+        problem=problem_with(prompt) or wrong,
+    )
+
+
+def _model(store: Store, family: Family, body: Mapping[str, Any]) -> VideoModel:
+    # The older key `model` is taken without a word and changes nothing: the default stays.
+    name = text_of(body, "model_name") or _DEFAULT_MODELS[family]
+    model = video_model(family, legacy=name)
+    if model is None or (model.retired and not store.assumptions.retired_models):
+        raise invalid("model_name is invalid")
+    return model
+
+
+def _duration(store: Store, body: Mapping[str, Any]) -> int:
+    value = body.get("duration")
+    if value is None:
+        return 5
+    if store.assumptions.number_durations and isinstance(value, int):
+        value = str(value)
+    if not isinstance(value, str) or not value.isdecimal() or len(value) > 3:
+        raise invalid("duration is invalid")
+    return int(value)
+
+
+def _check_strength(body: Mapping[str, Any]) -> None:
+    value = body.get("cfg_scale")
+    if value is None:
+        return
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
+        raise invalid("cfg_scale must be a number from 0 to 1")
+
+
+def _cuts(
+    model: VideoModel, body: Mapping[str, Any], prompt: str, duration_s: int
+) -> tuple[Cut, ...]:
+    # A document's own example sends the word "true".
+    if not flag_of(body, "multi_shot", False, words=True) or not model.multi_shot:
+        return ()
+    if word_of(body, "shot_type", ("customize", "intelligence"), "") == "intelligence":
+        if not prompt.strip():
+            raise invalid("prompt can not be null")
+        return cut_by_itself(prompt, duration_s)
+    listed = list_of(body, "multi_prompt")
+    if not listed:
+        raise invalid("multi_prompt is required")
+    cuts = [Cut(_seconds(each.get("duration")), text_of(each, "prompt")) for each in listed]
+    check_cuts(cuts, duration_s)
+    return tuple(cuts)
+
+
+def _seconds(value: Any) -> float:
+    try:
+        return float(Decimal(value)) if isinstance(value, str) and len(value) < 8 else 0.0
+    except (ArithmeticError, ValueError):
+        return 0.0
+
+
+def _frames(family: Family, body: Mapping[str, Any]) -> tuple[str, str, int]:
+    """First frame, last frame, and how many images are mere references."""
+    if family == "text-to-video":
+        return "", "", 0
+    if family == "image-to-video":
+        first, last = text_of(body, "image"), text_of(body, "image_tail")
+        if not first:
+            raise invalid("image can not be null")
+        return first, last, 0
+    named: dict[str, str] = {}
+    references = 0
+    for item in list_of(body, "image_list"):
+        url = text_of(item, "image_url")
+        kind = word_of(item, "type", ("first_frame", "end_frame", "reference"), "reference")
+        if not url:
+            raise invalid("image_url can not be null")
+        if kind == "reference":
+            references += 1
+        else:
+            named[kind] = url
+    if "end_frame" in named and "first_frame" not in named:
+        raise invalid("end_frame needs a first_frame")
+    return named.get("first_frame", ""), named.get("end_frame", ""), references
+
+
+def _ratio(family: Family, body: Mapping[str, Any], *, follows: bool) -> str:
+    if family == "image-to-video" or follows:
+        return ""
+    if family == "omni-video" and not body.get("aspect_ratio"):
+        raise invalid("aspect_ratio is required")
+    return word_of(body, "aspect_ratio", _RATIOS, "16:9")
+
+
+def _kept(store: Store, image: str) -> tuple[str, str]:
+    return store.pictures.keep(image, most_bytes=_MOST_IMAGE_BYTES, data_uris=False)
+
+
+def _number(query: Mapping[str, str], name: str, *, default: int, most: int) -> int:
+    text = query.get(name, str(default))
+    if not text.isdecimal() or len(text) > 6 or not 1 <= int(text) <= most:
+        raise invalid(f"{name} must be an integer from 1 to {most}")
+    return int(text)
+
+
+def _routes(path: str, family: Family) -> tuple[Route, ...]:
+    return (
+        Route("POST", path, "create", True, partial(create, family)),
+        Route("GET", path, "query", True, partial(listing, family)),
+        Route("GET", f"{path}/{{id}}", "query", True, partial(query, family)),
+    )
+
+
+ROUTES = (
+    *_routes("/v1/videos/image2video", "image-to-video"),
+    *_routes("/v1/videos/text2video", "text-to-video"),
+    *_routes("/v1/videos/omni-video", "omni-video"),
+    *_routes("/v1/images/generations", "image"),
+    Route("GET", "/account/costs", "account", True, costs),
+)

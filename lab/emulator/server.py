@@ -1,0 +1,187 @@
+"""Serve the emulator on loopback: an API port and a media port, in one thread."""
+
+import asyncio
+import ipaddress
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from lab.emulator.callbacks import Callbacks, send
+from lab.emulator.emulator import Emulator
+from lab.errors import InputError
+
+_MISSING = 'the emulator needs a web server; pip install "i2v-lab[emulator]"'
+_TICK_S = 0.05
+DEFAULT_PORT = 8790
+
+
+@dataclass(frozen=True)
+class Running:
+    """An emulator that answers.
+
+    url, media_url: where its two hosts are. environment: the variables that point a client at it.
+    """
+
+    url: str
+    media_url: str
+    emulator: Emulator
+    environment: Mapping[str, str] = field(repr=False)
+    _stop: Callable[[], None] = field(repr=False)
+
+    def stop(self) -> None:
+        """Stop answering and let go of the ports. Stopping again does nothing."""
+        self._stop()
+
+
+def start(
+    emulator: Emulator | None = None,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    media_port: int = 0,
+) -> Running:
+    """Serve in the background until `stop` is called. Port 0 takes a free one.
+
+    Raises InputError when the web server is not installed, a port is taken, or the host is not
+    this machine itself (its controls ask for no key).
+    """
+    emulator = emulator or Emulator()
+    serve_both = _web_server()
+    sockets: list[socket.socket] = []
+    try:
+        for wanted in (port, media_port):
+            sockets.append(_listening(host, wanted))
+        urls = [_url(each) for each in sockets]
+        emulator.store.media_url = urls[1]
+        background = _Background(emulator, sockets, serve_both)
+        background.start()
+    except BaseException:
+        for each in sockets:
+            each.close()
+        raise
+    environment = {"KLING_URL": urls[0], "KLING_API_KEY": emulator.account.api_key}
+    return Running(urls[0], urls[1], emulator, environment, background.stop)
+
+
+@contextmanager
+def serving(
+    emulator: Emulator | None = None,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    media_port: int = 0,
+) -> Iterator[Running]:
+    """Serve while the block lasts; it answers as soon as the block begins. Raises as `start`."""
+    running = start(emulator, host=host, port=port, media_port=media_port)
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+def serve(
+    emulator: Emulator | None = None,
+    *,
+    host: str = "127.0.0.1",
+    port: int = DEFAULT_PORT,
+    media_port: int = 0,
+    announce: Callable[[str], Any] = lambda line: sys.stdout.write(f"{line}\n"),
+) -> None:
+    """Serve until Ctrl-C; says first how to point a client at it. Raises as `start`."""
+    with serving(emulator, host=host, port=port, media_port=media_port) as running:
+        try:
+            for name, value in running.environment.items():
+                announce(f"export {name}={value}")
+            announce(f"# media: {running.media_url}  state: {running.url}/emulator/state")
+            sys.stdout.flush()
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            return
+
+
+class _Background:
+    """The thread that serves, and how to end it."""
+
+    def __init__(
+        self, emulator: Emulator, sockets: list[socket.socket], serve_both: Callable[..., Any]
+    ) -> None:
+        self._emulator = emulator
+        self._sockets = sockets
+        self._serve_both = serve_both
+        self._ready = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="kling-emulator", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+        self._ready.wait()
+        if self._failure:
+            raise self._failure
+
+    def stop(self) -> None:
+        if self._thread.is_alive() and self._loop and self._stop:
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._main())
+        except BaseException as error:  # noqa: BLE001 - told to whoever started the thread
+            self._failure = error
+        finally:
+            self._ready.set()
+
+    async def _main(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        telling = asyncio.create_task(_tell(self._emulator, self._stop))
+        await self._serve_both(self._emulator, self._sockets, self._stop, self._ready.set)
+        await telling
+
+
+async def _tell(emulator: Emulator, stop: asyncio.Event) -> None:
+    """Send callbacks as they become due, one after the other."""
+    callbacks = Callbacks(emulator)
+    while not stop.is_set():
+        for notice in callbacks.due():
+            await asyncio.to_thread(send, emulator, notice)
+        try:
+            await asyncio.wait_for(stop.wait(), _TICK_S)
+        except TimeoutError:
+            continue
+
+
+def _web_server() -> Callable[..., Any]:
+    try:
+        from lab.emulator.hosts import serve_both
+    except ModuleNotFoundError as error:
+        if error.name and error.name.split(".")[0] in ("starlette", "uvicorn"):
+            raise InputError(_MISSING) from None
+        raise
+    return serve_both
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise InputError(f"host {host!r}: the emulator serves this machine only; use 127.0.0.1")
+    if not 0 <= port <= 65_535:
+        raise InputError(f"port {port}: accepted are 0 (any free one) to 65535")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise InputError(f"port {port}: cannot be served on ({error}); name another") from error
+
+
+def _url(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

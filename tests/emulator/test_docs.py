@@ -1,0 +1,58 @@
+"""The emulator's page: complete, honest about what is known, and its example works."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from lab.emulator import Assumptions, Fault, load_faults
+from lab.emulator.faults import KINDS
+from lab.emulator.orders import FAILED_WORDS, REFUSED_WORDS
+
+PAGE = Path(__file__).parents[2] / "docs" / "kling-emulator.md"
+EVIDENCE = {"documented", "seen live", "assumed"}
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    """The page's text."""
+    return PAGE.read_text()
+
+
+def test_every_behaviour_is_marked(page: str) -> None:
+    """Documented, seen live or assumed, and nothing twice."""
+    table = page.partition("| behaviour | evidence |\n|---|---|\n")[2].strip()
+    rows = [re.fullmatch(r"\| (.+) \| (.+) \|", line) for line in table.splitlines()]
+    assert len(rows) > 60
+    assert all(rows)
+    assert {row[2] for row in rows if row} == EVIDENCE
+    said = [row[1] for row in rows if row]
+    assert len(said) == len(set(said))
+
+
+def test_every_fault_is_explained(page: str) -> None:
+    """Each kind has its row, each field is named."""
+    table = page.partition("| kind | meets | does |\n|---|---|---|\n")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(KINDS)
+    for each in fields(Fault):
+        assert f"`{each.name}`" in page
+
+
+def test_every_open_question_and_trigger_is_named(page: str) -> None:
+    """Switches and words that make a prompt fail."""
+    for name in (*(each.name for each in fields(Assumptions)), *REFUSED_WORDS, *FAILED_WORDS):
+        assert f"`{name}`" in page
+
+
+def test_the_example_loads(page: str, tmp_path: Path) -> None:
+    """The TOML on the page is a faults file."""
+    example = page.partition("```toml\n")[2].partition("```")[0]
+    path = tmp_path / "faults.toml"
+    path.write_text(example)
+    assert [fault.kind for fault in load_faults(path)] == [
+        "accept_then_drop",
+        "server_error",
+        "rate_limited",
+        "cut_download",
+    ]

@@ -1,0 +1,233 @@
+"""Scripted trouble: each kind does what it says, to whom it says, as often as it says."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from lab.emulator import Fault, load_faults
+from lab.emulator.faults import KINDS, Faults
+from lab.errors import InputError
+
+Body = Callable[..., dict[str, Any]]
+PATH = "/image-to-video/kling-3.0"
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "code"),
+    [
+        (Fault("rate_limited"), 429, 1302),
+        (Fault("no_slot"), 429, 1303),
+        (Fault("api_error", code=1101), 429, 1101),
+        (Fault("api_error", code=1103), 403, 1103),
+        (Fault("server_error"), 500, 5000),
+        (Fault("server_error", code=5001), 503, 5001),
+        (Fault("server_error", code=5002), 504, 5002),
+    ],
+)
+def test_errors_in_the_envelope(
+    served: Any, modern_body: Body, fault: Fault, status: int, code: int
+) -> None:
+    """The error comes as documented and no task is made."""
+    served.emulator.add_fault(fault)
+    reply = served.post(PATH, modern_body())
+    assert (reply.status_code, reply.json()["code"]) == (status, code)
+    assert served.emulator.jobs == []
+    served.emulator.clear_faults()
+    assert served.post(PATH, modern_body()).status_code == 200
+
+
+def test_an_error_may_hide_a_task(served: Any, modern_body: Body) -> None:
+    """`accepted`: the task is there although the reply says 5000, or a gateway's page."""
+    served.emulator.add_fault(Fault("server_error", times=1, accepted=True))
+    served.emulator.add_fault(Fault("html_502", times=1, accepted=True))
+    assert served.post(PATH, modern_body()).status_code == 500
+    page = served.post(PATH, modern_body())
+    assert page.status_code == 502
+    assert page.headers["content-type"].startswith("text/html")
+    assert served.emulator.charged_jobs == 2
+
+
+def test_accept_then_drop_makes_exactly_one_task(served: Any, modern_body: Body) -> None:
+    """The client sees a broken connection; the task is there, found by its external id."""
+    served.emulator.add_fault(Fault("accept_then_drop", times=1))
+    with pytest.raises(httpx.RemoteProtocolError):
+        served.post(PATH, modern_body(external_id="once"))
+    assert served.emulator.charged_jobs == 1
+    rows = served.get("/tasks", external_task_ids="once").json()["data"]
+    assert len(rows) == 1
+    assert served.post(PATH, modern_body(external_id="once")).json()["code"] == 1201
+    assert served.emulator.requests["POST /image-to-video/{model} dropped"] == 1
+
+
+def test_drop_before_makes_none(served: Any, modern_body: Body) -> None:
+    """The client sees the same and nothing was made."""
+    served.emulator.add_fault(Fault("drop_before", times=1))
+    with pytest.raises(httpx.RemoteProtocolError):
+        served.post(PATH, modern_body())
+    assert served.emulator.jobs == []
+    assert served.post(PATH, modern_body()).status_code == 200
+
+
+def test_a_slow_reply_comes_after_the_task(served: Any, modern_body: Body) -> None:
+    """A client that gives up earlier has bought the task all the same."""
+    served.emulator.add_fault(Fault("slow", times=1, seconds=30))
+    with pytest.raises(httpx.ReadTimeout):
+        served.post(PATH, modern_body(external_id="late"), timeout=0.3)
+    assert served.emulator.charged_jobs == 1
+
+
+def test_a_repeated_request_of_a_gateway(served: Any, modern_body: Body) -> None:
+    """duplicate_external_id makes the task and answers 400/1201; or makes none if told so."""
+    served.emulator.add_fault(Fault("duplicate_external_id", times=1))
+    served.emulator.add_fault(Fault("duplicate_external_id", times=1, accepted=False))
+    for made in (1, 1):
+        reply = served.post(PATH, modern_body())
+        assert (reply.status_code, reply.json()["code"]) == (400, 1201)
+        assert len(served.emulator.jobs) == made
+
+
+def test_a_status_nobody_knows(served: Any, modern_body: Body) -> None:
+    """For as many queries as it is told to, on both protocols; then the truth."""
+    job = served.post(PATH, modern_body()).json()["data"]["id"]
+    served.emulator.add_fault(Fault("unknown_status", times=2))
+    assert served.row(job)["status"] == "archived_soon"
+    told = served.get(f"/v1/videos/image2video/{job}").json()["data"]
+    assert told["task_status"] == "archived_soon"
+    assert "task_result" not in told
+    assert served.row(job)["status"] == "succeeded"
+
+
+def test_forgotten_tasks(served: Any, modern_body: Body) -> None:
+    """Queries and lists come back empty, then the task is there again."""
+    job = served.post(PATH, modern_body()).json()["data"]["id"]
+    served.emulator.add_fault(Fault("lost_tasks", times=4))
+    assert served.get("/tasks", task_ids=job).json()["data"] == []
+    assert served.post("/tasks", {}).json()["data"] == {"count": 0, "has_more": False}
+    assert served.get(f"/v1/videos/image2video/{job}").json()["code"] == 1201
+    assert served.get("/v1/videos/image2video").json()["data"] == []
+    assert served.row(job)["id"] == job
+
+
+def test_a_reply_that_breaks_off(served: Any, modern_body: Body) -> None:
+    """200 and half of the JSON; the task is made."""
+    served.emulator.add_fault(Fault("bad_json", times=1))
+    reply = served.post(PATH, modern_body())
+    assert reply.status_code == 200
+    with pytest.raises(ValueError, match=r"Expecting|Unterminated"):
+        reply.json()
+    assert served.emulator.charged_jobs == 1
+
+
+def _pattern(fault: Fault, count: int = 12, seed: int = 0) -> str:
+    faults = Faults([fault], seed)
+    return "".join("x" if faults.striking("create", "POST", PATH)[0] else "." for _ in range(count))
+
+
+def test_how_often() -> None:
+    """times, after, every, and share, which is the same for the same seed."""
+    assert _pattern(Fault("no_slot")) == "x" * 12
+    assert _pattern(Fault("no_slot", 2)) == "xx.........."
+    assert _pattern(Fault("no_slot", 2, after=3)) == "...xx......."
+    assert _pattern(Fault("no_slot", every=4)) == "...x...x...x"
+    assert _pattern(Fault("no_slot", 2, every=3)) == "..x..x......"
+    chance = Fault("no_slot", share=0.5)
+    assert _pattern(chance, 400).count("x") == pytest.approx(200, abs=40)
+    assert _pattern(chance) == _pattern(chance)
+    assert _pattern(chance, 40) != _pattern(chance, 40, seed=1)
+
+
+def test_whom() -> None:
+    """Only paths that start so, only that method, only requests of its kind."""
+    faults = Faults([Fault("rate_limited", path="/v1/videos", method="get")], 0)
+    assert faults.striking("query", "GET", "/v1/videos/image2video/1")[0]
+    assert faults.striking("create", "POST", "/v1/videos/image2video")[0] is None
+    assert faults.striking("query", "GET", "/tasks")[0] is None
+    downloads = Faults([Fault("cut_download"), Fault("no_slot")], 0)
+    assert downloads.striking("create", "POST", PATH)[0] == Fault("no_slot")
+    assert downloads.striking("query", "GET", "/tasks")[0] is None
+    assert downloads.striking("download", "GET", "/a.mp4")[0] == Fault("cut_download")
+
+
+def test_the_first_that_matches_strikes() -> None:
+    """One fault a request; a clock that is off goes together with any."""
+    faults = Faults([Fault("no_slot", 1), Fault("rate_limited", 1), Fault("clock_skew", 3)], 0)
+    struck = [faults.striking("create", "POST", PATH) for _ in range(3)]
+    assert struck == [
+        (Fault("no_slot", 1), 5.0),
+        (Fault("rate_limited", 1), 5.0),
+        (None, 5.0),
+    ]
+
+
+def test_faults_over_the_control_endpoint(served: Any, modern_body: Body) -> None:
+    """Added, listed with how often they struck, cleared; a bad one gets one clear line."""
+    told = served.client.post("/emulator/faults", json={"kind": "no_slot", "times": 1})
+    assert told.json() == [{"kind": "no_slot", "times": 1, "met": 0, "struck": 0}]
+    assert served.post(PATH, modern_body()).json()["code"] == 1303
+    assert served.get("/emulator/faults").json()[0]["struck"] == 1
+    two = [{"kind": "rate_limited"}, {"kind": "slow", "seconds": 0.1}]
+    assert len(served.client.post("/emulator/faults", json=two).json()) == 3
+    assert served.client.delete("/emulator/faults").json() == []
+    assert served.post(PATH, modern_body()).status_code == 200
+    bad = served.client.post("/emulator/faults", json={"kind": "no_slots"})
+    assert bad.status_code == 422
+    assert bad.json() == {"error": "fault 'no_slots': did you mean 'no_slot'?"}
+    for content in (b"", b"[1]", b"{"):
+        assert served.client.post("/emulator/faults", content=content).status_code == 422
+    assert served.client.put("/emulator/state").status_code == 404
+
+
+def test_a_faults_file(tmp_path: Path) -> None:
+    """[[fault]] tables in order."""
+    path = tmp_path / "faults.toml"
+    path.write_text('[[fault]]\nkind = "no_slot"\ntimes = 3\n\n[[fault]]\nkind = "html_502"\n')
+    assert load_faults(path) == (Fault("no_slot", 3), Fault("html_502"))
+    path.write_text("")
+    assert load_faults(path) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[[fault]]", "a fault needs a kind; accepted: "),
+        ('[[fault]]\nkind = "rate_limit"', "did you mean 'rate_limited'?"),
+        ('[[fault]]\nkind = "no_slot"\ntime = 3', "did you mean 'times'?"),
+        ('[[fault]]\nkind = "no_slot"\ntimes = "3"', "times cannot be '3'"),
+        ('[[fault]]\nkind = "no_slot"\ntimes = 0', "times 0 is no use"),
+        ('[[fault]]\nkind = "no_slot"\nshare = 2.0', "share 2.0 is no use"),
+        ('[[fault]]\nkind = "server_error"\ncode = 1302', "accepted: 5000, 5001, 5002"),
+        ('[[fault]]\nkind = "redirect_download"', "`to` must name the address"),
+        ('[[fault]]\nkind = "slow"\nseconds = nan', "seconds nan is no use"),
+        ('[fault]\nkind = "no_slot"', "accepted are only [[fault]] tables"),
+        ('[[faults]]\nkind = "no_slot"', "faults: accepted are only [[fault]] tables"),
+        ("fault = [1]", "a fault needs a kind"),
+        ("kind =", "is no TOML"),
+    ],
+)
+def test_a_bad_faults_file_gets_one_line(tmp_path: Path, text: str, says: str) -> None:
+    """It names the file and says what would be accepted."""
+    path = tmp_path / "faults.toml"
+    path.write_text(text)
+    with pytest.raises(InputError) as caught:
+        load_faults(path)
+    message = str(caught.value)
+    assert message.startswith(str(path))
+    assert says in message
+    assert "\n" not in message
+
+
+def test_no_faults_file(tmp_path: Path) -> None:
+    """A file that is not there is named."""
+    with pytest.raises(InputError, match="no such file"):
+        load_faults(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_survives_as_plain_data(kind: str) -> None:
+    """to_mapping and from_mapping are inverse."""
+    extra = {"to": "http://127.0.0.1/"} if kind == "redirect_download" else {}
+    fault = Fault(kind, 2, path="/v1", share=0.25, **extra)
+    assert Fault.from_mapping(fault.to_mapping()) == fault
