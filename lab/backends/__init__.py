@@ -11,10 +11,12 @@ from lab.backends.contract import (
     Unsupported,
     unsupported,
 )
+from lab.backends.kling import KlingBackend
 from lab.backends.offline import OfflineBackend
 from lab.errors import BackendError, did_you_mean
 
 BACKENDS: dict[str, type[Backend]] = {
+    "kling": KlingBackend,
     "offline": OfflineBackend,
 }
 

@@ -5,6 +5,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from lab.backends import BACKENDS, Backend, Fetched, Job, open_backend, unsupported
 from lab.backends.contract import JobState
+from lab.emulator import Emulator, Pace, serving
 from lab.errors import BackendError
 from lab.media import frames, probe
 from lab.shots import ShotSettings
@@ -19,12 +21,25 @@ from lab.takes import Take
 from lab.units import RATIOS, SHORT_SIDE_PX
 
 
+@contextmanager
+def _kling() -> Iterator[dict[str, str]]:
+    with serving(Emulator(pace=Pace.instant())) as running:
+        yield {**running.environment, "KLING_SETTLE_S": "0"}
+
+
+# What must be there for a backend to answer, as environment variables.
+_SERVICES = {"offline": lambda: nullcontext({}), "kling": _kling}
+
+
 @pytest.fixture(params=sorted(BACKENDS), scope="module")
 def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
-    """Each backend in turn, ready for use."""
-    opened = open_backend(request.param)
-    yield opened
-    opened.close()
+    """Each backend in turn, ready for use; a service is met on loopback."""
+    with pytest.MonkeyPatch.context() as patch, _SERVICES[request.param]() as service:
+        for name, value in service.items():
+            patch.setenv(name, value)
+        opened = open_backend(request.param)
+        yield opened
+        opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,218 @@
+"""What Kling sells, read from one table: models, their limits, prices and addresses."""
+
+import tomllib
+from collections.abc import Mapping
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lab.errors import BackendError
+from lab.shots import Shot
+
+Protocol = Literal["new", "legacy"]
+Resolution = Annotated[str, Field(pattern="^(720p|1080p|4k)$")]
+Ratio = Annotated[str, Field(pattern="^(16:9|9:16|1:1|4:3|3:4)$")]
+ApiPath = Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._-]+)+$")]
+Prices = Mapping[Resolution, Annotated[float, Field(gt=0, lt=100)]]
+Seconds = Mapping[Resolution, Annotated[float, Field(gt=0)]]
+
+TABLE = Path(__file__).with_name("catalogue.toml")
+DEFAULT_MODEL = "kling-3.0"
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Money(_Row):
+    """What units are worth in USD; margin: how far prices may have moved since read_on, 0..1."""
+
+    read_on: date
+    source: str
+    usd_per_video_unit: float = Field(gt=0)
+    usd_per_image_unit: float = Field(gt=0)
+    usd_per_cny: float = Field(gt=0)
+    margin: float = Field(ge=0, le=1)
+
+
+class Limits(_Row):
+    """What holds for every model."""
+
+    read_on: date
+    source: str
+    picture_short_side_px: int = Field(gt=0)
+    picture_ratio: float = Field(gt=1)
+    text_ratios: tuple[Ratio, ...]
+    shots: int = Field(gt=0)
+    shot_chars: int = Field(gt=0)
+
+
+class ProtocolLimits(_Row):
+    """What one generation of the service's protocol takes; picture_mb in millions of bytes."""
+
+    prompt_chars: int = Field(gt=0)
+    picture_mb: float = Field(gt=0)
+
+
+class Media(_Row):
+    """Where clips lie (a host, or anything below it) and how large they are."""
+
+    hosts: tuple[Annotated[str, Field(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$")], ...]
+    bytes_per_s: Mapping[Resolution, int]
+    bytes_per_still: int = Field(gt=0)
+
+
+class Paths(_Row):
+    """Where a clip is ordered that starts from an image, or from text alone."""
+
+    image: ApiPath
+    text: ApiPath | None = None
+
+
+class DurationRange(_Row):
+    """Whole seconds from low to high."""
+
+    low: int = Field(ge=1)
+    high: int = Field(le=60)
+
+
+class LastFrame(_Row):
+    """When a last frame can be given."""
+
+    resolutions: tuple[Resolution, ...]
+    with_sound: bool
+
+
+class Model(_Row):
+    """One model: its spellings, what it takes, USD per second of clip.
+
+    legacy: its name in the old protocol; None where that does not have it.
+    """
+
+    legacy: str | None = None
+    omni: bool = False
+    new_paths: Paths
+    legacy_paths: Paths | None = None
+    durations_s: DurationRange | tuple[int, ...]
+    resolutions: tuple[Resolution, ...] = Field(min_length=1)
+    last_frame: LastFrame | None = None
+    multi_shot: bool = False
+    elements: int = Field(default=0, ge=0)
+    pictures_and_elements: int | None = None
+    prompt_chars: int | None = None
+    settings: tuple[Literal["multi_shot", "audio"], ...] = ()
+    silent: Prices = Field(default_factory=dict)
+    sound: Prices = Field(default_factory=dict)
+    latency_s: Seconds
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.legacy is None) != (self.legacy_paths is None):
+            raise ValueError("legacy and legacy_paths come together or not at all")
+        if not self.silent and not self.sound:
+            raise ValueError("neither silent nor sound has a price")
+        sold = {*self.silent, *self.sound}
+        if sold != set(self.resolutions):
+            raise ValueError("resolutions and those that have a price differ")
+        if set(self.latency_s) != sold:
+            raise ValueError("latency_s names other resolutions than those sold")
+        if not self.lengths_s:
+            raise ValueError("durations_s names no length")
+        if self.multi_shot and "multi_shot" not in self.settings:
+            raise ValueError("multi_shot is no setting of a model that has cuts")
+        if self.silent and self.sound and "audio" not in self.settings:
+            raise ValueError("audio is no setting of a model whose sound can be chosen")
+        return self
+
+    @property
+    def lengths_s(self) -> tuple[int, ...]:
+        """Every length in seconds that can be ordered, ascending."""
+        if isinstance(self.durations_s, DurationRange):
+            return tuple(range(self.durations_s.low, self.durations_s.high + 1))
+        return tuple(sorted(self.durations_s))
+
+    def paths(self, protocol: Protocol) -> Paths | None:
+        """Where it is ordered in a protocol; None where that does not have it."""
+        return self.new_paths if protocol == "new" else self.legacy_paths
+
+    def path(self, protocol: Protocol, *, from_image: bool) -> str | None:
+        """The path for a clip from an image or from text; None where there is none."""
+        paths = self.paths(protocol)
+        if paths is None:
+            return None
+        return paths.image if from_image else paths.text
+
+    def usd_per_s(self, resolution: str, *, sound: bool) -> float | None:
+        """USD for a second of clip; None when that is not sold."""
+        return (self.sound if sound else self.silent).get(resolution)
+
+    @property
+    def dearest_usd_per_s(self) -> float:
+        """The highest price of any of its settings."""
+        return max((*self.silent.values(), *self.sound.values()))
+
+
+class Stills(_Row):
+    """Pictures made from text. tiers: what a resolution is called there. usd: for one picture."""
+
+    model: str
+    path: ApiPath
+    ratios: tuple[Ratio, ...]
+    tiers: Mapping[Resolution, str]
+    prompt_chars: int = Field(gt=0)
+    usd: float = Field(gt=0)
+    latency_s: float = Field(gt=0)
+
+
+class Catalogue(_Row):
+    """The whole table."""
+
+    money: Money
+    limits: Limits
+    protocols: Mapping[Protocol, ProtocolLimits]
+    regions: Mapping[str, Annotated[str, Field(pattern=r"^https://[a-z0-9.-]+$")]]
+    media: Media
+    models: Mapping[str, Model]
+    stills: Stills
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if set(self.protocols) != {"new", "legacy"}:
+            raise ValueError("protocols: both new and legacy are needed")
+        if DEFAULT_MODEL not in self.models:
+            raise ValueError(f"models: {DEFAULT_MODEL}, the default, is missing")
+        return self
+
+    @property
+    def span_s(self) -> tuple[int, int]:
+        """The shortest and the longest clip that any model makes, in seconds."""
+        lengths = [length for model in self.models.values() for length in model.lengths_s]
+        return min(lengths), max(lengths)
+
+    def model_of(self, shot: Shot) -> Model:
+        """The model a shot asks for. Raises BackendError for one that is not in the table."""
+        name = self.name_of(shot)
+        if name not in self.models:
+            raise BackendError(f"model {name!r}: accepted are {', '.join(self.models)}")
+        return self.models[name]
+
+    @staticmethod
+    def name_of(shot: Shot) -> str:
+        """The name of the model a shot asks for."""
+        return str(shot.settings.option("model", DEFAULT_MODEL))
+
+
+@cache
+def catalogue(path: Path = TABLE) -> Catalogue:
+    """The table in a file. Raises BackendError naming the entry that is wrong."""
+    try:
+        return Catalogue.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BackendError(f"{path}: {where}: {first['msg']}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BackendError(f"{path}: no TOML ({error})") from error

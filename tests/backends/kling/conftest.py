@@ -1,0 +1,249 @@
+"""A scripted server on loopback, an account there, and takes that differ from a plain one.
+
+What the server is asked is kept; what it answers is set beforehand.
+"""
+
+import json
+import os
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from lab.backends.kling import Account, Catalogue, KlingBackend
+from lab.backends.kling.transport import Budget, Budgets, Transport
+from lab.media import write_image
+from lab.prompts import Prompt
+from lab.shots import Shot, ShotSettings
+from lab.stills import Still
+from lab.takes import Take
+
+KEY = "api-key-kling-0123456789abcdefghijklmnopqrstuvwxyz"
+PATIENT = Budgets(download=Budget(tries=3, seconds=60.0))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request as it came."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes = field(repr=False)
+
+    @property
+    def json(self) -> Any:
+        """The body, parsed."""
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True)
+class Says:
+    """One answer.
+
+    drop: the connection is reset instead, after so many bytes of the body (None: before any
+    answer). length: what content-length says where it is not the truth.
+    """
+
+    status: int = 200
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    drop: bool = False
+    drop_after: int | None = None
+    length: int | None = None
+
+    @classmethod
+    def data(cls, data: Any, code: int = 0, status: int = 200, message: str = "SUCCEED") -> "Says":
+        """The service's envelope around some data."""
+        body = {"code": code, "message": message, "request_id": "r", "data": data}
+        return cls(status, json.dumps(body).encode(), {"content-type": "application/json"})
+
+    @classmethod
+    def code(cls, code: int, status: int = 400, message: str = "") -> "Says":
+        """The service's envelope around an error."""
+        body = {"code": code, "message": message, "request_id": "r"}
+        return cls(status, json.dumps(body).encode())
+
+
+Answer = Callable[[Asked], Says]
+
+
+class Service:
+    """What the server was asked, in order, and who answers. says: the class of answers."""
+
+    says = Says
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.asked: list[Asked] = []
+        self.answer: Answer = lambda asked: Says(404)
+
+    def script(self, *answers: Says) -> None:
+        """Give these answers one after the other, the last one for ever."""
+        left = list(answers)
+        lock = threading.Lock()
+
+        def answer(asked: Asked) -> Says:
+            with lock:
+                return left.pop(0) if len(left) > 1 else left[0]
+
+        self.answer = answer
+
+    def paths(self, method: str = "GET") -> list[str]:
+        """The paths that were asked."""
+        return [asked.path for asked in self.asked if asked.method == method]
+
+
+@contextmanager
+def serving() -> Iterator[Service]:
+    """A server on a free port of 127.0.0.1 until the block ends."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _any(self) -> None:
+            length = int(self.headers.get("content-length") or 0)
+            parts = urlsplit(self.path)
+            asked = Asked(
+                self.command,
+                parts.path,
+                {name: values[0] for name, values in parse_qs(parts.query).items()},
+                {name.lower(): value for name, value in self.headers.items()},
+                self.rfile.read(length),
+            )
+            service.asked.append(asked)
+            says = service.answer(asked)
+            self.close_connection = True
+            if says.drop and says.drop_after is None:
+                self._reset()
+                return
+            self.send_response_only(says.status)
+            for name, value in says.headers.items():
+                self.send_header(name, value)
+            if says.length != -1:
+                length = len(says.body) if says.length is None else says.length
+                self.send_header("content-length", str(length))
+            self.send_header("connection", "close")
+            self.end_headers()
+            self.wfile.write(says.body if says.drop_after is None else says.body[: says.drop_after])
+
+        do_GET = do_POST = _any  # noqa: N815 - http.server's names
+
+        def _reset(self) -> None:
+            linger = struct.pack("ii", 1, 0)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_: object) -> None:
+            pass
+
+    server = Server(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    service = Service(f"http://127.0.0.1:{server.server_address[1]}")
+    thread.start()
+    try:
+        yield service
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def no_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No key of this machine's owner is used; returns where the settings file would lie."""
+    for name in os.environ:
+        if name.startswith(("KLING_", "KLINGAI_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("I2VLAB_FETCH_WEIGHTS", "false")
+    file = tmp_path / "kling.toml"
+    monkeypatch.setenv("KLING_SETTINGS", str(file))
+    return file
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    """A scripted server."""
+    with serving() as running:
+        yield running
+
+
+@pytest.fixture
+def slept() -> list[float]:
+    """Every wait that was asked for, in seconds; none is waited."""
+    return []
+
+
+@pytest.fixture
+def backend_of(service: Service, slept: list[float]) -> Iterator[Callable[..., KlingBackend]]:
+    """A backend that talks to the scripted server and never sleeps."""
+    opened: list[KlingBackend] = []
+
+    def build(
+        budgets: Budgets = PATIENT, sold: Catalogue | None = None, **account: Any
+    ) -> KlingBackend:
+        mine = Account(**{"url": service.url, "api_key": KEY, **account})
+
+        def sleep(seconds: float) -> bool:
+            slept.append(seconds)
+            return False
+
+        transport = Transport(mine, budgets=budgets, sleep=sleep, luck=lambda: 1.0)
+        opened.append(KlingBackend(account=mine, sold=sold, budgets=budgets, transport=transport))
+        return opened[-1]
+
+    yield build
+    for backend in opened:
+        backend.close()
+
+
+@pytest.fixture
+def backend(backend_of: Callable[..., KlingBackend]) -> KlingBackend:
+    """The usual one: an API key, the new protocol."""
+    return backend_of()
+
+
+@pytest.fixture(scope="session")
+def wide(coffee: Still, tmp_path_factory: pytest.TempPathFactory) -> Still:
+    """A still of 16:9 that is sent whole."""
+    path = tmp_path_factory.mktemp("wide") / "wide.png"
+    write_image(path, coffee.rgb()[30:368, :600])
+    return Still.open(path)
+
+
+@pytest.fixture(scope="session")
+def take_with(wide: Still) -> Callable[..., Take]:
+    """A take of the wide still, 5 s at 720p, with any part of shot or settings replaced."""
+    of_shot = {"still", "end_still", "elements", "makes"}
+
+    def build(prompt: str | Prompt = "slow push in; steam rises", **changed: Any) -> Take:
+        words = prompt if isinstance(prompt, Prompt) else Prompt.written(prompt)
+        repeat = changed.pop("repeat", 1)
+        shot = {"still": wide} | {name: changed.pop(name) for name in of_shot & set(changed)}
+        model = changed.pop("model", None)
+        options = (("model", model),) if model else ()
+        settings = ShotSettings(**{"duration_s": 5, "options": options, **changed})
+        return Take(Shot(prompt=words, settings=settings, **shot), "kling", repeat)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory, pan_clip: Any, photo: Any) -> bytes:
+    """A small real clip of eight frames."""
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    pan_clip(path, photo[:160, :260], count=8)
+    return path.read_bytes()

@@ -1,0 +1,141 @@
+"""One table holds what Kling sells; a new model is a new row of it, and a broken row is found."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lab.backends.kling import KlingBackend, catalogue
+from lab.backends.kling.backend import capabilities_of
+from lab.backends.kling.catalogue import TABLE
+from lab.errors import BackendError
+from lab.takes import Take
+
+# What Comfy's router documents said of it in October 2026.
+NEWER = """
+[models."kling-4.0"]
+new_paths = { image = "/image-to-video/kling-4.0", text = "/text-to-video/kling-4.0" }
+durations_s = { low = 3, high = 30 }
+resolutions = ["720p", "1080p"]
+multi_shot = true
+elements = 5
+prompt_chars = 11000
+settings = ["multi_shot", "audio"]
+silent = { "720p" = 0.1, "1080p" = 0.2 }
+sound = { "720p" = 0.15, "1080p" = 0.3 }
+latency_s = { "720p" = 100, "1080p" = 200 }
+"""
+
+
+@pytest.fixture
+def edited(tmp_path: Path) -> Callable[..., Path]:
+    """The table with one text replaced by another, or something added."""
+
+    def write(old: str = "", new: str = "", added: str = "") -> Path:
+        text = TABLE.read_text(encoding="utf-8")
+        assert old in text
+        path = tmp_path / "catalogue.toml"
+        path.write_text((text.replace(old, new, 1) if old else text) + added, encoding="utf-8")
+        return path
+
+    return write
+
+
+class TestShipped:
+    """The table that comes with the project."""
+
+    def test_every_model_is_there(self) -> None:
+        """The five models, with both spellings where both protocols have them."""
+        legacy = {name: model.legacy for name, model in catalogue().models.items()}
+        assert legacy == {
+            "kling-3.0": "kling-v3",
+            "kling-3.0-turbo": None,
+            "kling-3.0-omni": "kling-v3-omni",
+            "kling-2.6": "kling-v2-6",
+            "kling-2.5-turbo": "kling-v2-5-turbo",
+        }
+
+    def test_prices_are_whole_tenths_of_units(self) -> None:
+        """USD per second and units per second are two spellings of the same table."""
+        worth = catalogue().money.usd_per_video_unit
+        for model in catalogue().models.values():
+            for price in (*model.silent.values(), *model.sound.values()):
+                assert price / worth * 10 == pytest.approx(round(price / worth * 10))
+
+    def test_hosts_are_https(self) -> None:
+        """Keys are never sent in the clear."""
+        assert all(host.startswith("https://") for host in catalogue().regions.values())
+
+
+class TestNewModel:
+    """Kling 4.0, the day it is sold."""
+
+    def test_a_row_is_all_it_takes(
+        self,
+        service: object,
+        backend_of: Callable[..., KlingBackend],
+        take_with: Callable[..., Take],
+        edited: Callable[..., Path],
+    ) -> None:
+        """With the row there, the model is offered, its limits hold and it is ordered."""
+        sold = catalogue(edited(added=NEWER))
+        backend = backend_of(sold=sold)
+        service.script(service.says.data({"id": "1", "status": "submitted"}))  # type: ignore[attr-defined]
+        (option,) = backend.capabilities.options
+        assert "kling-4.0" in option.choices
+        assert backend.capabilities.duration_s == (3, 30)
+        take = take_with(model="kling-4.0", duration_s=30)
+        assert not [item for item in backend.limits(take.shot) if item.blocking]
+        assert backend.submit(take, "k").data["model"] == "kling-4.0"
+        (asked,) = service.asked  # type: ignore[attr-defined]
+        assert asked.path == "/image-to-video/kling-4.0"
+        assert asked.json["settings"]["duration"] == 30
+        assert backend.quote(take.shot).low_usd == pytest.approx(3.0)
+
+    def test_older_models_keep_their_limits(
+        self, edited: Callable[..., Path], take_with: Callable[..., Take]
+    ) -> None:
+        """What only the new one can do is refused for the others."""
+        backend = KlingBackend(sold=catalogue(edited(added=NEWER)))
+        (item,) = [each for each in backend.limits(take_with(duration_s=30).shot) if each.blocking]
+        assert item.setting == "duration_s"
+
+    def test_capabilities_need_no_code(self, edited: Callable[..., Path]) -> None:
+        """Capabilities are read off the table."""
+        assert capabilities_of(catalogue(edited(added=NEWER))).duration_s[1] == 30
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "names"),
+    [
+        (
+            'durations_s = { low = 3, high = 15 }\nresolutions = ["720p", "1080p"]\nsound',
+            "sound",
+            "3.0-turbo",
+        ),
+        (
+            ', "1080p" = 0.14 }\nlatency_s = { "720p" = 50',
+            ' }\nlatency_s = { "720p" = 50',
+            "3.0-turbo",
+        ),
+        ('silent = { "720p" = 0.084', 'silent = { "720p" = -1', "kling-3.0.silent.720p"),
+        ('silent = { "720p" = 0.084', 'silent = { "721p" = 0.084', "kling-3.0.silent.721p"),
+        ("margin = 0.10", "margin = 10", "money.margin"),
+        ("elements = 3", "element = 3", "element"),
+        ("https://api-singapore", "http://api-singapore", "regions.singapore"),
+        ('legacy = "kling-v3"\n', "", "legacy"),
+        ('"/image-to-video/kling-3.0"', '"https://else.where/"', "new_paths.image"),
+        ('[models."kling-3.0"]', '[models."kling-3"]', "kling-3.0, the default"),
+        ("[money]", "[money", "no TOML"),
+    ],
+)
+def test_a_broken_table_is_found(
+    edited: Callable[..., Path], old: str, new: str, names: str
+) -> None:
+    """A slip in the table is one line that names the entry, not a wrong order months later."""
+    path = edited(old, new)
+    with pytest.raises(BackendError) as error:
+        catalogue(path)
+    assert str(path) in str(error.value)
+    assert names in str(error.value)
+    assert "\n" not in str(error.value)

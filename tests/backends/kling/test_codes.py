@@ -1,0 +1,77 @@
+"""Every code of the vendor's table means one thing to an order and one to a question."""
+
+import pytest
+
+from lab.backends.kling.codes import CODES, Action, action_of, hint_of, is_refusal, meaning_of
+
+STOP, WAIT, FAIL, REFUSE = Action.STOP, Action.WAIT, Action.FAIL, Action.REFUSE
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "order", "question"),
+    [
+        (0, 200, Action.OK, Action.OK),
+        *((code, 401, STOP, STOP) for code in (1000, 1001, 1002)),
+        *((code, 401, Action.REMINT, Action.REMINT) for code in (1003, 1004)),
+        *((code, 429, STOP, STOP) for code in (1100, 1101, 1102, 1304)),
+        (1103, 403, STOP, STOP),
+        *((code, 400, FAIL, FAIL) for code in (1200, 1201)),
+        *((code, 404, FAIL, FAIL) for code in (1202, 1203)),
+        *((code, 400, REFUSE, REFUSE) for code in (1300, 1301)),
+        *((code, 429, WAIT, WAIT) for code in (1302, 1303)),
+        (5000, 500, Action.UNCERTAIN, Action.LATER),
+        (5001, 503, Action.LATER, Action.LATER),
+        (5002, 504, Action.UNCERTAIN, Action.LATER),
+        # The code decides, also behind an HTTP status that says all is well.
+        (1102, 200, STOP, STOP),
+        (1303, 200, WAIT, WAIT),
+        # Codes nobody has heard of.
+        (9999, 200, Action.UNCERTAIN, Action.LATER),
+        (9999, 400, FAIL, FAIL),
+        (9999, 500, Action.UNCERTAIN, Action.LATER),
+        (0, 500, Action.UNCERTAIN, Action.LATER),
+        # Gateways' pages.
+        (None, 502, Action.UNCERTAIN, Action.LATER),
+        (None, 503, Action.UNCERTAIN, Action.LATER),
+        (None, 408, Action.UNCERTAIN, Action.LATER),
+        (None, 429, WAIT, WAIT),
+        (None, 401, STOP, STOP),
+        (None, 413, FAIL, Action.LATER),
+        (None, 302, Action.LATER, Action.LATER),
+        (None, 446, Action.LATER, Action.LATER),
+    ],
+)
+def test_what_to_do(code: int | None, status: int, order: Action, question: Action) -> None:
+    """An order in doubt is never called safe to send again."""
+    assert action_of(code, status, order=True) is order
+    assert action_of(code, status, order=False) is question
+
+
+def test_the_table_is_whole() -> None:
+    """All codes the documents list, and nothing else."""
+    listed = {0, *range(1000, 1005), *range(1100, 1104), *range(1200, 1204), 1300, 1301, 1302}
+    assert set(CODES) == listed | {1303, 1304, 5000, 5001, 5002}
+
+
+def test_words_for_people() -> None:
+    """The number is kept, and where a person can help it says how."""
+    assert meaning_of(1101, 429) == "the account is in arrears (code 1101)"
+    assert "KLING_REGION" in hint_of(1002)
+    assert "HTTP 502" in meaning_of(None, 502)
+    assert "9999" in meaning_of(9999, 418)
+    assert hint_of(9999) == ""
+
+
+@pytest.mark.parametrize(
+    ("message", "refused"),
+    [
+        ("Failure to pass the risk control system", True),
+        ("the content policy was violated", True),
+        ("Image pixel is invalid", False),
+        ("Internal error", False),
+        ("", False),
+    ],
+)
+def test_refusals_among_failures(message: str, refused: bool) -> None:
+    """A failed job is a refusal only if its message says so."""
+    assert is_refusal(message) is refused

@@ -1,0 +1,362 @@
+"""A clip is fetched whole, from where it may lie, without a key; nothing else is."""
+
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from lab.backends.kling import Account, download
+from lab.backends.kling.download import Downloader, LinkExpiredError, is_public
+from lab.backends.kling.transport import Budget
+from lab.errors import FetchError
+from lab.media import probe
+
+LINK = "https://cdn.klingai.com/clip.mp4?sign=secret"
+
+
+@pytest.fixture
+def downloader_of(service: Any, slept: list[float]) -> Iterator[Callable[..., Downloader]]:
+    """A downloader for an account at the scripted server."""
+    opened: list[Downloader] = []
+
+    def build(account: Account | None = None, **how: Any) -> Downloader:
+        def sleep(seconds: float) -> bool:
+            slept.append(seconds)
+            return False
+
+        opened.append(
+            Downloader(
+                account or Account(url=service.url),
+                **{
+                    "budget": Budget(tries=3, seconds=100),
+                    "sleep": sleep,
+                    "luck": lambda: 1.0,
+                    **how,
+                },
+            )
+        )
+        return opened[-1]
+
+    yield build
+    for downloader in opened:
+        downloader.close()
+
+
+@pytest.fixture
+def fetch(
+    service: Any, downloader_of: Callable[..., Downloader], tmp_path: Path
+) -> Callable[..., Path]:
+    """Fetch from the scripted server into an empty folder."""
+
+    def act(path: str = "/clip.mp4", made: Any = "clip", name: str = "clip.mp4") -> Path:
+        folder = tmp_path / "clips"
+        folder.mkdir(exist_ok=True)
+        downloader_of().fetch(service.url + path, folder / name, made=made, what="job 1")
+        return folder / name
+
+    return act
+
+
+class TestFetching:
+    """From a server that is trusted to be this machine."""
+
+    def test_a_clip(self, service: Any, fetch: Callable[..., Path], clip: bytes) -> None:
+        """Its bytes are those that were sent, and no key went out."""
+        service.script(service.says(200, clip))
+        assert fetch().read_bytes() == clip
+        (asked,) = service.asked
+        assert not {"authorization", "cookie"} & set(asked.headers)
+
+    def test_no_length_given(self, service: Any, fetch: Callable[..., Path], clip: bytes) -> None:
+        """The end of the connection is the end of the file; it still has to be a clip."""
+        service.script(service.says(200, clip, length=-1))
+        assert probe(fetch()).frames == 8
+
+    def test_a_still(self, service: Any, fetch: Callable[..., Path], tmp_path: Path) -> None:
+        """A picture made from text is held to being a picture."""
+        Image.new("RGB", (320, 320)).save(tmp_path / "a.png")
+        service.script(service.says(200, (tmp_path / "a.png").read_bytes()))
+        assert fetch(made="still", name="still.png").stat().st_size > 0
+
+    def test_trouble_passes(
+        self, service: Any, fetch: Callable[..., Path], clip: bytes, slept: list[float]
+    ) -> None:
+        """Failures and lost connections are tried again."""
+        service.script(service.says(502), service.says(drop=True), service.says(200, clip))
+        assert fetch().read_bytes() == clip
+        assert slept == [1.0, 2.0]
+
+    def test_it_goes_on_where_it_stopped(
+        self, service: Any, fetch: Callable[..., Path], clip: bytes
+    ) -> None:
+        """With the same version of the file, only the rest is asked for."""
+        tag = {"etag": '"v1"'}
+
+        def answer(asked: Any) -> Any:
+            span = asked.headers.get("range")
+            if span is None:
+                return service.says(200, clip, tag, drop_after=3000)
+            start = int(span.removeprefix("bytes=").removesuffix("-"))
+            assert asked.headers["if-range"] == '"v1"'
+            head = {**tag, "content-range": f"bytes {start}-{len(clip) - 1}/{len(clip)}"}
+            return service.says(206, clip[start:], head, drop_after=3000)
+
+        service.answer = answer
+        assert fetch().read_bytes() == clip
+        assert len(service.asked) == -(-len(clip) // 3000)
+
+    def test_a_file_without_version_starts_anew(
+        self, service: Any, fetch: Callable[..., Path], clip: bytes
+    ) -> None:
+        """Two halves of different files are never joined."""
+        service.script(service.says(200, clip, drop_after=2000), service.says(200, clip))
+        assert fetch().read_bytes() == clip
+        assert all("range" not in asked.headers for asked in service.asked)
+
+    def test_a_wrong_part(self, service: Any, fetch: Callable[..., Path], clip: bytes) -> None:
+        """A server that goes on elsewhere is not believed."""
+        tag = {"etag": '"v1"'}
+        service.script(
+            service.says(200, clip, tag, drop_after=2000),
+            service.says(206, clip[5:], {**tag, "content-range": f"bytes 5-9/{len(clip)}"}),
+            service.says(200, clip, tag),
+        )
+        assert fetch().read_bytes() == clip
+
+    def test_redirects(self, service: Any, fetch: Callable[..., Path], clip: bytes) -> None:
+        """Up to three, each checked."""
+        hop = service.says(302, b"", {"location": "/next"})
+        service.script(hop, hop, hop, service.says(200, clip))
+        assert fetch().read_bytes() == clip
+
+
+class TestFailing:
+    """One line, nothing left behind."""
+
+    @pytest.mark.parametrize(
+        ("says", "reason"),
+        [
+            ({"status": 500}, "HTTP 500"),
+            ({"status": 200, "body": b"<html>no</html> and more"}, "not an MP4 clip"),
+            ({"status": 200, "body": b""}, "not an MP4 clip"),
+            ({"status": 200, "body": b"\0\0\0\x18ftypmp42" + b"\0" * 500}, "unusable"),
+            (
+                {"status": 200, "body": b"\0\0\0\x18ftypmp42", "length": 99},
+                "connection lost after 12 B",
+            ),
+            ({"status": 200, "length": 3_000_000_000}, "larger than 2.0 GB"),
+            ({"status": 302, "headers": {"location": "/again"}}, "redirected more than 3"),
+            ({"status": 302, "headers": {"location": "https://evil.example/"}}, "evil.example"),
+            ({"status": 302, "headers": {"location": "file:///etc/passwd"}}, "plain address"),
+            ({"status": 302, "headers": {"location": "http://[bad"}}, "no address"),
+            ({"status": 200, "headers": {"content-encoding": "gzip"}}, "packed"),
+            ({"drop": True}, "connection lost"),
+        ],
+    )
+    def test_every_way(
+        self,
+        service: Any,
+        fetch: Callable[..., Path],
+        tmp_path: Path,
+        says: dict[str, Any],
+        reason: str,
+    ) -> None:
+        """The job and the reason are named."""
+        service.script(service.says(**says))
+        with pytest.raises(FetchError, match=reason) as error:
+            fetch()
+        assert str(error.value).startswith("job 1: ")
+        assert "\n" not in str(error.value)
+        assert list((tmp_path / "clips").iterdir()) == []
+
+    def test_what_lay_there_stays(
+        self, service: Any, fetch: Callable[..., Path], clip: bytes
+    ) -> None:
+        """A failed second fetch does not destroy the first."""
+        service.script(service.says(200, clip))
+        path = fetch()
+        service.script(service.says(500))
+        with pytest.raises(FetchError):
+            fetch()
+        assert path.read_bytes() == clip
+
+    @pytest.mark.parametrize("status", [403, 404, 410])
+    def test_an_old_link(self, service: Any, fetch: Callable[..., Path], status: int) -> None:
+        """That is told apart, as a fresh one may help; it is not tried again."""
+        service.script(service.says(status))
+        with pytest.raises(LinkExpiredError):
+            fetch()
+        assert len(service.asked) == 1
+
+    def test_too_much(
+        self,
+        service: Any,
+        fetch: Callable[..., Path],
+        clip: bytes,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """A file whose length was not said is stopped on the way."""
+        monkeypatch.setitem(download.MOST_BYTES, "clip", 1000)
+        service.script(service.says(200, clip, length=-1))
+        with pytest.raises(FetchError, match="larger than"):
+            fetch()
+
+    def test_a_trickle(
+        self, service: Any, downloader_of: Callable[..., Downloader], clip: bytes, tmp_path: Path
+    ) -> None:
+        """One that never stalls and never ends is ended."""
+        service.script(service.says(200, clip))
+        ticks = iter(range(0, 10_000, 60))
+        downloader = downloader_of(clock=lambda: float(next(ticks)))
+        with pytest.raises(FetchError, match="not here after 100 s"):
+            downloader.fetch(service.url, tmp_path / "clip.mp4", made="clip", what="job 1")
+
+    def test_a_folder_that_is_not_there(
+        self, service: Any, downloader_of: Callable[..., Downloader], tmp_path: Path
+    ) -> None:
+        """Nothing is asked for."""
+        with pytest.raises(FetchError, match="cannot write"):
+            downloader_of().fetch(
+                service.url, tmp_path / "none" / "clip.mp4", made="clip", what="job 1"
+            )
+        assert not service.asked
+
+
+class TestPlaces:
+    """Where a clip may lie. Nothing of this reaches the network."""
+
+    @pytest.mark.parametrize(
+        ("link", "reason"),
+        [
+            ("http://cdn.klingai.com/a.mp4", "not https"),
+            ("https://cdn.example.com/a.mp4", "KLING_MEDIA_HOSTS=cdn.example.com"),
+            ("https://notklingai.com/a.mp4", "KLING_MEDIA_HOSTS"),
+            ("https://klingai.com.evil.example/a.mp4", "KLING_MEDIA_HOSTS"),
+            ("https://user:word@cdn.klingai.com/a.mp4", "plain address"),
+            ("https://127.0.0.1/a.mp4", "KLING_MEDIA_HOSTS"),
+            ("https://localhost/a.mp4", "KLING_MEDIA_HOSTS"),
+            ("https://cdn.klingai.com:99999/a.mp4", "no address"),
+            ("file:///etc/passwd", "plain address"),
+            ("https:///a.mp4", "plain address"),
+            ("https://[::1/a.mp4", "no address"),
+        ],
+    )
+    def test_links_that_are_not_followed(
+        self, downloader_of: Callable[..., Downloader], tmp_path: Path, link: str, reason: str
+    ) -> None:
+        """The line says why, and how to allow it; what is signed into a link is not shown."""
+        downloader = downloader_of(Account(), resolve=lambda *_: pytest.fail("looked up"))
+        with pytest.raises(FetchError, match=reason) as error:
+            downloader.fetch(f"{link}?sign=secret", tmp_path / "a.mp4", made="clip", what="job 1")
+        assert "secret" not in str(error.value)
+        assert "word" not in str(error.value)
+
+    @pytest.mark.parametrize(
+        "addresses",
+        [
+            ["127.0.0.1"],
+            ["10.0.0.1"],
+            ["169.254.169.254"],
+            ["192.168.1.1"],
+            ["100.64.0.1"],
+            ["0.0.0.0"],
+            ["224.0.0.1"],
+            ["::1"],
+            ["fe80::1%eth0"],
+            ["fd00::1"],
+            ["::ffff:10.0.0.1"],
+            ["64:ff9b::a00:1"],
+            ["2002:a00:1::"],
+            ["8.8.8.8", "10.0.0.1"],
+            [],
+        ],
+    )
+    def test_names_that_lead_inside(
+        self, downloader_of: Callable[..., Downloader], tmp_path: Path, addresses: list[str]
+    ) -> None:
+        """One address of this house's own is enough to stay away."""
+        assert not addresses or not all(map(is_public, addresses))
+        downloader = downloader_of(Account(), resolve=lambda *_: addresses)
+        with pytest.raises(FetchError, match="public address"):
+            downloader.fetch(LINK, tmp_path / "a.mp4", made="clip", what="job 1")
+
+    @pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111"])
+    def test_public_ones(self, address: str) -> None:
+        """Everybody's addresses are fine."""
+        assert is_public(address)
+
+    def test_the_connection_goes_to_the_checked_address(
+        self,
+        service: Any,
+        downloader_of: Callable[..., Downloader],
+        tmp_path: Path,
+        clip: bytes,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """The name is looked up once, checked, and not looked up again by anybody."""
+        port = int(service.url.rsplit(":", 1)[1])
+        asked: list[tuple[str, int]] = []
+
+        def resolve(host: str, wanted: int) -> list[str]:
+            asked.append((host, wanted))
+            return ["127.0.0.1"]
+
+        def never(host: Any, *rest: Any, **more: Any) -> Any:
+            assert host in ("127.0.0.1", b"127.0.0.1")
+            return real(host, *rest, **more)
+
+        real = socket.getaddrinfo
+        monkeypatch.setattr(socket, "getaddrinfo", never)
+        service.script(service.says(200, clip))
+        downloader = downloader_of(resolve=resolve)
+        link = f"http://localhost:{port}/clip.mp4"
+        downloader.fetch(link, tmp_path / "a.mp4", made="clip", what="job 1")
+        assert asked == [("localhost", port)]
+        assert service.asked[0].headers["host"] == f"localhost:{port}"
+
+    def test_the_name_stays_the_name_for_tls(
+        self, downloader_of: Callable[..., Downloader], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Address in the connection, name in the certificate check and the header."""
+        downloader = downloader_of(Account(), resolve=lambda *_: ["8.8.8.8"])
+        place = downloader._checked(LINK, 0, "job 1")
+        got = download._Got(None, made="clip", what="job 1")  # type: ignore[arg-type]
+        request = downloader._open(place, got, "job 1")._request
+        assert str(request.url) == "https://8.8.8.8/clip.mp4?sign=secret"
+        assert request.headers["host"] == "cdn.klingai.com"
+        assert request.extensions["sni_hostname"] == "cdn.klingai.com"
+
+    def test_a_link_that_cannot_be_asked_for(
+        self, downloader_of: Callable[..., Downloader], tmp_path: Path
+    ) -> None:
+        """Letters no address has are a reason, not a crash."""
+        downloader = downloader_of(Account(), resolve=lambda *_: ["8.8.8.8"])
+        with pytest.raises(FetchError, match="no address"):
+            downloader.fetch(
+                "https://cdn.klingai.com/\x00\x7f", tmp_path / "a.mp4", made="clip", what="job 1"
+            )
+
+    def test_hosts_of_the_account(self, downloader_of: Callable[..., Downloader]) -> None:
+        """What the settings allow counts, with all below it; addresses are taken in turn."""
+        account = Account(media_hosts=("example.com",))
+        downloader = downloader_of(account, resolve=lambda *_: ["8.8.8.8", "9.9.9.9"])
+        for turn, address in enumerate(("8.8.8.8", "9.9.9.9", "8.8.8.8")):
+            place = downloader._checked("https://cdn.example.com/a", turn, "job 1")
+            assert place.address == address
+
+    def test_a_name_nobody_knows(
+        self, downloader_of: Callable[..., Downloader], tmp_path: Path, slept: list[float]
+    ) -> None:
+        """It is tried again, as the network may be back."""
+
+        def resolve(*_: Any) -> list[str]:
+            raise socket.gaierror
+
+        with pytest.raises(FetchError, match=r"cdn\.klingai\.com cannot be found"):
+            downloader_of(Account(), resolve=resolve).fetch(
+                LINK, tmp_path / "a.mp4", made="clip", what="job 1"
+            )
+        assert len(slept) == 2

@@ -1,0 +1,258 @@
+"""What a model or a protocol cannot do is known before it is paid, and only that."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lab.backends import unsupported
+from lab.backends.kling import Account, KlingBackend, catalogue
+from lab.backends.kling.limits import limits
+from lab.media import write_image
+from lab.prompts import Prompt
+from lab.prompts.prompt import Segment
+from lab.shots import Shot
+from lab.stills import Still
+from lab.takes import Take
+
+TakeWith = Callable[..., Take]
+TURBO, OMNI, OLD, OLDER = "kling-3.0-turbo", "kling-3.0-omni", "kling-2.6", "kling-2.5-turbo"
+
+
+def _blocking(shot: Shot, protocol: Any = "new") -> list[str]:
+    return [item.setting for item in limits(shot, catalogue(), protocol) if item.blocking]
+
+
+@pytest.fixture
+def still_of(tmp_path: Path) -> Callable[[int, int], Still]:
+    """A grey still of any size."""
+
+    def write(width: int, height: int) -> Still:
+        path = tmp_path / f"{width}x{height}.png"
+        write_image(path, np.full((height, width, 3), 128, np.uint8))
+        return Still.open(path)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("model", "changed", "settings"),
+    [
+        *((model, {}, []) for model in ("kling-3.0", OMNI, OLD, OLDER)),
+        ("kling-3.0", {"duration_s": 3, "resolution": "4k", "sound": True}, []),
+        ("kling-3.0", {"duration_s": 15}, []),
+        (TURBO, {}, ["sound"]),
+        (TURBO, {"sound": True}, []),
+        (TURBO, {"sound": True, "resolution": "4k"}, ["resolution"]),
+        (TURBO, {"sound": True, "end": True}, ["end_still"]),
+        (TURBO, {"sound": True, "elements": (("a", "1"),), "prompt": "@a"}, ["elements"]),
+        (OLD, {"duration_s": 7}, ["duration_s"]),
+        (OLD, {"duration_s": 10}, []),
+        (OLD, {"resolution": "4k"}, ["resolution"]),
+        (OLD, {"sound": True}, ["sound"]),
+        (OLD, {"sound": True, "resolution": "1080p"}, []),
+        (OLD, {"end": True}, ["end_still"]),
+        (OLD, {"end": True, "resolution": "1080p"}, []),
+        (OLD, {"end": True, "resolution": "1080p", "sound": True}, ["end_still"]),
+        (OLDER, {"sound": True, "resolution": "1080p"}, ["sound"]),
+        (OLDER, {"end": True}, ["end_still"]),
+        (OLDER, {"end": True, "resolution": "1080p"}, []),
+        (OMNI, {"end": True, "sound": True}, []),
+        ("kling-3.0", {"end": True, "still": None}, ["end_still"]),
+        ("kling-3.0", {"still": None, "aspect_ratio": "4:3"}, ["aspect_ratio"]),
+        ("kling-3.0", {"still": None, "aspect_ratio": "1:1"}, []),
+        ("kling-3.0", {"still": None, "elements": (("a", "1"),), "prompt": "@a"}, ["elements"]),
+        (OMNI, {"still": None, "elements": (("a", "1"),), "prompt": "@a"}, []),
+    ],
+)
+def test_each_model(
+    take_with: TakeWith, coffee: Still, model: str, changed: dict[str, Any], settings: list[str]
+) -> None:
+    """The capability map of 2026-05-19, row by row."""
+    prompt = changed.pop("prompt", "slow push in")
+    if changed.pop("end", False):
+        changed["end_still"] = coffee
+    assert _blocking(take_with(prompt, model=model, **changed).shot) == settings
+
+
+class TestProtocols:
+    """What only one of the two can do."""
+
+    def test_turbo_is_new(self, take_with: TakeWith) -> None:
+        """The legacy protocol does not have it, and the line says what to set."""
+        shot = take_with(model=TURBO, sound=True).shot
+        (item,) = [each for each in limits(shot, catalogue(), "legacy") if each.blocking]
+        assert (item.setting, "KLING_PROTOCOL=new" in item.says) == ("model", True)
+
+    @pytest.mark.parametrize(("length", "protocol"), [(2501, "legacy"), (2900, "legacy")])
+    def test_long_prompts(self, take_with: TakeWith, length: int, protocol: str) -> None:
+        """2500 characters in the old, 3072 in the new."""
+        shot = take_with("word " * (length // 5) + "x" * (length % 5 or 5)).shot
+        assert _blocking(shot) == []
+        assert _blocking(shot, protocol) == ["prompt"]
+
+    def test_cuts_and_pictures(self, take_with: TakeWith, coffee: Still) -> None:
+        """The old protocol's documents contradict each other on these."""
+        prompt = Prompt.cut([Segment("push in", 2), Segment("pan right", 3)])
+        remarks = [each.setting for each in limits(take_with(prompt).shot, catalogue(), "legacy")]
+        assert "multi_shot" in remarks
+        assert _blocking(take_with(prompt).shot, "legacy") == []
+        assert _blocking(take_with(prompt, end_still=coffee).shot, "legacy") == ["end_still"]
+        assert _blocking(take_with(prompt, end_still=coffee).shot) == []
+
+
+class TestCuts:
+    """Shots within a clip."""
+
+    @pytest.mark.parametrize(
+        ("parts", "blocks"),
+        [
+            ([("a", 2), ("b", 3)], 0),
+            ([("a", 1)] * 4 + [("b", 1)], 0),
+            ([("a", 1)] * 7, 1),
+            ([("a", 2.5), ("b", 2.5)], 2),
+            ([("a", 0.5), ("b", 4.5)], 2),
+            ([("a" * 513, 2), ("b", 3)], 1),
+        ],
+    )
+    def test_their_bounds(
+        self, take_with: TakeWith, parts: list[tuple[str, float]], blocks: int
+    ) -> None:
+        """At most six, whole seconds, at most 512 characters each."""
+        prompt = Prompt.cut([Segment(*part) for part in parts])
+        assert _blocking(take_with(prompt).shot) == ["multi_shot"] * blocks
+
+    def test_models_without(self, take_with: TakeWith) -> None:
+        """Only 3.0 and omni make them."""
+        prompt = Prompt.cut([Segment("a", 2), Segment("b", 3)])
+        assert _blocking(take_with(prompt, model=OMNI).shot) == []
+        assert _blocking(take_with(prompt, model=OLD).shot) == ["multi_shot"]
+
+    def test_a_semicolon_is_mentioned(self, take_with: TakeWith) -> None:
+        """It is sent as a comma, which changes nothing but should be known."""
+        prompt = Prompt.cut([Segment("a; b", 2), Segment("b", 3)])
+        said = [each.says for each in limits(take_with(prompt).shot, catalogue(), "new")]
+        assert any("commas" in each for each in said)
+
+
+class TestElements:
+    """Figures cited by name."""
+
+    @pytest.mark.parametrize(
+        ("prompt", "names", "blocks"),
+        [
+            ("@hero waves", ["hero"], []),
+            ("@hero and @cup and @dog", ["hero", "cup", "dog"], []),
+            ("@a @b @c @d", ["a", "b", "c", "d"], ["elements"]),
+            ("@hero and @heroine", ["hero", "heroine"], ["elements"]),
+            ("@hero and @villain", ["hero"], ["prompt"]),
+            ("@hero waves", [], ["prompt"]),
+            ("write to me@example.com", [], []),
+            ("@my-hero", ["my-hero"], ["elements", "prompt"]),
+        ],
+    )
+    def test_names(
+        self, take_with: TakeWith, prompt: str, names: list[str], blocks: list[str]
+    ) -> None:
+        """At most three, none a part of another, none cited that is not declared."""
+        elements = tuple((name, f"id-{name}") for name in names)
+        assert _blocking(take_with(prompt, elements=elements).shot)[: len(blocks)] == blocks
+        assert bool(_blocking(take_with(prompt, elements=elements).shot)) == bool(blocks)
+
+    def test_one_that_is_not_cited(self, take_with: TakeWith) -> None:
+        """It is paid for nothing, but it blocks nothing."""
+        found = limits(take_with(elements=(("hero", "1"),)).shot, catalogue(), "new")
+        assert [item.value for item in found if item.setting == "elements"] == ["hero"]
+        assert not [item for item in found if item.blocking]
+
+    def test_omni_counts_pictures_too(self, take_with: TakeWith, coffee: Still) -> None:
+        """Seven in all."""
+        names = "abcdefg"
+        prompt = " ".join(f"@{name}" for name in names)
+        elements = tuple((name, name) for name in names)
+        take = take_with(prompt, model=OMNI, elements=elements)
+        assert _blocking(take.shot) == ["elements"]
+        take = take_with(prompt[:-3], model=OMNI, elements=elements[:-1])
+        assert _blocking(take.shot) == []
+
+
+class TestPictures:
+    """What a still must be, seen without opening it."""
+
+    @pytest.mark.parametrize(
+        ("size", "ratio", "blocks"),
+        [
+            ((600, 400), "16:9", 0),
+            ((600, 400), "9:16", 1),
+            ((533, 300), "16:9", 0),
+            ((500, 281), "16:9", 1),
+            ((300, 300), "1:1", 0),
+            ((299, 299), "1:1", 1),
+        ],
+    )
+    def test_their_size_after_the_cut(
+        self,
+        take_with: TakeWith,
+        still_of: Callable[..., Still],
+        size: tuple[int, int],
+        ratio: str,
+        blocks: int,
+    ) -> None:
+        """Less than 300 px a side would fail after it was ordered."""
+        shot = take_with(still=still_of(*size), aspect_ratio=ratio).shot
+        assert _blocking(shot) == ["still"] * blocks
+
+    def test_the_cut_is_mentioned(
+        self, take_with: TakeWith, still_of: Callable[..., Still]
+    ) -> None:
+        """A clip takes its picture's ratio, so the picture is cut; one per cent off is not."""
+        cut = limits(take_with(still=still_of(600, 400)).shot, catalogue(), "new")
+        assert [(item.setting, item.blocking) for item in cut] == [("still", False)]
+        assert "592x333 px" in cut[0].says
+        assert limits(take_with(still=still_of(1280, 724)).shot, catalogue(), "new") == ()
+
+    def test_a_last_frame_is_held_to_the_same(
+        self, take_with: TakeWith, still_of: Callable[..., Still]
+    ) -> None:
+        """Under its own name."""
+        shot = take_with(still=still_of(640, 360), end_still=still_of(320, 180)).shot
+        assert _blocking(shot) == ["end_still"]
+
+
+class TestStills:
+    """Pictures made from text."""
+
+    @pytest.mark.parametrize(
+        ("changed", "blocks"),
+        [
+            ({}, []),
+            ({"resolution": "1080p", "aspect_ratio": "4:3"}, []),
+            ({"resolution": "4k"}, ["resolution"]),
+            ({"elements": (("a", "1"),)}, ["elements"]),
+        ],
+    )
+    def test_their_bounds(
+        self, take_with: TakeWith, changed: dict[str, Any], blocks: list[str]
+    ) -> None:
+        """Two tiers, every ratio, no elements."""
+        assert _blocking(take_with(still=None, makes="still", **changed).shot) == blocks
+
+    def test_they_are_made_from_text(self, take_with: TakeWith) -> None:
+        """A still that is given would be left out silently."""
+        assert _blocking(take_with(makes="still").shot) == ["still"]
+
+
+@pytest.mark.parametrize("model", list(catalogue().models))
+def test_the_general_check_agrees(take_with: TakeWith, model: str) -> None:
+    """A plain shot of any model passes, and a length nobody makes is named once."""
+    backend = KlingBackend(account=Account())
+    take = take_with(model=model, sound=model == TURBO)
+    assert not [item for item in unsupported(backend, take.shot) if item.blocking]
+    take = take_with(model=model, sound=model == TURBO, duration_s=30)
+    (item,) = [item for item in unsupported(backend, take.shot) if item.blocking]
+    assert item.setting == "duration_s"
+    take = take_with(model="kling-9", duration_s=5)
+    (item,) = [item for item in unsupported(backend, take.shot) if item.blocking]
+    assert item.setting == "model"

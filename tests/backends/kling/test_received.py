@@ -1,0 +1,53 @@
+"""A file is measured when it comes, and where it differs from the order that is kept."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.backends import Job
+from lab.backends.kling.received import compared
+
+
+@pytest.fixture
+def told(tmp_path: Path, pan_clip: Callable[..., Path], photo: Any) -> Callable[..., Any]:
+    """What is said of a clip of half a second at 24 fps, 1:1, without sound."""
+    path = tmp_path / "clip.mp4"
+    pan_clip(path, photo[:160, :208])
+
+    def tell(made: Any = "clip", **asked: Any) -> Any:
+        data = {"asked": {"fps": 24.0, "sound": False, **asked}, "notes": ["still: cut"]}
+        return compared(Job("kling", "1", "take", data), path, made=made)
+
+    return tell
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"duration_s": 0.6, "aspect_ratio": "1:1"}, {}),
+        ({"duration_s": 5.0}, {"duration_s": "asked for 5 s, came with 0.50 s"}),
+        ({"sound": True}, {"sound": "the clip came without a sound track"}),
+        ({"fps": 30.0}, {"fps": "asked for 30, came with 24"}),
+        ({"aspect_ratio": "16:9"}, {"aspect_ratio": "asked for 16:9, came as 160x160 px"}),
+        ({"seed": 0}, {"seed": "the service takes none; equal orders give different clips"}),
+    ],
+)
+def test_differences(told: Callable[..., Any], asked: dict[str, Any], said: dict[str, str]) -> None:
+    """The file counts, not what the service says of it; a seed of 0 is a seed."""
+    fetched = told(**asked)
+    assert dict(fetched.not_honoured) == said
+    assert fetched.notes == ("still: cut",)
+    assert fetched.honoured == ()
+
+
+def test_a_still_has_no_length(told: Callable[..., Any]) -> None:
+    """Only what was done is told."""
+    assert told("still", duration_s=5.0).not_honoured == ()
+
+
+def test_an_older_job(tmp_path: Path, pan_clip: Callable[..., Path], photo: Any) -> None:
+    """One that says nothing of what was asked is fetched all the same."""
+    path = pan_clip(tmp_path / "clip.mp4", photo[:160, :208])
+    assert compared(Job("kling", "1", "take", {}), path, made="clip").not_honoured == ()

@@ -1,0 +1,368 @@
+"""Questions are asked again within their budget; an order goes out once, and its fate is told."""
+
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from lab.backends.kling import Account
+from lab.backends.kling import transport as transport_module
+from lab.backends.kling.tokens import signed
+from lab.backends.kling.transport import BadParameterError, Budget, Budgets, Transport
+from lab.errors import (
+    AccountError,
+    BackendError,
+    LabError,
+    NoSlot,
+    Refusal,
+    ServiceError,
+    SubmitUncertain,
+)
+
+KEY = "api-key-kling-0123456789abcdefghijklmnopqrstuvwxyz"
+NOWHERE = "http://127.0.0.1:1"
+
+
+@pytest.fixture
+def transport_of(service: Any, slept: list[float]) -> Iterator[Callable[..., Transport]]:
+    """A transport to the scripted server whose waits take no time but are counted."""
+    opened: list[Transport] = []
+    now = [0.0]
+
+    def build(budgets: Budgets | None = None, **account: Any) -> Transport:
+        def sleep(seconds: float) -> bool:
+            slept.append(seconds)
+            now[0] += seconds
+            return False
+
+        keys = {} if "access_key" in account else {"api_key": KEY}
+        mine = Account(**{"url": service.url, **keys, **account})
+        opened.append(
+            Transport(mine, budgets=budgets, clock=lambda: now[0], sleep=sleep, luck=lambda: 1.0)
+        )
+        return opened[-1]
+
+    yield build
+    for transport in opened:
+        transport.close()
+
+
+def _order(transport: Transport, protocol: Any = "new") -> Any:
+    return transport.order("/order", {"a": "picture"}, protocol=protocol, what="take abc")
+
+
+class TestOrders:
+    """Each costs money."""
+
+    def test_one_that_is_taken(self, service: Any, transport_of: Callable[..., Transport]) -> None:
+        """The key goes in a header, the body as JSON."""
+        service.script(service.says.data({"id": "1"}))
+        assert _order(transport_of()).data == {"id": "1"}
+        (asked,) = service.asked
+        assert asked.headers["authorization"] == f"Bearer {KEY}"
+        assert asked.json == {"a": "picture"}
+
+    @pytest.mark.parametrize(
+        ("code", "status", "kind"),
+        [
+            *((code, 401, AccountError) for code in range(1000, 1005)),
+            *((code, 429, AccountError) for code in (1100, 1101, 1102, 1304)),
+            (1103, 403, AccountError),
+            (1200, 400, BackendError),
+            (1201, 400, BadParameterError),
+            (1202, 404, BackendError),
+            (1203, 404, BackendError),
+            (1300, 400, Refusal),
+            (1301, 400, Refusal),
+            (1302, 429, NoSlot),
+            (1303, 429, NoSlot),
+            (5000, 500, SubmitUncertain),
+            (5001, 503, ServiceError),
+            (5002, 504, SubmitUncertain),
+            (1102, 200, AccountError),
+            (7, 200, SubmitUncertain),
+            (7, 400, BackendError),
+        ],
+    )
+    def test_every_code(
+        self,
+        service: Any,
+        transport_of: Callable[..., Transport],
+        code: int,
+        status: int,
+        kind: type[LabError],
+    ) -> None:
+        """One error that says what can be done, names the take, and is sent once."""
+        service.script(service.says.code(code, status, "the reason\nin two lines"))
+        with pytest.raises(kind) as error:
+            _order(transport_of())
+        assert type(error.value) is kind
+        assert str(error.value).startswith("take abc: ")
+        assert f"code {code}" in str(error.value)
+        assert "the reason in two lines" in str(error.value)
+        assert "\n" not in str(error.value)
+        assert len(service.asked) == 1
+
+    @pytest.mark.parametrize(
+        ("status", "body", "kind"),
+        [
+            (502, b"<html>Bad Gateway</html>", SubmitUncertain),
+            (503, b"<html>", SubmitUncertain),
+            (504, b"", SubmitUncertain),
+            (408, b"", SubmitUncertain),
+            (200, b"<html>", SubmitUncertain),
+            (200, b"[]", SubmitUncertain),
+            (200, b'{"code": "0"}', SubmitUncertain),
+            (200, b"\xff\xfe", SubmitUncertain),
+            (200, b"[" * 100_000, SubmitUncertain),
+            (500, b'{"code": 0, "data": {"id": "1"}}', SubmitUncertain),
+            (302, b"", ServiceError),
+            (404, b"<html>", ServiceError),
+            (446, b"", ServiceError),
+            (429, b"slow down", NoSlot),
+            (401, b"", AccountError),
+            (413, b"", BackendError),
+        ],
+    )
+    def test_every_other_body(
+        self,
+        service: Any,
+        transport_of: Callable[..., Transport],
+        status: int,
+        body: bytes,
+        kind: type[LabError],
+    ) -> None:
+        """A page of a gateway's is no answer; only what shut the door is called so."""
+        service.script(service.says(status, body, {"location": "http://127.0.0.1:1/"}))
+        with pytest.raises(kind) as error:
+            _order(transport_of())
+        assert type(error.value) is kind
+        assert len(service.asked) == 1
+
+    def test_a_connection_lost_after_sending(
+        self, service: Any, transport_of: Callable[..., Transport], slept: list[float]
+    ) -> None:
+        """It may have been bought, so it is never sent again by itself."""
+        service.script(service.says(drop=True))
+        with pytest.raises(SubmitUncertain, match="take abc"):
+            _order(transport_of())
+        assert (len(service.asked), slept) == (1, [])
+
+    def test_an_answer_cut_short(
+        self, service: Any, transport_of: Callable[..., Transport]
+    ) -> None:
+        """The same."""
+        service.script(service.says(200, b'{"code": 0, "data"', length=100))
+        with pytest.raises(SubmitUncertain):
+            _order(transport_of())
+
+    def test_an_answer_without_end(
+        self,
+        service: Any,
+        transport_of: Callable[..., Transport],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """It is read up to a bound."""
+        monkeypatch.setattr(transport_module, "MAX_REPLY_BYTES", 1000)
+        service.script(service.says(200, b" " * 100_000))
+        with pytest.raises(SubmitUncertain, match="exceeds"):
+            _order(transport_of())
+
+    def test_an_answer_that_trickles(self, service: Any) -> None:
+        """It is ended, too."""
+        service.script(service.says.data([]))
+        ticks = iter(range(0, 100_000, 130))
+        transport = Transport(Account(url=service.url, api_key=KEY), clock=lambda: next(ticks))
+        with pytest.raises(SubmitUncertain, match="120 s"):
+            _order(transport)
+        transport.close()
+
+    def test_nobody_there(self, transport_of: Callable[..., Transport], slept: list[float]) -> None:
+        """Surely nothing was sent; it is tried a few times and says where."""
+        with pytest.raises(
+            ServiceError, match=r"127\.0\.0\.1:1: cannot be reached; nothing"
+        ) as error:
+            _order(transport_of(url=NOWHERE))
+        assert type(error.value) is ServiceError
+        assert slept == [0.5, 1.0]
+
+    def test_after_closing(self, service: Any, transport_of: Callable[..., Transport]) -> None:
+        """Nothing is sent any more."""
+        transport = transport_of()
+        transport.close()
+        with pytest.raises(ServiceError, match="closed"):
+            _order(transport)
+        assert not service.asked
+
+
+class TestTokens:
+    """Accounts with a pair of keys."""
+
+    @pytest.mark.parametrize("code", [1003, 1004])
+    def test_a_token_that_is_off_is_made_again_once(
+        self, service: Any, transport_of: Callable[..., Transport], code: int
+    ) -> None:
+        """By the server's clock; an order that was turned away so was not taken."""
+        late = {"date": "Thu, 01 Jan 2032 00:00:00 GMT"}
+        service.script(
+            service.says(401, json.dumps({"code": code, "message": ""}).encode(), late),
+            service.says.data({"task_id": "1"}),
+        )
+        transport = transport_of(access_key="ak", secret_key="sk" * 20)
+        _order(transport, "legacy")
+        first, second = (asked.headers["authorization"] for asked in service.asked)
+        assert first != second
+        right = signed("ak", "sk" * 20, 1956528000)
+        assert second.removeprefix("Bearer ")[:60] == right[:60]
+
+    def test_not_twice(self, service: Any, transport_of: Callable[..., Transport]) -> None:
+        """If the second is no better, a person has to look."""
+        service.script(service.says.code(1004, 401))
+        with pytest.raises(AccountError, match="clock"):
+            transport_of(access_key="ak", secret_key="sk").ask("/x", protocol="legacy")
+        assert len(service.asked) == 2
+
+    def test_an_api_key_comes_first(
+        self, service: Any, transport_of: Callable[..., Transport]
+    ) -> None:
+        """On both protocols."""
+        service.script(service.says.data({}))
+        transport = transport_of(access_key="ak", secret_key="sk", api_key=KEY)
+        transport.ask("/x", protocol="legacy")
+        assert service.asked[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+class TestQuestions:
+    """They cost nothing."""
+
+    @pytest.mark.parametrize(
+        "trouble",
+        [
+            {"status": 502, "body": b"<html>"},
+            {"status": 500, "body": b'{"code": 5000}'},
+            {"status": 504, "body": b'{"code": 5002}'},
+            {"status": 503, "body": b'{"code": 5001}'},
+            {"status": 200, "body": b"<html>"},
+            {"drop": True},
+            {"body": b"{", "length": 9},
+        ],
+    )
+    def test_trouble_passes(
+        self,
+        service: Any,
+        transport_of: Callable[..., Transport],
+        slept: list[float],
+        trouble: dict[str, Any],
+    ) -> None:
+        """They are asked again, after waits that grow."""
+        wrong = service.says(**trouble)
+        service.script(wrong, wrong, service.says.data([1]))
+        assert transport_of().ask("/tasks", {"task_ids": "a,b"}, protocol="new").data == [1]
+        assert slept == [1.0, 2.0]
+        assert {asked.query["task_ids"] for asked in service.asked} == {"a,b"}
+
+    def test_trouble_that_stays(
+        self, service: Any, transport_of: Callable[..., Transport], slept: list[float]
+    ) -> None:
+        """The budget ends it, in one line."""
+        service.script(service.says(502, b"<html>"))
+        with pytest.raises(ServiceError, match="HTTP 502"):
+            transport_of().ask("/tasks", protocol="new")
+        assert len(service.asked) == 5
+        assert slept == [1.0, 2.0, 4.0, 8.0]
+
+    def test_being_too_fast_has_its_own_budget(
+        self, service: Any, transport_of: Callable[..., Transport], slept: list[float]
+    ) -> None:
+        """Ten waits of up to half a minute do not use up the tries for failures."""
+        fast, broken = service.says.code(1302, 429), service.says(502)
+        service.script(*[fast] * 8, *[broken] * 4, service.says.data([]))
+        assert transport_of().ask("/tasks", protocol="new").data == []
+        assert max(slept) == 30
+
+    def test_time_bounds_as_well(
+        self, service: Any, transport_of: Callable[..., Transport], slept: list[float]
+    ) -> None:
+        """Tries that take long are fewer."""
+        service.script(service.says(502))
+        with pytest.raises(ServiceError):
+            transport_of().ask("/x", protocol="new", budget=Budget(tries=50, seconds=10))
+        assert sum(slept) <= 10
+
+    @pytest.mark.parametrize("code", [1000, 1002, 1101, 1103, 1304])
+    def test_the_account_ends_it(
+        self, service: Any, transport_of: Callable[..., Transport], code: int
+    ) -> None:
+        """No waiting helps."""
+        service.script(service.says.code(code, 429))
+        with pytest.raises(AccountError):
+            transport_of().ask("/tasks", protocol="new")
+        assert len(service.asked) == 1
+
+    def test_a_code_the_caller_expects(
+        self, service: Any, transport_of: Callable[..., Transport]
+    ) -> None:
+        """It is handed over; the same code is an error to others."""
+        service.script(service.says.code(1201, 400))
+        transport = transport_of()
+        assert transport.ask("/x", protocol="new", accept=(1201,)).code == 1201
+        with pytest.raises(ServiceError, match="1201"):
+            transport.ask("/x", protocol="new")
+
+    def test_redirects_are_not_followed(
+        self, service: Any, transport_of: Callable[..., Transport]
+    ) -> None:
+        """The key goes to one place only."""
+        service.script(service.says(302, b"", {"location": f"{service.url}/other"}))
+        with pytest.raises(ServiceError, match="Kling's address"):
+            transport_of(Budgets(retry=Budget(tries=1, seconds=1))).ask("/x", protocol="new")
+        assert service.paths() == ["/x"]
+
+    def test_closing_ends_a_wait(self, service: Any) -> None:
+        """Whoever waits for another try is let go at once."""
+        service.script(service.says(502))
+        transport = Transport(Account(url=service.url, api_key=KEY), luck=lambda: 1.0)
+        outcome: list[Exception] = []
+        waiting = threading.Event()
+
+        def ask() -> None:
+            try:
+                transport.ask("/x", protocol="new", budget=Budget(9, 9000, 1000, 1000))
+            except ServiceError as error:
+                outcome.append(error)
+
+        real = transport.closing.wait
+        transport.sleep = lambda seconds: waiting.set() or real(seconds)  # type: ignore[func-returns-value]
+        thread = threading.Thread(target=ask)
+        thread.start()
+        assert waiting.wait(10)
+        transport.close()
+        thread.join(10)
+        assert not thread.is_alive()
+        assert len(outcome) == 1
+
+
+class TestSecrets:
+    """Whatever a service says back."""
+
+    @pytest.mark.parametrize(
+        "echo", [KEY, f"Bearer {KEY}", "eyJhbGciOi.eyJpc3Mi.abc-_", "key whsec_abcdef"]
+    )
+    def test_an_echo_is_struck_out(
+        self, service: Any, transport_of: Callable[..., Transport], echo: str
+    ) -> None:
+        """A message that repeats a key, or a token, does so without it."""
+        service.script(service.says.code(1201, 400, f"bad header {echo} here"))
+        transport = transport_of()
+        for ask in (_order, lambda held: held.ask("/x", protocol="new")):
+            with pytest.raises(LabError) as error:
+                ask(transport)
+            assert echo not in str(error.value)
+            assert "bad header" in str(error.value)
+
+    def test_its_repr(self, transport_of: Callable[..., Transport]) -> None:
+        """Names the place."""
+        assert re.fullmatch(r"Transport\(http://127\.0\.0\.1:\d+\)", repr(transport_of()))
