@@ -4,7 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import embeddings, importing, memory, rendering, scoring
+from benchmarks import embeddings, importing, memory, rendering, scoring, takes
 
 
 def main() -> None:
@@ -15,6 +15,7 @@ def main() -> None:
         "scoring": scoring.measure,
         "memory": memory.measure,
         "embeddings": embeddings.measure,
+        "takes": takes.measure,
     }
     chosen = sys.argv[1:] or list(every)
     rows = []

@@ -477,6 +477,31 @@ def calibrate(
 
 
 @app.command()
+def emulate(
+    port: Annotated[int, typer.Option(help="Where it answers, on 127.0.0.1.")] = 8790,
+    faults: Annotated[
+        Path | None, typer.Option(metavar="FILE.toml", help="What shall go wrong, and how often.")
+    ] = None,
+    speed: Annotated[
+        float, typer.Option(min=0.01, help="How many times faster than its usual 5 s a job is.")
+    ] = 1.0,
+    small: Annotated[
+        bool, typer.Option("--small", help="Render clips of 180 px, to save time.")
+    ] = False,
+) -> None:
+    """Answer like Kling on this machine, for nothing, until Ctrl-C."""
+    from lab.emulator import Emulator, Pace, load_faults, serve
+
+    usual = Pace()
+    emulator = Emulator(
+        pace=Pace(usual.submitted_s / speed, usual.processing_s / speed),
+        faults=load_faults(faults) if faults else (),
+        short_side_px=180 if small else None,
+    )
+    serve(emulator, port=port)
+
+
+@app.command()
 def weights(as_json: Json = False) -> None:
     """Fetch the pinned model weights into the user's cache, and say where they are."""
     from lab.vision import WEIGHTS, weight_path

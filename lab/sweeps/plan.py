@@ -20,14 +20,16 @@ from lab.units import bytes_text, seconds_text, usd_text
 class Plan:
     """The price of a sweep.
 
-    takes: all of them; done: those that this run folder already has, reused: those that an older
-    run bought; neither costs anything again. Money, seconds and bytes are for the rest. blocks: of
-    the rest, all variants of a still in one repeat each; blocks_in_cap: how many fit in the sweep's
-    cap even at the high price. quotes: by trial. unsupported: what the backend cannot or will not
-    do, with the number of trials concerned. findings: remarks by still and prompt.
+    origin: whose takes they will be. takes: all of them; done: those that this run folder already
+    has, reused: those that an older run bought; neither costs anything again. Money, seconds and
+    bytes are for the rest. blocks: of the rest, all variants of a still in one repeat each;
+    blocks_in_cap: how many fit in the sweep's cap even at the high price. quotes: by trial.
+    unsupported: what the backend cannot or will not do, with the number of trials concerned.
+    findings: remarks by still and prompt.
     """
 
     sweep: Sweep
+    origin: str
     trials: int
     takes: int
     done: int
@@ -74,7 +76,7 @@ class Plan:
         lines = [
             ("sweep", self.sweep.name),
             ("question", self.sweep.question),
-            ("backend", self.sweep.backend + (" (simulated clips)" if self.simulated else "")),
+            ("backend", self._backend()),
             ("varied", varied or "nothing"),
             ("takes", f"{self.trials} trials x {self.sweep.repeats} = {self.takes}"),
             ("already done", f"{self.done} of {self.takes}" if self.done else ""),
@@ -86,10 +88,16 @@ class Plan:
             ("disk", f"about {bytes_text(self.bytes)}"),
         ]
         for item, count in self.unsupported:
-            label = "cannot" if item.blocking else "ignored"
+            label = "cannot" if item.blocking else "differs"
             lines.append((label, f"{item} ({count} of {self.trials} trials)"))
         lines += [(finding.severity, f"{what}: {finding.says}") for what, finding in self.findings]
         return [(label, text) for label, text in lines if text]
+
+    def _backend(self) -> str:
+        if self.simulated:
+            return f"{self.sweep.backend} (simulated clips)"
+        here = "" if self.origin == self.sweep.backend else f" at {self.origin}"
+        return self.sweep.backend + here
 
     def _capped(self) -> str:
         if self.blocks_in_cap == self.blocks:
@@ -101,6 +109,7 @@ class Plan:
         return {
             "sweep": self.sweep.name,
             "backend": self.sweep.backend,
+            "origin": self.origin,
             "trials": self.trials,
             "repeats": self.sweep.repeats,
             "takes": self.takes,
@@ -172,6 +181,7 @@ def plan(
         at_once = 1 if can.renders_locally else max(1, min(can.concurrency, len(wanted)))
         return Plan(
             sweep=sweep,
+            origin=backend.origin,
             trials=len(trials),
             takes=len(takes),
             done=found,

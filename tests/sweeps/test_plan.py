@@ -106,7 +106,7 @@ def test_what_will_be_ignored_does_not_block(coffee: Still) -> None:
     priced.check()
     ((item, count),) = priced.unsupported
     assert (item.setting, item.blocking, count) == ("mood", False, 1)
-    assert any(label == "ignored" and "1 of 2" in text for label, text in priced.lines())
+    assert any(label == "differs" and "1 of 2" in text for label, text in priced.lines())
 
 
 def test_what_blocks_comes_first(sweep: Sweep, coffee: Still) -> None:

@@ -1,0 +1,97 @@
+"""Many takes at a paid service: requests for each, and memory while they go through.
+
+The service is the emulator, in a process of its own, with jobs that end at once; clips are fetched
+but not scored, which has its own benchmark.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import urllib.request
+from concurrent.futures import Executor, Future
+from pathlib import Path
+from threading import Event, Thread
+from time import perf_counter
+from typing import Any
+
+from benchmarks.clips import STILL
+from lab.runs import run
+from lab.runs.scoring import VERSIONS
+from lab.sweeps import Sweep
+
+TAKES = int(os.environ.get("I2VLAB_BENCH_TAKES", "10000"))
+_SERVICE = """
+import json, sys
+from lab.emulator import Emulator, Pace, serving
+with serving(Emulator(pace=Pace.instant(), short_side_px=16)) as running:
+    print(json.dumps(running.environment), flush=True)
+    sys.stdin.read()
+"""
+
+
+class Unscored(Executor):
+    """Stands where clips are measured, and measures nothing."""
+
+    def submit(self, work: Any, /, *arguments: Any, **named: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result({"clip": arguments[0], "versions": VERSIONS})
+        return done
+
+
+def measure(folder: Path) -> list[tuple[str, str, str]]:
+    """Requests beyond submission and download, and memory at the end over memory early on."""
+    service = subprocess.Popen(
+        [sys.executable, "-c", _SERVICE],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert service.stdout is not None
+    environment = json.loads(service.stdout.readline())
+    os.environ.update(environment, KLING_POLL_S="0.05", I2VLAB_DATA_DIR=str(folder / "data"))
+    sweep = Sweep.of(
+        stills=[STILL],
+        prompts=[f"push in, variant {number}" for number in range(10)],
+        settings={"duration_s": 3, "aspect_ratio": "1:1"},
+        repeats=TAKES // 10,
+        backend="kling",
+    )
+    out = folder / "takes"
+    sizes: list[float] = []
+    done = Event()
+    watch = Thread(target=_watch, args=(out / "clips", sizes, done))
+    watch.start()
+    begun = perf_counter()
+    try:
+        outcome = run(sweep, out, executor=Unscored(), confirmed=True)
+        seconds = perf_counter() - begun
+        with urllib.request.urlopen(f"{environment['KLING_URL']}/emulator/state") as reply:
+            state = json.load(reply)
+    finally:
+        done.set()
+        watch.join()
+        assert service.stdin is not None
+        service.stdin.close()
+        service.wait()
+    assert outcome.complete, str(outcome)[:500]
+    asked = sum(
+        count for request, count in state["requests"].items() if request.startswith("GET /tasks")
+    )
+    early, late = sizes[len(sizes) // 10], sizes[-1]
+    return [
+        (f"{TAKES} takes, jobs charged / takes", f"{state['charged_jobs'] / TAKES:.4f}", "1"),
+        (f"{TAKES} takes, requests beyond submit and download", f"{asked / TAKES:.2f}", "<= 1.2"),
+        (f"{TAKES} takes, memory at the end / at a tenth", f"{late / early:.2f}", "about 1"),
+        (f"{TAKES} takes, time", f"{seconds:.0f} s", "-"),
+    ]
+
+
+def _watch(clips: Path, sizes: list[float], done: Event) -> None:
+    """This process's resident size every half second, from the first clip on."""
+    while not done.wait(0.5):
+        if clips.is_dir():
+            status = Path("/proc/self/status").read_text()
+            found = re.search(r"VmRSS:\s+(\d+)", status)
+            sizes.append(float(found[1]) / 1000 if found else 0.0)

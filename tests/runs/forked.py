@@ -1,0 +1,58 @@
+"""Start a run in a fresh process again and again, paying for the imports once.
+
+Standard input: "go" starts a run, "reconcile" settles what is uncertain. Standard output: its
+process id, then, when it ended, its status as the operating system has it. Everything a run opens,
+it opens after the fork. Clips are not scored: that takes most of a run's time, and losing a score
+costs nothing.
+"""
+
+import os
+import sys
+import traceback
+from concurrent.futures import Executor, Future
+from typing import Any
+
+import lab.backends  # noqa: F401 - loaded once for all
+from lab.runs import reconcile, run
+from lab.runs.scoring import VERSIONS
+
+
+class Unscored(Executor):
+    """Stands where clips are measured, and measures nothing."""
+
+    def submit(self, work: Any, /, *arguments: Any, **named: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result({"clip": arguments[0], "versions": VERSIONS})
+        return done
+
+
+def main(sweep: str, out: str) -> None:
+    """Serve until standard input ends."""
+    for order in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            os._exit(_one(order.strip(), sweep, out))
+        _say(pid)
+        _say(os.waitpid(pid, 0)[1])
+
+
+def _say(number: int) -> None:
+    sys.stdout.write(f"{number}\n")
+    sys.stdout.flush()
+
+
+def _one(order: str, sweep: str, out: str) -> int:
+    try:
+        if order == "reconcile":
+            reconcile(out)
+            return 0
+        outcome = run(sweep, out, executor=Unscored(), quiet=True, confirmed=True)
+    except BaseException:  # noqa: BLE001 - the last door of a forked process
+        traceback.print_exc()
+        return 3
+    sys.stderr.write(f"{outcome}\n")
+    return 0 if outcome.complete else 1
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,180 @@
+"""However often the runner dies, every take is bought once and none is lost."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lab.emulator import Account, Emulator, Fault, Pace, serving
+from lab.files import sha256_file
+from lab.media import frames, open_image, write_image
+from lab.runs import Ledger, RunFolder, TakeState
+
+STILLS = Path(__file__).resolve().parents[2] / "data" / "stills"
+TAKES = 60
+
+# Everything that goes wrong and ends well; refusals would be results, not crashes.
+FAULTS = [
+    {"kind": "accept_then_drop", "method": "POST", "share": 0.15},
+    {"kind": "drop_before", "method": "POST", "share": 0.05},
+    {"kind": "server_error", "method": "POST", "share": 0.05},
+    {"kind": "no_slot", "method": "POST", "share": 0.05},
+    {"kind": "rate_limited", "method": "POST", "share": 0.05},
+    {"kind": "html_502", "method": "GET", "share": 0.05},
+    {"kind": "cut_download", "share": 0.1},
+    {"kind": "wrong_type_download", "share": 0.05},
+    {"kind": "expired_link", "share": 0.05},
+]
+
+
+class Runs:
+    """The helper program that starts runs, and the run it started last."""
+
+    def __init__(self, sweep: Path, out: Path) -> None:
+        self._helper = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("forked.py")), str(sweep), str(out)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.ended = threading.Event()
+        self.status = 0
+        self.pid = 0
+
+    def start(self, order: str = "go") -> None:
+        assert self._helper.stdin is not None
+        assert self._helper.stdout is not None
+        self.ended = threading.Event()
+        self._helper.stdin.write(f"{order}\n")
+        self._helper.stdin.flush()
+        self.pid = int(self._helper.stdout.readline())
+        threading.Thread(target=self._watch, args=(self.ended,)).start()
+
+    def _watch(self, ended: threading.Event) -> None:
+        assert self._helper.stdout is not None
+        self.status = int(self._helper.stdout.readline())
+        ended.set()
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+        self.ended.wait()
+
+    def close(self) -> None:
+        assert self._helper.stdin is not None
+        self._helper.stdin.close()
+        self._helper.wait()
+        assert self._helper.stdout is not None
+        self._helper.stdout.close()
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Iterator[Callable[[], Runs]]:
+    """Starts the helper, once the test has set the environment."""
+    for name in ("coffee", "cat"):
+        rgb = open_image(STILLS / f"{name}.jpg").rgb
+        write_image(tmp_path / f"{name}.png", np.ascontiguousarray(rgb[:300, :400]))
+    sweep = tmp_path / "sweep.yaml"
+    sweep.write_text(
+        "stills: [coffee.png, cat.png]\n"
+        "prompts: [push in, pan left, lock off]\n"
+        "settings: {duration_s: 3, aspect_ratio: '4:3'}\n"
+        f"repeats: {TAKES // 6}\n"
+        "backend: kling\n"
+    )
+    opened: list[Runs] = []
+
+    def begin() -> Runs:
+        opened.append(Runs(sweep, tmp_path / "run"))
+        return opened[-1]
+
+    yield begin
+    for each in opened:
+        each.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "kills",
+    [
+        40,
+        pytest.param(
+            200,
+            marks=pytest.mark.skipif(
+                "I2VLAB_SLOW" not in os.environ, reason="set I2VLAB_SLOW=1 for 200 kills"
+            ),
+        ),
+    ],
+)
+def test_killed_again_and_again_it_buys_each_take_once(
+    kills: int,
+    runs: Callable[[], Runs],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Under faults and SIGKILL at random moments: jobs charged are takes wanted, exactly."""
+    luck = random.Random(kills)
+    emulator = Emulator(
+        account=Account(concurrency=6),
+        pace=Pace(submitted_s=0.05, processing_s=0.2),
+        faults=[Fault.from_mapping(fault) for fault in FAULTS],
+        short_side_px=64,
+    )
+    with serving(emulator) as service:
+        for name, value in service.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("KLING_POLL_S", "0.1")
+        monkeypatch.setenv("KLING_CONCURRENCY", "6")
+        monkeypatch.setenv("KLING_SETTLE_S", "0.2")
+        monkeypatch.setenv("I2VLAB_WORKERS", "2")
+        tries = runs()
+        killed = 0
+        while killed < kills:
+            tries.start()
+            served = sum(emulator.requests.values()) + luck.randrange(1, 24)
+            latest = time.monotonic() + luck.uniform(0.5, 4.0)
+            while (
+                not tries.ended.is_set()
+                and sum(emulator.requests.values()) < served
+                and time.monotonic() < latest
+            ):
+                tries.ended.wait(0.002)
+            if not tries.ended.is_set():
+                tries.kill()
+                killed += 1
+            elif tries.status == 0:
+                break
+        assert killed >= min(kills, 40), "everything was done before it could be killed often"
+        struck = {fault["kind"]: fault["struck"] for fault in emulator.state()["faults"]}
+        assert struck["accept_then_drop"], (emulator.charged_jobs, emulator.requests)
+        assert struck["cut_download"]
+        emulator.clear_faults()
+        for order in ("reconcile", "go"):
+            tries.start(order)
+            assert tries.ended.wait(240)
+        assert tries.status == 0
+        assert emulator.charged_jobs == TAKES
+        names = [job["external_id"] for job in emulator.jobs if job["charged_units"]]
+        assert len(set(names)) == TAKES
+    folder = RunFolder(tmp_path / "run")
+    with Ledger.read(folder.ledger) as ledger:
+        ledger.verify()
+        rows = ledger.takes()
+    assert [row.state for row in rows] == [TakeState.FETCHED] * TAKES
+    assert {row.job.id for row in rows if row.job} == {
+        job["id"] for job in emulator.jobs if job["charged_units"]
+    }
+    for row in rows:
+        clip = folder.clip(row.take_id)
+        assert row.clip is not None
+        assert sha256_file(clip) == row.clip["sha256"]
+        assert sum(1 for _ in frames(clip, 32)) == 73
+        assert folder.measure(row.take_id).is_file()
+    assert not list(folder.path.rglob("*.part"))

@@ -1,0 +1,197 @@
+"""The commands that spend money or settle it."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.cli import main
+from lab.emulator import Emulator, Fault, Pace, Running, serving
+from lab.runs import Ledger, TakeState
+from lab.stills import Still
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+    """A paid service on loopback, with the environment pointing at it."""
+    with serving(Emulator(pace=Pace.instant(), short_side_px=64)) as running:
+        for name, value in running.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("KLING_POLL_S", "0.05")
+        monkeypatch.setenv("KLING_SETTLE_S", "0")
+        yield running
+
+
+@pytest.fixture
+def sweep(tmp_path: Path, coffee: Still) -> Path:
+    """One take of 3 s, with neither budget nor cap."""
+    path = tmp_path / "sweep.yaml"
+    path.write_text(
+        f"stills: {coffee.path.resolve()}\nprompts: push in\n"
+        "settings: {duration_s: 3}\nbackend: kling\n"
+    )
+    return path
+
+
+def lab(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as stopped:
+        main([str(argument) for argument in arguments])
+    said = capsys.readouterr()
+    return stopped.value.code, said.out, said.err  # type: ignore[return-value]
+
+
+def typed(answer: str, *arguments: object) -> tuple[int, str]:
+    """Run a command at a terminal where somebody types an answer; its exit code, what it says."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "lab", *map(str, arguments)]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        said = b""
+        while True:
+            try:
+                part = os.read(ours, 4096)
+            except OSError:  # the other end is closed
+                break
+            said += part
+            if b"[y/N]" in part:
+                os.write(ours, f"{answer}\n".encode())
+    os.close(ours)
+    return process.returncode, said.decode()
+
+
+def test_nobody_at_the_terminal_spends_nothing(
+    service: Running, sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a terminal, a budget or --yes: exit 2, and one line that says what to give."""
+    code, _, err = lab(capsys, "run", sweep, "--out", tmp_path / "run")
+    assert code == 2
+    assert "--budget, --cap" in err.splitlines()[-1]
+    assert service.emulator.charged_jobs == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("answer", "code", "bought"), [("y", 0, 1), ("n", 2, 0)])
+def test_at_a_terminal_it_asks(
+    service: Running, sweep: Path, tmp_path: Path, answer: str, code: int, bought: int
+) -> None:
+    """The question names the price and the backend; only a yes buys."""
+    ended, said = typed(answer, "run", sweep, "--out", tmp_path / "run")
+    assert "Spend 0.25 to 0.28 USD on kling?" in said
+    assert ended == code, said
+    assert service.emulator.charged_jobs == bought
+
+
+def test_the_plan_needs_no_key(
+    sweep: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Price, basis and address are said to somebody who has no account yet; running says so."""
+    for name in ("KLING_URL", "KLING_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    code, out, _ = lab(capsys, "plan", sweep)
+    assert code == 0
+    assert "0.25 to 0.28 USD (Kling's prices of 2026-08-10)" in out
+    assert "kling at https://api-singapore.klingai.com" in out
+    code, _, err = lab(capsys, "run", sweep, "--out", sweep.parent / "run", "--yes")
+    assert code == 2
+    assert "KLING_API_KEY" in err.splitlines()[-1]
+    assert not (sweep.parent / "run").exists()
+
+
+@pytest.mark.slow
+def test_what_nobody_knows_is_listed_and_settled(
+    service: Running, sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A take whose answer was lost while nobody could be asked is found by reconcile."""
+    out = tmp_path / "run"
+    service.emulator.add_fault(Fault("accept_then_drop", times=1))
+    service.emulator.add_fault(Fault("api_error", method="GET", code=1200))
+    code, _, err = lab(capsys, "run", sweep, "--out", out, "--budget", 1)
+    assert code == 1
+    assert "lab reconcile" in err
+    code, said, _ = lab(capsys, "status", out)
+    assert "1 uncertain" in said
+    assert "lab reconcile" in said
+    code, said, _ = lab(capsys, "reconcile", out)
+    assert code == 1
+    assert "still unknown" in said
+    service.emulator.clear_faults()
+    code, said, _ = lab(capsys, "reconcile", out, "--json")
+    assert code == 0
+    assert json.loads(said)["state"] == "waiting"
+    code, said, _ = lab(capsys, "reconcile", out)
+    assert (code, said) == (0, f"{out}: no take is uncertain\n")
+    assert lab(capsys, "run", sweep, "--out", out, "--budget", 1)[0] == 0
+    assert service.emulator.charged_jobs == 1
+    with Ledger.read(out / "ledger.sqlite") as ledger:
+        assert list(ledger.states().values()) == [TakeState.FETCHED]
+
+
+def test_a_mistyped_settlement_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """--bought without an id is one line and exit 2; so is a folder that holds no run."""
+    code, _, err = lab(capsys, "reconcile", tmp_path, "--bought", "abc")
+    assert code == 2
+    assert "TAKE=JOB" in err
+    code, _, err = lab(capsys, "reconcile", tmp_path)
+    assert code == 2
+    assert "holds no run" in err
+
+
+@pytest.mark.slow
+def test_a_still_is_created_and_sent_straight_to_video(
+    service: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`lab create` leaves a picture that the next sweep animates, and buys it once."""
+    create = ("create", "a cup on a table", "--out", tmp_path / "stills", "--budget", 1)
+    code, out, err = lab(capsys, *create)
+    assert code == 0, err
+    still = Still.open(out.strip())
+    assert min(still.width_px, still.height_px) >= 300
+    assert lab(capsys, *create)[1] == out
+    sweep = tmp_path / "next.yaml"
+    sweep.write_text(
+        f"stills: [{still.path}, none]\nprompts: push in\nsettings: {{duration_s: 3}}\n"
+        "backend: kling\nbudget_usd: 5\n"
+    )
+    assert lab(capsys, "run", sweep, "--out", tmp_path / "run")[0] == 0
+    assert service.emulator.charged_jobs == 3
+    assert lab(capsys, "report", tmp_path / "run")[0] == 0
+
+
+@pytest.mark.slow
+def test_the_emulator_says_how_to_reach_it(tmp_path: Path) -> None:
+    """`lab emulate` prints what to export, answers, goes wrong as told, and ends on Ctrl-C."""
+    faults = tmp_path / "faults.toml"
+    faults.write_text('[[fault]]\nkind = "stuck"\n')
+    running = subprocess.Popen(
+        [sys.executable, "-m", "lab", "emulate", "--port", "0", "--faults", str(faults)],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert running.stdout is not None
+    address = running.stdout.readline().strip().removeprefix("export KLING_URL=")
+    assert running.stdout.readline().startswith("export KLING_API_KEY=")
+    with urllib.request.urlopen(f"{address}/emulator/state") as reply:
+        assert json.load(reply)["faults"][0]["kind"] == "stuck"
+    running.send_signal(signal.SIGINT)
+    assert running.wait(20) in (0, 130)
+    running.stdout.close()
+
+
+def test_a_broken_faults_file_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A fault nobody knows is answered with the nearest one, before anything is served."""
+    faults = tmp_path / "faults.toml"
+    faults.write_text('[[fault]]\nkind = "stuk"\n')
+    code, _, err = lab(capsys, "emulate", "--faults", faults)
+    assert code == 2
+    assert "stuck" in err
+    assert len(err.splitlines()) == 1

@@ -1,0 +1,137 @@
+"""Keys appear nowhere: not in a ledger, a log, a traceback, a notebook or a report."""
+
+import base64
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+from nbclient import NotebookClient
+
+from lab.emulator import Account, Emulator, Fault, Pace, Running, serving
+
+ROOT = Path(__file__).resolve().parents[1]
+STILL = ROOT / "data" / "stills" / "coffee.jpg"
+ACCOUNT = Account(
+    api_key="api-key-kling-s3cr3t-000000000000000000000000000000000000",
+    access_key="s3cr3t-access-0000000000000000000000",
+    secret_key="s3cr3t-secret-0000000000000000000000000000",
+    webhook_secret="whsec_" + base64.b64encode(b"s3cr3t-webhook-0000000000000").decode(),
+)
+MARKS = (
+    b"s3cr3t",
+    base64.b64encode(b"s3cr3t-webhook-0000000000000"),
+    b"Bearer ",
+    b"eyJhbGciOiJIUzI1NiI",  # how every signed token begins
+)
+FAULTS = [
+    {"kind": "html_502", "method": "POST", "times": 1},
+    {"kind": "accept_then_drop", "method": "POST", "times": 1},
+    {"kind": "bad_json", "times": 2},
+    {"kind": "wrong_type_download", "times": 9},
+]
+
+
+@pytest.fixture(params=["new", "legacy"])
+def service(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+    """A service where much goes wrong, and an environment with every key in it."""
+    faults = [Fault.from_mapping(fault) for fault in FAULTS]
+    emulator = Emulator(account=ACCOUNT, pace=Pace.instant(), faults=faults, short_side_px=64)
+    with serving(emulator) as running:
+        for name, value in {
+            "KLING_URL": running.url,
+            "KLING_API_KEY": ACCOUNT.api_key,
+            "KLING_ACCESS_KEY": ACCOUNT.access_key,
+            "KLING_SECRET_KEY": ACCOUNT.secret_key,
+            "KLING_WEBHOOK_SECRET": ACCOUNT.webhook_secret or "",
+            "KLING_PROTOCOL": request.param,
+            "KLING_POLL_S": "0.05",
+        }.items():
+            monkeypatch.setenv(name, value)
+        if request.param == "legacy":
+            monkeypatch.delenv("KLING_API_KEY")
+        yield running
+
+
+def lab(*arguments: object) -> tuple[int, bytes]:
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-m", "lab", *map(str, arguments)],
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONWARNINGS": "ignore", "HTTPX_LOG_LEVEL": "trace"},
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def said_by(folder: Path) -> bytes:
+    """Everything below a folder as bytes; tables unpacked."""
+    parts = []
+    for path in sorted(folder.rglob("*")):
+        if path.suffix == ".parquet":
+            parts.append(pd.read_parquet(path).to_csv().encode())
+        elif path.is_file():
+            parts.append(path.read_bytes())
+    return b"\n".join(parts)
+
+
+def leaks(text: bytes) -> list[bytes]:
+    return [mark for mark in MARKS if mark in text]
+
+
+@pytest.mark.slow
+def test_a_failing_run_tells_no_key(service: Running, tmp_path: Path) -> None:
+    """A run with failures of every kind, its status, reconciliation and report hold no key."""
+    sweep = tmp_path / "sweep.yaml"
+    sweep.write_text(
+        f"stills: {STILL}\nprompts: [push in, risk-control pan left, forbidden-at-submit tilt]\n"
+        "settings: {duration_s: 3}\nbackend: kling\nbudget_usd: 5\n"
+    )
+    out = tmp_path / "run"
+    code, said = lab("run", sweep, "--out", out)
+    assert code == 1, said.decode()
+    for command in (("status", out), ("reconcile", out), ("report", out), ("run", sweep)):
+        extra = ("--out", out, "--json") if command[0] == "run" else ()
+        said += lab(*command, *extra)[1]
+    assert b"take" in said
+    assert leaks(said) == []
+    assert leaks(said_by(tmp_path)) == []
+    assert leaks(said_by(Path(os.environ["I2VLAB_DATA_DIR"]))) == []
+
+
+def test_a_wrong_key_is_refused_without_being_shown(
+    service: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service turns a mistyped key away: one line, exit 2, and the line does not hold it."""
+    monkeypatch.setenv("KLING_API_KEY", "api-key-kling-s3cr3t-mistyped")
+    monkeypatch.setenv("KLING_SECRET_KEY", "s3cr3t-mistyped-000000000000000000000000")
+    sweep = tmp_path / "sweep.yaml"
+    sweep.write_text(
+        f"stills: {STILL}\nprompts: push in\nsettings: {{duration_s: 3}}\n"
+        "backend: kling\nbudget_usd: 5\n"
+    )
+    service.emulator.clear_faults()
+    code, said = lab("run", sweep, "--out", tmp_path / "run")
+    assert code == 2, said.decode()
+    assert said.splitlines()[-1].startswith(b"error: ")
+    assert leaks(said) == []
+    assert leaks(said_by(tmp_path / "run")) == []
+
+
+@pytest.mark.slow
+def test_a_notebook_that_fails_shows_no_key(service: Running, tmp_path: Path) -> None:
+    """A traceback in a cell, the backend's repr and its job hold no key."""
+    cells = [
+        "import lab; backend = lab.open_backend('kling'); backend",
+        "vars(backend)",
+        f"lab.shoot({str(STILL)!r}, 'forbidden-at-submit', backend='kling', duration_s=3, "
+        f"out={str(tmp_path / 'run')!r}, budget_usd=5)",
+    ]
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    NotebookClient(book, allow_errors=True).execute()
+    text = nbformat.writes(book).encode()
+    assert b"ename" in text
+    assert leaks(text) == []
