@@ -104,7 +104,7 @@ class Results:
     def title(self, take_id: str) -> str:
         """What a take is called: what varied, and the repeat if there are several."""
         take = self.takes[self.takes["take_id"] == take_id].iloc[0]
-        parts = [str(take[name]) for name in self.varied] or [str(take["still"])]
+        parts = [_level(name, take[name]) for name in self.varied] or [str(take["still"])]
         if self.takes["repeat"].max() > 1:
             parts.append(f"repeat {take['repeat']}")
         return " · ".join(parts)
@@ -143,6 +143,13 @@ class Results:
     def _repr_html_(self) -> str:
         note = f"<p><b>{SIMULATED_NOTE}</b></p>" if self.simulated else ""
         return note + self.table().to_html(index=False, float_format="{:.3g}".format)
+
+
+def _level(factor: str, value: Any) -> str:
+    """A level as a title shows it; switches need their name."""
+    if pd.api.types.is_bool(value):
+        return f"{factor} {'on' if value else 'off'}"
+    return str(value)
 
 
 def load(folder: str | Path) -> Results:

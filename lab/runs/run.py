@@ -208,7 +208,7 @@ def _adopted(
     ]
     ledger.add(rows)
     ledger.set_fact("sweep", sweep.to_json())
-    ledger.set_fact("provenance", provenance())
+    ledger.set_fact("provenance", {**provenance(), "origin": origin})
     ledger.set_fact("origin", origin)
     if ledger.fact("run_id") is None:
         ledger.set_fact("run_id", secrets.token_hex(6))

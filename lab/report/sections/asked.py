@@ -6,6 +6,10 @@ from lab.report.source import Source
 from lab.units import usd_text
 
 
+def _backend(name: str, origin: str | None) -> str:
+    return name if origin in (None, name) else f"{name} at {origin}"
+
+
 def asked(source: Source) -> Section:
     """The question, the design, the count of takes by state, the cost, and what went unheard."""
     results, sweep = source.results, source.results.sweep
@@ -24,7 +28,7 @@ def asked(source: Source) -> Section:
         spent += f"; known for {len(known)} of {len(takes)} takes"
     pairs = [
         ("question", str(sweep.get("question") or "none was written down")),
-        ("backend", str(sweep.get("backend", ""))),
+        ("backend", _backend(str(sweep.get("backend", "")), results.provenance.get("origin"))),
         ("varied", ", ".join(varied) or "nothing"),
         ("takes", ", ".join(f"{count} {state}" for state, count in counts.items())),
         ("spent", spent),
