@@ -118,6 +118,7 @@ def test_killed_again_and_again_it_buys_each_take_once(
     takes: int,
     runs: Callable[[int], Runs],
     tmp_path: Path,
+    offline: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Under faults and SIGKILL at random moments: jobs charged are takes wanted, exactly."""
