@@ -6,6 +6,7 @@ but some item failed (each is named), 2 wrong input (one line says what to chang
 """
 
 import json
+import os
 import sys
 import tempfile
 import traceback
@@ -564,4 +565,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         said = " ".join(f"{type(error).__name__}: {error}".split())
         _say(f"error: this is a bug in i2v-lab ({said}); please report it with {file.name}")
         code = 70
+    if code == 130 and arguments is None:
+        # As a program of its own: do not wait for requests under way. The ledger knows of them.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
     sys.exit(code or 0)

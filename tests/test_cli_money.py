@@ -6,6 +6,7 @@ import pty
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -195,3 +196,25 @@ def test_a_broken_faults_file_is_one_line(
     assert code == 2
     assert "stuck" in err
     assert len(err.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_ctrl_c_does_not_wait_for_a_slow_answer(
+    service: Running, sweep: Path, tmp_path: Path
+) -> None:
+    """With an order under way whose answer takes a minute, it ends at once, and is bought once."""
+    out = tmp_path / "run"
+    service.emulator.add_fault(Fault("slow", method="POST", seconds=55))
+    command = [sys.executable, "-m", "lab", "run", str(sweep), "--out", str(out), "--budget", "1"]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
+    assert running.stderr is not None
+    while not service.emulator.jobs:
+        assert running.poll() is None
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    assert running.wait(timeout=20) == 130
+    assert b"run the same again" in running.stderr.read()
+    running.stderr.close()
+    service.emulator.clear_faults()
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    assert service.emulator.charged_jobs == 1

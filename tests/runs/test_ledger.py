@@ -180,3 +180,16 @@ def test_the_first_schema_opens_for_ever(tmp_path: Path, opened: str) -> None:
         assert states == ["fetched", "refused", "planned"]
         assert old.takes()[0].take.shot.prompt.terms == ("slow", "push_in", "steam_rises")
         assert old.money().spent_usd == 0.5
+
+
+def test_the_second_schema_opens_for_ever() -> None:
+    """A ledger with estimates, a lost answer and all that a shot can hold still reads and folds."""
+    kept = Path(__file__).resolve().parents[1] / "data" / "ledgers" / "v2.sqlite"
+    with Ledger.read(kept) as old:
+        old.verify()
+        rows = old.takes()
+        assert [row.state.value for row in rows] == ["fetched", "waiting", "uncertain", "planned"]
+        assert [row.take.id for row in rows] == [row.take_id for row in rows]
+        assert rows[1].take.shot.prompt.multi_shot[1].text == "pan left"
+        assert rows[2].take.shot.elements == (("hero", "861500000000000001"),)
+        assert old.money() == Money(0.42, (0.42, 0.462), 0.924)
