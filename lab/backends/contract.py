@@ -36,8 +36,8 @@ class Capabilities:
     found again by our own key. simulated: no model is involved.
     renders_locally: `fetch` computes on this machine, so it is spread over processes.
     concurrency: jobs that may be in flight at once. poll_every_s: pause between two polls.
-    slot_wait_s: how long a run waits for a free slot, and job_wait_s for one job, before it leaves
-    the rest to the next run.
+    slot_wait_s: how long a run waits for a free slot, outage_s for a service that does not answer,
+    and job_wait_s for one job, before it leaves the rest to the next run.
     """
 
     duration_s: tuple[float, float]
@@ -59,6 +59,7 @@ class Capabilities:
     concurrency: int = 1
     poll_every_s: float = 10.0
     slot_wait_s: float = 3600.0
+    outage_s: float = 900.0
     job_wait_s: float = 3 * 3600.0
     options: tuple[Option, ...] = ()
 
@@ -157,12 +158,15 @@ class Backend(Protocol):
     changes anything but the remote side and the file that `fetch` is told to write.
 
     origin: whose takes these are: a service's address, or the backend's name. Takes of two origins
-    never mix in one run folder, nor is one used in place of the other.
+    never mix in one run folder, nor is one used in place of the other. account: a fingerprint of
+    the key that takes are bought with, "" where there is none; a take sent with one key may be
+    invisible to another.
     """
 
     name: str
     capabilities: Capabilities
     origin: str
+    account: str
 
     def __init__(self) -> None: ...
 

@@ -132,6 +132,8 @@ class TakeRow:
 def fold(row: TakeRow, kind: str, data: Mapping[str, Any]) -> TakeRow:
     """The row after an event. Pure; an unknown kind is a KeyError."""
     row = replace(row, state=_STATE_AFTER[kind], message=str(data.get("message", "")))
+    if kind == "not_submitted":
+        row = replace(row, cost_usd=None)
     if kind == "submitted":
         row = replace(row, job=Job.from_json(data["job"]))
     if kind == "fetch_failed":
@@ -307,6 +309,14 @@ class Ledger:
             (take_id,),
         )
         return ((at, take, kind, json.loads(data)) for at, take, kind, data in found)
+
+    def sendings(self, take_id: str) -> list[str]:
+        """The account that each sending of a take was made with, oldest first."""
+        return [
+            str(data.get("account", ""))
+            for _, _, kind, data in self.events(take_id)
+            if kind == "submitting"
+        ]
 
     def verify(self) -> None:
         """Fold all events again; raise RunFolderError naming a take whose row disagrees."""

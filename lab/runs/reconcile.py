@@ -10,6 +10,7 @@ from lab.errors import InputError, LabError, did_you_mean
 from lab.runs.folder import RunFolder
 from lab.runs.ledger import Ledger, TakeRow, TakeState
 from lab.runs.runner import job_key
+from lab.takes import Take
 
 _OPEN = (TakeState.UNCERTAIN, TakeState.SUBMITTING)
 
@@ -50,14 +51,20 @@ def reconcile(
 
     A take that is found is adopted, one that surely never arrived may be sent again by the next
     run, and one that nobody can tell about stays as it is. bought (take id to the service's job
-    id) and not_bought are a person's word, taken where the service gives none. Raises InputError
-    for a take that is not uncertain.
+    id) and not_bought are a person's word where the service gives none; a job must be known to it.
+    Raises InputError for a take that is not uncertain, and for a job that is another take.
     """
     folder = RunFolder(out)
     folder.check()
     bought = bought or {}
     with folder.held(), Ledger.write(folder.ledger) as ledger:
         rows = {row.take_id: row for row in ledger.takes() if row.state in _OPEN}
+        known = {row.job.id: row.take_id for row in ledger.takes() if row.job is not None}
+        if len(set(bought.values())) < len(bought):
+            raise InputError("one job cannot be two takes; give each its own id")
+        for take_id, job_id in bought.items():
+            if job_id in known:
+                raise InputError(f"{take_id}: job {job_id} is take {known[job_id]} already")
         for take_id in (*bought, *not_bought):
             if take_id not in rows:
                 raise InputError(
@@ -85,6 +92,17 @@ def reconcile(
             backend.close()
 
 
+def _as_told(backend: Backend, take: Take, job_id: str) -> tuple[Job | str, str]:
+    """The job a person found, if the service knows it; otherwise why that stays unknown."""
+    job = backend.adopt(take, job_id)
+    try:
+        if job.id in backend.poll([job]):
+            return job, ""
+    except LabError as error:
+        return "unknown", str(error)
+    return "unknown", f"the service knows no job {job_id}"
+
+
 def _settle(
     row: TakeRow,
     folder: RunFolder,
@@ -105,10 +123,12 @@ def _settle(
             found = backend.lookup(take, key)
         except LabError as error:
             why = str(error)
+    if found == "absent" and set(ledger.sendings(row.take_id)) != {backend.account}:
+        found, why = "unknown", "it was sent with another key, which alone could find it"
     said = "found at the service and adopted"
-    if found == "unknown" and job_id is not None:
-        found = backend.adopt(take, job_id)
-        said = f"adopted as job {job_id} on a person's word"
+    if not isinstance(found, Job) and job_id is not None:
+        found, why = _as_told(backend, take, job_id)
+        said = f"adopted as job {job_id}, which the service knows"
     if isinstance(found, Job):
         after = ledger.record(row.take_id, "submitted", job=found.to_json(), message=said)
     elif found == "absent" or absent:

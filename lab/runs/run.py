@@ -128,7 +128,7 @@ def run(
         with (
             folder.held(),
             Ledger.write(folder.ledger) as ledger,
-            _index(reuse and not maker.capabilities.simulated) as index,
+            _index(not maker.capabilities.simulated) as index,
         ):
             ids = _adopted(sweep, folder, ledger, maker, priced, grow=grow)
             takes = {take.id: trial.index for trial, take in sweep.takes()}
@@ -138,6 +138,7 @@ def run(
                 ledger,
                 cap_usd=sweep.cap_usd,
                 index=index,
+                reuse=reuse,
                 executor=executor,
                 quiet=quiet,
             ) as runner:
@@ -168,8 +169,19 @@ def _done(folder: RunFolder | None) -> tuple[set[str], float]:
         return set(), 0.0
     with Ledger.read(folder.ledger) as ledger:
         rows = ledger.takes()
-    done = {row.take_id for row in rows if row.state is not TakeState.PLANNED}
-    return done, sum(row.committed_usd for row in rows)
+    # What may never have arrived may be sent again, and a reused clip may be gone.
+    again = (TakeState.PLANNED, TakeState.SUBMITTING, TakeState.UNCERTAIN)
+    done = [
+        row
+        for row in rows
+        if row.state not in again
+        and (
+            row.state is not TakeState.FETCHED
+            or row.job is not None
+            or folder.result(row.take).is_file()
+        )
+    ]
+    return {row.take_id for row in done}, sum(row.committed_usd for row in done)
 
 
 def _adopted(

@@ -6,10 +6,11 @@ threads or processes that take plain data and give plain data back.
 
 import random
 import shutil
+import sqlite3
 import sys
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
@@ -30,7 +31,6 @@ from lab.errors import (
     Refusal,
     RunFolderError,
     ServiceError,
-    SubmitUncertain,
     WeightsError,
 )
 from lab.files import write_json, written_whole
@@ -50,6 +50,9 @@ from lab.vision.weights import cached_path
 
 _THREADS = 8
 _HOLD_S = (1.0, 60.0)
+_GATHER_S = 1.0
+_UNHEARD_S = 300.0
+_MOST_ABSENCES = 3
 
 
 def job_key(run_id: str, take_id: str) -> str:
@@ -84,16 +87,18 @@ class Runner:
         *,
         cap_usd: float | None,
         index: Bought | None,
+        reuse: bool,
         executor: Executor | None,
         quiet: bool,
     ) -> None:
-        """index: where identical takes are looked for and bought ones noted; None for neither."""
+        """index: where bought takes are noted, and looked for if `reuse`; None for free ones."""
         self._backend = backend
         self._can = backend.capabilities
         self._folder = folder
         self._ledger = ledger
         self._cap_usd = cap_usd
         self._index = index
+        self._wants_reuse = reuse
         self._given = executor
         self._quiet = quiet
         self._run_id = str(ledger.fact("run_id"))
@@ -103,6 +108,11 @@ class Runner:
         self._ended: dict[str, tuple[TakeState, str]] = {}
         self._left: dict[str, str] = {}
         self._since: dict[str, float] = {}
+        self._unheard: dict[str, float] = {}
+        self._broken_off: dict[str, str] = {}
+        self._absences: dict[str, int] = {}
+        self._silent_since: float | None = None
+        self._capped = False
         self._busy: dict[Future[Any], tuple[str, str]] = {}
         self._full: RunFolderError | None = None
         self._no_submits: LabError | None = None
@@ -138,6 +148,7 @@ class Runner:
                 self._reuse()
                 self._loop()
         except KeyboardInterrupt:
+            self._gather()
             raise Interrupted(
                 f"interrupted with {len(self._ended)} of {len(take_ids)} takes done; "
                 "run the same again to go on"
@@ -158,6 +169,13 @@ class Runner:
         none_sent = not self._ended and not self._open
         found = self._no_submits
         return found if none_sent and isinstance(found, AccountError) else None
+
+    def _gather(self) -> None:
+        """Write down the answers to orders that come in the next moment; the rest is looked up."""
+        orders = [future for future, (kind, _) in self._busy.items() if kind == "submit"]
+        done, _ = wait(orders, timeout=_GATHER_S)
+        for future in done:
+            self._collect(future, *self._busy.pop(future))
 
     def problems(self, take_ids: list[str]) -> list[str]:
         """One line for each take that was sent and has no scored clip."""
@@ -181,10 +199,14 @@ class Runner:
             return f"{self._no_submits}; {count}; run the same again to go on"
         if self._no_polls is not None:
             return f"{self._no_polls}; {count}; run the same again to go on"
-        return f"the cap of {usd_text(self._cap_usd or 0)} is reached after whole blocks; {count}"
+        if self._capped:
+            cap = usd_text(self._cap_usd or 0)
+            return f"the cap of {cap} is reached after whole blocks; {count}"
+        return f"takes that are still at the service hold every slot; {count}; run the same again"
 
     def _sort_out(self, take_ids: list[str], quotes: Mapping[str, Quote]) -> None:
         """Where each take stands, from the ledger and the files that are here."""
+        self._quotes = quotes
         wanted = set(take_ids)
         elsewhere = 0.0
         mine: list[TakeRow] = []
@@ -192,10 +214,12 @@ class Runner:
             if row.take_id not in wanted:
                 elsewhere += row.committed_usd
                 continue
-            mine.append(row)
-            if row.state is TakeState.PLANNED:
-                quote = quotes[row.take_id]
-                mine[-1] = replace(row, low_usd=quote.low_usd, high_usd=quote.high_usd)
+            gone = row.state is TakeState.FETCHED and not self._folder.result(row.take).is_file()
+            if gone and row.job is None:
+                row = self._ledger.record(
+                    row.take_id, "not_submitted", message="the clip that was reused is gone"
+                )
+            mine.append(self._priced(row))
         self._purse = Purse(self._cap_usd, mine, elsewhere_usd=elsewhere)
         for row in mine:
             if row.state is TakeState.PLANNED:
@@ -222,9 +246,16 @@ class Runner:
                     # Asking once more is free, and the service may know by now.
                     self._open[row.take_id] = replace(row, state=TakeState.SUBMITTING)
 
+    def _priced(self, row: TakeRow) -> TakeRow:
+        """A take that may be bought carries today's price."""
+        if row.state is not TakeState.PLANNED:
+            return row
+        quote = self._quotes[row.take_id]
+        return replace(row, low_usd=quote.low_usd, high_usd=quote.high_usd)
+
     def _reuse(self) -> None:
         """Take over what an older run bought of the very same takes."""
-        if self._index is None:
+        if self._index is None or not self._wants_reuse:
             return
         for row in list(self._planned.values()):
             found = self._index.find(row.take_id, self._backend.origin)
@@ -252,8 +283,9 @@ class Runner:
 
     def _start_what_may_start(self) -> None:
         under_way = {take_id for _, take_id in self._busy.values()}
-        concurrency = self._can.concurrency
-        closed = self._no_submits or self._no_polls or self._hold.closed
+        concurrency, self._capped = self._can.concurrency, False
+        held_s = self._hold.remaining_s
+        closed = self._no_submits or self._no_polls or held_s > 0
         offered = () if closed else islice(self._planned.values(), concurrency)
         waiting: list[TakeRow] = []
         rows = chain(self._open.values(), offered)
@@ -267,10 +299,11 @@ class Runner:
             elif self._purse.admits(self._planned[step.take_id]):
                 self._submit(self._planned[step.take_id])
             else:
+                self._capped = True
                 break
-        self._watch(waiting)
+        self._watch(waiting, held_s)
 
-    def _watch(self, waiting: list[TakeRow]) -> None:
+    def _watch(self, waiting: list[TakeRow], held_s: float) -> None:
         """One poll for all waiting jobs, a pause, the next poll."""
         kinds = {kind for kind, _ in self._busy.values()}
         if kinds & {"poll", "pause"}:
@@ -284,8 +317,8 @@ class Runner:
                 jobs.append(row.job)
         if jobs and self._no_polls is None:
             self._busy[self._threads.submit(self._backend.poll, jobs)] = ("poll", "")
-        elif self._hold.closed and self._planned and not self._no_submits:
-            self._pause(self._hold.remaining_s)
+        elif held_s > 0 and self._planned and not self._no_submits:
+            self._pause(held_s)
 
     def _pause(self, seconds: float) -> None:
         self._busy[self._threads.submit(self._backend.pause, seconds)] = ("pause", "")
@@ -311,7 +344,13 @@ class Runner:
         self._busy[future] = ("fetch", row.take_id)
 
     def _submit(self, row: TakeRow) -> None:
-        self._record(row, "submitting", low_usd=row.low_usd, high_usd=row.high_usd)
+        self._record(
+            row,
+            "submitting",
+            low_usd=row.low_usd,
+            high_usd=row.high_usd,
+            account=self._backend.account,
+        )
         located = row.take.relocated(self._folder.locate)
         key = job_key(self._run_id, row.take_id)
         self._busy[self._threads.submit(self._backend.submit, located, key)] = (
@@ -341,15 +380,24 @@ class Runner:
                 self._no_submits = ServiceError(
                     f"no free slot within {seconds_text(self._can.slot_wait_s)} ({error})"
                 )
-        except (AccountError, ServiceError) as error:
+        except AccountError as error:
             self._record(row, "not_submitted", message=str(error))
             self._no_submits = error
+        except ServiceError as error:
+            self._record(row, "not_submitted", message=str(error))
+            if self._hold.close() > self._can.outage_s:
+                self._no_submits = error
         except Refusal as error:
             self._settle(row, "refused", error)
         except InputError as error:
-            self._settle(row, "failed", error)
-        except SubmitUncertain:
-            pass  # still `submitting`: the next step looks it up
+            if len(self._ledger.sendings(row.take_id)) > 1:
+                # An earlier sending may have arrived; the service may be turning down its double.
+                self._doubt(row, f"it was sent before, and now: {error}")
+            else:
+                self._settle(row, "failed", error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it may have been sent
+            # Still `submitting`: the next step looks it up.
+            self._broken_off[row.take_id] = _one_line(error)
         else:
             self._hold.open()
             self._record(row, "submitted", job=job.to_json())
@@ -363,26 +411,40 @@ class Runner:
             return
         if isinstance(found, Job):
             self._record(row, "submitted", job=found.to_json())
-        elif found == "absent":
+        elif found == "absent" and set(self._ledger.sendings(row.take_id)) <= {
+            self._backend.account
+        }:
             self._record(row, "not_submitted", message="the backend never got it")
+            self._count_absence(row.take_id)
+        elif found == "absent":
+            self._doubt(row, "it was sent with another key, which alone could find it")
         else:
-            row = self._record(
-                row,
-                "uncertain",
-                message="it is unknown whether this take was bought; `lab reconcile` settles it",
-            )
-            self._end(row.take_id, row.message)
+            self._doubt(row, "the service cannot say")
+
+    def _doubt(self, row: TakeRow, why: str) -> None:
+        """Leave it to a person whether this take was bought."""
+        said = f"it is unknown whether this take was bought: {why}; `lab reconcile` settles it"
+        self._end(self._record(row, "uncertain", message=said).take_id, said)
+
+    def _count_absence(self, take_id: str) -> None:
+        """Slow down, and stop, when orders break off again and again without arriving."""
+        why = self._broken_off.pop(take_id, "")
+        if not why:
+            return  # a sending of an earlier run
+        self._hold.close()
+        self._absences[take_id] = self._absences.get(take_id, 0) + 1
+        if self._absences[take_id] >= _MOST_ABSENCES:
+            self._no_submits = ServiceError(f"orders break off and never arrive ({why})")
 
     def _polled(self, future: Future[Mapping[str, JobStatus]]) -> None:
         by_job = {row.job.id: row for row in self._open.values() if row.job is not None}
         try:
             statuses = future.result()
         except (AccountError, ServiceError) as error:
-            self._no_polls = error
-            for row in by_job.values():
-                if row.state is TakeState.WAITING:
-                    self._leave(row, str(error))
+            self._unanswered(error, by_job.values())
             return
+        self._silent_since = None
+        self._note_unheard(by_job, statuses)
         for job_id, status in statuses.items():
             row = by_job[job_id]
             if row.state is not TakeState.WAITING or status.state is JobState.WAITING:
@@ -398,6 +460,33 @@ class Runner:
             self._progress.say(f"{waiting} at the backend")
         if waiting:
             self._pause(self._can.poll_every_s * random.uniform(0.9, 1.1))  # noqa: S311 - jitter
+
+    def _unanswered(self, error: LabError, rows: Iterable[TakeRow]) -> None:
+        """Nobody answered a poll: ask again for a while, then leave the jobs to the next run."""
+        now = time.monotonic()
+        self._silent_since = self._silent_since or now
+        silent_s = now - self._silent_since
+        if isinstance(error, ServiceError) and silent_s <= self._can.outage_s:
+            self._progress.say(f"no answer for {seconds_text(silent_s)}")
+            self._pause(min(max(silent_s, self._can.poll_every_s), _HOLD_S[1]))
+            return
+        self._no_polls = error
+        for row in rows:
+            if row.state is TakeState.WAITING:
+                self._leave(row, str(error))
+
+    def _note_unheard(
+        self, by_job: Mapping[str, TakeRow], statuses: Mapping[str, JobStatus]
+    ) -> None:
+        """Leave jobs that the service does not speak of while it speaks of others, or of none."""
+        now = time.monotonic()
+        for job_id, row in by_job.items():
+            if job_id in statuses:
+                self._unheard.pop(row.take_id, None)
+            elif row.state is TakeState.WAITING and row.take_id not in self._left:
+                since = self._unheard.setdefault(row.take_id, now)
+                if now - since > _UNHEARD_S:
+                    self._leave(row, f"the service says nothing of job {job_id}")
 
     def _brought(self, kind: str, row: TakeRow, future: Future[dict[str, Any]]) -> None:
         """Collect a fetched clip or a measurement."""
@@ -416,8 +505,7 @@ class Runner:
             # The disk is full or gone: finish what is under way, start nothing more.
             self._full = error
         except Exception as error:  # noqa: BLE001 - one broken take must not end the others
-            said = str(error) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
-            said = " ".join(said.split())
+            said = _one_line(error)
             if kind == "fetch":
                 row = self._record(row, "fetch_failed", message=said)
                 if not next_steps([row], concurrency=1):
@@ -447,11 +535,17 @@ class Runner:
             return
         file = self._folder.result(row.take)
         purchase = Purchase(row.take_id, file, row.clip["sha256"], today(), row.cost_usd)
-        self._index.add(purchase, self._backend.origin)
+        try:
+            self._index.add(purchase, self._backend.origin)
+        except sqlite3.Error as error:
+            # The index only saves money later; what was bought is in the ledger.
+            self._index = None
+            if not self._quiet:
+                sys.stderr.write(f"the index of bought takes cannot be written ({error})\n")
 
     def _record(self, row: TakeRow, kind: str, **data: Any) -> TakeRow:
         after = self._ledger.record(row.take_id, kind, **data)
-        after = replace(after, low_usd=row.low_usd, high_usd=row.high_usd)
+        after = self._priced(replace(after, low_usd=row.low_usd, high_usd=row.high_usd))
         self._purse.moved(row, after)
         planned = after.state is TakeState.PLANNED
         self._open.pop(row.take_id, None)
@@ -508,6 +602,11 @@ class Runner:
         return ready
 
 
+def _one_line(error: Exception) -> str:
+    said = str(error) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
+    return " ".join(said.split())
+
+
 class _Hold:
     """Keeps submissions back while the account has no free slot: longer each time, with jitter."""
 
@@ -517,19 +616,16 @@ class _Hold:
         self._next_s = _HOLD_S[0]
 
     @property
-    def closed(self) -> bool:
-        """True while nothing should be sent."""
-        return time.monotonic() < self._until
-
-    @property
     def remaining_s(self) -> float:
-        """Seconds until it opens by itself."""
+        """Seconds until it opens by itself; nothing should be sent before."""
         return max(0.0, self._until - time.monotonic())
 
     def close(self) -> float:
         """Hold back for a while; return for how many seconds there has been no slot by now."""
         now = time.monotonic()
         self._first = now if self._first is None else self._first
+        if now < self._until:
+            return now - self._first  # of several turned away at once, the first counts
         self._until = now + self._next_s * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
         self._next_s = min(2 * self._next_s, _HOLD_S[1])
         return now - self._first

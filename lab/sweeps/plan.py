@@ -187,7 +187,7 @@ def plan(
             done=found,
             reused=len(takes) - len(wanted) - found,
             blocks=len(blocks),
-            blocks_in_cap=sum(end <= cap for end in list(ends)[1:]),
+            blocks_in_cap=sum(end <= cap + 1e-6 for end in list(ends)[1:]),
             low_usd=sum(quote.low_usd for quote in costs),
             high_usd=sum(quote.high_usd for quote in costs),
             seconds=sum(quote.seconds for quote in costs) / at_once,

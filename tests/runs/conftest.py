@@ -58,6 +58,7 @@ class ScriptedBackend:
         return Quote(REMOTE.price_usd, REMOTE.price_usd, 1.0, 1000)
 
     origin = "scripted"
+    account = ""
 
     def limits(self, shot: object) -> tuple[()]:
         return ()

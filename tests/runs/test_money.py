@@ -1,6 +1,7 @@
 """Money is spent once, on purpose, and only as far as was said."""
 
 import shutil
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -12,6 +13,7 @@ import pytest
 from lab.backends import BACKENDS
 from lab.errors import (
     AccountError,
+    BackendError,
     InputError,
     MoneyError,
     NoSlot,
@@ -170,9 +172,10 @@ def test_no_slot_for_too_long_leaves_the_rest_to_the_next_run(
 
 @pytest.mark.parametrize("error", [AccountError("in arrears"), ServiceError("no connection")])
 def test_a_broken_account_stops_the_sweep_and_keeps_what_is_bought(
-    sweep_of: SweepOf, go, remote, error: Exception
+    sweep_of: SweepOf, go, remote, impatient, error: Exception
 ) -> None:
     """What was sent before is brought home; the rest is left, with one line that says why."""
+    impatient(outage_s=-1.0)
 
     def stop_after_two(take_id: str) -> None:
         if len(remote.bought) >= 2:
@@ -213,10 +216,128 @@ def test_missing_keys_are_said_before_a_folder_is_made(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_service_that_goes_away_while_jobs_wait(
+def test_a_short_outage_is_waited_for(
     sweep_of: SweepOf, go, remote, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A service that answers neither orders nor polls for a moment ends no sweep."""
+    polled, silent = BACKENDS["scripted"].poll, [1, 2, 3]
+
+    def answer(self, jobs):
+        if silent:
+            silent.pop()
+            raise ServiceError("nobody answers")
+        return polled(self, jobs)
+
+    monkeypatch.setattr(BACKENDS["scripted"], "poll", answer)
+    away = [1]
+
+    def be_away_once(take_id: str) -> None:
+        if away:
+            away.pop()
+            raise ServiceError("no connection")
+
+    remote.on_submit = be_away_once
+    assert go(sweep_of(["push in", "pan left"], backend="scripted")).complete
+    assert len(remote.bought) == 2
+
+
+def test_orders_that_never_arrive_are_not_repeated_for_ever(
+    sweep_of: SweepOf, go, remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three orders that break off and leave no trace stop the sending, with the reason."""
+    monkeypatch.setattr("lab.runs.runner._HOLD_S", (0.001, 0.001))
+    sent = []
+
+    def break_off(take_id: str) -> None:
+        sent.append(take_id)
+        raise SubmitUncertain("the connection broke")
+
+    remote.on_submit = break_off
+    remote.lookup = lambda take_id: "absent"
+    outcome = go(sweep_of(["push in"], backend="scripted"))
+    assert len(sent) == 3
+    assert "orders break off and never arrive (the connection broke)" in outcome.stopped
+    remote.on_submit = lambda take_id: None
+    assert go(sweep_of(["push in"], backend="scripted")).complete
+
+
+def test_what_another_key_sent_is_not_believed_absent(
+    sweep_of: SweepOf, go, remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A take sent with one key and not found with another is left to a person, not sent again."""
+
+    def die(take_id: str) -> None:
+        raise SystemExit("killed")
+
+    remote.on_submit = die
+    with pytest.raises(SystemExit):
+        go(sweep_of(["push in"], backend="scripted"))
+    remote.on_submit = lambda take_id: pytest.fail("bought twice")
+    remote.lookup = lambda take_id: "absent"
+    monkeypatch.setattr(BACKENDS["scripted"], "account", "another")
+    outcome = go(sweep_of(["push in"], backend="scripted"))
+    assert "sent with another key" in outcome.problems[0]
+    (settled,) = reconcile(tmp_path / "run")
+    assert settled.state is TakeState.UNCERTAIN
+
+
+def test_a_second_sending_that_is_turned_down_is_in_doubt(
+    sweep_of: SweepOf, go, remote, tmp_path: Path
+) -> None:
+    """An error about a take that was sent before may be about its double: no final failure."""
+    errors = [SubmitUncertain("the connection broke"), BackendError("a parameter is wrong")]
+
+    def fail(take_id: str) -> None:
+        raise errors.pop(0)
+
+    remote.on_submit = fail
+    remote.lookup = lambda take_id: "absent"
+    outcome = go(sweep_of(["push in"], backend="scripted"))
+    assert "sent before, and now: a parameter is wrong" in outcome.problems[0]
+    assert states(tmp_path / "run") == [TakeState.UNCERTAIN]
+
+
+def test_the_plan_counts_what_may_have_to_be_sent_again(uncertain: Path, sweep_of: SweepOf) -> None:
+    """A take of unknown fate is priced, so that nothing is bought that was not asked about."""
+    sweep = sweep_of(["push in"], backend="scripted", budget_usd=None)
+    priced = plan(sweep, uncertain)
+    assert (priced.done, priced.high_usd, priced.asks) == (0, 0.5, True)
+
+
+def test_a_reused_clip_that_is_lost_is_bought_or_reused_again(
+    sweep_of: SweepOf, go, remote, tmp_path: Path
+) -> None:
+    """A clip taken over from an older run has no job to ask: it is looked for, then bought."""
+    sweep = sweep_of(["push in"], backend="scripted")
+    go(sweep)
+    assert go(sweep, "second").reused == 1
+    for folder in ("run", "second"):
+        for clip in (tmp_path / folder / "clips").iterdir():
+            clip.unlink()
+    assert plan(sweep, tmp_path / "second").high_usd == 0.5
+    outcome = go(sweep, "second")
+    assert outcome.complete
+    assert outcome.money.spent_usd == 0.5
+
+
+def test_a_broken_index_costs_no_clip(
+    sweep_of: SweepOf, go, remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When a purchase cannot be noted for later runs, this run goes on."""
+
+    def fail(self, *_: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr("lab.runs.bought.Bought.add", fail)
+    assert go(sweep_of(backend="scripted")).complete
+    assert remote.fetches == 3
+
+
+def test_a_service_that_goes_away_while_jobs_wait(
+    sweep_of: SweepOf, go, remote, impatient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """When nobody answers polls, jobs stay waiting, and the next run brings them home."""
+    impatient(outage_s=-1.0)
     polled = BACKENDS["scripted"].poll
 
     def silent(self, jobs):
@@ -248,6 +369,17 @@ def test_takes_are_sent_side_by_side(sweep_of: SweepOf, go, remote) -> None:
     together = threading.Barrier(2, timeout=20)
     remote.on_submit = lambda take_id: together.wait() and None
     assert go(sweep_of(["push in", "pan left"], backend="scripted")).complete
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Changes how long a run waits for the scripted backend."""
+
+    def change(**seconds: float) -> None:
+        can = replace(BACKENDS["scripted"].capabilities, **seconds)
+        monkeypatch.setattr(BACKENDS["scripted"], "capabilities", can)
+
+    return change
 
 
 @pytest.fixture
@@ -286,9 +418,13 @@ def test_reconciling_asks_and_buys_nothing(
 
 
 def test_a_person_may_settle_it(uncertain: Path, remote, sweep_of: SweepOf, go) -> None:
-    """Where the service cannot say, a person's word counts: bought under an id, or not bought."""
+    """Where the look-up cannot say, a person's word counts, if the service knows the job."""
     with Ledger.read(uncertain / "ledger.sqlite") as ledger:
         ((take_id, _),) = ledger.states().items()
+    (settled,) = reconcile(uncertain, bought={take_id: "job-77"})
+    assert settled.state is TakeState.UNCERTAIN
+    assert "knows no job job-77" in settled.says
+    remote.polls["job-77"] = 1
     (settled,) = reconcile(uncertain, bought={take_id: "job-77"})
     assert settled.state is TakeState.WAITING
     assert go(sweep_of(["push in"], backend="scripted")).complete
@@ -305,6 +441,18 @@ def test_a_person_may_say_that_it_never_arrived(
     remote.on_submit = lambda take_id: None
     assert go(sweep_of(["push in"], backend="scripted")).complete
     assert len(set(remote.keys)) == 1
+
+
+def test_one_job_is_one_take(uncertain: Path, sweep_of: SweepOf, go, remote) -> None:
+    """A job that is another take's already is refused, and so is one id for two takes."""
+    remote.on_submit = lambda take_id: None
+    go(sweep_of(["push in", "pan left"], backend="scripted"))
+    with Ledger.read(uncertain / "ledger.sqlite") as ledger:
+        doubtful, bought = ledger.takes()
+    with pytest.raises(InputError, match=f"is take {bought.take_id} already"):
+        reconcile(uncertain, bought={doubtful.take_id: bought.job.id})
+    with pytest.raises(InputError, match="two takes"):
+        reconcile(uncertain, bought={doubtful.take_id: "1", "other": "1"})
 
 
 def test_only_uncertain_takes_can_be_settled(uncertain: Path) -> None:

@@ -1,5 +1,6 @@
 """Whose account is used and how: the environment first, then a settings file."""
 
+import hashlib
 import ipaddress
 import os
 import re
@@ -195,6 +196,15 @@ class Account(BaseSettings):
             "kling: no key; set KLING_API_KEY, or KLING_ACCESS_KEY and KLING_SECRET_KEY, in the "
             f"environment, or api_key in {file}"
         )
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells one key from another without giving it away; "" when there is none."""
+        key = self.api_key or self.access_key
+        if key is None:
+            return ""
+        # Keys are long and random, so that their hash cannot be guessed backwards.
+        return hashlib.sha256(b"i2v-lab " + key.get_secret_value().encode()).hexdigest()[:12]
 
     def secrets(self) -> tuple[str, ...]:
         """Every text that must not be shown."""

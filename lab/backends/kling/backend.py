@@ -4,6 +4,7 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -113,6 +114,7 @@ class KlingBackend:
         self._sold = sold or catalogue()
         self._budgets = budgets or Budgets(settle_s=self._account.settle_s)
         self.origin = self._account.origin
+        self.account = self._account.fingerprint
         self.capabilities = capabilities_of(
             self._sold,
             concurrency=self._account.concurrency,
@@ -157,9 +159,9 @@ class KlingBackend:
         try:
             reply = self._transport.order(request.path, request.body, protocol=protocol, what=what)
         except BadParameterError as error:
-            found = self._known(take, key, protocol)
-            if isinstance(found, Row):
-                return self._job(take, key, protocol, request.path, found.id, notes)
+            found = self.lookup(take, key)
+            if isinstance(found, Job):
+                return replace(found, data={**found.data, "notes": list(notes)})
             # That a key was used before is said with this code, in words nobody has published.
             if found == "unknown" or "external" in str(error):
                 raise SubmitUncertain(f"{error}; it may have been bought before") from error
@@ -409,7 +411,8 @@ class KlingBackend:
         if row.state == "done":
             self._keep_links(row)
             said = f"{row.seconds:g} s" if row.seconds is not None else ""
-            return JobStatus(JobState.DONE, message or said, row.cost_usd)
+            # A clip for nothing is a bill that has not come yet: unknown, so counted at its worst.
+            return JobStatus(JobState.DONE, message or said, row.cost_usd or None)
         if row.state == "failed":
             refused = codes.is_refusal(message)
             return JobStatus(

@@ -93,6 +93,9 @@ def action_of(code: int | None, http_status: int, *, order: bool) -> Action:
         if action is Action.OK and not 200 <= http_status < 300:
             return Action.UNCERTAIN if order else Action.LATER
         return action
+    if code is not None and http_status in (401, 403, 429):
+        # A code nobody has listed: its status tells the account's trouble from the order's.
+        return Action.WAIT if http_status == 429 else Action.STOP
     if code is None and http_status in _GATEWAY:
         action = _GATEWAY[http_status]
         return action if order or action is not Action.FAIL else Action.LATER

@@ -245,6 +245,11 @@ class Transport:
         """A text without anything that looks like a key, or is one of this account's."""
         for secret in self._account.secrets():
             text = text.replace(secret, "***")
+            # A text that was cut may end in a part of one.
+            for length in range(len(secret) - 1, 7, -1):
+                if text.endswith(secret[:length]):
+                    text = text[:-length] + "***"
+                    break
         return _TOKEN.sub("***", text)
 
     def _send(

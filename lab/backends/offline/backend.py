@@ -39,6 +39,7 @@ class OfflineBackend:
 
     name = "offline"
     origin = "offline"
+    account = ""
     capabilities = Capabilities(
         duration_s=(0.1, 15.0),
         duration_step_s=None,

@@ -290,6 +290,8 @@ class TestDuplicates:
         def answer(asked: Any) -> Any:
             if asked.method == "POST":
                 return service.says.code(1201, 400, message)
+            if asked.path != "/tasks":  # the legacy protocol, which knows no such task
+                return service.says.code(1201, 400, "task not found")
             return service.says.data([_row(service, external_id=key) for key in found])
 
         service.answer = answer
@@ -307,7 +309,7 @@ class TestDuplicates:
     def test_a_parameter_that_is_wrong(
         self, service: Any, backend: KlingBackend, take_with: TakeWith
     ) -> None:
-        """Nobody knows the key, so it was the parameter."""
+        """Nobody knows the key, asked twice in both protocols, so it was the parameter."""
         self._turned_down(service, "duration is invalid")
         with pytest.raises(BackendError, match="duration is invalid"):
             backend.submit(take_with(), "k-1")
