@@ -265,7 +265,11 @@ def unsupported(backend: Backend, shot: Shot) -> tuple[Unsupported, ...]:
             refuse(setting, "none" if setting == "still" else "asked for", offered)
     total = sum(segment.duration_s for segment in segments)
     if segments and abs(total - wants.duration_s) > 1e-6:
-        refuse("multi_shot", f"{total:g} s in all", f"duration_s, {wants.duration_s:g} s")
+        refuse(
+            "multi_shot",
+            f"{total:g} s in all",
+            f"{wants.duration_s:g} s in all, as duration_s says",
+        )
     return (*found, *backend.limits(shot))
 
 
