@@ -11,7 +11,7 @@ The house, top floor first. A room may import the floors below it, never beside 
     4  backends, metrics            who makes clips; what scores them
        emulator                     a paid service on loopback
     3  render                       the deterministic artist
-    2  clips > takes > shots > stills, prompts > findings      the nouns
+    2  clips > takes > shots > prompts > stills > findings     the nouns
     1  vision > media               pixels: the only room that opens image or video bytes is media
     0  settings, files, units, errors
 

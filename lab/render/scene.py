@@ -8,14 +8,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lab.stills import Crop, crop_to_ratio
+from lab.stills import framing
 from lab.units import frame_size
 from lab.vision import SubjectMask
 
 SUBJECT_NEARNESS = 1.0
 GROUND_NEARNESS = 0.4
 _FILL_SIDE_PX = 240
-_HEADROOM = 0.04
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,23 +59,6 @@ class Scene:
         left = min(round(crop.left * scale_x), size[0] - width)
         top = min(round(crop.top * scale_y), size[1] - height)
         return cls(ground, subject, left, top, width, height)
-
-
-def framing(alpha: NDArray[np.float32], ratio: Fraction) -> Crop:
-    """The part of a still that becomes the first frame: around the subject of that mask.
-
-    A subject taller than the frame keeps its top, where heads are, with a little headroom.
-    """
-    height, width = alpha.shape
-    total = float(alpha.sum()) or 1.0
-    x = float((alpha.sum(axis=0) * (np.arange(width) + 0.5)).sum()) / total / width
-    y = float((alpha.sum(axis=1) * (np.arange(height) + 0.5)).sum()) / total / height
-    crop = crop_to_ratio(width, height, ratio, (x, y))
-    rows = np.nonzero(alpha.max(axis=1) > 0.5)[0]
-    if rows.size and rows[-1] - rows[0] > crop.height:
-        middle = rows[0] - _HEADROOM * crop.height + crop.height / 2
-        crop = crop_to_ratio(width, height, ratio, (x, middle / height))
-    return crop
 
 
 def _filled(canvas: NDArray[np.uint8], alpha: NDArray[np.float32]) -> NDArray[np.uint8]:

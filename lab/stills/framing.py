@@ -1,10 +1,12 @@
-"""Cut a still to the ratio it will be published in."""
+"""Which part of a still becomes the first frame."""
 
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
+
+_HEADROOM = 0.04
 
 
 @dataclass(frozen=True)
@@ -40,3 +42,20 @@ def crop_to_ratio(
         width=width,
         height=height,
     )
+
+
+def framing(alpha: NDArray[np.float32], ratio: Fraction) -> Crop:
+    """The part of a still that becomes the first frame: around the subject of that mask.
+
+    A subject taller than the frame keeps its top, where heads are, with a little headroom.
+    """
+    height, width = alpha.shape
+    total = float(alpha.sum()) or 1.0
+    x = float((alpha.sum(axis=0) * (np.arange(width) + 0.5)).sum()) / total / width
+    y = float((alpha.sum(axis=1) * (np.arange(height) + 0.5)).sum()) / total / height
+    crop = crop_to_ratio(width, height, ratio, (x, y))
+    rows = np.nonzero(alpha.max(axis=1) > 0.5)[0]
+    if rows.size and rows[-1] - rows[0] > crop.height:
+        middle = rows[0] - _HEADROOM * crop.height + crop.height / 2
+        crop = crop_to_ratio(width, height, ratio, (x, middle / height))
+    return crop

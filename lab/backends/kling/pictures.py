@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab.media import open_image, write_image
-from lab.render.scene import framing
-from lab.stills import Crop, Still
+from lab.stills import Crop, Still, framing
 from lab.units import RATIOS, bytes_text
 from lab.vision import subject_mask
 
