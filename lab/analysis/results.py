@@ -11,6 +11,7 @@ from lab.analysis.matched import TOO_STILL, MotionLine, at_matched_motion, lines
 from lab.errors import InputError, did_you_mean
 from lab.files import written_whole
 from lab.metrics import HEADLINES, SPECS
+from lab.prompts import KINDS
 from lab.runs import Ledger, RunFolder, TakeRow
 from lab.runs.scoring import kept_measure
 
@@ -196,9 +197,8 @@ _SCORE_COLUMNS = ("metric", "value", "unit", "direction", "headline", "version",
 
 def _distinct(varied: tuple[str, ...]) -> tuple[str, ...]:
     """Without the term columns that only repeat what the prompt column already says."""
-    parts = ("camera", "subject", "pace", "mood")
     if "prompt" in varied:
-        return tuple(name for name in varied if name not in parts)
+        return tuple(name for name in varied if name not in KINDS)
     return varied
 
 

@@ -2,6 +2,20 @@
 
 from lab.prompts.lint import lint
 from lab.prompts.prompt import Prompt, Segment
-from lab.prompts.vocabulary import KINDS, Term, find_term, recognise, vocabulary
+from lab.prompts.reading import Match, Reading, read, recognise
+from lab.prompts.vocabulary import KINDS, Signature, Term, find_term, vocabulary
 
-__all__ = ["KINDS", "Prompt", "Segment", "Term", "find_term", "lint", "recognise", "vocabulary"]
+__all__ = [
+    "KINDS",
+    "Match",
+    "Prompt",
+    "Reading",
+    "Segment",
+    "Signature",
+    "Term",
+    "find_term",
+    "lint",
+    "read",
+    "recognise",
+    "vocabulary",
+]

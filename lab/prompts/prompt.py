@@ -5,7 +5,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from lab.errors import PromptError
-from lab.prompts.vocabulary import KINDS, Kind, Term, find_term, recognise, vocabulary
+from lab.prompts.reading import Reading, read
+from lab.prompts.vocabulary import KINDS, Kind, Term, find_term, vocabulary
+from lab.stills import Needs
 
 MAX_CHARS = 3000
 
@@ -41,7 +43,7 @@ class Prompt:
             raise PromptError("the prompt is empty; name a camera move, a subject action, a pace")
         if len(text) > MAX_CHARS:
             raise PromptError(f"the prompt has {len(text)} characters; at most {MAX_CHARS}")
-        return cls(text, tuple(term.name for term in recognise(text)), name)
+        return cls(text, tuple(term.name for term in read(text).terms), name)
 
     @classmethod
     def cut(cls, segments: Iterable[Segment], name: str = "") -> Self:
@@ -56,14 +58,16 @@ class Prompt:
         camera: str | Iterable[str] = (),
         subject: str | Iterable[str] = (),
         *,
+        strength: str = "",
         pace: str = "",
         mood: str = "",
         name: str = "",
     ) -> Self:
         """A prompt built from terms of the vocabulary. Raises PromptError for an unknown one."""
-        chosen = {
+        chosen: dict[Kind, tuple[Term, ...]] = {
             "camera": _terms(camera, "camera"),
             "subject": _terms(subject, "subject"),
+            "strength": _terms(strength, "strength"),
             "pace": _terms(pace, "pace"),
             "mood": _terms(mood, "mood"),
         }
@@ -76,6 +80,27 @@ class Prompt:
     def label(self) -> str:
         """What tables call this prompt."""
         return self.name or (self.text if len(self.text) <= 48 else self.text[:47].rstrip() + "…")
+
+    @property
+    def reading(self) -> Reading:
+        """What was understood of the text, word by word."""
+        return read(self.text)
+
+    @property
+    def amplitude(self) -> float:
+        """How large its motion is: 1 at medium pace and strength, 2 for twice as far in a second.
+
+        That of the first pace times that of the first strength named.
+        """
+        paces = [term.pace.amplitude for term in self.of_kind("pace") if term.pace]
+        extents = [term.extent for term in self.of_kind("strength") if term.extent]
+        return (paces or [1.0])[0] * (extents or [1.0])[0]
+
+    @property
+    def needs(self) -> Needs:
+        """What the motion asks of the still: room beside the subject, pixels to come closer."""
+        listed = [vocabulary()[name].needs for name in self.terms]
+        return Needs.together(listed).scaled(self.amplitude)
 
     def of_kind(self, kind: Kind) -> tuple[Term, ...]:
         """This prompt's terms of one kind."""
@@ -102,11 +127,14 @@ def _terms(names: str | Iterable[str], kind: Kind) -> tuple[Term, ...]:
     return tuple(find_term(name, kind) for name in listed if name)
 
 
-def _sentence(chosen: Mapping[str, tuple[Term, ...]]) -> str:
-    pace, mood = (" ".join(term.phrase for term in chosen[kind]) for kind in ("pace", "mood"))
+def _sentence(chosen: Mapping[Kind, tuple[Term, ...]]) -> str:
+    strength, pace, mood = (
+        " ".join(term.phrase for term in chosen[kind]) for kind in ("strength", "pace", "mood")
+    )
     camera = " and ".join(term.phrase for term in chosen["camera"])
-    clauses = [" ".join(word for word in (pace, mood if camera else "", camera) if word)]
+    led = (pace, mood, strength, camera) if camera else (pace,)
+    clauses = [" ".join(word for word in led if word)]
     clauses += [term.phrase for term in chosen["subject"]]
-    if mood and not camera:
-        clauses.append(f"{mood} mood")
+    if not camera:
+        clauses += [f"{strength} motion"] * bool(strength) + [f"{mood} mood"] * bool(mood)
     return "; ".join(clause for clause in clauses if clause)

@@ -1,18 +1,22 @@
-"""The terms of directing: one row each in vocabulary.toml, found again in written text."""
+"""The terms of directing: one row each in vocabulary.toml."""
 
-import re
 import tomllib
 from functools import cache
 from importlib.resources import files
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lab.errors import PromptError, did_you_mean
+from lab.prompts.words import plain
+from lab.stills import Needs
 
-Kind = Literal["camera", "subject", "pace", "mood"]
-KINDS: tuple[Kind, ...] = ("camera", "subject", "pace", "mood")
+Kind = Literal["camera", "subject", "strength", "pace", "mood"]
+KINDS: tuple[Kind, ...] = ("camera", "subject", "strength", "pace", "mood")
 Ambient = Literal["steam", "clouds", "ripple", "cloth", "hair", "leaves"]
+Direction = Literal[
+    "none", "left", "right", "up", "down", "in", "out", "clockwise", "counterclockwise"
+]
 
 
 class _Row(BaseModel):
@@ -52,30 +56,83 @@ class Pace(_Row):
     """smooth starts and ends gently; rush starts fast and settles."""
 
 
+class Signature(_Row):
+    """What a camera move does to the picture, per second at medium pace.
+
+    Measured by `lab.metrics` under the names motion.pan and so on. Only signs and proportions bind
+    a service: how fast "a pan" is, each decides for itself.
+    """
+
+    pan: float = 0.0
+    """The ground going left, in % of the width."""
+    tilt: float = 0.0
+    """The ground going down, in % of the height."""
+    roll: float = 0.0
+    """The ground turning counterclockwise, in degrees."""
+    zoom: float = 0.0
+    """The ground growing, in %."""
+    parallax_x: float = 0.0
+    """The subject going right beyond what the ground does, in % of the width."""
+    parallax_y: float = 0.0
+    """The subject going up beyond what the ground does, in % of the height."""
+    approach: float = 0.0
+    """The subject growing beyond what the ground does, in %."""
+    sway: float = 0.0
+    """Unsteadiness of the path: rms beside its smooth course, in % of the height (no rate)."""
+
+
 class Term(_Row):
     """One word of the vocabulary.
 
-    synonyms are other ways users write it. vague terms ask for motion without naming one.
-    camera, pace and ambient say how the local renderer plays it; a term with none of them is
-    understood but cannot be played there.
+    phrase: how a built prompt says it. synonyms: other ways users write it; of several words each
+    may be inflected. decoys: wordings that contain one of these and mean something else. direction:
+    the camera's or the subject's. strength: how much motion it asks for by itself. conflicts: terms
+    that exclude it; saying it on one side is enough. needs: what it asks of the still.
+    signature: what a camera move should do to the picture; None where that depends on the scene.
+    camera, pace, extent and ambient say how the local renderer plays it (extent: a factor on how
+    far a move goes); a term with none of them is understood but cannot be played there.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     kind: Kind
     phrase: str = Field(min_length=2)
     synonyms: tuple[str, ...] = ()
+    decoys: tuple[str, ...] = ()
+    direction: Direction = "none"
+    strength: Literal["none", "subtle", "moderate", "strong"] = "moderate"
+    conflicts: tuple[str, ...] = ()
+    needs: Needs = Needs()
+    signature: Signature | None = None
     camera: CameraRates | None = None
     pace: Pace | None = None
+    extent: float | None = Field(default=None, gt=0)
     ambient: Ambient | None = None
 
     @property
+    def wordings(self) -> tuple[str, ...]:
+        """Everything that means this term: its name, its phrase, its synonyms."""
+        return tuple(dict.fromkeys((self.name, self.phrase, *self.synonyms)))
+
+    @property
     def moves_camera(self) -> bool:
-        """True for a camera move other than holding still."""
-        return self.camera is not None and any(self.camera.model_dump().values())
+        """True for a camera move other than holding still or changing focus."""
+        return self.kind == "camera" and self.name not in ("lock_off", "rack_focus")
+
+    def excludes(self, other: "Term") -> bool:
+        """True when one shot cannot hold both."""
+        return other.name in self.conflicts or self.name in other.conflicts
 
 
 class _File(_Row):
     term: tuple[Term, ...]
+
+    @model_validator(mode="after")
+    def _conflicts_exist(self) -> Self:
+        names = {term.name for term in self.term}
+        unknown = {name for term in self.term for name in term.conflicts} - names
+        if unknown:
+            raise ValueError(f"conflicts name no term: {', '.join(sorted(unknown))}")
+        return self
 
 
 @cache
@@ -87,39 +144,10 @@ def vocabulary() -> dict[str, Term]:
 
 def find_term(name: str, kind: Kind) -> Term:
     """The term of that name or synonym. Raises PromptError naming the nearest one."""
-    wanted = _plain(name)
+    wanted = plain(name)
     of_kind = [term for term in vocabulary().values() if term.kind == kind]
     for term in of_kind:
-        if wanted in (_plain(term.name), _plain(term.phrase), *map(_plain, term.synonyms)):
+        if wanted in map(plain, term.wordings):
             return term
     hint = did_you_mean(wanted.replace(" ", "_"), [term.name for term in of_kind])
     raise PromptError(f"{kind} term {name!r} is not in the vocabulary; {hint}")
-
-
-def recognise(text: str) -> tuple[Term, ...]:
-    """The terms that a written prompt uses, in the order they appear; longest wording wins."""
-    plain = f" {_plain(text)} "
-    first: dict[str, int] = {}
-    for wording, term in _wordings():
-        needle = f" {wording} "
-        start = plain.find(needle)
-        while start >= 0:
-            first[term.name] = min(start, first.get(term.name, start))
-            # Blanked out, so that a shorter wording inside this one is not found again.
-            plain = plain[: start + 1] + "\0" * len(wording) + plain[start + 1 + len(wording) :]
-            start = plain.find(needle)
-    return tuple(vocabulary()[name] for name in sorted(first, key=first.__getitem__))
-
-
-@cache
-def _wordings() -> tuple[tuple[str, Term], ...]:
-    pairs = [
-        (_plain(wording), term)
-        for term in vocabulary().values()
-        for wording in {term.name, term.phrase, *term.synonyms}
-    ]
-    return tuple(sorted(pairs, key=lambda pair: (-len(pair[0]), pair[0])))
-
-
-def _plain(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", " ", text.lower()).strip()

@@ -20,11 +20,16 @@ class Motion:
 
     @classmethod
     def from_prompt(cls, prompt: Prompt) -> Self:
-        """The motion a prompt's terms ask for; several camera moves add up."""
+        """The motion a prompt's terms ask for; several camera moves add up.
+
+        The first strength named says how far they go, the first pace how fast.
+        """
         moves = [term.camera for term in prompt.of_kind("camera") if term.camera]
         paces = [term.pace for term in prompt.of_kind("pace") if term.pace]
+        extent = ([term.extent for term in prompt.of_kind("strength") if term.extent] or [1.0])[0]
         total = {
-            name: sum(getattr(move, name) for move in moves) for name in CameraRates.model_fields
+            name: extent * sum(getattr(move, name) for move in moves)
+            for name in CameraRates.model_fields
         }
         ambient = [term.ambient for term in prompt.of_kind("subject") if term.ambient]
         return cls(

@@ -79,6 +79,7 @@ class PromptEntry(_Strict):
     multi_shot: Annotated[list[SegmentEntry], Field(min_length=1)] | None = None
     camera: Strings | None = None
     subject: Strings | None = None
+    strength: Strings | None = None
     pace: Strings | None = None
     mood: Strings | None = None
 
@@ -175,14 +176,14 @@ def parse(data: Any, source: str) -> SweepDocument:
 
 def _beyond_types(document: SweepDocument) -> Iterator[str]:
     for number, entry in enumerate(document.prompts):
-        built = any([entry.camera, entry.subject, entry.pace, entry.mood])
+        built = any([entry.camera, entry.subject, entry.strength, entry.pace, entry.mood])
         given = sum(map(bool, (entry.text, built, entry.multi_shot)))
         if given > 1:
             yield f"prompts[{number}]: has more than one of text, terms and multi_shot; keep one"
         elif not given:
             yield (
-                f"prompts[{number}]: is empty; give text, or camera, subject, pace, mood, "
-                "or multi_shot"
+                f"prompts[{number}]: is empty; give text, or camera, subject, strength, pace, "
+                "mood, or multi_shot"
             )
     for field, accepted in (("aspect_ratio", RATIOS), ("resolution", SHORT_SIDE_PX)):
         for number, value in enumerate(getattr(document.settings, field)):

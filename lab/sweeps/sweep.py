@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 from lab.backends import BACKENDS
 from lab.errors import InputError, PromptError, StillError, SweepError, did_you_mean
 from lab.files import as_path, content_id
-from lab.prompts import Prompt, Segment
+from lab.prompts import KINDS, Prompt, Segment
 from lab.shots import Option, Shot, ShotSettings
 from lab.stills import Still
 from lab.sweeps.document import PromptEntry, SweepDocument, parse, read_yaml
@@ -314,12 +314,20 @@ def _expanded(entry: PromptEntry) -> Iterator[Prompt]:
         segments = (Segment(part.text, part.duration_s) for part in entry.multi_shot)
         yield Prompt.cut(segments, entry.name)
         return
-    lists = [entry.camera or [""], entry.subject or [""], entry.pace or [""], entry.mood or [""]]
-    several = len(lists[0]) * len(lists[1]) * len(lists[2]) * len(lists[3]) > 1
-    for camera, subject, pace, mood in product(*lists):
-        said = ", ".join(part for part in (camera, subject, pace, mood) if part)
+    lists = {kind: getattr(entry, kind) or [""] for kind in KINDS}
+    several = any(len(levels) > 1 for levels in lists.values())
+    for terms in product(*lists.values()):
+        said = ", ".join(part for part in terms if part)
         name = f"{entry.name}: {said}" if entry.name and several else entry.name
-        yield Prompt.of(camera.split("+"), subject.split("+"), pace=pace, mood=mood, name=name)
+        camera, subject, strength, pace, mood = terms
+        yield Prompt.of(
+            camera.split("+"),
+            subject.split("+"),
+            strength=strength,
+            pace=pace,
+            mood=mood,
+            name=name,
+        )
 
 
 def _settings(document: SweepDocument, problems: list[str]) -> dict[str, tuple[Level, ...]]:

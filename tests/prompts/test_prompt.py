@@ -30,6 +30,7 @@ def test_a_strong_prompt_is_understood() -> None:
     assert prompt.factors() == {
         "camera": "push_in",
         "subject": "turns_head+smiles+steam_rises",
+        "strength": "",
         "pace": "slow",
         "mood": "cinematic+warm",
     }

@@ -130,6 +130,7 @@ def test_factors_hold_what_tables_show(folder: Path) -> None:
         "prompt": "slow pan left",
         "camera": "pan_left",
         "subject": "",
+        "strength": "",
         "pace": "slow",
         "mood": "",
         "duration_s": 2.0,

@@ -75,17 +75,22 @@ class OfflineBackend:
         )
 
     def limits(self, shot: Shot) -> tuple[Unsupported, ...]:
-        """Moods, and subject actions other than ambient ones: it moves layers, not limbs."""
+        """Moods, camera terms without a course of their own, and what is not ambient motion."""
         moods = [
             Unsupported("mood", term.name, "a mood changes nothing in a local render")
             for term in shot.prompt.of_kind("mood")
+        ]
+        moves = [
+            Unsupported("camera", term.name, "a local render knows no course for it")
+            for term in shot.prompt.of_kind("camera")
+            if term.camera is None
         ]
         actions = [
             Unsupported("subject", term.name, "a local render cannot make the subject act")
             for term in shot.prompt.of_kind("subject")
             if term.ambient is None
         ]
-        return (*actions, *moods)
+        return (*moves, *actions, *moods)
 
     def prepare(self) -> None:
         """Nothing is needed."""

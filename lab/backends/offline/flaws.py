@@ -21,7 +21,7 @@ def flaws_of(shot: Shot, strength: float, seed: int) -> Defects:
     poor = {finding.kind for finding in preflight(shot.still)} if shot.still else set()
     crowd = max(0, dominant_motions(prompt) - 1)
     vague = not prompt.of_kind("camera") and not prompt.of_kind("subject")
-    haste = max([term.pace.amplitude - 1 for term in prompt.of_kind("pace") if term.pace] + [0.0])
+    haste = max(prompt.amplitude - 1, 0.0)
     seconds = shot.settings.duration_s
     flicker = 0.5 + 0.5 * crowd + 1.0 * vague + 0.6 * ("soft" in poor)
     drift = (1.0 + 2.5 * crowd + 5.0 * vague + 1.5 * ("subject_cut" in poor)) * (seconds / 5) ** 0.5
