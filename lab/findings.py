@@ -12,6 +12,7 @@ class Finding:
 
     kind: a stable word ("soft", "no_camera_move"). value and limit: what was measured and the bound
     it crossed, in `unit`; None where nothing is measured. says: one sentence. fix: what to change.
+    rewrite: the whole prompt in which that is changed; "" where there is none.
     """
 
     kind: str
@@ -21,10 +22,12 @@ class Finding:
     value: float | None = None
     limit: float | None = None
     unit: str = ""
+    rewrite: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
         return asdict(self)
 
     def __str__(self) -> str:
-        return f"{self.severity}: {self.says}; {self.fix}"
+        said = f"{self.severity}: {self.says}; {self.fix}"
+        return f'{said}: "{self.rewrite}"' if self.rewrite else said

@@ -158,9 +158,9 @@ def dino_state() -> Callable[..., dict[str, Any]]:
 
 
 def _forget() -> None:
-    from lab.stills.preflight import _pixels
+    from lab.stills.look import look
     from lab.vision.subject import _network
     from lab.vision.weights import _try_fetch
 
-    for kept in (settings, weight_path, _try_fetch, _network, _pixels):
+    for kept in (settings, weight_path, _try_fetch, _network, look):
         kept.cache_clear()

@@ -3,13 +3,14 @@
 import io
 import struct
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
 
 from lab.errors import StillError
 from lab.files import opened_file, written_whole
@@ -18,6 +19,9 @@ MAX_IMAGE_BYTES = 100_000_000
 MAX_IMAGE_PIXELS = 100_000_000
 MIN_SIDE_PX = 64
 FORMATS = ("JPEG", "PNG", "WEBP")
+_HISTORY_KEY = "i2v-lab history"
+_MAX_STEPS = 20
+_STEP_CHARS = 300
 
 
 @dataclass(frozen=True)
@@ -26,10 +30,12 @@ class OpenedImage:
 
     rgb: (height, width, 3) uint8, upright, opaque.
     changes: one clause for each change ("rotated upright as EXIF says", "alpha laid on white").
+    history: what was done to the picture before, as far as the file says so in our own words.
     """
 
     rgb: NDArray[np.uint8]
     changes: tuple[str, ...]
+    history: tuple[str, ...] = ()
 
 
 def open_image(path: Path) -> OpenedImage:
@@ -76,6 +82,7 @@ def decode_image(data: bytes, name: str) -> OpenedImage:
 
 def _upright_opaque_rgb(image: Image.Image) -> OpenedImage:
     changes: list[str] = []
+    history = _history(image)
     if image.getexif().get(0x0112, 1) != 1:
         image = ImageOps.exif_transpose(image)
         changes.append("rotated upright as EXIF says")
@@ -92,14 +99,30 @@ def _upright_opaque_rgb(image: Image.Image) -> OpenedImage:
         changes.append("alpha laid on white")
     elif image.mode not in ("RGB", "L", "P"):
         changes.append(f"{image.mode} converted to RGB")
-    return OpenedImage(np.asarray(image.convert("RGB")), tuple(changes))
+    return OpenedImage(np.asarray(image.convert("RGB")), tuple(changes), history)
 
 
-def write_image(path: Path, rgb: NDArray[np.uint8], quality: int = 92) -> None:
-    """Write an RGB array as the kind its suffix names (.jpg, .png, .webp), whole or not at all."""
+def _history(image: Image.Image) -> tuple[str, ...]:
+    """The steps written by `write_image`; nothing for a text that is not of that form."""
+    text = getattr(image, "text", {}).get(_HISTORY_KEY, "") if image.format == "PNG" else ""
+    steps = [" ".join(step.split()) for step in str(text).split("\n") if step.strip()]
+    plain = all(len(step) <= _STEP_CHARS and step.isprintable() for step in steps)
+    return tuple(steps) if plain and len(steps) <= _MAX_STEPS else ()
+
+
+def write_image(
+    path: Path, rgb: NDArray[np.uint8], quality: int = 92, *, history: Sequence[str] = ()
+) -> None:
+    """Write an RGB array as the kind its suffix names (.jpg, .png, .webp), whole or not at all.
+
+    history: what was done to the picture, a line a step; kept in PNG files only.
+    """
+    told = PngInfo()
+    if history:
+        told.add_itxt(_HISTORY_KEY, "\n".join(history))
     kinds: dict[str, Callable[[Image.Image, Path], None]] = {
         ".jpg": lambda image, part: image.save(part, "JPEG", quality=quality),
-        ".png": lambda image, part: image.save(part, "PNG"),
+        ".png": lambda image, part: image.save(part, "PNG", pnginfo=told),
         ".webp": lambda image, part: image.save(part, "WEBP", quality=quality),
     }
     save = kinds[Path(path).suffix.lower()]

@@ -1,6 +1,6 @@
 """Which part of a still becomes the first frame."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -45,17 +45,29 @@ def crop_to_ratio(
 
 
 def framing(alpha: NDArray[np.float32], ratio: Fraction) -> Crop:
-    """The part of a still that becomes the first frame: around the subject of that mask.
-
-    A subject taller than the frame keeps its top, where heads are, with a little headroom.
+    """The part of a still that becomes the first frame: around the subject of that mask, whole if
+    it fits. One taller than the frame keeps its top, where heads are, with a little headroom.
     """
     height, width = alpha.shape
     total = float(alpha.sum()) or 1.0
     x = float((alpha.sum(axis=0) * (np.arange(width) + 0.5)).sum()) / total / width
     y = float((alpha.sum(axis=1) * (np.arange(height) + 0.5)).sum()) / total / height
     crop = crop_to_ratio(width, height, ratio, (x, y))
-    rows = np.nonzero(alpha.max(axis=1) > 0.5)[0]
+    rows, columns = (np.nonzero(alpha.max(axis=axis) > 0.5)[0] for axis in (1, 0))
     if rows.size and rows[-1] - rows[0] > crop.height:
         middle = rows[0] - _HEADROOM * crop.height + crop.height / 2
-        crop = crop_to_ratio(width, height, ratio, (x, middle / height))
+        return crop_to_ratio(width, height, ratio, (x, middle / height))
+    if rows.size:
+        crop = replace(
+            crop,
+            left=_holding(crop.left, crop.width, columns, width),
+            top=_holding(crop.top, crop.height, rows, height),
+        )
     return crop
+
+
+def _holding(start: int, length: int, held: NDArray[np.intp], whole: int) -> int:
+    """Where a span begins so that it holds all of `held`, moved no further than it must."""
+    if held[-1] + 1 - held[0] > length:
+        return start
+    return int(min(max(start, held[-1] + 1 - length, 0), held[0], whole - length))

@@ -1,7 +1,7 @@
 """One input image."""
 
 import html
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,7 +18,8 @@ class Still:
     """An input image that opens: its file, its content's hash and its size as used.
 
     width_px and height_px are upright, after EXIF rotation. changes says what had to be done to the
-    file's pixels ("alpha laid on white"). Two stills are the same when their content is.
+    file's pixels ("alpha laid on white"). history tells a still that `fit` made from another: what
+    was done to it, step by step. Two stills are the same when their content is.
     """
 
     path: Path = field(compare=False)
@@ -26,6 +27,7 @@ class Still:
     width_px: int
     height_px: int
     changes: tuple[str, ...] = ()
+    history: tuple[str, ...] = ()
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -33,7 +35,7 @@ class Still:
         path = as_path(path, StillError)
         image = open_image(path)
         height, width = image.rgb.shape[:2]
-        return cls(path, sha256_file(path), width, height, image.changes)
+        return cls(path, sha256_file(path), width, height, image.changes, image.history)
 
     @property
     def name(self) -> str:
@@ -46,7 +48,7 @@ class Still:
 
     def at(self, path: Path) -> "Still":
         """The same still, its file lying elsewhere."""
-        return Still(path, self.sha256, self.width_px, self.height_px, self.changes)
+        return replace(self, path=path)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, enough for `from_json` in another process."""
@@ -56,6 +58,7 @@ class Still:
             "width_px": self.width_px,
             "height_px": self.height_px,
             "changes": list(self.changes),
+            "history": list(self.history),
         }
 
     @classmethod
@@ -67,12 +70,14 @@ class Still:
             width_px=data["width_px"],
             height_px=data["height_px"],
             changes=tuple(data["changes"]),
+            history=tuple(data.get("history", ())),
         )
 
     def _repr_html_(self) -> str:
         name = html.escape(self.name)
         picture = data_uri(poster_jpeg(self.rgb(), 240), ".jpg")
+        steps = "".join(f"<br>{html.escape(step)}" for step in self.history)
         return (
             f'<figure style="margin:0;width:max-content"><img alt="still {name}" src="{picture}">'
-            f"<figcaption>{name}, {self.width_px}x{self.height_px} px</figcaption></figure>"
+            f"<figcaption>{name}, {self.width_px}x{self.height_px} px{steps}</figcaption></figure>"
         )

@@ -11,7 +11,7 @@ from lab.backends import Backend, Quote, Unsupported, open_backend, unsupported
 from lab.errors import BackendError, MoneyError
 from lab.findings import Finding
 from lab.prompts import lint
-from lab.stills import preflight
+from lab.stills import preflight, room_findings
 from lab.sweeps.sweep import Sweep, Trial, block_of
 from lab.units import bytes_text, seconds_text, usd_text
 
@@ -215,16 +215,16 @@ def _findings(trials: tuple[Trial, ...]) -> tuple[tuple[str, Finding], ...]:
     found: dict[tuple[str, Finding], None] = {}
     for trial in trials:
         shot = trial.shot
+        ratio, resolution = shot.settings.aspect_ratio, shot.settings.resolution
         for still in (shot.still, shot.end_still):
             if still is None:
                 continue
-            about_still = preflight(
-                still,
-                aspect_ratio=shot.settings.aspect_ratio,
-                resolution=shot.settings.resolution,
-            )
-            for finding in about_still:
+            for finding in preflight(still, aspect_ratio=ratio, resolution=resolution).findings:
                 found[f"still {still.name}", finding] = None
+        if shot.still is not None:
+            about = f"prompt {shot.prompt.label!r} on still {shot.still.name}"
+            for finding in room_findings(shot.still, shot.prompt.needs, aspect_ratio=ratio):
+                found[about, finding] = None
         for finding in lint(shot.prompt):
             found[f"prompt {shot.prompt.label!r}", finding] = None
     return tuple(found)

@@ -125,8 +125,8 @@ def test_findings_are_told_once_each(sweep: Sweep) -> None:
     """A remark on a still or a prompt stands once, however many trials it concerns."""
     priced = plan(sweep)
     kinds = [(about, finding.kind) for about, finding in priced.findings]
-    assert ("prompt 'make it move'", "vague") in kinds
-    assert ("still coffee", "upscaled") in kinds
+    assert ("prompt 'make it move'", "no_camera_move") in kinds
+    assert ("still coffee", "low_resolution") in kinds
     assert len(kinds) == len(set(kinds))
 
 
@@ -136,7 +136,7 @@ def test_a_plan_says_the_same_in_every_form(sweep: Sweep) -> None:
     data = json.loads(json.dumps(priced.to_json(), allow_nan=False))
     assert (data["trials"], data["repeats"], data["takes"]) == (2, 2, 4)
     assert data["budget_usd"] == 3.0
-    assert {item["kind"] for item in data["findings"]} >= {"vague", "upscaled"}
+    assert {item["kind"] for item in data["findings"]} >= {"no_camera_move", "low_resolution"}
     for text in (str(priced), priced._repr_html_()):
         assert "2 trials x 2 = 4" in text
         assert "which?" in text
@@ -160,3 +160,16 @@ def test_planning_writes_nothing(sweep: Sweep, tmp_path: Path, monkeypatch: Any)
     monkeypatch.chdir(tmp_path)
     plan(sweep)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("subject_weights")
+def test_room_that_a_still_lacks_is_told_with_the_prompt(coffee: Still) -> None:
+    """A whip pan needs room that the cup does not leave; the remark names both."""
+    priced = plan(
+        Sweep.of(
+            stills=[coffee.path.resolve()],
+            prompts=["fast whip pan right; steam rises", "slow push-in; steam rises"],
+        )
+    )
+    lacking = [about for about, finding in priced.findings if finding.kind == "no_room"]
+    assert set(lacking) == {"prompt 'fast whip pan right; steam rises' on still coffee"}

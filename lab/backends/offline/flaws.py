@@ -18,7 +18,7 @@ _LUCK = 0.25  # standard deviation of the natural logarithm
 def flaws_of(shot: Shot, strength: float, seed: int) -> Defects:
     """The defects of a take. strength 0 is clean, 1 the documented default; seed sets the luck."""
     prompt = shot.prompt
-    poor = {finding.kind for finding in preflight(shot.still)} if shot.still else set()
+    poor = {finding.kind for finding in preflight(shot.still).findings} if shot.still else set()
     crowd = max(0, dominant_motions(prompt) - 1)
     vague = not prompt.of_kind("camera") and not prompt.of_kind("subject")
     haste = max(prompt.amplitude - 1, 0.0)

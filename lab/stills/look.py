@@ -1,0 +1,143 @@
+"""What is seen in a still: measured once, kept, and asked by every check."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lab.stills.quality import blocking, clipping, detail_beyond, noise, sharpness, window
+from lab.stills.still import Still
+from lab.vision import SubjectMask, subject_mask
+
+_ANALYSIS_SIDE_PX = 720
+_KEPT_SIDE_PX = 240
+_LEAST_PART = 0.05  # of the subject: smaller crumbs of a mask are noise
+_NO_SUBJECT = "no dominant subject seen"
+_ENLARGED_SCALE = 1.5
+CUT_CONTACT = 0.05  # of an edge
+
+
+@dataclass(frozen=True)
+class Box:
+    """Room beside the subject, as shares of the picture's width (left, right) and height."""
+
+    left: float
+    right: float
+    above: float
+    below: float
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """Where the subject is. alpha: (h, w) uint8, small. area: its share of the picture.
+
+    parts: areas of its separate parts as shares of the largest, largest first. touching: by edge,
+    the share of it that the subject touches, where that is no portrait's. clutter: share of the
+    ground that is edges.
+    """
+
+    alpha: NDArray[np.uint8]
+    area: float
+    box: Box
+    parts: tuple[float, ...]
+    touching: dict[str, float]
+    clutter: float
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """The facts about a still's pixels.
+
+    fine: share of the finest detail lost on reducing 1.5 times, at its own size; sharp: on reducing
+    3 times, at 720 px at most. noise_dn in code values; blocking a ratio; black, white: shares of
+    the picture. subject: None when there is none, and then unseen says why: nothing stands out, or
+    it was not looked for.
+    """
+
+    fine: float
+    sharp: float
+    noise_dn: float
+    blocking: float
+    black: float
+    white: float
+    subject: Subject | None
+    unseen: str = ""
+
+    @property
+    def looked(self) -> bool:
+        """False when the mask's weights could not be had, so nothing is known of a subject."""
+        return self.subject is not None or self.unseen == _NO_SUBJECT
+
+
+@lru_cache(maxsize=256)
+def look(still: Still) -> Look:
+    """Look at a still's pixels; kept, because a plan asks again for every trial."""
+    rgb = still.rgb()
+    own = window(rgb)
+    scale = _ANALYSIS_SIDE_PX / min(rgb.shape[:2])
+    if scale < 1:
+        rgb = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    mask = subject_mask(rgb)
+    black, white = clipping(rgb)
+    return Look(
+        fine=detail_beyond(own, _ENLARGED_SCALE),
+        sharp=sharpness(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)),
+        noise_dn=noise(own),
+        blocking=blocking(own),
+        black=black,
+        white=white,
+        subject=_subject(rgb, mask) if mask.measured else None,
+        unseen="" if mask.measured else mask.note,
+    )
+
+
+def _subject(rgb: NDArray[np.uint8], mask: SubjectMask) -> Subject:
+    solid = (mask.alpha > 0.5).astype(np.uint8)
+    height, width = solid.shape
+    _, labels, facts, _ = cv2.connectedComponentsWithStats(solid)
+    sizes = facts[1:, cv2.CC_STAT_AREA] / max(1, int(solid.sum()))
+    least = min(_LEAST_PART, float(sizes.max()))
+    kept = [number for number, size in enumerate(sizes, start=1) if size >= least]
+    whole = np.isin(labels, kept)
+    rows, columns = np.nonzero(whole.any(axis=1))[0], np.nonzero(whole.any(axis=0))[0]
+    box = Box(
+        left=float(columns[0]) / width,
+        right=1 - float(columns[-1] + 1) / width,
+        above=float(rows[0]) / height,
+        below=1 - float(rows[-1] + 1) / height,
+    )
+    parts = sorted((float(sizes[number - 1]) for number in kept), reverse=True)
+    shrink = min(1.0, _KEPT_SIDE_PX / min(height, width))
+    size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
+    return Subject(
+        alpha=(cv2.resize(mask.alpha, size, interpolation=cv2.INTER_AREA) * 255).astype(np.uint8),
+        area=mask.area,
+        box=box,
+        parts=tuple(part / parts[0] for part in parts),
+        touching=_touching(whole),
+        clutter=clutter(rgb, mask),
+    )
+
+
+def _touching(solid: NDArray[np.bool_]) -> dict[str, float]:
+    """By edge, the share of it that the subject touches.
+
+    One that stands on the bottom edge, its shoulders leaving low at the sides, is a portrait: then
+    the bottom does not count, and of the sides only their upper half.
+    """
+    stands = float(solid[-1].mean())
+    upper = slice(0, solid.shape[0] // 2) if stands > 0 else slice(None)
+    return {
+        "left": float(solid[upper, 0].mean()),
+        "right": float(solid[upper, -1].mean()),
+        "top": float(solid[0].mean()),
+    }
+
+
+def clutter(rgb: NDArray[np.uint8], mask: SubjectMask) -> float:
+    """Share of the ground (outside the subject) that is edge, 0..1: how busy it is."""
+    edges = cv2.Canny(cv2.GaussianBlur(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), (0, 0), 1.2), 50, 120)
+    ground = mask.alpha < 0.3
+    return float((edges[ground] > 0).mean()) if ground.mean() > 0.05 else 0.0
