@@ -106,6 +106,9 @@ class Prompt:
         """This prompt's terms of one kind."""
         return tuple(vocabulary()[name] for name in self.terms if vocabulary()[name].kind == kind)
 
+    def _repr_html_(self) -> str:
+        return self.reading.to_html()
+
     def factors(self) -> dict[str, str]:
         """Term names by kind, several joined by "+", "" where the prompt names none."""
         return {kind: "+".join(term.name for term in self.of_kind(kind)) for kind in KINDS}

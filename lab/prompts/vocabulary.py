@@ -78,13 +78,14 @@ class Signature(_Row):
     approach: float = 0.0
     """The subject growing beyond what the ground does, in %."""
     sway: float = 0.0
-    """Unsteadiness of the path: rms beside its smooth course, in % of the height (no rate)."""
+    """Unsteadiness: rms of pan and tilt beside a smooth course, in % of the frame."""
 
 
 class Term(_Row):
     """One word of the vocabulary.
 
-    phrase: how a built prompt says it. synonyms: other ways users write it; of several words each
+    phrase: how a built prompt says it. verb: what a sentence about the camera says it does, "" for
+    the phrase. synonyms: other ways users write it; of several words each
     may be inflected. decoys: wordings that contain one of these and mean something else. direction:
     the camera's or the subject's. strength: how much motion it asks for by itself. conflicts: terms
     that exclude it; saying it on one side is enough. needs: what it asks of the still.
@@ -96,6 +97,7 @@ class Term(_Row):
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     kind: Kind
     phrase: str = Field(min_length=2)
+    verb: str = ""
     synonyms: tuple[str, ...] = ()
     decoys: tuple[str, ...] = ()
     direction: Direction = "none"

@@ -74,3 +74,22 @@ def test_actions_are_read_back_too(
     """Any combination of actions with or without a camera move keeps its terms."""
     built = Prompt.of(camera, subjects, strength=strength, pace=pace)
     assert set(Prompt.written(built.text).terms) == set(built.terms), built.text
+
+
+def test_a_notebook_shows_what_was_understood() -> None:
+    """Terms are underlined with their kind as the tooltip, negated ones struck, all is escaped."""
+    shown = Prompt.written('slow <b>"orbit"</b>, no zoom & no pan; the fox digs')._repr_html_()
+    assert "<b>" not in shown
+    assert "&lt;b&gt;&quot;" in shown
+    assert 'title="camera orbit_right"' in shown
+    assert 'title="not: camera zoom_in"' in shown
+    assert shown.count("line-through") == 2
+    assert "zoom</span> &amp; no" in shown
+    assert 'title="other motion digs"' in shown
+
+
+def test_what_was_not_understood_is_told() -> None:
+    """Clauses without a single known word are listed as they were written."""
+    reading = read("slow orbit, Misty Vibe; the fox digs; make it cool")
+    assert reading.unread == ("Misty Vibe", "make it cool")
+    assert [action.verb for action in reading.actions] == ["digs"]
