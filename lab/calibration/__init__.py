@@ -1,9 +1,10 @@
-"""Every metric against clips with known defects, and the validity card that comes of it."""
+"""Every metric against clips with known defects, every camera move against its signature."""
 
 from lab.calibration.calibrate import calibrate
 from lab.calibration.card import Card, load_card
 from lab.calibration.defects import DEFECTS, Defect
-from lab.calibration.figures import detection_curves
+from lab.calibration.figures import confusion, detection_curves
+from lab.calibration.moves import Moves, calibrate_moves, load_moves
 from lab.calibration.nuisances import NUISANCES, Nuisance
 from lab.calibration.probes import spoil
 
@@ -12,9 +13,13 @@ __all__ = [
     "NUISANCES",
     "Card",
     "Defect",
+    "Moves",
     "Nuisance",
     "calibrate",
+    "calibrate_moves",
+    "confusion",
     "detection_curves",
     "load_card",
+    "load_moves",
     "spoil",
 ]

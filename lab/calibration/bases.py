@@ -18,7 +18,7 @@ from lab.vision import subject_mask
 
 FPS = 24.0
 FRAMES = 48
-_SIZE_PX = (640, 360)
+SIZE_PX = (640, 360)
 _MASK_EVERY = 4  # footage is masked every so many frames
 _PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png")
 _CLIP_SUFFIXES = (".mp4", ".mov", ".webm", ".mkv")
@@ -138,7 +138,7 @@ def base(source: Source) -> Base:
 
 def _photographed(source: Source, other: NDArray[np.uint8]) -> Base:
     rgb = open_image(source.path).rgb
-    scene = Scene.framed(rgb, subject_mask(rgb), *_SIZE_PX)
+    scene = Scene.framed(rgb, subject_mask(rgb), *SIZE_PX)
     drawn = list(render(scene, Motion(rates=MOVES[source.move]), frames=FRAMES, fps=FPS, seed=3))
     pictures = [frame.rgb for frame in drawn]
     return Base(pictures, [frame.subject_alpha for frame in drawn], FPS, pictures[0], other)
@@ -147,7 +147,7 @@ def _photographed(source: Source, other: NDArray[np.uint8]) -> Base:
 def _fitted(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """No larger than a rendered base, both sides even."""
     height, width = rgb.shape[:2]
-    scale = min(1.0, _SIZE_PX[1] / min(height, width))
+    scale = min(1.0, SIZE_PX[1] / min(height, width))
     size = (2 * round(width * scale / 2), 2 * round(height * scale / 2))
     fitted: NDArray[np.uint8] = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
     return fitted

@@ -1,19 +1,13 @@
 """Make every probe, keep what was measured, work out the card."""
 
-import json
-from concurrent.futures import Executor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any
 
 from lab.calibration.bases import photographs, sources
 from lab.calibration.card import Card
-from lab.calibration.probes import chunks, probes, take_all
-from lab.errors import Interrupted
-from lab.files import make_writable_folder, write_text
-from lab.runs.executors import WorkerPool
-from lab.runs.progress import Progress
-from lab.runs.scoring import VERSIONS, worker_died
+from lab.calibration.kept import measured
+from lab.calibration.probes import probes, take_all
+from lab.files import make_writable_folder
 
 _QUICK_PHOTOGRAPHS = 4
 _MOVES_EACH = 2
@@ -44,52 +38,16 @@ def calibrate(
         moves_each=1 if quick else _MOVES_EACH,
     )
     wanted = probes(found, quick=quick)
-    kept = folder / "probes.jsonl"
-    rows = _kept(kept)
-    missing = [probe for probe in wanted if probe.key not in rows]
-    pool = executor or WorkerPool()
-    done = False
-    try:
-        jobs = [pool.submit(take_all, chunk) for chunk in chunks(missing)]
-        with Progress(len(missing), "calibration clips", quiet=quiet) as progress:
-            for job in as_completed(jobs):
-                fresh = job.result()
-                with kept.open("a", encoding="utf-8") as file:
-                    for row in fresh:
-                        file.write(json.dumps({**row, "versions": VERSIONS}) + "\n")
-                for row in fresh:
-                    rows[row["key"]] = row
-                    progress.advance()
-        done = True
-    except KeyboardInterrupt:
-        raise Interrupted(
-            f"interrupted; {len(rows)} of {len(wanted)} clips are measured and kept in {folder}; "
-            "the same command goes on from there"
-        ) from None
-    except BrokenProcessPool:
-        raise worker_died() from None
-    finally:
-        if executor is None:
-            assert isinstance(pool, WorkerPool)
-            pool.shutdown() if done else pool.stop()
+    rows = measured(
+        wanted,
+        take_all,
+        folder / "probes.jsonl",
+        executor=executor,
+        quiet=quiet,
+        unit="calibration clips",
+    )
     # A photograph may have changed halves since its row was kept: others came into the folder.
-    card = Card.of([{**rows[probe.key], "final": probe.source.final} for probe in wanted])
+    final = [probe.source.final for probe in wanted]
+    card = Card.of([{**row, "final": half} for row, half in zip(rows, final, strict=True)])
     card.save(folder / "card.json")
     return card
-
-
-def _kept(path: Path) -> dict[str, dict[str, Any]]:
-    """Rows measured earlier by today's definitions; a line that a crash cut short is left out."""
-    rows: dict[str, dict[str, Any]] = {}
-    if path.is_file():
-        text = path.read_text(encoding="utf-8")
-        if text and not text.endswith("\n"):
-            write_text(path, text + "\n")  # so that the next row has a line of its own
-        for line in text.splitlines():
-            try:
-                row = json.loads(line)
-            except ValueError:
-                continue
-            if row.pop("versions") == VERSIONS:
-                rows[row["key"]] = row
-    return rows

@@ -1,12 +1,14 @@
-"""The validity card as a picture."""
+"""What calibration found, as pictures."""
 
 import math
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from lab.analysis.figures import COLOURS, quiet
 from lab.calibration.card import DETECTED, Card
 from lab.calibration.defects import DEFECTS
+from lab.calibration.moves import Moves
 
 _COLUMNS = 4
 
@@ -42,3 +44,33 @@ def detection_curves(card: Card) -> Figure:
         axes.set_visible(False)
     figure.supylabel("AUROC against clean clips", fontsize=8.5)
     return figure
+
+
+def confusion(moves: Moves) -> Figure:
+    """Which camera move was asked (rows) and which was seen (columns), in shares of a row's clips.
+
+    Only the photographs kept for this figure, all strengths.
+    """
+    table = moves.confusion()
+    shares = table.to_numpy(float) / table.to_numpy(float).sum(axis=1, keepdims=True)
+    rows, columns = shares.shape
+    figure = Figure(figsize=(2.2 + 0.3 * columns, 1.8 + 0.24 * rows), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for row, column in zip(*np.nonzero(shares), strict=True):
+        share = shares[row, column]
+        ink = "white" if share > 0.6 else "black"
+        text = f"{share:.2f}".lstrip("0") if share < 1 else "1"
+        axes.text(column, row, text, ha="center", va="center", fontsize=6.5, color=ink)
+    axes.set_xticks(range(columns), [_words(name) for name in table.columns], rotation=90)
+    axes.set_yticks(range(rows), [_words(name) for name in table.index])
+    axes.tick_params(labelsize=7.5, length=0)
+    axes.set_xlabel("seen", fontsize=8.5)
+    axes.set_ylabel("asked", fontsize=8.5)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    return figure
+
+
+def _words(name: str) -> str:
+    return str(name).replace("_", " ")

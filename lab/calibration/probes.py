@@ -2,7 +2,7 @@
 
 import tempfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -93,18 +93,6 @@ def take(probe: Probe) -> dict[str, Any]:
         "strength": probe.strength,
         "scores": scored.to_json()["scores"],
     }
-
-
-def chunks(made: Sequence[Probe], size: int = 8) -> Iterator[list[Probe]]:
-    """Probes of one source together, so that a worker draws it once."""
-    chunk: list[Probe] = []
-    for probe in made:
-        if chunk and (chunk[-1].source != probe.source or len(chunk) >= size):
-            yield chunk
-            chunk = []
-        chunk.append(probe)
-    if chunk:
-        yield chunk
 
 
 def take_all(chunk: Sequence[Probe]) -> list[dict[str, Any]]:

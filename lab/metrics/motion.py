@@ -1,20 +1,26 @@
 """Motion: how much moves, and the camera's path. Shown beside every other number."""
 
 import math
+from dataclasses import asdict, replace
 
 import cv2
 import numpy as np
 
 from lab.metrics.contract import Field, Measured, MetricSpec, Score, absent
-from lab.metrics.moment import TOO_SMALL, Moment, Stride, stands
+from lab.metrics.course import course
+from lab.metrics.moment import TOO_SMALL, Moment, stands
 from lab.metrics.reference import Reference
 from lab.vision import length, masked_mean
 
 TOO_STILL_PERCENT_PER_S = 0.5
 TOO_STILL_SHARE = 0.8
+COURSE = ("pan", "tilt", "roll", "zoom", "parallax_x", "parallax_y", "approach")
 _IGNORES = "frame rate and size; cuts"
 _REFERENCE = "mean length of dense flow over an eighth of a second"
+_COURSE_REFERENCE = "robust fits to dense flow, of the ground and of the subject"
+_NOT_NEAR = "no subject could be followed beside the ground"
 _MIN_SUBJECT_PX = 60
+_LEAST_STRIDES = 5  # that a smooth course can be told from sway
 
 
 def _spec(name: str, unit: str, says: str, low: float = 0.0, high: float = math.inf) -> MetricSpec:
@@ -29,6 +35,11 @@ def _spec(name: str, unit: str, says: str, low: float = 0.0, high: float = math.
         low=low,
         high=high,
     )
+
+
+def _course(name: str, unit: str, says: str, version: int, low: float = -math.inf) -> MetricSpec:
+    spec = _spec(f"motion.{name}", unit, says, low)
+    return replace(spec, reference=_COURSE_REFERENCE, version=version)
 
 
 class Motion:
@@ -54,21 +65,54 @@ class Motion:
             "still to judge the rest",
             high=1.0,
         ),
-        _spec("motion.pan", "% of the width per s", "camera turning or moving right", -math.inf),
-        _spec("motion.tilt", "% of the height per s", "camera turning or moving up", -math.inf),
-        _spec("motion.roll", "degrees per s", "camera turning clockwise", -math.inf),
-        _spec("motion.zoom", "% per s", "picture growing: zoom or push-in", -math.inf),
+        _course("pan", "% of the width per s", "camera turning or moving right", 3),
+        _course("tilt", "% of the height per s", "camera turning or moving up", 3),
+        _course("roll", "degrees per s", "camera turning clockwise", 3),
+        _course("zoom", "% per s", "ground growing: zoom or push-in", 3),
+        _course(
+            "parallax_x",
+            "% of the width per s",
+            "subject going right beyond the ground: the camera travels left, or the subject right",
+            1,
+        ),
+        _course(
+            "parallax_y",
+            "% of the height per s",
+            "subject going up beyond the ground: the camera sinks, or the subject rises",
+            1,
+        ),
+        _course(
+            "approach",
+            "% per s",
+            "subject growing beyond the ground: a push-in, not a zoom",
+            1,
+        ),
+        _course(
+            "sway",
+            "% of the frame per s",
+            "unsteadiness: rms of pan and tilt beside a smooth course",
+            1,
+            0.0,
+        ),
     )
 
     def start(self, reference: Reference) -> "_MotionTracker":
         """Begin a clip; the still only tells the subject from the rest."""
-        return _MotionTracker()
+        return _MotionTracker(near=reference.mask.measured)
+
+
+_WHOLE_CLIP = ("motion.still", "motion.sway")
+_REASONS = {
+    "motion.subject": "the subject was not in sight",
+    **{f"motion.{name}": _NOT_NEAR for name in ("parallax_x", "parallax_y", "approach")},
+}
 
 
 class _MotionTracker:
-    def __init__(self) -> None:
+    def __init__(self, *, near: bool) -> None:
+        self._near = near
         self._series: dict[str, dict[int, float]] = {
-            spec.name: {} for spec in Motion.specs if spec.name != "motion.still"
+            spec.name: {} for spec in Motion.specs if spec.name not in _WHOLE_CLIP
         }
         self._seconds: dict[int, float] = {}
         self._frames = 0
@@ -96,23 +140,11 @@ class _MotionTracker:
             subject = valid & (stride.subject > 0.5)
             if subject.sum() >= _MIN_SUBJECT_PX:
                 self._series["motion.subject"][index] = unit * masked_mean(length(rest), subject)
-            self._path(index, stride)
+        found = course(stride, near=self._near)
+        for name, rate in {} if found is None else asdict(found).items():
+            if not math.isnan(rate):
+                self._series[f"motion.{name}"][index] = rate
         return Field(index, np.where(valid, speed * unit, np.nan).astype(np.float32))
-
-    def _path(self, index: int, stride: Stride) -> None:
-        matrix = stride.camera_matrix
-        assert matrix is not None
-        height, width = stride.grey.shape
-        across, down = matrix @ ((width - 1) / 2, (height - 1) / 2, 1)
-        # The picture moves against the camera; image rows run down, the camera's tilt up.
-        rates = {
-            "motion.pan": -100 * across / width,
-            "motion.tilt": 100 * down / height,
-            "motion.roll": -math.degrees((matrix[1, 0] - matrix[0, 1]) / 2),
-            "motion.zoom": 100 * (matrix[0, 0] + matrix[1, 1]) / 2,
-        }
-        for name, rate in rates.items():
-            self._series[name][index] = float(rate) / stride.seconds
 
     def result(self) -> Measured:
         speeds = self._series["motion"]
@@ -133,10 +165,26 @@ class _MotionTracker:
         share = float((weights * slow).sum() / weights.sum())
         scores = {"motion.still": Score("motion.still", share)}
         for name, values in self._series.items():
-            reason = "the subject was not in sight" if name == "motion.subject" else ""
-            reason = reason or "no stride had enough picture to fit a camera to"
+            reason = _REASONS.get(name, "no stride had enough picture to fit a camera to")
             scores[name] = Score(name, self._mean(values), "" if values else reason)
+        scores["motion.sway"] = self._sway()
         return Measured(tuple(scores[spec.name] for spec in Motion.specs), self._series)
+
+    def _sway(self) -> Score:
+        """Rms length of what a quadratic in time leaves of pan and tilt.
+
+        A quadratic, because a move that starts and ends gently has a rate of that form.
+        """
+        pan, tilt = self._series["motion.pan"], self._series["motion.tilt"]
+        if len(pan) < _LEAST_STRIDES:
+            return Score("motion.sway", math.nan, f"needs {_LEAST_STRIDES} strides of a course")
+        place = np.array(list(pan), float)
+        rates = np.stack([list(pan.values()), list(tilt.values())], axis=1)
+        basis = np.vander((place - place[0]) / (place[-1] - place[0]), 3)
+        left = rates - basis @ np.linalg.lstsq(basis, rates, rcond=None)[0]
+        # The quadratic takes up three of the values, which a short clip would feel.
+        mean_square = (left**2).sum() / (len(pan) - 3)
+        return Score("motion.sway", float(math.sqrt(mean_square)))
 
     def _mean(self, values: dict[int, float]) -> float:
         total_s = sum(self._seconds[index] for index in values)

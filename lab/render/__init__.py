@@ -9,9 +9,11 @@ from lab.render.artist import RenderedFrame, render
 from lab.render.camera import CameraPose, camera_path
 from lab.render.defects import Defects
 from lab.render.motion import Motion
-from lab.render.scene import Scene
+from lab.render.scene import GROUND_NEARNESS, SUBJECT_NEARNESS, Scene
 
 __all__ = [
+    "GROUND_NEARNESS",
+    "SUBJECT_NEARNESS",
     "CameraPose",
     "Defects",
     "Motion",

@@ -1,6 +1,6 @@
 """Seeing: the subject's mask and identity, optical flow, the camera's motion, pinned weights."""
 
-from lab.vision.camera import apply_affine, fit_affine, grid
+from lab.vision.camera import apply_affine, fit_affine, fit_similarity, grid
 from lab.vision.embedding import embed
 from lab.vision.flow import (
     FlowPair,
@@ -30,6 +30,7 @@ __all__ = [
     "enlarged",
     "find_keypoints",
     "fit_affine",
+    "fit_similarity",
     "flow_both_ways",
     "grid",
     "length",

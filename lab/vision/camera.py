@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 _ROUNDS = 6
 _MAX_POINTS = 1500
+_MIN_POINTS = 50
 
 
 @lru_cache(maxsize=8)
@@ -20,37 +21,105 @@ def grid(height: int, width: int) -> NDArray[np.float32]:
     return points
 
 
-def fit_affine(flow: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float64] | None:
+def fit_affine(
+    flow: NDArray[np.float32],
+    valid: NDArray[np.bool_],
+    weight: NDArray[np.float32] | None = None,
+) -> NDArray[np.float64] | None:
     """The affine motion that most of a flow field follows.
 
-    flow: (height, width, 2) in pixels; valid: (height, width). Least squares reweighted by
-    Tukey's biweight, on a square lattice of at most 1500 points. Returns a (2, 3) matrix M so that
+    flow: (height, width, 2) in pixels; valid: (height, width); weight: how far each pixel's flow
+    can be trusted, (height, width), equally when None. Least squares reweighted by Tukey's
+    biweight, on a square lattice of at most 1500 points. Returns a (2, 3) matrix M so that
     M @ (x, y, 1) is the flow at (x, y); None when fewer than 50 points are valid.
     """
     height, width = flow.shape[:2]
-    step = math.ceil(math.sqrt(height * width / _MAX_POINTS))
+    sampled = _sampled(flow, valid, weight, math.ceil(math.sqrt(height * width / _MAX_POINTS)))
+    if sampled is None:
+        return None
+    x, y, moved, trust = sampled
+    basis = np.stack([x, y, np.ones(x.size)], axis=1)
+    kept = trust
+    for _ in range(_ROUNDS):
+        weighted = basis * kept[:, None]
+        solution = np.linalg.lstsq(weighted.T @ basis, weighted.T @ moved, rcond=None)[0]
+        kept = trust * _tukey(moved - basis @ solution, trust)
+    (ax, bx), (ay, by), (c, d) = solution
+    return _in_pixels(np.array([[ax, ay], [bx, by]]), (c, d), flow)
+
+
+def fit_similarity(
+    flow: NDArray[np.float32],
+    valid: NDArray[np.bool_],
+    weight: NDArray[np.float32] | None = None,
+) -> NDArray[np.float64] | None:
+    """The same for shift, turn and growth alone, which a small area still determines.
+
+    The lattice is laid as densely as the valid area needs to give about 1500 points.
+    """
+    step = max(1, math.floor(math.sqrt(valid.sum() / _MAX_POINTS)))
+    sampled = _sampled(flow, valid, weight, step)
+    if sampled is None:
+        return None
+    x, y, moved, trust = sampled
+    one, zero = np.ones(x.size), np.zeros(x.size)
+    basis = np.concatenate(
+        [np.stack([x, -y, one, zero], axis=1), np.stack([y, x, zero, one], axis=1)]
+    )
+    kept = trust
+    for _ in range(_ROUNDS):
+        weighted = basis * np.tile(kept, 2)[:, None]
+        solution = np.linalg.lstsq(weighted.T @ basis, weighted.T @ moved.T.ravel(), rcond=None)[0]
+        miss = (moved.T.ravel() - basis @ solution).reshape(2, -1).T
+        kept = trust * _tukey(miss, trust)
+    grow, turn, c, d = solution
+    return _in_pixels(np.array([[grow, -turn], [turn, grow]]), (c, d), flow)
+
+
+def _sampled(
+    flow: NDArray[np.float32],
+    valid: NDArray[np.bool_],
+    weight: NDArray[np.float32] | None,
+    step: int,
+) -> tuple[NDArray[np.float64], ...] | None:
+    """Places, centred and scaled to about one so that normal equations stay well conditioned,
+    the flow there (n, 2), and how far it is trusted; None for too few.
+    """
+    height, width = flow.shape[:2]
     rows, columns = np.nonzero(valid[::step, ::step])
-    if rows.size < 50:
+    if rows.size < _MIN_POINTS:
         return None
     rows, columns = rows * step, columns * step
-    # Centred and scaled to about one, so that the normal equations stay well conditioned.
     scale = max(height, width)
-    basis = np.stack(
-        [(columns - width / 2) / scale, (rows - height / 2) / scale, np.ones(rows.size)], axis=1
-    )
+    trust = np.ones(rows.size) if weight is None else weight[rows, columns].astype(np.float64)
     moved = flow[rows, columns].astype(np.float64)
-    weight = np.ones(rows.size)
-    solution = np.zeros((3, 2))
-    for _ in range(_ROUNDS):
-        weighted = basis * weight[:, None]
-        solution = np.linalg.lstsq(weighted.T @ basis, weighted.T @ moved, rcond=None)[0]
-        miss = np.hypot(*(moved - basis @ solution).T)
-        bound = 4.685 * max(1.4826 * float(np.median(miss)), 0.02)
-        weight = np.clip(1 - (miss / bound) ** 2, 0, None) ** 2
-    (ax, bx), (ay, by), (c, d) = solution
-    linear = np.array([[ax, ay], [bx, by]]) / scale
-    offset = np.array([c, d]) - linear @ (width / 2, height / 2)
-    return np.column_stack([linear, offset])
+    return (columns - width / 2) / scale, (rows - height / 2) / scale, moved, trust
+
+
+def _tukey(miss: NDArray[np.float64], trust: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Biweight of residuals (n, 2) by their length, beside the median of what is trusted."""
+    length = np.hypot(*miss.T)
+    bound = 4.685 * max(1.4826 * _middle(length, trust), 0.02)
+    kept: NDArray[np.float64] = np.clip(1 - (length / bound) ** 2, 0, None) ** 2
+    return kept
+
+
+def _middle(values: NDArray[np.float64], trust: NDArray[np.float64]) -> float:
+    """Median, each value counting as much as it is trusted."""
+    if (trust == trust[0]).all():
+        return float(np.median(values))
+    order = np.argsort(values)
+    passed = np.cumsum(trust[order])
+    return float(values[order[np.searchsorted(passed, passed[-1] / 2)]])
+
+
+def _in_pixels(
+    linear: NDArray[np.float64], offset: tuple[float, float], flow: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """A (2, 3) matrix over pixels from one over centred, scaled places."""
+    height, width = flow.shape[:2]
+    linear = linear / max(height, width)
+    return np.column_stack([linear, np.array(offset) - linear @ (width / 2, height / 2)])
 
 
 def apply_affine(matrix: NDArray[np.float64], height: int, width: int) -> NDArray[np.float32]:

@@ -73,7 +73,7 @@ def rows_of() -> Callable[..., list[Row]]:
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> Iterator[Executor]:
     """Clips of eight frames, two moves, two nuisances and two defects; and who measures them."""
-    small = {"FRAMES": 8, "_SIZE_PX": (160, 96)}
+    small = {"FRAMES": 8, "SIZE_PX": (160, 96)}
     moves = {name: bases.MOVES[name] for name in ("locked off", "pan")}
     nuisances = tuple(one for one in NUISANCES if one.name in ("film grain", "mirrored"))
     defects = tuple(one for one in DEFECTS if one.name in ("global flicker", "pulse"))

@@ -8,7 +8,8 @@ import pytest
 
 from lab.calibration import DEFECTS, NUISANCES
 from lab.calibration.bases import Source, photographs, sources
-from lab.calibration.probes import Probe, chunks, probes, take, take_all
+from lab.calibration.kept import chunks
+from lab.calibration.probes import Probe, probes, take, take_all
 from lab.metrics import SPECS
 
 

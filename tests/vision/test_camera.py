@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.vision import apply_affine, fit_affine, grid
+from lab.vision import apply_affine, fit_affine, fit_similarity, grid
 
 SIZE = (90, 160)
 RATE = st.floats(-0.05, 0.05)
@@ -74,3 +74,41 @@ def test_the_shared_grid_cannot_be_spoilt() -> None:
     assert points[2, 3].tolist() == [3, 2]
     with pytest.raises(ValueError, match="read-only"):
         points[0, 0] = 1
+
+
+@settings(max_examples=40)
+@given(st.tuples(RATE, RATE, SHIFT, SHIFT), st.integers(0, 1000))
+def test_a_similarity_is_recovered_on_a_small_area(numbers: tuple[float, ...], seed: int) -> None:
+    """Shift, turn and growth of a patch of 30 by 30 px are found among outliers."""
+    grow, turn, across, down = numbers
+    matrix = np.array([[grow, -turn, across], [turn, grow, down]])
+    flow = apply_affine(matrix, *SIZE)
+    luck = np.random.default_rng(seed)
+    wrong = luck.random(SIZE) < 0.25
+    flow[wrong] += luck.uniform(-15, 15, (int(wrong.sum()), 2)).astype(np.float32)
+    patch = np.zeros(SIZE, bool)
+    patch[30:60, 60:90] = True
+    found = fit_similarity(flow, patch)
+    assert found is not None
+    missed = apply_affine(found, *SIZE) - apply_affine(matrix, *SIZE)
+    assert np.abs(missed[patch]).max() < 0.1
+
+
+@pytest.mark.parametrize("fit", [fit_affine, fit_similarity])
+def test_what_is_trusted_more_counts_more(fit: object) -> None:
+    """Where most of a picture is flat and its flow a guess, the textured part decides."""
+    flow = np.zeros((*SIZE, 2), np.float32)
+    flow[:, :60] = (2, 1)
+    weight = np.full(SIZE, 0.02, np.float32)
+    weight[:, :60] = 1
+    found = fit(flow, _valid(), weight)  # type: ignore[operator]
+    assert np.abs(apply_affine(found, *SIZE)[:, :60] - (2, 1)).max() < 0.05
+    guessed = fit(flow, _valid())  # type: ignore[operator]
+    assert np.abs(apply_affine(guessed, *SIZE)[:, :60] - (2, 1)).max() > 0.5
+
+
+def test_too_small_an_area_gives_no_similarity() -> None:
+    """Under fifty valid vectors there is no answer."""
+    valid = np.zeros(SIZE, bool)
+    valid[:7, :7] = True
+    assert fit_similarity(np.zeros((*SIZE, 2), np.float32), valid) is None

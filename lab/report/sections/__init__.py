@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from lab.report.blocks import Section
 from lab.report.sections.asked import asked
+from lab.report.sections.camera import camera
 from lab.report.sections.clips import clips
 from lab.report.sections.definitions import definitions
 from lab.report.sections.factors import factors
@@ -19,6 +20,7 @@ SECTIONS: tuple[Callable[[Source], Section | None], ...] = (
     verdicts,
     scores,
     factors,
+    camera,
     clips,
     timelines,
     definitions,

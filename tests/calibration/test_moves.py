@@ -1,0 +1,123 @@
+"""Camera moves, asked and seen."""
+
+from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pandas.testing import assert_frame_equal
+
+from lab.calibration import calibrate_moves, confusion, load_moves, moves
+from lab.calibration.moves import STRENGTHS, Moves, played, true_course
+from lab.errors import InputError
+from lab.media import write_image
+from lab.metrics.motion import COURSE
+from lab.prompts import Prompt, vocabulary
+from lab.render import Motion, camera_path
+
+MEASURED = load_moves()
+TERMS = [term.name for term in played()]
+
+
+@pytest.mark.parametrize("term", played(), ids=lambda term: term.name)
+def test_the_signature_is_what_the_renderer_does(term: object) -> None:
+    """Each camera term, played locally, moves the picture as its signature says, part by part."""
+    name = term.name  # type: ignore[attr-defined]
+    signature = vocabulary()[name].signature
+    assert signature is not None
+    path = camera_path(
+        Motion.from_prompt(Prompt.of(name, pace="steady")), frames=13, fps=24, seed=3
+    )
+    read = true_course(path)
+    if signature.sway:
+        return
+    for part in COURSE:
+        assert read[part] == pytest.approx(getattr(signature, part), rel=0.12, abs=0.05)
+
+
+def test_the_shipped_table_holds_every_move_at_three_strengths() -> None:
+    """On every photograph, of which about half were kept for the figures."""
+    clips = MEASURED.clips
+    assert set(clips["term"]) == set(TERMS)
+    assert set(clips["strength"]) == set(STRENGTHS)
+    photographs = clips.groupby("final")["photo"].nunique()
+    assert photographs[True] >= 3
+    assert photographs[False] >= 3
+    assert len(clips) == len(TERMS) * 3 * clips["photo"].nunique()
+
+
+def test_what_is_asked_is_what_is_seen() -> None:
+    """On the photographs kept for this, nearly every move is recognised, its opposite never."""
+    summary = MEASURED.summary().set_index(["half", "strength"])
+    for strength, least in (("subtle", 0.93), ("moderate", 0.96), ("strong", 0.96)):
+        row = summary.loc[("final", strength)]
+        assert row["seen right"] >= least
+        assert row["compliance"] >= 0.9
+        assert row["opposite, at most"] <= 0.05
+
+
+def test_rates_are_read_in_their_units() -> None:
+    """Slopes of read on rendered rates lie near one, and what is absent reads near nothing."""
+    rates = MEASURED.rates().set_index("part")
+    assert rates["slope"].between(0.7, 1.2).all()
+    assert (rates["rms where absent"] < 1.0).all()
+
+
+def test_the_confusion_counts_every_clip_once() -> None:
+    """Rows are the terms asked, columns the moves seen, by strength or over all."""
+    whole = MEASURED.confusion()
+    assert list(whole.index) == TERMS
+    assert whole.to_numpy().sum() == MEASURED.clips["final"].sum()
+    parts = [MEASURED.confusion(strength).to_numpy().sum() for strength in STRENGTHS]
+    assert sum(parts) == whole.to_numpy().sum()
+    labels = [label.get_text() for label in confusion(MEASURED).axes[0].get_yticklabels()]
+    assert labels == [name.replace("_", " ") for name in TERMS]
+
+
+def test_another_file_is_no_table_of_moves() -> None:
+    """Neither text nor another table passes."""
+    for text in ("", "a,b\n1,2\n", "\0"):
+        with pytest.raises(InputError, match="no table of camera moves"):
+            Moves.read(text)
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> Iterator[Executor]:
+    """Two moves on short small clips, measured here."""
+    chosen = tuple(term for term in played() if term.name in ("lock_off", "pan_left"))
+    for name, value in {"FRAMES": 12, "SIZE_PX": (240, 136), "played": lambda: chosen}.items():
+        monkeypatch.setattr(moves, name, value)
+    with ThreadPoolExecutor(1) as executor:
+        yield executor
+
+
+def test_moves_are_measured_kept_and_read_back(
+    few: Executor, tmp_path: Path, texture: NDArray[np.uint8], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A second call measures nothing again; the file it leaves is the table it returned."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    small = cv2.resize(texture, (320, 200), interpolation=cv2.INTER_AREA)
+    for place, name in enumerate("ab"):
+        write_image(photos / f"{name}.png", np.roll(small, 60 * place, axis=1))
+    out = tmp_path / "out"
+    found = calibrate_moves(out, stills=photos, quick=True, executor=few, quiet=True)
+    assert list(found.clips["seen"]) == ["lock_off", "pan_left"] * 2
+    assert list(found.clips["final"]) == [False, False, True, True]
+    kept = (out / "moves.jsonl").read_text()
+    again = calibrate_moves(out, stills=photos, quick=True, executor=few, quiet=True)
+    assert (out / "moves.jsonl").read_text() == kept
+    assert_frame_equal(again.clips, found.clips)
+    loaded = Moves.read((out / "moves.csv").read_text())
+    assert_frame_equal(loaded.clips, found.clips, atol=0.0006, check_dtype=False)
+    assert "asked and seen" in str(found)
+
+
+def test_one_photograph_is_too_few(few: Executor, tmp_path: Path) -> None:
+    """The halves need one each."""
+    (tmp_path / "photos").mkdir()
+    with pytest.raises(InputError, match="two photographs"):
+        calibrate_moves(tmp_path / "out", stills=tmp_path / "photos", executor=few, quiet=True)
