@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lab.analysis import Results as Results
     from lab.analysis import load as load
+    from lab.analysis import suggest_next as suggest_next
     from lab.backends import open_backend as open_backend
     from lab.calibration import load_card as load_card
     from lab.media import contact_sheet as contact_sheet
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from lab.notebook import start_notebook as start_notebook
     from lab.prompts import Prompt as Prompt
     from lab.prompts import lint as lint
+    from lab.prompts import vary as vary
     from lab.report import write_report as write_report
     from lab.runs import create as create
     from lab.runs import plan as plan
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
     from lab.shots import Shot as Shot
     from lab.shots import ShotSettings as ShotSettings
     from lab.stills import Still as Still
+    from lab.stills import fit as fit
+    from lab.stills import near_duplicates as near_duplicates
     from lab.stills import preflight as preflight
     from lab.sweeps import Sweep as Sweep
 
@@ -54,9 +58,11 @@ _ROOM_OF = {
     "contact_sheet": "lab.media",
     "create": "lab.runs",
     "explain": "lab.metrics",
+    "fit": "lab.stills",
     "lint": "lab.prompts",
     "load_card": "lab.calibration",
     "load": "lab.analysis",
+    "near_duplicates": "lab.stills",
     "open_backend": "lab.backends",
     "plan": "lab.runs",
     "preflight": "lab.stills",
@@ -65,6 +71,8 @@ _ROOM_OF = {
     "score": "lab.runs",
     "shoot": "lab.runs",
     "start_notebook": "lab.notebook",
+    "suggest_next": "lab.analysis",
+    "vary": "lab.prompts",
     "write_report": "lab.report",
 }
 __all__ = sorted(_ROOM_OF)

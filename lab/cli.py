@@ -65,51 +65,199 @@ def preflight(
         str | None, typer.Option(help="The ratio to publish in, such as 9:16.")
     ] = None,
     resolution: Annotated[str | None, typer.Option(help="720p, 1080p or 4k.")] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="The motion to come: is there room for it?")
+    ] = None,
+    pictures: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write what was seen as pictures.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check stills before anything is paid."""
-    from lab.stills import Still
+    from lab.prompts import Prompt
+    from lab.stills import Still, near_duplicates
     from lab.stills import preflight as check
     from lab.units import frame_size
 
     frame_size(ratio or "16:9", resolution or "720p")
-    failed = False
+    needs = None if prompt is None else Prompt.written(prompt).needs
+    opened = []
     for path in stills:
         try:
             still = Still.open(path)
         except InputError as error:
-            failed = True
             _say(f"error: {error}")
             continue
-        found = check(still, aspect_ratio=ratio, resolution=resolution)
+        opened.append(still)
+        found = check(still, aspect_ratio=ratio, resolution=resolution, needs=needs)
         if as_json:
-            findings = [finding.to_json() for finding in found]
-            _json({**still.to_json(), "findings": findings})
-            continue
-        _out(f"{path}: {still.width_px}x{still.height_px} px, " + ("" if found else "no remarks"))
-        for finding in found:
-            _out(f"  {finding}")
-    if failed:
-        raise typer.Exit(2 if len(stills) == 1 else 1)
+            _json(found.to_json())
+        else:
+            _out(_preflight_lines(path, found))
+        if pictures is not None:
+            _overlay(pictures, found)
+    for one, other, finding in near_duplicates(opened):
+        if as_json:
+            _json({"stills": [str(one.path), str(other.path)], **finding.to_json()})
+        else:
+            _out(f"{finding.severity}: {finding.says}; {finding.fix}")
+    if len(opened) < len(stills):
+        raise typer.Exit(1 if opened else 2)
+
+
+def _preflight_lines(path: Path, found: Any) -> str:
+    still, findings = found.still, found.findings
+    lines = [
+        f"{path}: {still.width_px}x{still.height_px} px" + ("" if findings else ", no remarks")
+    ]
+    for finding in findings:
+        measured = ""
+        if finding.value is not None and finding.limit is not None:
+            measured = f" [{finding.value:g}, limit {finding.limit:g} {finding.unit}]"
+        lines.append(f"  {finding.severity}: {finding.says}{measured}; {finding.fix}")
+    skipped: dict[str, list[str]] = {}
+    for check in found.checks:
+        if check.skipped:
+            skipped.setdefault(check.skipped, []).append(check.what)
+    lines += [f"  not checked: {', '.join(what)}, because {why}" for why, what in skipped.items()]
+    lines += [f"  history: {step}" for step in still.history]
+    return "\n".join(lines)
+
+
+def _overlay(folder: Path, found: Any) -> None:
+    from lab.files import make_writable_folder
+    from lab.media import write_image
+
+    make_writable_folder(folder)
+    path = folder / f"{found.still.name}-{found.still.sha256[:8]}-preflight.png"
+    write_image(path, found.overlay())
+    _say(f"picture: {path}")
+
+
+@app.command()
+def fit(
+    still: Annotated[Path, typer.Argument(metavar="STILL", show_default=False)],
+    ratio: Annotated[str, typer.Option(help="The ratio to publish in, such as 9:16.")],
+    mode: Annotated[
+        str, typer.Option(help="crop around the subject, or extend the canvas.")
+    ] = "crop",
+    resolution: Annotated[
+        str | None, typer.Option(help="Reduce to this tier: 720p, 1080p or 4k.")
+    ] = None,
+    upsample: Annotated[
+        bool, typer.Option("--upsample", help="Enlarge a still that is too small for the tier.")
+    ] = False,
+    prompt: Annotated[
+        str | None, typer.Option(help="The motion to come: leave room where it goes.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE.png", help="The new still.")
+    ] = None,
+) -> None:
+    """Make a new still of a ratio, its subject kept whole; prints its path and its history."""
+    from typing import get_args
+
+    from lab.prompts import Prompt
+    from lab.stills import Still
+    from lab.stills import fit as make
+    from lab.stills.fit import Mode
+
+    if mode not in get_args(Mode):
+        raise InputError(f"--mode {mode!r}: accepted: {', '.join(get_args(Mode))}")
+    needs = None if prompt is None else Prompt.written(prompt).needs
+    made = make(
+        Still.open(still),
+        ratio,
+        mode="extend" if mode == "extend" else "crop",
+        resolution=resolution,
+        upsample=upsample,
+        needs=needs,
+        path=out,
+    )
+    _out(str(made.path))
+    for step in made.history:
+        _say(step)
 
 
 @app.command()
 def lint(
     prompt: Annotated[str, typer.Argument(metavar="PROMPT", show_default=False)],
+    still: Annotated[
+        Path | None, typer.Option(help="The picture that shall move; is there room for it?")
+    ] = None,
+    ratio: Annotated[
+        str | None, typer.Option(help="The ratio to publish in, such as 9:16.")
+    ] = None,
+    max_chars: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="The longest prompt the backend takes.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Say what a prompt was understood to ask for, and what it lacks."""
-    from lab.prompts import Prompt
+    """Say what a prompt was understood to ask for, what is wrong with it, and how to put it."""
+    from lab.prompts import KINDS, Prompt, rewritten
     from lab.prompts import lint as check
+    from lab.prompts.lint import RECOMMENDED_CHARS
+    from lab.stills import Still
+    from lab.units import frame_size
 
-    read = Prompt.written(prompt)
-    found = check(read)
+    frame_size(ratio or "16:9", "720p")
+    written, picture = Prompt.written(prompt), Still.open(still) if still else None
+    longest = RECOMMENDED_CHARS if max_chars is None else max_chars
+    found = check(written, picture, aspect_ratio=ratio, max_chars=longest)
+    best = rewritten(written, picture, aspect_ratio=ratio, max_chars=longest).text
+    reading = written.reading
     if as_json:
-        _json({**read.to_json(), "findings": [finding.to_json() for finding in found]})
+        plain = {
+            **written.to_json(),
+            "factors": written.factors(),
+            "negated": [term.name for term in reading.negated],
+            "other_motions": [action.verb for action in reading.actions if not action.negated],
+            "unread": list(reading.unread),
+            "findings": [finding.to_json() for finding in found],
+            "rewrite": best if best != written.text else "",
+        }
+        _json(plain)
         return
-    _out(f"understood: {', '.join(read.terms) or 'nothing from the vocabulary'}")
+    _out(str(reading))
+    factors = written.factors()
+    said = {str(kind): factors[kind].replace("+", ", ") for kind in KINDS}
+    said["other motion"] = ", ".join(action.verb for action in reading.actions)
+    said["not"] = ", ".join(term.name for term in reading.negated)
+    said["not understood"] = "; ".join(reading.unread)
+    for label, listed in said.items():
+        if listed:
+            _out(f"  {label + ':':<16}{listed}")
     for finding in found:
-        _out(f"  {finding}")
+        number = "" if finding.value is None else f" ({finding.value:g}, limit {finding.limit:g})"
+        _out(f"  {finding.severity}: {finding.says}{number}; {finding.fix}")
+        if finding.rewrite:
+            _out(f"    {finding.rewrite}")
+    if best != written.text:
+        _out(f"try: {best}")
+
+
+@app.command()
+def vary(
+    prompt: Annotated[str, typer.Argument(metavar="PROMPT", show_default=False)],
+    by: Annotated[
+        str,
+        typer.Option(help="camera, strength, pace, wording or negatives.", show_default=False),
+    ],
+    level: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A level; may be given again.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Print variants of a prompt that differ in one thing, for the prompts of a sweep file."""
+    from lab.prompts import Prompt
+    from lab.prompts import vary as varied
+
+    for variant in varied(Prompt.written(prompt), by, level or None):
+        if as_json:
+            _json(variant.to_json())
+        else:  # a JSON string is a YAML string
+            _out(f"  - name: {json.dumps(variant.name, ensure_ascii=False)}")
+            _out(f"    text: {json.dumps(variant.text, ensure_ascii=False)}")
 
 
 @app.command()
@@ -315,11 +463,18 @@ def score(
     why: Annotated[
         bool, typer.Option("--why", help="Say when and where each score is at its worst.")
     ] = False,
+    prompt: Annotated[
+        str | None, typer.Option(help="What was asked: say whether the camera did it.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Score any clips: flicker, drift, warp, motion."""
+    from lab.prompts import Prompt
     from lab.runs import score as measure
 
+    asked = None if prompt is None else Prompt.written(prompt)
+    if asked is not None and not asked.of_kind("camera"):
+        raise InputError(f"--prompt {prompt!r}: names no camera move; try `lab lint`")
     failed = 0
     with _interruptible():
         quiet = as_json or len(clips) == 1
@@ -328,11 +483,24 @@ def score(
                 failed += 1
                 _say(f"error: {record['error']}")
             elif as_json:
-                _json(_scored(record, why=why))
+                plain = _scored(record, why=why)
+                if asked is not None:
+                    plain["compliance"] = [done.to_json() for done in _done(record, asked)]
+                _json(plain)
             else:
                 _out(_score_card(record, why=why))
+                for done in () if asked is None else _done(record, asked):
+                    _out(f"  asked for {done}")
     if failed:
         raise typer.Exit(2 if failed == len(clips) else 1)
+
+
+def _done(record: dict[str, Any], asked: Any) -> Sequence[Any]:
+    """What the camera did of what was asked."""
+    from lab.analysis import comply
+
+    scores = record["scores"].items()
+    return comply({k: float("nan") if v is None else v for k, v in scores}, asked)
 
 
 def _score_card(record: dict[str, Any], *, why: bool) -> str:
@@ -400,15 +568,28 @@ def compare(
     raw: Annotated[
         bool, typer.Option("--raw", help="As measured, not at matched motion; still takes count.")
     ] = False,
+    camera: Annotated[
+        bool, typer.Option("--camera", help="Only what the camera did of what was asked, by take.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Median scores at matched motion by level of each factor. No test of a difference is made."""
-    from lab.analysis import load
+    from lab.analysis import by_term, compliance, load
     from lab.analysis.matched import JUDGED, TOO_STILL, in_words
     from lab.analysis.results import SIMULATED_NOTE
     from lab.errors import did_you_mean
 
     results = load(folder)
+    if camera:
+        table = compliance(results)
+        if as_json:
+            for record in json.loads(table.to_json(orient="records")):
+                _json(record)
+        else:
+            form = "{:.2f}".format
+            shown = table.drop(columns="backend")
+            _out(shown.to_string(index=False, float_format=form, na_rep="-", justify="left"))
+        return
     if by is not None and by not in results.factors:
         raise InputError(
             f"--by {by!r} is no factor of this run; {did_you_mean(by, results.factors)}"
@@ -425,6 +606,10 @@ def compare(
         else:
             shown = summary.rename(columns={"too_still": TOO_STILL})
             _out(shown.to_string(index=False, float_format="{:.3g}".format) + "\n")
+    course = by_term(compliance(results))
+    if len(course) and not as_json:
+        _out("Camera, asked and seen:")
+        _out(course.to_string(index=False, float_format="{:.2f}".format, na_rep="-") + "\n")
     _say("As measured." if raw else in_words(results.lines))
     if results.too_still:
         counted = "counted all the same" if raw else "in no median but that of motion"
@@ -433,6 +618,29 @@ def compare(
             _say(f"  {take_id}  {results.title(take_id)}")
     if results.simulated:
         _say(SIMULATED_NOTE)
+
+
+@app.command()
+def suggest(
+    folder: RunDir,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="NEXT.yaml", help="Write the next sweep there."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what to change next, with the evidence, and write the next sweep file."""
+    from lab.analysis import suggest_next
+
+    advice = suggest_next(folder)
+    written = None if out is None else advice.save(out)
+    if as_json:
+        for suggestion in advice.to_json():
+            _json(suggestion)
+    else:
+        _out(str(advice))
+    if written is not None:
+        _say(f"next sweep: {written}")
 
 
 @app.command()
@@ -463,11 +671,27 @@ def calibrate(
     footage: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Real clips to spoil as well.")
     ] = None,
+    moves: Annotated[
+        bool, typer.Option("--moves", help="Camera moves instead: is what was asked seen?")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Measure the metrics on clips with known defects: what each one tells, and what moves it."""
     from lab.calibration import calibrate as measure
+    from lab.calibration import calibrate_moves
 
+    if moves:
+        if footage is not None:
+            raise InputError("--footage: camera moves are drawn, so there is none to measure on")
+        with _interruptible():
+            table = calibrate_moves(out, stills=stills, quick=quick, quiet=as_json)
+        if as_json:
+            for row in json.loads(table.clips.to_json(orient="records")):
+                _json(row)
+        else:
+            _out(str(table))
+            _say(f"camera moves: {out / 'moves.csv'}")
+        return
     with _interruptible():
         card = measure(out, stills=stills, footage=footage, quick=quick, quiet=as_json)
     if as_json:

@@ -18,7 +18,7 @@ import pytest
 
 from lab.analysis import load
 from lab.cli import main
-from lab.media import probe
+from lab.media import probe, write_image
 from lab.metrics import HEADLINES, LITERATURE, SPECS
 from lab.runs import run
 from lab.stills import Still
@@ -396,6 +396,101 @@ def test_preflight_lists_findings(lab: Lab, coffee: Still, stills_dir: Path) -> 
     assert (code, out) == (0, f"{coffee.path}: 600x400 px, no remarks\n")
 
 
+@pytest.mark.usefixtures("subject_weights")
+def test_preflight_asks_for_room_and_draws_what_it_saw(
+    lab: Lab, coffee: Still, tmp_path: Path
+) -> None:
+    """With a prompt the room for its motion is checked; pictures go where they are asked to."""
+    code, out, err = lab(
+        *("preflight", coffee.path, "--prompt", "fast whip pan right", "--pictures", tmp_path)
+    )
+    assert code == 0
+    assert "free left of the subject" in out
+    assert "limit" in out
+    (picture,) = tmp_path.glob("coffee-*-preflight.png")
+    assert f"picture: {picture}" in err
+
+
+def test_preflight_names_copies_within_a_set(lab: Lab, coffee: Still, tmp_path: Path) -> None:
+    """The same picture under another name is told, to people and to programs."""
+    copy = tmp_path / "copy.png"
+    write_image(copy, coffee.rgb())
+    assert "show the same picture" in lab("preflight", coffee.path, copy)[1]
+    *_, pair = _lines(lab("preflight", coffee.path, copy, "--json")[1])
+    assert pair["kind"] == "near_duplicate"
+    assert pair["stills"] == [str(coffee.path), str(copy)]
+
+
+@pytest.mark.usefixtures("offline")
+def test_preflight_says_what_was_not_checked(lab: Lab, coffee: Still) -> None:
+    """Without weights the checks of the subject are listed with the reason, and it is no error."""
+    code, out, _ = lab("preflight", coffee.path)
+    assert code == 0
+    assert "not checked: subject" in out
+    assert "because" in out
+
+
+def test_fit_makes_a_still_and_tells_its_history(
+    lab: Lab, coffee: Still, tmp_path: Path, offline: Path
+) -> None:
+    """The path is printed, the history beside it; a second call gives the same file."""
+    target = tmp_path / "square.png"
+    code, out, err = lab("fit", coffee.path, "--ratio", "1:1", "-o", target)
+    assert (code, out) == (0, f"{target}\n")
+    assert "cropped to 400x400" in err
+    assert Still.open(target).width_px == 400
+    assert lab("fit", coffee.path, "--ratio", "1:1", "-o", target)[0] == 0
+    _one_error(lab("fit", coffee.path, "--ratio", "1:2", "-o", target), "1:2")
+    _one_error(lab("fit", coffee.path, "--ratio", "1:1", "--mode", "squash"), "crop, extend")
+    _one_error(lab("fit", tmp_path / "gone.jpg", "--ratio", "1:1"), "gone.jpg")
+
+
+def test_suggest_prints_evidence_and_writes_a_sweep(
+    lab: Lab, ran: tuple[Path, Answer], tmp_path: Path
+) -> None:
+    """What to change and why; the file it writes can be planned; an existing one is spared."""
+    folder, _ = ran
+    target = tmp_path / "next.yaml"
+    code, out, err = lab("suggest", folder, "-o", target)
+    assert code == 0
+    assert "make it move" in out
+    assert "because" in out
+    assert f"next sweep: {target}" in err
+    assert lab("plan", target)[0] == 0
+    _one_error(lab("suggest", folder, "-o", target), "exists already")
+    kinds = {line["kind"] for line in _lines(lab("suggest", folder, "--json")[1])}
+    assert "other_wording" in kinds
+
+
+def test_compare_shows_what_the_camera_did(lab: Lab, ran: tuple[Path, Answer]) -> None:
+    """Medians by term beside the scores, and every take with --camera."""
+    folder, _ = ran
+    assert "Camera, asked and seen" in lab("compare", folder)[1]
+    (row,) = _lines(lab("compare", folder, "--camera", "--json")[1])
+    assert row["term"] == "push_in"
+    assert 0 <= row["compliance"] <= 1
+    assert "push_in" in lab("compare", folder, "--camera")[1]
+
+
+def test_score_judges_the_camera_when_told_what_was_asked(
+    lab: Lab, clip: Path, coffee: Still
+) -> None:
+    """A pan to the right complies with itself and not with its opposite."""
+    right = lab("score", clip, "--still", coffee.path, "--prompt", "pan right", "--json")
+    (record,) = _lines(right[1])
+    (done,) = record["compliance"]
+    assert done["term"] == "pan_right"
+    other = lab("score", clip, "--still", coffee.path, "--prompt", "pan left")[1]
+    assert "asked for pan_left: compliance 0.00" in other
+    assert done["score"] > 0.5
+    _one_error(lab("score", clip, "--prompt", "she smiles"), "names no camera move")
+
+
+def test_moves_are_not_measured_on_footage(lab: Lab, tmp_path: Path) -> None:
+    """Camera moves are drawn, so footage makes no sense there."""
+    _one_error(lab("calibrate", "--moves", "--footage", tmp_path), "--footage")
+
+
 def test_one_bad_still_of_several_is_named(lab: Lab, coffee: Still, tmp_path: Path) -> None:
     """The others are checked, and the exit code is 1."""
     code, out, err = lab("preflight", tmp_path / "gone.jpg", coffee.path, "--json")
@@ -405,19 +500,66 @@ def test_one_bad_still_of_several_is_named(lab: Lab, coffee: Still, tmp_path: Pa
 
 
 def test_lint_says_what_was_understood(lab: Lab) -> None:
-    """The terms found, and what a prompt lacks."""
-    code, out, _ = lab("lint", "make it move", "--json")
+    """The marked text, its terms by kind, what was not understood, the remarks and a rewrite."""
+    code, out, _ = lab("lint", "slow orbit, no zoom, misty vibe; the fox digs; make it cool")
+    assert code == 0
+    assert out.splitlines() == [
+        "slow [pace slow] orbit [camera orbit_right], no zoom [not: camera zoom_in], misty vibe; "
+        "the fox digs; make it cool",
+        "  camera:         orbit_right",
+        "  pace:           slow",
+        "  other motion:   digs",
+        "  not:            zoom_in",
+        "  not understood: misty vibe; make it cool",
+    ]
+    code, out, _ = lab("lint", "slow fast push-in; steam rises", "--max-chars", "20")
+    assert code == 0
+    assert "  warning: has 30 characters (30, limit 20); keep what moves and drop the rest" in out
+    assert "slow push-in; steam rises" in out
+    assert "try: " in lab("lint", "make it move")[1].splitlines()[-1]
+    _one_error(lab("lint", "  "), "prompt is empty")
+
+
+def test_lint_prints_one_object(lab: Lab) -> None:
+    """With --json: terms, what is not asked for, findings with their rewrite, the best rewrite."""
+    code, out, _ = lab("lint", "make it move, no zoom", "--json")
     assert code == 0
     (said,) = _lines(out)
-    assert "vague" in {finding["kind"] for finding in said["findings"]}
-    code, out, _ = lab("lint", "slow push in; steam rises")
+    assert said["negated"] == ["zoom_in"]
+    assert "no_camera_move" in {finding["kind"] for finding in said["findings"]}
+    assert all(finding["rewrite"] for finding in said["findings"])
+    assert said["rewrite"]
+
+
+def test_lint_looks_at_the_still(lab: Lab, coffee: Still, tmp_path: Path) -> None:
+    """A still that cannot be opened is one line; one that can is checked for room."""
+    _one_error(lab("lint", "slow push in", "--still", tmp_path / "gone.png"), "gone.png")
+    _one_error(lab("lint", "slow push in", "--ratio", "5:7"), "5:7")
+    code, _, _ = lab("lint", "slow push in; steam rises", "--still", coffee.path, "--ratio", "9:16")
     assert code == 0
-    assert set(out.splitlines()[0].removeprefix("understood: ").split(", ")) == {
-        "slow",
-        "push_in",
-        "steam_rises",
-    }
-    _one_error(lab("lint", "  "), "prompt is empty")
+
+
+def test_vary_prints_lines_for_a_sweep_file(lab: Lab, tmp_path: Path, coffee: Still) -> None:
+    """The lines stand under `prompts:` as they are, and a sweep of them varies one factor."""
+    code, out, _ = lab("vary", "slow pan left; steam rises", "--by", "camera")
+    assert code == 0
+    file = tmp_path / "sweep.yaml"
+    head = SWEEP.format(still=coffee.path).replace("[slow push in, make it move]", "")
+    file.write_text(head.replace("prompts: ", "prompts:\n" + out), encoding="utf-8")
+    prompts = Sweep.load(file).levels["prompt"]
+    assert [prompt.label for prompt in prompts] == [  # type: ignore[union-attr]
+        *("camera: lock_off", "camera: pan_left", "camera: pan_right"),
+    ]
+
+
+def test_vary_takes_levels_and_refuses_others(lab: Lab) -> None:
+    """Levels are named one by one; an unknown one is a line that says what there is."""
+    given = ("--by", "pace", "--level", "brisk", "--level", "slow")
+    code, out, _ = lab("vary", "slow pan left", *given, "--json")
+    assert code == 0
+    assert [row["name"] for row in _lines(out)] == ["pace: brisk", "pace: slow"]
+    _one_error(lab("vary", "slow pan left", "--by", "speed"), "varied by 'speed'")
+    _one_error(lab("vary", "slow pan left", "--by", "pace", "--level", "slw"), "mean 'slow'")
 
 
 def test_help_costs_nothing_and_names_every_command() -> None:

@@ -17,9 +17,11 @@ PUBLIC = [
     "contact_sheet",
     "create",
     "explain",
+    "fit",
     "lint",
     "load",
     "load_card",
+    "near_duplicates",
     "open_backend",
     "plan",
     "preflight",
@@ -28,6 +30,8 @@ PUBLIC = [
     "score",
     "shoot",
     "start_notebook",
+    "suggest_next",
+    "vary",
     "write_report",
 ]
 

@@ -1,5 +1,7 @@
 """Tidy tables from a run, one per grain, and pictures of them."""
 
+from lab.analysis.advice import Advice, Suggestion, suggest_next
+from lab.analysis.compliance import Compliance, by_term, compliance, comply
 from lab.analysis.figures import by_factor, motion_against, timelines
 from lab.analysis.matched import MotionLine
 from lab.analysis.parts import parts
@@ -7,14 +9,21 @@ from lab.analysis.results import Results, load
 from lab.analysis.verdicts import Ranking, Verdict, best_and_worst
 
 __all__ = [
+    "Advice",
+    "Compliance",
     "MotionLine",
     "Ranking",
     "Results",
+    "Suggestion",
     "Verdict",
     "best_and_worst",
     "by_factor",
+    "by_term",
+    "compliance",
+    "comply",
     "load",
     "motion_against",
     "parts",
+    "suggest_next",
     "timelines",
 ]

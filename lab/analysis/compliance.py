@@ -34,6 +34,7 @@ NOTICEABLE: Mapping[str, float] = {
 _NEAR_PARTS = ("parallax_x", "parallax_y", "approach")
 _SAME = 0.98  # cosine from which two signatures are one move
 COMPLIED = 0.7
+_MOST_PARTS = 3
 COLUMNS = ("take_id", "backend", "term", "compliance", "speed", "seen", "says", "reason")
 
 
@@ -247,11 +248,11 @@ _UNITS = {
 
 
 def _in_words(course: Mapping[str, float]) -> str:
-    """The parts worth noticing, the largest first, with units."""
+    """The parts most worth noticing, the largest first, with units."""
     sizes = {name: abs(value) / NOTICEABLE[name] for name, value in course.items()}
     told = [name for name in sorted(sizes, key=lambda name: -sizes[name]) if sizes[name] >= 1]
     said = []
-    for name in told:
+    for name in told[:_MOST_PARTS]:
         forward, back, unit = _UNITS[name]
         way = forward if course[name] > 0 else back
         said.append(f"{way} {abs(course[name]):.2g} {unit}")

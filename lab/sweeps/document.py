@@ -1,7 +1,9 @@
 """The sweep file: what may stand in it, and one line for every mistake."""
 
+import io
 import math
-from collections.abc import Iterator, Mapping
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from reprlib import Repr
 from typing import Annotated, Any
@@ -19,7 +21,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from lab.errors import InputError, SweepError, did_you_mean
-from lab.files import opened_file
+from lab.files import opened_file, write_text
 from lab.shots import MAX_DURATION_S, MAX_FPS
 from lab.units import RATIOS, SHORT_SIDE_PX
 
@@ -154,6 +156,28 @@ def read_yaml(path: Path) -> Any:
     except (ValueError, KeyError) as error:  # its constructors let these through
         said = " ".join(str(error).split())
         raise SweepError([f"{path}: holds a value that is none ({said})"]) from error
+
+
+def write_yaml(path: Path, data: Mapping[str, Any], remarks: Sequence[str] = ()) -> None:
+    """Write a sweep file, whole or not at all; each remark is a comment above it.
+
+    Raises InputError where it cannot be written.
+    """
+    yaml = YAML()
+    yaml.width = 4096
+    stream = io.StringIO()
+    for remark in remarks:
+        stream.write(
+            textwrap.fill(
+                " ".join(remark.split()), 98, initial_indent="# ", subsequent_indent="#   "
+            )
+            + "\n"
+        )
+    yaml.dump(dict(data), stream)
+    try:
+        write_text(path, stream.getvalue())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
 
 
 def parse(data: Any, source: str) -> SweepDocument:
