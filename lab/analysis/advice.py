@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,7 +27,7 @@ from lab.metrics import SPECS
 from lab.prompts import Prompt, lint, vary
 from lab.runs import Ledger
 from lab.stills import Still, fit, preflight
-from lab.sweeps import Sweep, write_yaml
+from lab.sweeps import Sweep, prompt_entry, write_yaml
 from lab.units import RATIOS
 
 Kind = Literal[
@@ -50,6 +50,7 @@ _REWRITES: dict[str, Kind] = {
     "no_room": "less_motion",
 }
 _FRAMING = ("cropped", "ratio_cuts_subject")
+_OF_THE_SWEEP = ("low_resolution", "too_small")
 _MOST_REMARKS = 3
 _CALMEST = 0.5  # a prompt at that amplitude ("slow") is not slowed further: freezing is no cure
 
@@ -354,7 +355,7 @@ def _next_stills(evidence: _Evidence) -> tuple[list[NextStill], list[tuple[float
         why = "; ".join([*weightiest, evidence.said(made, level)])
         ratio = _one_ratio(evidence, made)
         about = f"still {name!r}"
-        if ratio and _helps(opened, ratio, remarks):
+        if ratio and _helps(opened, ratio, remarks, alone=alone):
             says = f"extend it to {ratio} so that nothing is cut"
             after = NextStill(opened, name, extend_to=ratio)
             chosen.append(after)
@@ -371,17 +372,19 @@ def _next_stills(evidence: _Evidence) -> tuple[list[NextStill], list[tuple[float
 
 
 def _remarks(evidence: _Evidence, still: Still, takes: Sequence[str]) -> list[Finding]:
-    """Preflight's warnings about a still in the frames that it was used in."""
+    """Preflight's warnings about a still in the frames that it was used in.
+
+    Too few pixels for a tier are the sweep's doing as much as the still's, and the plan says so.
+    """
     found: dict[str, Finding] = {}
     for shot in {evidence.shots[take] for take in takes}:
         looked = preflight(
             still,
             aspect_ratio=shot.settings.aspect_ratio,
             resolution=shot.settings.resolution,
-            needs=shot.prompt.needs,
         )
         for finding in looked.findings:
-            if finding.severity != "note":
+            if finding.severity != "note" and finding.kind not in _OF_THE_SWEEP:
                 found.setdefault(finding.kind, finding)
     return list(found.values())
 
@@ -392,11 +395,15 @@ def _one_ratio(evidence: _Evidence, takes: Sequence[str]) -> str:
     return ratios.pop() if len(ratios) == 1 else ""
 
 
-def _helps(still: Still, ratio: str, remarks: Sequence[Finding]) -> bool:
-    """True when the ratio cuts the still and a remark is about that."""
+def _helps(still: Still, ratio: str, remarks: Sequence[Finding], *, alone: bool) -> bool:
+    """True when the ratio cuts the still, and that is what is wrong with it.
+
+    Of the only still of a run it may be one thing of several.
+    """
     own = still.width_px / still.height_px
     cuts = abs(float(RATIOS[ratio]) / own - 1) > 0.02
-    return cuts and any(remark.kind in _FRAMING for remark in remarks)
+    framing = [remark.kind in _FRAMING for remark in remarks]
+    return cuts and (any(framing) if alone else all(framing))
 
 
 def _document(evidence: _Evidence, prompts: Sequence[Prompt]) -> dict[str, Any]:
@@ -435,12 +442,7 @@ def _entries(prompts: Sequence[Prompt]) -> Iterator[dict[str, Any]]:
     for number, prompt in enumerate(prompts, start=1):
         name = prompt.name or (f"prompt {number}" if prompt.label in labels else "")
         labels.add(name or prompt.label)
-        entry: dict[str, Any] = {"name": name} if name else {}
-        if prompt.multi_shot:
-            entry["multi_shot"] = [asdict(part) for part in prompt.multi_shot]
-        else:
-            entry["text"] = prompt.text
-        yield entry
+        yield prompt_entry(replace(prompt, name=name))
 
 
 def _next_ends(evidence: _Evidence) -> Iterator[NextStill]:

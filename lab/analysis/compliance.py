@@ -32,6 +32,7 @@ NOTICEABLE: Mapping[str, float] = {
     "sway": 0.4,
 }
 _NEAR_PARTS = ("parallax_x", "parallax_y", "approach")
+_HELD = 0.5  # beyond noise, in noticeable units: less is a camera that holds
 _SAME = 0.98  # cosine from which two signatures are one move
 COMPLIED = 0.7
 _MOST_PARTS = 3
@@ -97,7 +98,7 @@ def comply(motion: Mapping[str, float], prompt: Prompt) -> tuple[Compliance, ...
             speed = amount / prompt.amplitude
             found.append(Compliance(term.name, score, speed, seen, shown))
         elif not any(term.signature.model_dump().values()):
-            still = 1 / (1 + float(np.sum(_whitened(course) ** 2)))
+            still = 1 / (1 + _beyond_noise(course) ** 2)
             found.append(Compliance(term.name, still, math.nan, seen, shown))
         else:
             found.append(_unjudged(term, "no subject was followed, which alone would show it"))
@@ -111,7 +112,7 @@ def seen_move(course: Mapping[str, float]) -> str:
     """
     measured = _whitened(course)
     size = float(np.linalg.norm(measured))
-    if size < 1:
+    if _beyond_noise(course) < _HELD:
         return "lock_off"
     fits = {}
     for term in _distinct():
@@ -189,6 +190,12 @@ def _course(motion: Mapping[str, float], *, near: bool) -> dict[str, float] | No
 
 def _whitened(course: Mapping[str, float]) -> NDArray[np.float64]:
     return np.array([value / NOTICEABLE[name] for name, value in course.items()])
+
+
+def _beyond_noise(course: Mapping[str, float]) -> float:
+    """Length of a course, counting only what each part has beyond its smallest noticeable rate."""
+    beyond = np.maximum(np.abs(_whitened(course)) - 1, 0)
+    return float(np.linalg.norm(beyond))
 
 
 def _vector(signature: Signature | None, course: Mapping[str, float]) -> NDArray[np.float64]:

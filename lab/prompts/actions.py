@@ -12,68 +12,11 @@ from lab.prompts.words import Word, words
 
 Actor = Literal["camera", "subject"]
 
-DETERMINERS = frozenset(
-    (
-        *("a", "an", "the", "her", "his", "its", "their", "my", "our", "your", "this", "that"),
-        *("these", "those", "one", "two", "three", "each", "every", "no", "some", "any", "it's"),
-    )
-)
-PREPOSITIONS = frozenset(
-    (
-        *("of", "with", "in", "on", "at", "for", "from", "to", "toward", "towards", "into", "onto"),
-        *(
-            "over",
-            "under",
-            "past",
-            "behind",
-            "beside",
-            "by",
-            "through",
-            "across",
-            "around",
-            "round",
-        ),
-        *("along", "up", "down", "off", "out", "away", "back", "forward", "between", "above"),
-        *("everywhere", "together", "apart", "upward", "upwards", "downward", "downwards"),
-        *("sideways", "inside", "outside", "again", "open", "shut", "closed", "high", "low"),
-        *("wide", "wildly", "past", "fast", "free", "upright", "clear"),
-        *(
-            "against",
-            "near",
-            "about",
-            "beneath",
-            "below",
-            "among",
-            "like",
-            "left",
-            "right",
-            "aside",
-        ),
-    )
-)
+_WORDS = lexicon().function_words
+DETERMINERS, PREPOSITIONS = _WORDS["determiners"], _WORDS["prepositions"]
 BEFORE_NOUNS = DETERMINERS | {"of", "with", "in", "on", "at", "for", "from", "by", "under", "over"}
-_PRONOUNS = frozenset(("he", "she", "it", "they", "we", "you", "i", "him", "them", "who", "which"))
-_PLURALS = frozenset(
-    ("they", "we", "people", "men", "women", "children", "both", "all", "you", "i")
-)
-_HELPERS = frozenset(
-    (
-        *("is", "are", "was", "were", "be", "been", "being", "has", "have", "had", "does", "do"),
-        *("to", "will", "would", "should", "must", "may", "might", "can", "could", "shall"),
-        *("starts", "start", "begins", "begin", "keeps", "keep", "continues", "continue", "goes"),
-        *("just", "only", "then", "also", "even", "still", "finally", "again", "first", "once"),
-        *("now", "so", "not", "never", "no", "don't", "doesn't", "isn't", "won't", "all", "at"),
-        *("without", "or", "nor", "avoid", "avoiding", "please", "stays", "remains"),
-    )
-)
-_LETS = frozenset(("let", "lets", "let's", "make", "have", "has", "see", "watch", "want", "like"))
-_MODALS = frozenset(("to", "will", "would", "should", "must", "may", "might", "can", "could"))
-_WAYS = frozenset(
-    (
-        *("by", "past", "down", "up", "away", "through", "into", "over", "across", "along", "off"),
-        *("out", "around", "back", "forward", "toward", "towards", "onto"),
-    )
-)
+_PRONOUNS, _PLURALS, _HELPERS = _WORDS["pronouns"], _WORDS["plurals"], _WORDS["helpers"]
+_LETS, _MODALS, _WAYS = _WORDS["lets"], _WORDS["modals"], _WORDS["ways"]
 _REACH = 5  # words from the camera's verb to the way it goes
 
 

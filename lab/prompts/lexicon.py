@@ -57,6 +57,7 @@ class _File(_Row):
     large: tuple[str, ...]
     also_nouns: tuple[str, ...]
     camera_goes: dict[str, str]
+    function_words: dict[str, tuple[str, ...]]
     describes: _Describing
     classes: dict[str, tuple[str, ...]]
     unlikely: tuple[Unlikely, ...]
@@ -77,13 +78,13 @@ class Lexicon:
     """The file, ready to be asked.
 
     verbs: how much motion a verb of motion asks for, in each form; bases: the verbs as written
-    without an ending. also_nouns: those verbs
-    whose form with an s is as often a plural; never_verbs: words that only look like one.
-    camera: words for the camera; camera_adjectives stand before its moves; camera_moves are its
-    own where they head a clause. camera_goes: where
-    a camera goes, as a term's name, by the direction's word. pace_nouns: what an adjective of
-    tempo stands before. describing: words, as written, of what a picture shows. vague: phrases,
-    as stems, that ask for motion and name none. unlikely: rules with their words as stems.
+    without an ending. also_nouns: those verbs whose form with an s is as often a plural;
+    never_verbs: words that only look like one. camera: words for the camera; camera_adjectives
+    stand before its moves; camera_moves are its own where they head a clause. camera_goes: where a
+    camera goes, as a term's name, by the direction's word. pace_nouns: what an adjective of tempo
+    stands before. function_words: by name, the small words by which grammar is guessed. describing:
+    words, as written, of what a picture shows. vague: phrases, as stems, that ask for motion and
+    name none. unlikely: rules with their words as stems.
     """
 
     def __init__(self, file: _File) -> None:
@@ -101,6 +102,9 @@ class Lexicon:
         self.never_verbs = frozenset(file.never_verbs)
         self.camera_goes = {way: vocabulary()[name] for way, name in file.camera_goes.items()}
         self.pace_nouns = frozenset(file.pace_nouns)
+        self.function_words = {
+            name: frozenset(listed) for name, listed in file.function_words.items()
+        }
         self.vague_subjects = frozenset(file.vague_subjects)
         self.vague_verbs = _forms(file.vague_verbs)
         self.vague = tuple(tuple(word.stem for word in words(phrase)) for phrase in file.vague)

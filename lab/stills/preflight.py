@@ -59,7 +59,7 @@ class Check:
         return "fine" if self.finding is None else self.finding.severity
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Preflight:
     """Everything that was checked about a still, and the facts it rests on.
 
@@ -68,7 +68,7 @@ class Preflight:
 
     still: Still
     checks: tuple[Check, ...]
-    look: Look = field(repr=False, compare=False)
+    look: Look = field(compare=False)
     aspect_ratio: str = ""
     needs: Needs = field(default_factory=Needs)
 
@@ -87,6 +87,10 @@ class Preflight:
     def room(self) -> Box | None:
         """Room beside the subject in that frame; None when no subject is seen."""
         return room(self.still, self.aspect_ratio or None)
+
+    def __repr__(self) -> str:
+        kinds = ", ".join(finding.kind for finding in self.findings) or "no remarks"
+        return f"Preflight({self.still.name!r}: {kinds})"
 
     def overlay(self) -> NDArray[np.uint8]:
         """The still with what was seen drawn on it; `lab.stills.card` says what the marks mean."""

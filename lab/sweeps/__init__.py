@@ -1,7 +1,7 @@
 """The design of an experiment: factors become trials, trials become takes, takes get a price."""
 
-from lab.sweeps.document import write_yaml
+from lab.sweeps.document import prompt_entry, write_yaml
 from lab.sweeps.plan import Plan, plan
 from lab.sweeps.sweep import Sweep, Trial, block_of
 
-__all__ = ["Plan", "Sweep", "Trial", "block_of", "plan", "write_yaml"]
+__all__ = ["Plan", "Sweep", "Trial", "block_of", "plan", "prompt_entry", "write_yaml"]

@@ -4,6 +4,7 @@ import io
 import math
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from reprlib import Repr
 from typing import Annotated, Any
@@ -22,6 +23,7 @@ from ruamel.yaml.error import YAMLError
 
 from lab.errors import InputError, SweepError, did_you_mean
 from lab.files import opened_file, write_text
+from lab.prompts import Prompt
 from lab.shots import MAX_DURATION_S, MAX_FPS
 from lab.units import RATIOS, SHORT_SIDE_PX
 
@@ -178,6 +180,14 @@ def write_yaml(path: Path, data: Mapping[str, Any], remarks: Sequence[str] = ())
         write_text(path, stream.getvalue())
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def prompt_entry(prompt: Prompt) -> dict[str, Any]:
+    """A prompt as a sweep file has it."""
+    entry: dict[str, Any] = {"name": prompt.name} if prompt.name else {}
+    if prompt.multi_shot:
+        return {**entry, "multi_shot": [asdict(part) for part in prompt.multi_shot]}
+    return {**entry, "text": prompt.text}
 
 
 def parse(data: Any, source: str) -> SweepDocument:

@@ -14,7 +14,7 @@ from lab.files import as_path, content_id
 from lab.prompts import KINDS, Prompt, Segment
 from lab.shots import Option, Shot, ShotSettings
 from lab.stills import Still
-from lab.sweeps.document import PromptEntry, SweepDocument, parse, read_yaml
+from lab.sweeps.document import PromptEntry, SweepDocument, parse, prompt_entry, read_yaml
 from lab.takes import Take
 
 MAX_TAKES = 100_000
@@ -94,15 +94,21 @@ class Sweep:
         cls,
         *,
         stills: str | Path | Sequence[str | Path],
-        prompts: str | Sequence[str | Mapping[str, Any]],
+        prompts: str | Prompt | Sequence[str | Prompt | Mapping[str, Any]],
         folder: str | Path = ".",
         **fields: Any,
     ) -> Self:
-        """A sweep from Python values: the same fields, the same checks as in a file."""
+        """A sweep from Python values: the same fields, the same checks as in a file.
+
+        prompts may be `Prompt`s too, such as `vary` gives.
+        """
         paths: Any = [stills] if isinstance(stills, str | Path) else stills
         if isinstance(paths, list | tuple):
             paths = [str(path) if isinstance(path, Path) else path for path in paths]
-        asked = list(prompts) if isinstance(prompts, tuple) else prompts
+        listed = [prompts] if isinstance(prompts, str | Prompt | Mapping) else prompts
+        asked: Any = listed
+        if isinstance(listed, list | tuple):
+            asked = [prompt_entry(one) if isinstance(one, Prompt) else one for one in listed]
         data = {"stills": paths, "prompts": asked, **fields}
         return cls.from_document(parse(data, "sweep"), Path(folder), "sweep")
 

@@ -51,9 +51,8 @@ def test_a_lock_off_is_broken_by_any_motion() -> None:
     """The more the camera moves the less a lock-off is one; noise is forgiven."""
     asked = Prompt.of("lock_off")
     scores = [comply(_shown("pan_left", times), asked)[0].score for times in (0, 0.02, 0.2, 1)]
-    assert scores[0] == 1
-    assert scores[1] > 0.9
-    assert scores[2] < 0.2
+    assert scores[:2] == [1, 1]
+    assert scores[2] < 0.3
     assert scores[3] < 0.02
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from lab.errors import SweepError
 from lab.media import write_image
+from lab.prompts import Prompt, Segment, vary
 from lab.stills import Still
 from lab.sweeps import Sweep
 from lab.sweeps.document import parse
@@ -331,3 +332,15 @@ def test_silent_takes_keep_the_ids_they_had(folder: Path) -> None:
     assert "sound" not in take.shot.content()["settings"]
     (_, loud), *_ = _of(folder, settings={"duration_s": 2, "seed": 1, "sound": True}).takes()
     assert loud.id != take.id
+
+
+def test_prompts_may_be_given_as_they_were_made(folder: Path) -> None:
+    """Variants of a prompt go into a sweep with their names, written and cut ones too."""
+    made = [
+        *vary(Prompt.of("push_in", "steam_rises", pace="slow"), "camera", ["lock_off"]),
+        Prompt.cut([Segment("push in", 2), Segment("pan left", 3)], "two shots"),
+    ]
+    sweep = _of(folder, prompts=made)
+    assert [prompt.label for prompt in sweep.levels["prompt"]] == [prompt.label for prompt in made]  # type: ignore[union-attr]
+    assert [prompt.text for prompt in sweep.levels["prompt"]] == [prompt.text for prompt in made]  # type: ignore[union-attr]
+    assert [prompt.multi_shot for prompt in sweep.levels["prompt"]][-1] == made[-1].multi_shot  # type: ignore[union-attr]
