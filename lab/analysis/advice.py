@@ -226,6 +226,10 @@ class _Evidence:
         values = self.visible.reindex(list(takes)).dropna()
         return float(values.median()) if len(values) else np.nan
 
+    def better(self, prompt: Prompt, value: float) -> bool:
+        """True when a prompt's takes are clearly less flawed than that."""
+        return self.median(self.of_prompt(prompt)) * APART < value
+
     def said(self, takes: Sequence[str], best: float) -> str:
         """The numbers of some takes, beside those of the best level."""
         middle = self.wide.reindex(list(takes)).median()
@@ -253,6 +257,8 @@ def _next_prompts(evidence: _Evidence) -> tuple[list[Prompt], list[tuple[float, 
         changed, suggestion = _next_prompt(evidence, prompt, level, alone=len(known) < 2)
         if suggestion is not None:
             found.append((medians[prompt], suggestion))
+        if changed is None:
+            continue
         if zipped or all(changed.text != other.text for other in chosen):
             chosen.append(changed)
     return chosen, found
@@ -260,8 +266,10 @@ def _next_prompts(evidence: _Evidence) -> tuple[list[Prompt], list[tuple[float, 
 
 def _next_prompt(
     evidence: _Evidence, prompt: Prompt, level: float, *, alone: bool
-) -> tuple[Prompt, Suggestion | None]:
-    """A prompt as it should be tried next, and why; the same prompt where nothing is to change."""
+) -> tuple[Prompt | None, Suggestion | None]:
+    """A prompt as it should be tried next, and why; the same prompt where nothing is to change,
+    None where it is to be left out.
+    """
     if prompt.multi_shot:
         return prompt, None
     takes = evidence.of_prompt(prompt)
@@ -281,12 +289,17 @@ def _next_prompt(
                 why = "all its takes are too still to judge, though it asks for a camera move"
                 return changed("more_motion", "ask for a larger move", why, other.text)
     if worse:
-        text, remarks = _rewritten(prompt, tried)
+        text, remarks = _rewritten(prompt)
+        beside = [other for other in evidence.prompts if other.text == text]
         if remarks:
             kind = _REWRITES[remarks[0].kind]
             says = "; ".join(dict.fromkeys(remark.fix for remark in remarks))
             why = "; ".join([*dict.fromkeys(remark.says for remark in remarks), measured])
-            return changed(kind, says, why, text)
+            if not beside:
+                return changed(kind, says, why, text)
+            if not evidence.zipped("prompt") and evidence.better(beside[0], value):
+                says = "leave it out: its rewrite was made beside it and came out better"
+                return None, changed(kind, says, why, text)[1]
     refused = _not_done(evidence, takes)
     if refused:
         for other in vary(prompt, "wording"):
@@ -300,7 +313,7 @@ def _next_prompt(
     return prompt, None
 
 
-def _rewritten(prompt: Prompt, tried: set[str]) -> tuple[str, list[Finding]]:
+def _rewritten(prompt: Prompt) -> tuple[str, list[Finding]]:
     """The prompt with every remark that has a rewrite followed, and those remarks."""
     text, remarks = prompt.text, []
     for _ in range(len(_REWRITES)):
@@ -313,7 +326,7 @@ def _rewritten(prompt: Prompt, tried: set[str]) -> tuple[str, list[Finding]]:
             break
         remarks.append(useful[0])
         text = useful[0].rewrite
-    return (text, remarks) if text not in tried else (prompt.text, [])
+    return text, remarks
 
 
 def _not_done(evidence: _Evidence, takes: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ is there and orange where the subject is in the way.
 """
 
 import html
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from lab.media import data_uri, poster_jpeg
-from lab.stills.look import CUT_CONTACT
+from lab.stills.checks import Check
+from lab.stills.look import CUT_CONTACT, Box, Look, Subject
+from lab.stills.needs import Needs
+from lab.stills.still import Still
 
-if TYPE_CHECKING:
-    from lab.stills.preflight import Check, Preflight
+Shares = tuple[float, float, float, float]
 
 _SIDE_PX = 360
 # Of the palette of Okabe and Ito, which people of any colour vision tell apart.
@@ -26,14 +28,20 @@ _BLUE, _GREEN, _ORANGE = (86, 180, 233), (0, 158, 115), (230, 159, 0)
 _MARKS = {"fine": "✓", "note": "i", "warning": "!", "error": "✗", "not checked": "–"}
 
 
-def overlay(checked: "Preflight") -> NDArray[np.uint8]:
-    """The still with what was seen drawn on it, (h, w, 3) uint8, its shorter side 360 px."""
-    rgb = checked.still.rgb()
+def overlay(
+    still: Still, seen: Look, frame: Shares, room: Box | None, needs: Needs
+) -> NDArray[np.uint8]:
+    """The still with what was seen drawn on it, (h, w, 3) uint8, its shorter side 360 px.
+
+    frame: left, top, width and height of the frame of publication as shares of the still. room:
+    what is free in it beside the subject, and needs: what should be.
+    """
+    rgb = still.rgb()
     scale = _SIDE_PX / min(rgb.shape[:2])
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     picture = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=way)
     height, width = picture.shape[:2]
-    subject = checked.look.subject
+    subject = seen.subject
     if subject is not None:
         alpha = cv2.resize(subject.alpha, (width, height), interpolation=cv2.INTER_LINEAR)
         dim = 0.45 + 0.55 * (alpha[..., None] / 255)
@@ -44,27 +52,27 @@ def overlay(checked: "Preflight") -> NDArray[np.uint8]:
         picture = cv2.drawContours(picture, outline, -1, _BLUE, 2, cv2.LINE_AA)
     image = Image.fromarray(picture)
     draw = ImageDraw.Draw(image, "RGBA")
-    frame = _pixels(checked.frame, width, height)
-    _around(draw, frame, width, height)
-    if subject is not None:
-        _needs(draw, checked, frame)
+    inside = _pixels(frame, width, height)
+    _around(draw, inside, width, height)
+    if subject is not None and room is not None:
+        _needs(draw, inside, room, needs)
         left, right = subject.box.left * width, (1 - subject.box.right) * width
         _dashes(draw, left, right, subject.box.above * height)
-        _cut_edges(draw, checked, width, height)
+        _cut_edges(draw, subject, width, height)
     return np.asarray(image)
 
 
-def card(checked: "Preflight") -> str:
-    """The picture beside a table of every check, as HTML; everything in it is escaped."""
-    name = html.escape(checked.still.name)
-    picture = data_uri(poster_jpeg(overlay(checked), _SIDE_PX * 2), ".jpg")
-    rows = "".join(_row(check) for check in checked.checks)
-    history = "".join(f"<li>{html.escape(step)}</li>" for step in checked.still.history)
+def card(still: Still, checks: Sequence[Check], picture: NDArray[np.uint8]) -> str:
+    """The overlay beside a table of every check, as HTML; everything in it is escaped."""
+    name = html.escape(still.name)
+    shown = data_uri(poster_jpeg(picture, _SIDE_PX * 2), ".jpg")
+    rows = "".join(_row(check) for check in checks)
+    history = "".join(f"<li>{html.escape(step)}</li>" for step in still.history)
     return (
         '<div style="display:flex;flex-wrap:wrap;gap:1em;align-items:flex-start">'
         f'<figure style="margin:0"><img alt="still {name} with what preflight saw marked on it" '
-        f'src="{picture}" style="max-width:360px;max-height:360px">'
-        f"<figcaption>{name}, {checked.still.width_px}x{checked.still.height_px} px</figcaption>"
+        f'src="{shown}" style="max-width:360px;max-height:360px">'
+        f"<figcaption>{name}, {still.width_px}x{still.height_px} px</figcaption>"
         + (f"<ul>{history}</ul>" if history else "")
         + '</figure><table><thead><tr><th></th><th style="text-align:left">check</th>'
         '<th style="text-align:right">measured</th><th style="text-align:right">limit</th>'
@@ -73,7 +81,7 @@ def card(checked: "Preflight") -> str:
     )
 
 
-def _row(check: "Check") -> str:
+def _row(check: Check) -> str:
     measured = "" if check.value is None else f"{check.value:g} {check.unit}"
     limit = "" if check.limit is None else f"{check.limit:g}"
     if check.skipped:
@@ -96,17 +104,13 @@ def _row(check: "Check") -> str:
     return f'<tr title="{html.escape(check.status)}">{shown}</tr>'
 
 
-def _pixels(
-    frame: tuple[float, float, float, float], width: int, height: int
-) -> tuple[float, float, float, float]:
+def _pixels(frame: Shares, width: int, height: int) -> Shares:
     """A frame in shares of the picture as left, top, right, bottom in pixels."""
     left, top, across, down = frame
     return left * width, top * height, (left + across) * width, (top + down) * height
 
 
-def _around(
-    draw: ImageDraw.ImageDraw, frame: tuple[float, float, float, float], width: int, height: int
-) -> None:
+def _around(draw: ImageDraw.ImageDraw, frame: Shares, width: int, height: int) -> None:
     """Darken what lies outside the frame of publication."""
     left, top, right, bottom = frame
     outside = ((0, 0, width, top), (0, bottom, width, height), (0, top, left, bottom))
@@ -116,16 +120,10 @@ def _around(
     draw.rectangle((left, top, right - 1, bottom - 1), outline=(255, 255, 255, 120))
 
 
-def _needs(
-    draw: ImageDraw.ImageDraw, checked: "Preflight", frame: tuple[float, float, float, float]
-) -> None:
+def _needs(draw: ImageDraw.ImageDraw, frame: Shares, room: Box, needs: Needs) -> None:
     """The room that the motion needs beside the subject, and whether it is there."""
-    beside = checked.room
-    if beside is None:
-        return
     left, top, right, bottom = frame
     width, height = right - left, bottom - top
-    needs = checked.needs
     areas = {
         "left": (left, top, left + needs.left * width, bottom),
         "right": (right - needs.right * width, top, right, bottom),
@@ -135,7 +133,7 @@ def _needs(
     for side, area in areas.items():
         wanted = getattr(needs, side)
         if wanted > 0:
-            ink = _GREEN if getattr(beside, side) >= wanted else _ORANGE
+            ink = _GREEN if getattr(room, side) >= wanted else _ORANGE
             draw.rectangle(area, fill=(*ink, 80), outline=(*ink, 255))
 
 
@@ -144,10 +142,8 @@ def _dashes(draw: ImageDraw.ImageDraw, left: float, right: float, y: float) -> N
         draw.line((start, y, min(start + 6, right), y), fill=(255, 255, 255, 255), width=2)
 
 
-def _cut_edges(draw: ImageDraw.ImageDraw, checked: "Preflight", width: int, height: int) -> None:
+def _cut_edges(draw: ImageDraw.ImageDraw, subject: Subject, width: int, height: int) -> None:
     """A bar along every edge of the still that cuts the subject."""
-    subject = checked.look.subject
-    assert subject is not None
     bars = {
         "left": (0, 0, 5, height),
         "right": (width - 6, 0, width, height),

@@ -1,62 +1,30 @@
 """Check a still before anything is paid: the still caps the motion."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from fractions import Fraction
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lab.findings import Finding, Severity
 from lab.stills.card import card, overlay
-from lab.stills.framing import crop_to_ratio, framing
-from lab.stills.look import CUT_CONTACT, Box, Look, Subject, look
+from lab.stills.checks import (
+    Check,
+    composition,
+    frame,
+    history,
+    quality,
+    ratio,
+    room,
+    room_to_move,
+    size,
+)
+from lab.stills.look import Box, Look, look
 from lab.stills.needs import Needs
 from lab.stills.still import Still
-from lab.units import RATIOS, frame_size
-
-MIN_SIDE_PX = 300  # what image-to-video services accept at least
-# Set on the develop half of the photographs; docs/preflight.md has what the other half gave.
-SHARP = 0.75  # clean photographs .85 to .99, blurred by 2 to 5 px .17 to .59
-FINE = 0.3  # clean photographs .38 to .75, enlarged twice .16 to .22
-GRAIN_DN = 4.0  # clean photographs .3 to 2.5, with grain of 12 code values 7.1 to 8.5
-BLOCKS = 1.45  # clean photographs 1.01 to 1.31, JPEG at quality 12 mostly 1.7 to 3.6
-BLACK = 0.25  # a night sky is no mistake, a fifth of a picture in plain black seldom one
-WHITE = 0.05
-BUSY_EDGES = 0.065  # measured: calm grounds .00 to .058, undergrowth .076 to .145
-SMALL_SUBJECT = 0.02
-LARGE_SUBJECT = 0.9
-HEADROOM = 0.015
-SECOND_SUBJECT = 0.3
-LOW_RESOLUTION = 1.3
-CROP_LOSS = 0.3
-CROP_CUT = 0.03
+from lab.units import frame_size
 
 _ORDER: tuple[Severity, ...] = ("error", "warning", "note")
-Status = Literal["fine", "note", "warning", "error", "not checked"]
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing looked at. what: in words. value and limit in unit, None where nothing is measured.
-
-    finding: the remark, None where all is well. skipped: why it could not be checked.
-    """
-
-    what: str
-    value: float | None = None
-    limit: float | None = None
-    unit: str = ""
-    finding: Finding | None = None
-    skipped: str = ""
-
-    @property
-    def status(self) -> Status:
-        """The finding's severity, "fine", or "not checked"."""
-        if self.skipped:
-            return "not checked"
-        return "fine" if self.finding is None else self.finding.severity
 
 
 @dataclass(frozen=True, repr=False)
@@ -81,7 +49,7 @@ class Preflight:
     @property
     def frame(self) -> tuple[float, float, float, float]:
         """Left, top, width and height of the frame of publication, as shares of the still."""
-        return _frame(self.still, self.look.subject, self.aspect_ratio or None)
+        return frame(self.still, self.look.subject, self.aspect_ratio or None)
 
     @property
     def room(self) -> Box | None:
@@ -94,7 +62,7 @@ class Preflight:
 
     def overlay(self) -> NDArray[np.uint8]:
         """The still with what was seen drawn on it; `lab.stills.card` says what the marks mean."""
-        return overlay(self)
+        return overlay(self.still, self.look, self.frame, self.room, self.needs)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -115,7 +83,7 @@ class Preflight:
         }
 
     def _repr_html_(self) -> str:
-        return card(self)
+        return card(self.still, self.checks, self.overlay())
 
 
 def preflight(
@@ -136,12 +104,12 @@ def preflight(
     asked = needs or Needs()
     seen = look(still)
     checks = [
-        *_size(still, seen, aspect_ratio, resolution, asked),
-        *_quality(seen),
-        *_subject(seen),
-        *_ratio(still, seen, aspect_ratio),
-        *_room(still, seen, asked, aspect_ratio),
-        *_history(still),
+        *size(still, seen, aspect_ratio, resolution, asked),
+        *quality(seen),
+        *composition(seen),
+        *ratio(still, seen, aspect_ratio),
+        *room_to_move(still, seen, asked, aspect_ratio),
+        *history(still),
     ]
     return Preflight(still, tuple(checks), seen, aspect_ratio or "", asked)
 
@@ -153,346 +121,5 @@ def room_findings(
 
     aspect_ratio: the frame that the still is cut to first; its own when None.
     """
-    checks = _room(still, look(still), needs, aspect_ratio)
+    checks = room_to_move(still, look(still), needs, aspect_ratio)
     return tuple(check.finding for check in checks if check.finding is not None)
-
-
-def room(still: Still, aspect_ratio: str | None = None) -> Box | None:
-    """Room beside the subject in the frame of a ratio, as shares of that frame's sides; below 0
-    where the frame cuts the subject. None when no subject is seen.
-    """
-    subject = look(still).subject
-    if subject is None:
-        return None
-    left, top, width, height = _frame(still, subject, aspect_ratio)
-    box = subject.box
-    return Box(
-        left=(box.left - left) / width,
-        right=(left + width - (1 - box.right)) / width,
-        above=(box.above - top) / height,
-        below=(top + height - (1 - box.below)) / height,
-    )
-
-
-def _over(
-    what: str,
-    value: float,
-    limit: float,
-    unit: str,
-    *,
-    kind: str,
-    says: str,
-    fix: str,
-    severity: Severity = "warning",
-    digits: int = 2,
-) -> Check:
-    """A check that speaks when its value is beyond the limit."""
-    value = round(value, digits)
-    found = Finding(kind, severity, says, fix, value, limit, unit) if value > limit else None
-    return Check(what, value, limit, unit, found)
-
-
-def _under(
-    what: str,
-    value: float,
-    limit: float,
-    unit: str,
-    *,
-    kind: str,
-    says: str,
-    fix: str,
-    severity: Severity = "warning",
-) -> Check:
-    """A check that speaks when its value is short of the limit."""
-    value = round(value, 3)
-    found = Finding(kind, severity, says, fix, value, limit, unit) if value < limit else None
-    return Check(what, value, limit, unit, found)
-
-
-def _size(
-    still: Still, seen: Look, aspect_ratio: str | None, resolution: str | None, needs: Needs
-) -> Iterator[Check]:
-    short = min(still.width_px, still.height_px)
-    yield _under(
-        "shorter side",
-        short,
-        MIN_SIDE_PX,
-        "px",
-        kind="too_small",
-        says=f"the shorter side is {short} px and services refuse under {MIN_SIDE_PX} px",
-        fix="take a larger still",
-        severity="error",
-    )
-    if resolution is None:
-        return
-    ratio = aspect_ratio or "16:9"
-    wanted = frame_size(ratio, resolution)[0] * needs.closer
-    crop = crop_to_ratio(still.width_px, still.height_px, RATIOS[ratio])
-    closer = f" of which the camera comes {needs.closer:.1f}x closer" if needs.closer > 1 else ""
-    yield _over(
-        f"pixels for {resolution}",
-        wanted / crop.width,
-        LOW_RESOLUTION,
-        "x",
-        kind="low_resolution",
-        says=f"a {resolution} frame{closer} needs {wanted / crop.width:.1f}x the pixels a side "
-        "that the still has",
-        fix="take a larger still or a lower resolution",
-    )
-
-
-def _quality(seen: Look) -> Iterator[Check]:
-    yield _under(
-        "sharpness",
-        seen.sharp,
-        SHARP,
-        "share of detail",
-        kind="soft",
-        says="the still is soft and soft detail turns to mush in motion",
-        fix="take a sharper still",
-    )
-    yield _under(
-        "detail for its size",
-        seen.fine,
-        FINE,
-        "share of detail",
-        kind="enlarged",
-        says="the still holds no more detail than one of two thirds its size: it was enlarged or "
-        "is out of focus",
-        fix="take the original instead of an enlarged copy",
-    )
-    yield _over(
-        "grain",
-        seen.noise_dn,
-        GRAIN_DN,
-        "code values",
-        kind="noisy",
-        says=f"grain of {seen.noise_dn:.1f} code values boils when it moves",
-        fix="take a cleaner still, or reduce it before use",
-    )
-    yield _over(
-        "JPEG blocks",
-        seen.blocking,
-        BLOCKS,
-        "x",
-        kind="blocky",
-        says="the still shows the blocks of strong JPEG compression, which crawl in motion",
-        fix="take the original file, saved at a higher quality",
-    )
-    yield _over(
-        "blown highlights",
-        seen.white,
-        WHITE,
-        "share of the picture",
-        kind="overexposed",
-        says=f"{seen.white:.0%} of the still is plain white and has nothing to move",
-        fix="take a still with a shorter exposure",
-        digits=3,
-    )
-    yield _over(
-        "blocked shadows",
-        seen.black,
-        BLACK,
-        "share of the picture",
-        kind="underexposed",
-        says=f"{seen.black:.0%} of the still is plain black and has nothing to move",
-        fix="take a still with a longer exposure",
-        severity="note",
-        digits=3,
-    )
-
-
-def _subject(seen: Look) -> Iterator[Check]:
-    subject = seen.subject
-    if subject is None and seen.looked:
-        finding = Finding(
-            "no_subject",
-            "warning",
-            "no dominant subject is seen",
-            "take a still with one clear subject",
-        )
-        yield Check("subject", finding=finding)
-    elif subject is None:
-        finding = Finding(
-            "subject_not_checked",
-            "note",
-            f"subject and clutter not checked, because {seen.unseen}",
-            "run `lab weights` with a connection",
-        )
-        yield Check("subject", finding=finding, skipped=seen.unseen)
-        for what in ("subject at the edge", "subject's size", "headroom", "subjects", "clutter"):
-            yield Check(what, skipped=seen.unseen)
-    if subject is None:
-        return
-    yield Check("subject", round(subject.area, 2), None, "share of the picture")
-    cut = {side: share for side, share in subject.touching.items() if share > CUT_CONTACT}
-    yield _over(
-        "subject at the edge",
-        max(subject.touching.values()),
-        CUT_CONTACT,
-        "share of the edge",
-        kind="subject_cut",
-        says=f"the subject is cut at the {' and '.join(cut)} edge",
-        fix="take a still with room around the subject",
-        digits=3,
-    )
-    yield _under(
-        "subject's size",
-        subject.area,
-        SMALL_SUBJECT,
-        "share of the picture",
-        kind="subject_small",
-        says=f"the subject fills only {subject.area:.1%} of the still",
-        fix="go closer, or crop around it where the pixels allow",
-        severity="note",
-    )
-    box = subject.box
-    filled = (1 - box.left - box.right) * (1 - box.above - box.below)
-    yield _over(
-        "subject fills the frame",
-        filled,
-        LARGE_SUBJECT,
-        "share of the picture",
-        kind="subject_large",
-        says=f"the subject spans {filled:.0%} of the still and has nowhere to go",
-        fix="take a wider still, or extend it with fit(still, ratio, mode='extend')",
-        severity="note",
-    )
-    if "top" not in cut:
-        yield _under(
-            "headroom",
-            subject.box.above,
-            HEADROOM,
-            "share of the height",
-            kind="headroom",
-            says="the subject ends right below the upper edge",
-            fix="take a still with a little room above the subject",
-            severity="note",
-        )
-    second = subject.parts[1] if len(subject.parts) > 1 else 0.0
-    alike = sum(part > SECOND_SUBJECT for part in subject.parts)
-    yield _over(
-        "subjects",
-        second,
-        SECOND_SUBJECT,
-        "share of the largest",
-        kind="several_subjects",
-        says=f"{alike} separate subjects are seen, and the model may mix them up",
-        fix="take a still with one subject, or name in the prompt which one acts",
-    )
-    yield _over(
-        "clutter",
-        subject.clutter,
-        BUSY_EDGES,
-        "share of edges",
-        kind="busy",
-        says="the ground behind the subject is busy and busy grounds get mangled",
-        fix="take a still with a calmer ground",
-        digits=3,
-    )
-
-
-def _ratio(still: Still, seen: Look, aspect_ratio: str | None) -> Iterator[Check]:
-    if aspect_ratio is None:
-        return
-    crop = crop_to_ratio(still.width_px, still.height_px, RATIOS[aspect_ratio])
-    lost = 1 - crop.width * crop.height / (still.width_px * still.height_px)
-    yield _over(
-        f"lost to {aspect_ratio}",
-        lost,
-        CROP_LOSS,
-        "share of the picture",
-        kind="cropped",
-        says=f"{aspect_ratio} cuts away {lost:.0%} of the still",
-        fix=f"take a still framed for {aspect_ratio}, or fit(still, {aspect_ratio!r}, "
-        "mode='extend')",
-        digits=3,
-    )
-    beside, whole = room(still, aspect_ratio), seen.subject
-    if beside is None or whole is None:
-        return
-    # What the still itself cuts is another check's; here only what the frame cuts beyond that.
-    sides = {
-        "left": beside.left,
-        "right": beside.right,
-        "top": beside.above,
-        "bottom": beside.below,
-    }
-    worst = max(0.0, -min(sides.values()))
-    named = " and ".join(side for side, share in sides.items() if -share > CROP_CUT)
-    yield _over(
-        f"subject in {aspect_ratio}",
-        worst,
-        CROP_CUT,
-        "share of the frame",
-        kind="ratio_cuts_subject",
-        says=f"a {aspect_ratio} frame cuts the subject at the {named}",
-        fix=f"fit(still, {aspect_ratio!r}, mode='extend'), or another ratio",
-        digits=3,
-    )
-
-
-def _room(still: Still, seen: Look, needs: Needs, aspect_ratio: str | None) -> tuple[Check, ...]:
-    wanted = {name: getattr(needs, name) for name in Box.__dataclass_fields__}
-    wanted = {side: share for side, share in wanted.items() if share > 0}
-    if not wanted and not needs.subject:
-        return ()
-    if not seen.looked:
-        return (Check("room to move", skipped=seen.unseen),)
-    beside = room(still, aspect_ratio)
-    if beside is None:
-        if not needs.subject:
-            return ()
-        finding = Finding(
-            "needs_subject",
-            "warning",
-            "the motion needs a clear subject and none is seen",
-            "take a still with one clear subject, or a motion that needs none, such as a pan",
-        )
-        return (Check("subject to move about", finding=finding),)
-    return tuple(_beside(side, share, beside) for side, share in wanted.items())
-
-
-def _beside(side: str, wanted: float, there: Box) -> Check:
-    free = max(0.0, getattr(there, side))
-    where = {"left": "left of", "right": "right of"}.get(side, side)
-    return _under(
-        f"room {where} the subject",
-        free,
-        round(wanted, 3),
-        "share of the frame",
-        kind="no_room",
-        says=f"the motion needs {wanted:.0%} of the frame free {where} the subject and there is "
-        f"{free:.0%}",
-        fix="ask for less motion or the other direction, or extend the still with "
-        "fit(still, ratio, mode='extend', needs=prompt.needs)",
-    )
-
-
-def _history(still: Still) -> Iterator[Check]:
-    for change in still.changes:
-        finding = Finding("changed", "note", f"the file is used {change}", "save it so to be sure")
-        yield Check("file", finding=finding)
-    for step in still.history:
-        if "made up" in step or "enlarged" in step:
-            finding = Finding(
-                "fitted", "note", f"this still is no longer as taken: {step}", "look at it"
-            )
-            yield Check("history", finding=finding)
-
-
-def _frame(
-    still: Still, subject: Subject | None, aspect_ratio: str | None
-) -> tuple[float, float, float, float]:
-    """The frame's left, top, width and height as shares of the still."""
-    if aspect_ratio is None:
-        return 0.0, 0.0, 1.0, 1.0
-    if subject is None:
-        crop = crop_to_ratio(still.width_px, still.height_px, RATIOS[aspect_ratio])
-        height, width = still.height_px, still.width_px
-    else:
-        height, width = subject.alpha.shape
-        # The kept mask may be a pixel off the still's own ratio, which the frame must not be.
-        scale = Fraction(width, height) / Fraction(still.width_px, still.height_px)
-        crop = framing((subject.alpha / 255).astype(np.float32), RATIOS[aspect_ratio] * scale)
-    return crop.left / width, crop.top / height, crop.width / width, crop.height / height

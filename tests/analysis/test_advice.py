@@ -136,6 +136,25 @@ def test_a_hostile_prompt_stays_text(made: Made, coffee: Still, tmp_path: Path) 
     assert hostile in texts
 
 
+def test_a_prompt_whose_rewrite_came_out_better_is_left_out(
+    made: Made, coffee: Still, tmp_path: Path
+) -> None:
+    """Where its rewrite is in the run already, a flawed prompt goes and nothing comes for it."""
+    crowded = "slow orbit around and tilt up; steam rises"
+    better = lint(Prompt.written(crowded))[0].rewrite
+    sweep = Sweep.of(
+        stills=[coffee.path],
+        prompts=[crowded, better],
+        settings={"duration_s": 0.5, "seed": 1},
+    )
+    advice = suggest_next(made(sweep))
+    (dropped,) = [one for one in advice.suggestions if crowded[:20] in one.about]
+    assert "leave it out" in dropped.says
+    again = Sweep.load(advice.save(tmp_path / "next.yaml"))
+    texts = [prompt.text for prompt in again.levels["prompt"] if isinstance(prompt, Prompt)]
+    assert crowded not in texts
+
+
 def test_a_still_that_the_ratio_cuts_is_extended(
     made: Made, tmp_path: Path, photo: np.ndarray, offline: Path
 ) -> None:

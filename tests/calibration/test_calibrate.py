@@ -25,6 +25,7 @@ from lab.runs.progress import Progress
 from lab.runs.scoring import VERSIONS
 
 MODULE = importlib.import_module("lab.calibration.calibrate")
+KEPT = importlib.import_module("lab.calibration.kept")
 # Four photographs, a move each: clean, two nuisances, a defect, and for two one that is held out.
 QUICK = 4 * 4 + 2
 FULL = 4 * (3 + 5) + 2 * 5
@@ -198,7 +199,7 @@ def test_ctrl_c_keeps_what_was_measured(
                 raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(MODULE, "Progress", Stopped)
+        patch.setattr(KEPT, "Progress", Stopped)
         with pytest.raises(Interrupted, match=rf"7 of {QUICK} clips .* kept in .*goes on"):
             calibrate(tmp_path, quick=True, executor=tiny, quiet=True)
     assert not (tmp_path / "card.json").exists()
@@ -257,7 +258,7 @@ def test_a_worker_that_dies_is_told(
         def submit(self, *_: Any) -> Any:
             return super().submit(os._exit, 3)
 
-    monkeypatch.setattr(MODULE, "WorkerPool", Dying)
+    monkeypatch.setattr(KEPT, "WorkerPool", Dying)
     with pytest.raises(BusyError, match="fewer workers"):
         calibrate(tmp_path, quick=True, quiet=True)
 
