@@ -44,6 +44,12 @@ Reuse = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", help="Spend what the plan says without asking.")]
 
 
+_COMPLIANCE = (
+    "compliance: 1 is what was asked and nothing else, 0 none of it; speed: a multiple of what the "
+    "vocabulary expects at that pace; seen: the one move that explains the camera's course best"
+)
+
+
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/demo"),
@@ -106,6 +112,8 @@ def preflight(
 
 
 def _preflight_lines(path: Path, found: Any) -> str:
+    from lab.stills.checks import amount
+
     still, findings = found.still, found.findings
     lines = [
         f"{path}: {still.width_px}x{still.height_px} px" + ("" if findings else ", no remarks")
@@ -113,13 +121,18 @@ def _preflight_lines(path: Path, found: Any) -> str:
     for finding in findings:
         measured = ""
         if finding.value is not None and finding.limit is not None:
-            measured = f" [{finding.value:g}, limit {finding.limit:g} {finding.unit}]"
+            value, limit = (amount(one, finding.unit) for one in (finding.value, finding.limit))
+            measured = f" [{value}, limit {limit.split()[0]}]"
         lines.append(f"  {finding.severity}: {finding.says}{measured}; {finding.fix}")
     skipped: dict[str, list[str]] = {}
     for check in found.checks:
         if check.skipped:
             skipped.setdefault(check.skipped, []).append(check.what)
     lines += [f"  not checked: {', '.join(what)}, because {why}" for why, what in skipped.items()]
+    unasked = [] if found.aspect_ratio else ["the ratio (--ratio)"]
+    if not any(check.what.startswith("pixels for") for check in found.checks):
+        unasked.append("pixels for a tier (--resolution)")
+    lines += [f"  not asked for: {', '.join(unasked)}"] * bool(unasked)
     lines += [f"  history: {step}" for step in still.history]
     return "\n".join(lines)
 
@@ -587,8 +600,10 @@ def compare(
                 _json(record)
         else:
             form = "{:.2f}".format
-            shown = table.drop(columns="backend")
-            _out(shown.to_string(index=False, float_format=form, na_rep="-", justify="left"))
+            asked = results.takes[["take_id", "still", "prompt"]]
+            shown = asked.merge(table.drop(columns="backend"), on="take_id")
+            _out(shown.to_string(index=False, float_format=form, na_rep="-"))
+            _say(_COMPLIANCE)
         return
     if by is not None and by not in results.factors:
         raise InputError(
@@ -610,6 +625,7 @@ def compare(
     if len(course) and not as_json:
         _out("Camera, asked and seen:")
         _out(course.to_string(index=False, float_format="{:.2f}".format, na_rep="-") + "\n")
+        _say(_COMPLIANCE)
     _say("As measured." if raw else in_words(results.lines))
     if results.too_still:
         counted = "counted all the same" if raw else "in no median but that of motion"

@@ -49,6 +49,7 @@ _REWRITES: dict[str, Kind] = {
     "no_pace": "other_wording",
     "no_room": "less_motion",
 }
+_AGAIN = "Nothing in this run asks for a change; one more repeat tells whether that was luck."
 _FRAMING = ("cropped", "ratio_cuts_subject")
 _OF_THE_SWEEP = ("low_resolution", "too_small")
 _MOST_REMARKS = 3
@@ -109,7 +110,7 @@ class Advice:
             **({"end_stills": [_beside(still, target.parent) for still in ends]} if ends else {}),
             **self.document,
         }
-        write_yaml(target, document, remarks or ["Nothing asks for a change; this repeats it."])
+        write_yaml(target, document, remarks or [_AGAIN])
         Sweep.load(target)
         return target
 
@@ -119,7 +120,7 @@ class Advice:
 
     def __str__(self) -> str:
         if not self.suggestions:
-            return "nothing in this run asks for a change"
+            return _AGAIN
         return "\n".join(
             line
             for item in self.suggestions
@@ -132,7 +133,7 @@ class Advice:
 
     def _repr_html_(self) -> str:
         if not self.suggestions:
-            return "<p>Nothing in this run asks for a change.</p>"
+            return f"<p>{_AGAIN}</p>"
         cells = ("kind", "about", "says", "evidence", "after")
         head = "".join(f"<th>{name}</th>" for name in ("what", *cells[1:4], "try"))
         rows = "".join(
@@ -180,7 +181,7 @@ def suggest_next(run: Results | str | Path) -> Advice:
     found = sorted([*about_prompts, *about_stills], key=lambda pair: -np.nan_to_num(pair[0]))
     return Advice(
         tuple(suggestion for _, suggestion in found),
-        _document(evidence, prompts),
+        _document(evidence, prompts, changes=bool(found)),
         tuple(stills),
         tuple(_next_ends(evidence)),
     )
@@ -239,8 +240,8 @@ class _Evidence:
         count = f"median of {len(takes)} takes" if len(takes) > 1 else "1 take"
         text = f"{', '.join(parts)} ({count})"
         if value > best * APART:
-            text += f": flaws {value / best:.2g}x as visible as those of the best"
-        return text
+            return f"{text}: flaws {value / best:.2g}x as visible as those of the best"
+        return f"{text}: flaws {value:.2g}x what nobody would notice"
 
 
 def _next_prompts(evidence: _Evidence) -> tuple[list[Prompt], list[tuple[float, Suggestion]]]:
@@ -371,7 +372,7 @@ def _next_stills(evidence: _Evidence) -> tuple[list[NextStill], list[tuple[float
         if ratio and _helps(opened, ratio, remarks, alone=alone):
             says = f"extend it to {ratio} so that nothing is cut"
             after = NextStill(opened, name, extend_to=ratio)
-            chosen.append(after)
+            chosen += [keep] * (still == best and not zipped) + [after]
             suggestion = Suggestion("other_framing", about, says, why, name, f"{name}, extended")
         elif not alone and not zipped and still != best:
             says = "leave it out, or take a cleaner one: " + remarks[0].fix
@@ -419,8 +420,8 @@ def _helps(still: Still, ratio: str, remarks: Sequence[Finding], *, alone: bool)
     return cuts and (any(framing) if alone else all(framing))
 
 
-def _document(evidence: _Evidence, prompts: Sequence[Prompt]) -> dict[str, Any]:
-    """The next sweep's fields, from those of the run."""
+def _document(evidence: _Evidence, prompts: Sequence[Prompt], *, changes: bool) -> dict[str, Any]:
+    """The next sweep's fields, from those of the run; one more repeat where nothing changes."""
     sweep = evidence.results.sweep
     levels = {
         name: [level for level in values if level is not None]
@@ -433,7 +434,7 @@ def _document(evidence: _Evidence, prompts: Sequence[Prompt]) -> dict[str, Any]:
         "prompts": list(_entries(prompts)),
         "settings": {name: values for name, values in levels.items() if values},
         "zip": sweep["zip"],
-        "repeats": sweep["repeats"],
+        "repeats": sweep["repeats"] + (not changes),
         "backend": sweep["backend"],
         "elements": sweep.get("elements", {}),
         "budget_usd": sweep["budget_usd"],

@@ -60,18 +60,19 @@ def dominant_motions(prompt: Prompt) -> int:
 
 
 def lint(
-    prompt: Prompt,
+    prompt: Prompt | str,
     still: Still | None = None,
     *,
     aspect_ratio: str | None = None,
     max_chars: int = RECOMMENDED_CHARS,
 ) -> tuple[Finding, ...]:
-    """Findings about a prompt, worst first; empty when there is nothing to say.
+    """Findings about a prompt or a text, worst first; empty when there is nothing to say.
 
     still, aspect_ratio: what the motion asks of that picture is checked too; a ratio that does not
     exist raises InputError. max_chars: the longest text that the backend takes. A rewrite is the
     whole new prompt, in which that finding is gone and none of another kind is new.
     """
+    prompt = Prompt.written(prompt) if isinstance(prompt, str) else prompt
     found = [finding for text in _texts(prompt) for finding in _linted(text, max_chars)]
     if prompt.multi_shot:
         firsts = {finding.kind: replace(finding, rewrite="") for finding in reversed(found)}

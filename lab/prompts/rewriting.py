@@ -70,8 +70,10 @@ def _with_pace(reading: Reading) -> Iterator[str]:
     text = reading.text
     if not reading.spans:
         yield _directed(text)
+    # What holds still has no pace of its own; then the clip as a whole gets one.
     moves = [match for match in reading.matches if match.term.kind == "camera"]
-    for match in (match for match in moves if not match.negated):
+    holds = any(match.negated or not match.term.moves_camera for match in moves)
+    for match in () if holds else moves:
         said = text[match.start : match.end]
         first, _, rest = said.partition(" ")
         if first.lower() == "camera" and rest:

@@ -24,8 +24,10 @@ _ENDINGS = ("ing", "ly", "s")
 _NEGATIVE = ("no ", "without ", "avoid ", "not ", "never ")
 
 
-def vary(prompt: Prompt, what: str, levels: Sequence[str] | None = None) -> tuple[Prompt, ...]:
-    """Prompts that differ from this one in `what` alone; the prompt itself is among them.
+def vary(
+    prompt: Prompt | str, what: str, levels: Sequence[str] | None = None
+) -> tuple[Prompt, ...]:
+    """Prompts that differ from this one (or this text) in `what` alone; it is among them.
 
     what: "camera", "strength" or "pace" exchange the terms of that kind, or put one in; levels are
     terms, by default a static lock-off, the prompt's own move and its opposite; subtle, moderate,
@@ -37,6 +39,7 @@ def vary(prompt: Prompt, what: str, levels: Sequence[str] | None = None) -> tupl
     """
     if what not in VARIED:
         raise PromptError(f"a prompt cannot be varied by {what!r}; {did_you_mean(what, VARIED)}")
+    prompt = Prompt.written(prompt) if isinstance(prompt, str) else prompt
     if prompt.multi_shot:
         raise PromptError("a prompt with cuts has no single direction to vary; vary its segments")
     base = Prompt.written(prompt.text)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from lab.media import data_uri, poster_jpeg
-from lab.stills.checks import Check
+from lab.stills.checks import Check, amount
 from lab.stills.look import CUT_CONTACT, Box, Look, Subject
 from lab.stills.needs import Needs
 from lab.stills.still import Still
@@ -74,33 +74,32 @@ def card(still: Still, checks: Sequence[Check], picture: NDArray[np.uint8]) -> s
         f'src="{shown}" style="max-width:360px;max-height:360px">'
         f"<figcaption>{name}, {still.width_px}x{still.height_px} px</figcaption>"
         + (f"<ul>{history}</ul>" if history else "")
-        + '</figure><table><thead><tr><th></th><th style="text-align:left">check</th>'
+        + '</figure><div style="flex:1 1 24em;min-width:0">'
+        '<table><thead><tr><th></th><th style="text-align:left">check</th>'
         '<th style="text-align:right">measured</th><th style="text-align:right">limit</th>'
         '<th style="text-align:left">remark</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
+        f"<tbody>{rows}</tbody></table></div></div>"
     )
 
 
 def _row(check: Check) -> str:
-    measured = "" if check.value is None else f"{check.value:g} {check.unit}"
-    limit = "" if check.limit is None else f"{check.limit:g}"
+    measured = "" if check.value is None else amount(check.value, check.unit)
+    limit = "" if check.limit is None else amount(check.limit, check.unit).split()[0]
     if check.skipped:
         said = f"not checked, because {check.skipped}"
     elif check.finding is None:
         said = ""
     else:
         said = f"{check.finding.says}; {check.finding.fix}"
-    strong = "font-weight:bold;" if check.status in ("warning", "error") else ""
+    strong = "font-weight:bold" if check.status in ("warning", "error") else ""
     cells = (
-        (_MARKS[check.status], "center"),
-        (check.what, "left"),
-        (measured, "right"),
-        (limit, "right"),
-        (said, "left"),
+        (_MARKS[check.status], f"text-align:center;{strong}"),
+        (check.what, f"text-align:left;{strong}"),
+        (measured, "text-align:right"),
+        (limit, "text-align:right"),
+        (said, "text-align:left"),
     )
-    shown = "".join(
-        f'<td style="text-align:{align};{strong}">{html.escape(text)}</td>' for text, align in cells
-    )
+    shown = "".join(f'<td style="{style}">{html.escape(text)}</td>' for text, style in cells)
     return f'<tr title="{html.escape(check.status)}">{shown}</tr>'
 
 

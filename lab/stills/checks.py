@@ -57,6 +57,13 @@ class Check:
         return "fine" if self.finding is None else self.finding.severity
 
 
+def amount(value: float, unit: str) -> str:
+    """A measured value as people read it: shares in percent, other units behind the number."""
+    if unit.startswith("share "):
+        return f"{100 * value:.3g}% {unit.removeprefix('share ')}"
+    return f"{value:g} {unit}".strip()
+
+
 def room(still: Still, aspect_ratio: str | None = None) -> Box | None:
     """Room beside the subject in the frame of a ratio, as shares of that frame's sides; below 0
     where the frame cuts the subject. None when no subject is seen.
@@ -258,7 +265,7 @@ def composition(seen: Look) -> Iterator[Check]:
         "share of the picture",
         kind="subject_large",
         says=f"the subject spans {filled:.0%} of the still and has nowhere to go",
-        fix="take a wider still, or extend it with fit(still, ratio, mode='extend')",
+        fix="take a wider still, or extend the canvas (fit, mode extend)",
         severity="note",
     )
     if "top" not in cut:
@@ -308,8 +315,7 @@ def ratio(still: Still, seen: Look, aspect_ratio: str | None) -> Iterator[Check]
         "share of the picture",
         kind="cropped",
         says=f"{aspect_ratio} cuts away {lost:.0%} of the still",
-        fix=f"take a still framed for {aspect_ratio}, or fit(still, {aspect_ratio!r}, "
-        "mode='extend')",
+        fix=f"take a still framed for {aspect_ratio}, or extend the canvas (fit, mode extend)",
         digits=3,
     )
     beside, whole = room(still, aspect_ratio), seen.subject
@@ -331,7 +337,7 @@ def ratio(still: Still, seen: Look, aspect_ratio: str | None) -> Iterator[Check]
         "share of the frame",
         kind="ratio_cuts_subject",
         says=f"a {aspect_ratio} frame cuts the subject at the {named}",
-        fix=f"fit(still, {aspect_ratio!r}, mode='extend'), or another ratio",
+        fix="extend the canvas (fit, mode extend), or publish in another ratio",
         digits=3,
     )
 
@@ -364,14 +370,14 @@ def _beside(side: str, wanted: float, there: Box) -> Check:
     where = {"left": "left of", "right": "right of"}.get(side, side)
     return _under(
         f"room {where} the subject",
-        free,
-        round(wanted, 3),
+        round(free, 2),
+        round(wanted, 2),
         "share of the frame",
         kind="no_room",
         says=f"the motion needs {wanted:.0%} of the frame free {where} the subject and there is "
         f"{free:.0%}",
-        fix="ask for less motion or the other direction, or extend the still with "
-        "fit(still, ratio, mode='extend', needs=prompt.needs)",
+        fix="ask for less motion or the other direction, or extend the canvas that way (fit, mode "
+        "extend, with the prompt)",
     )
 
 

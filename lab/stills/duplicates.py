@@ -29,7 +29,7 @@ def near_duplicates(stills: Sequence[Still]) -> tuple[tuple[Still, Still, Findin
             finding = Finding(
                 "near_duplicate",
                 "warning",
-                f"{one.name} and {other.name} show the same picture",
+                f"{one.path} and {other.path} show the same picture",
                 "leave one out; each would be paid for",
                 apart,
                 ALIKE_BITS,

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lab.errors import InputError, StillError, did_you_mean
+from lab.errors import InputError, StillError
+from lab.files import make_writable_folder
 from lab.media import write_image
 from lab.stills.framing import Crop, framing
 from lab.stills.needs import Needs
@@ -20,10 +21,12 @@ Mode = Literal["crop", "extend"]
 _FILL_SIDE_PX = 200
 _SEAM = 0.06  # of the shorter side: how far the mirrored edge stays sharp
 _LARGEST_PX = 16_000
+_SPARE = 1.06
+_EVEN = 0.1  # how much either side counts for where the needs are silent
 
 
 def fit(
-    still: Still,
+    still: Still | str | Path,
     ratio: str,
     *,
     mode: Mode = "crop",
@@ -42,10 +45,11 @@ def fit(
     writes the same bytes. Raises InputError for names that do not exist or another file in the way,
     StillError for a still that does not open or would get too large.
     """
+    still = Still.of(still)
     if mode not in get_args(Mode):
         raise InputError(f"mode {mode!r}: accepted: {', '.join(get_args(Mode))}")
     if ratio not in RATIOS:
-        raise InputError(f"ratio {ratio!r}: {did_you_mean(ratio, list(RATIOS))}")
+        raise InputError(f"ratio {ratio!r}: accepted are {', '.join(RATIOS)}")
     target = _target(still, ratio, path)
     wanted = None if resolution is None else frame_size(ratio, resolution)
     rgb = still.rgb()
@@ -64,8 +68,11 @@ def fit(
             rgb = cv2.resize(rgb, wanted, interpolation=way)
             verb = "enlarged, no detail gained," if larger else "reduced"
             steps.append(f"{verb} from {before} to {_size(rgb)} px")
+        else:
+            steps.append(f"too few pixels for {resolution} ({wanted[0]}x{wanted[1]} px)")
     if not mask.measured:
         steps.append(f"the subject is assumed in the middle: {mask.note}")
+    make_writable_folder(target.parent)
     write_image(target, rgb, history=[" ".join(step.split())[:300] for step in steps])
     return Still.open(target)
 
@@ -85,7 +92,7 @@ def _target(still: Still, ratio: str, path: str | Path | None) -> Path:
             there = None
         made_here = there is not None and any(still.sha256[:12] in step for step in there.history)
         if not made_here:
-            raise InputError(f"{target}: exists already; name another file with path")
+            raise InputError(f"{target}: exists already; name another file")
     return target
 
 
@@ -99,7 +106,7 @@ def _cropped(
     done = f"cropped to {_size(cut)} px at ({crop.left}, {crop.top})"
     kept = float(crop.of(mask.alpha).sum()) / max(float(mask.alpha.sum()), 1e-6)
     if mask.measured and kept < 0.97:
-        done += f", which cuts away {1 - kept:.0%} of the subject; mode='extend' keeps it whole"
+        done += f", which cuts away {1 - kept:.0%} of the subject; extending keeps it whole"
     return cut, done
 
 
@@ -129,39 +136,55 @@ def _extended(
     rgb: NDArray[np.uint8], mask: SubjectMask, ratio: Fraction, needs: Needs
 ) -> tuple[NDArray[np.uint8], str]:
     height, width = rgb.shape[:2]
-    if Fraction(width, height) < ratio:
-        size = (round(height * ratio), height)
-    else:
-        size = (width, round(width / ratio))
+    box = _box(mask)
+    # As large as the picture, and so large that what the needs ask for lies beside the subject.
+    across = max(width, _roomy(box[1] - box[0], needs.left + needs.right))
+    down = max(height, _roomy(box[3] - box[2], needs.above + needs.below))
+    across = max(across, down * ratio)
+    size = (round(across), round(across / ratio))
     if max(size) > _LARGEST_PX:
         raise StillError(f"extended to {size[0]}x{size[1]} px it is too large; crop it instead")
-    across, down = size[0] - width, size[1] - height
-    if not across and not down:
+    extra = (size[0] - width, size[1] - height)
+    if not any(extra):
         return rgb, "already of that ratio"
-    left = _before(mask.alpha, 1, across, size[0], (needs.left, needs.right))
-    above = _before(mask.alpha, 0, down, size[1], (needs.above, needs.below))
+    left = _before(box[:2], width, extra[0], (needs.left, needs.right))
+    above = _before(box[2:], height, extra[1], (needs.above, needs.below))
     if (mask.alpha[-1] > 0.5).any():
-        above = down  # below the lower edge of a portrait there is nothing to continue
-    sides = (above, down - above, left, across - left)
+        above = extra[1]  # below the lower edge of a portrait there is nothing to continue
+    sides = (above, extra[1] - above, left, extra[0] - left)
     canvas = _continued(rgb, mask, sides)
     canvas[above : above + height, left : left + width] = rgb
     made_up = 1 - rgb.size / canvas.size
-    sides_px = f"{left} px left, {across - left} right, {above} above, {down - above} below"
+    sides_px = f"{left} px left, {sides[3]} right, {above} above, {sides[1]} below"
     return canvas, f"extended to {_size(canvas)} px ({sides_px}), {made_up:.0%} made up"
 
 
-def _before(
-    alpha: NDArray[np.float32], axis: int, extra: int, whole: int, room: tuple[float, float]
-) -> int:
-    """How much of the extra goes before the picture, along an axis: so that the subject comes to
-    the middle, or where the needs want it.
+def _roomy(held: int, free: float) -> float:
+    """How long a side is that leaves a share of itself free beside `held`, with a little to spare:
+    on another canvas the subject's outline comes out a few pixels wider.
     """
-    if not extra:
-        return 0
-    mass = alpha.sum(axis=1 - axis)
-    centre = float((mass * np.arange(mass.size)).sum() / max(float(mass.sum()), 1e-6))
-    share = room[0] / sum(room) if sum(room) else 0.5
-    return int(min(max(round(whole * share - centre), 0), extra))
+    return held * (_SPARE / max(0.2, 1 - free) if free else 1.0)
+
+
+def _box(mask: SubjectMask) -> tuple[int, int, int, int]:
+    """Where the subject begins and ends: left, right, top, bottom in pixels."""
+    solid = mask.alpha > 0.5
+    rows, columns = (np.nonzero(solid.any(axis=axis))[0] for axis in (1, 0))
+    if not rows.size:
+        return 0, solid.shape[1], 0, solid.shape[0]
+    return int(columns[0]), int(columns[-1]) + 1, int(rows[0]), int(rows[-1]) + 1
+
+
+def _before(held: tuple[int, ...], length: int, extra: int, room: tuple[float, float]) -> int:
+    """How much of the extra goes before a picture of that length: what is free beside `held` lies
+    more where the needs want it, and on either side what they want.
+    """
+    whole = length + extra
+    share = (room[0] + _EVEN) / (sum(room) + 2 * _EVEN)
+    wanted = share * (whole - (held[1] - held[0])) - held[0]
+    most = extra - (room[1] * whole - (length - held[1]))
+    least = room[0] * whole - held[0]
+    return int(min(max(round(max(min(wanted, most), least)), 0), extra))
 
 
 def _continued(

@@ -1,6 +1,7 @@
 """Check a still before anything is paid: the still caps the motion."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -87,13 +88,13 @@ class Preflight:
 
 
 def preflight(
-    still: Still,
+    still: Still | str | Path,
     *,
     aspect_ratio: str | None = None,
     resolution: str | None = None,
     needs: Needs | None = None,
 ) -> Preflight:
-    """Check a still; `_repr_html_` shows it as a picture card in notebooks.
+    """Check a still, or the one at a path; `_repr_html_` shows it as a picture card in notebooks.
 
     aspect_ratio and resolution: what the clip will be published in; without them the checks that
     need them are left out, and a name that does not exist raises InputError. needs: what the motion
@@ -102,6 +103,7 @@ def preflight(
     """
     frame_size(aspect_ratio or "16:9", resolution or "720p")  # refuses names that do not exist
     asked = needs or Needs()
+    still = Still.of(still)
     seen = look(still)
     checks = [
         *size(still, seen, aspect_ratio, resolution, asked),

@@ -37,6 +37,11 @@ class Still:
         height, width = image.rgb.shape[:2]
         return cls(path, sha256_file(path), width, height, image.changes, image.history)
 
+    @classmethod
+    def of(cls, still: "Still | str | Path") -> "Still":
+        """The still itself, or the one at a path. Raises StillError as `open`."""
+        return still if isinstance(still, Still) else cls.open(still)
+
     @property
     def name(self) -> str:
         """The file's name without its suffix: what tables call this still."""

@@ -167,9 +167,10 @@ def test_a_still_that_the_ratio_cuts_is_extended(
     )
     advice = suggest_next(made(sweep))
     framing = [one for one in advice.suggestions if one.kind == "other_framing"]
-    (still,) = Sweep.load(advice.save(tmp_path / "next.yaml")).levels["still"]
+    kept, still = Sweep.load(advice.save(tmp_path / "next.yaml")).levels["still"]
     assert isinstance(still, Still)
-    assert len(framing) == 1
+    assert isinstance(kept, Still)
+    assert (len(framing), kept.name) == (1, "wide")
     assert still.width_px / still.height_px == pytest.approx(9 / 16, abs=0.01)
     assert "made up" in still.history[0]
 
@@ -185,6 +186,21 @@ def test_zipped_factors_stay_zipped(made: Made, stills_dir: Path, tmp_path: Path
     again = Sweep.load(suggest_next(made(sweep)).save(tmp_path / "next.yaml"))
     assert again.zips == (("still", "prompt"),)
     assert len(again.levels["still"]) == len(again.levels["prompt"]) == 2
+
+
+def test_where_nothing_asks_for_a_change_there_is_one_more_repeat(
+    made: Made, coffee: Still, tmp_path: Path
+) -> None:
+    """A clean run of a good still is not repeated to the letter, which would show nothing."""
+    sweep = Sweep.of(
+        stills=[coffee.path],
+        prompts=["slow push-in; steam rises"],
+        settings={"duration_s": 0.7, "seed": 1, "flaws": 0},
+    )
+    advice = suggest_next(made(sweep))
+    assert advice.suggestions == ()
+    assert "one more repeat" in str(advice)
+    assert Sweep.load(advice.save(tmp_path / "next.yaml")).repeats == 2
 
 
 def test_an_existing_file_is_not_written_over(results: Results, tmp_path: Path) -> None:

@@ -248,3 +248,13 @@ def test_the_document_shows_these_figures() -> None:
     written = DOCS.read_text(encoding="utf-8").splitlines()
     stale = [row for row in table().splitlines() if row not in written]
     assert stale == []
+
+
+@pytest.mark.parametrize(
+    "text", ["no camera movement, steam rises", "camera doesn't move; she waves"]
+)
+def test_what_holds_still_is_not_told_to_do_so_slowly(text: str) -> None:
+    """Where the camera holds, the pace is the clip's; and a plain text does for a prompt."""
+    (pace,) = [finding for finding in lint(text) if finding.kind == "no_pace"]
+    assert pace.rewrite.startswith(text.split(";")[0].split(",")[0])
+    assert pace.rewrite.endswith("slow pace")

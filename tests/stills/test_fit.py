@@ -75,7 +75,7 @@ def test_a_crop_that_must_cut_the_subject_says_so_and_extending_helps(
 ) -> None:
     """The saucer is wider than 9:16 has room for: a share is named, and the other mode keeps it."""
     cut = fit(cup, "9:16", path=tmp_path / "cut.png")
-    assert "of the subject; mode='extend' keeps it whole" in cut.history[-1]
+    assert "of the subject; extending keeps it whole" in cut.history[-1]
     whole = fit(cup, "9:16", mode="extend", path=tmp_path / "whole.png")
     assert "63% made up" in whole.history[-1]
     found = {finding.kind: finding for finding in preflight(whole, aspect_ratio="9:16").findings}
@@ -110,10 +110,18 @@ def test_nothing_is_enlarged_unless_asked(cup: Still, offline: Path, tmp_path: P
     """A small still keeps its pixels at a large tier; with upsample it is enlarged and says so."""
     kept = fit(cup, "16:9", resolution="1080p", path=tmp_path / "kept.png")
     assert (kept.width_px, kept.height_px) == (600, 338)
+    assert "too few pixels for 1080p (1920x1080 px)" in kept.history
     large = fit(cup, "16:9", resolution="1080p", upsample=True, path=tmp_path / "large.png")
     assert (large.width_px, large.height_px) == frame_size("16:9", "1080p")
     assert any("enlarged, no detail gained" in step for step in large.history)
     assert "fitted" in {finding.kind for finding in preflight(large).findings}
+
+
+def test_paths_and_new_folders_are_welcome(cup: Still, offline: Path, tmp_path: Path) -> None:
+    """A path does for a still, and a folder that is not there yet is made."""
+    made = fit(cup.path, "1:1", path=tmp_path / "new" / "deeper" / "square.png")
+    assert made.path.is_file()
+    assert preflight(str(made.path)).still == made
 
 
 def test_a_large_still_is_reduced_to_its_tier(tmp_path: Path, offline: Path, cup: Still) -> None:
@@ -123,6 +131,19 @@ def test_a_large_still_is_reduced_to_its_tier(tmp_path: Path, offline: Path, cup
     made = fit(Still.open(tmp_path / "big.png"), "16:9", resolution="720p")
     assert (made.width_px, made.height_px) == (1280, 720)
     assert "reduced from 2400x1350 to 1280x720 px" in made.history[-2]
+
+
+@pytest.mark.usefixtures("subject_weights")
+def test_extending_makes_the_room_that_was_asked_for(tmp_path: Path, stills_dir: Path) -> None:
+    """Also where the ratio alone would not: then the canvas grows in both directions."""
+    flower = Still.open(stills_dir / "flower.jpg")
+    for ratio in ("9:16", "16:9", "1:1"):
+        needs = Needs(left=0.3, right=0.3, above=0.2)
+        made = fit(flower, ratio, mode="extend", needs=needs, path=tmp_path / f"{ratio[0]}.png")
+        kinds = {finding.kind for finding in preflight(made, needs=needs).findings}
+        assert "no_room" not in kinds
+        assert made.width_px >= flower.width_px
+        assert made.height_px >= flower.height_px
 
 
 @pytest.mark.usefixtures("subject_weights")
@@ -142,7 +163,7 @@ def test_room_is_left_where_the_motion_goes(tmp_path: Path, stills_dir: Path, mo
 @pytest.mark.parametrize(
     ("ratio", "how", "said"),
     [
-        ("9:17", {}, "did you mean '9:16'"),
+        ("9:17", {}, "accepted are 16:9, 9:16"),
         ("9:16", {"mode": "squash"}, "accepted: crop, extend"),
         ("9:16", {"resolution": "8k"}, "8k"),
         ("9:16", {"path": "a.jpg"}, "written as .png"),
