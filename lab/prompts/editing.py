@@ -16,6 +16,12 @@ _LOOSE_JOIN = re.compile(
 _FIRST_JOIN = re.compile(
     r"(^|[;:.!?]\s+)(?:(?:and|then|while|as|but|until|when|plus|so that)\s+)+", re.IGNORECASE
 )
+# What is left of "while the camera orbits" and "as we dolly back" when the move is taken out.
+_DANGLING = re.compile(
+    r"[\s,]*\b(?:and|then|while|as|but|until|when)\s+(?:the|a|our|we|you|i)(?:\s+camera)?"
+    r"(?=\s*(?:[;:.!?,]|$|\band\b))",
+    re.IGNORECASE,
+)
 _SENTENCE = re.compile(r"(?<=[a-z]{2}[.!?] )[a-z]")
 
 
@@ -61,6 +67,7 @@ def tidy(text: str) -> str:
         before = text
         text = " ".join(text.split())
         text = _LOOSE_JOIN.sub("", text)
+        text = _DANGLING.sub("", text)
         text = re.sub(r"\(\s*\)", "", text)
         text = re.sub(r"\s+([,;:.!?])", r"\1", text)
         text = re.sub(r"[,;:]+(?=[,;:.!?])", "", text)

@@ -1,5 +1,6 @@
 """Controlled alternatives of a prompt: they differ in one thing, which a comparison isolates."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -21,6 +22,7 @@ _LEVELS = {
     "negatives": ("none", "no warping, no flicker", "no camera shake"),
 }
 _ENDINGS = ("ing", "ly", "s")
+_OURS = re.compile(r"\b(?:we|you|i|to|let's)\s+$", re.IGNORECASE)
 _NEGATIVE = ("no ", "without ", "avoid ", "not ", "never ")
 
 
@@ -114,7 +116,9 @@ def _exchanged(base: Prompt, term: Term) -> Iterator[str]:
     """The term in place of those of its kind; else beside the move; else at one end."""
     text, reading = base.text, base.reading
     same = [m for m in reading.matches if m.term.kind == term.kind and not m.negated]
-    if same:
+    # "As we dolly back" has no place for a noun, so there the move is only taken out.
+    done_by_us = any(_OURS.search(text[: m.start]) for m in same)
+    if same and not (done_by_us and term.kind == "camera"):
         edits = [((m.start, m.end), _inflected(text, m, term, same)) for m in same]
         for before, after in pairwise(range(len(edits))):
             (_, end), (start, last) = edits[before][0], edits[after][0]
@@ -122,9 +126,7 @@ def _exchanged(base: Prompt, term: Term) -> Iterator[str]:
                 edits[after] = (end, last), ""
         yield replaced(text, edits)
         yield replaced(text, [edits[0], *((span, "") for span, _ in edits[1:])])
-        bare = dropped(text, [(m.start, m.end) for m in same])
-    else:
-        bare = text
+    bare = dropped(text, [(m.start, m.end) for m in same])
     if term.kind != "camera":
         lead = [m for m in read(bare).matches if m.term.kind == "camera" and not m.negated]
         for match in lead[:1]:
@@ -161,6 +163,8 @@ def _inflected(text: str, match: Match, term: Term, same: Sequence[Match]) -> st
         new = f"{subject}{between} {term.verb}" if between else f"{subject}{term.verb}"
     else:
         new = f"{between} {term.phrase}" if between else term.phrase
+    if said.lower().endswith(" around") and term.name.startswith("orbit"):
+        new = f"{new} around"  # the cup that it goes around comes next
     return new[:1].upper() + new[1:] if said[:1].isupper() else new
 
 

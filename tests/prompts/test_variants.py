@@ -165,3 +165,29 @@ def test_a_variant_that_is_too_long_is_refused() -> None:
     """A text at the limit cannot take another clause."""
     with pytest.raises(PromptError, match="negatives: no camera shake makes"):
         vary(Prompt.written("slow push-in " + "a" * 2980), "negatives", ["no camera shake"])
+
+
+@pytest.mark.parametrize(
+    ("text", "level", "varied"),
+    [
+        (
+            "The cat blinks slowly while the camera orbits",
+            "push_in",
+            "The cat blinks slowly while the camera moves closer",
+        ),
+        (
+            "A dog runs as we dolly back and the sun sets",
+            "lock_off",
+            "static lock-off; a dog runs and the sun sets",
+        ),
+        (
+            "The camera slowly orbits around the cup",
+            "orbit_left",
+            "The camera slowly circles left around the cup",
+        ),
+    ],
+)
+def test_a_move_within_a_sentence_leaves_a_sentence(text: str, level: str, varied: str) -> None:
+    """Nothing dangles where a move was exchanged, and what it goes around stays."""
+    made = {prompt.name: prompt.text for prompt in vary(text, "camera", [level])}
+    assert made[f"camera: {level}"] == varied
