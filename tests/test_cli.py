@@ -393,7 +393,10 @@ def test_preflight_lists_findings(lab: Lab, coffee: Still, stills_dir: Path) -> 
     assert (good["width_px"], good["height_px"], good["findings"]) == (600, 400, [])
     assert "soft" in {finding["kind"] for finding in soft["findings"]}
     code, out, _ = lab("preflight", coffee.path)
-    assert (code, out) == (0, f"{coffee.path}: 600x400 px, no remarks\n")
+    first, second = out.splitlines()
+    assert (code, first) == (0, f"{coffee.path}: 600x400 px, no remarks")
+    # What was not asked about is not passed over as fine.
+    assert "not asked for: the ratio (--ratio), pixels for a tier" in second
 
 
 @pytest.mark.usefixtures("subject_weights")

@@ -47,7 +47,7 @@ def test_following_the_advice_improves_the_median_score_within_two_rounds(
             {"text": "fast orbit while the camera tilts up; subject turns head", "name": "crowd"},
             {"text": "energetic push-in; steam rises", "name": "hasty"},
         ],
-        settings={"duration_s": 1, "seed": 7},
+        settings={"duration_s": 0.7, "seed": 7},
         name="weak",
     )
     medians, kinds = [], []
