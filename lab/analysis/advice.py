@@ -114,6 +114,9 @@ class Advice:
         Sweep.load(target)
         return target
 
+    def __repr__(self) -> str:
+        return f"Advice({len(self.suggestions)} suggestions)"
+
     def to_json(self) -> list[dict[str, str]]:
         """The suggestions as plain data."""
         return [item.to_json() for item in self.suggestions]
