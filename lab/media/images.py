@@ -110,16 +110,22 @@ def _history(image: Image.Image) -> tuple[str, ...]:
     return tuple(steps) if plain and len(steps) <= _MAX_STEPS else ()
 
 
+def _plain(step: str) -> str:
+    """A step as `_history` takes it back, whatever a file's name brought into it."""
+    line = " ".join(step.split())
+    return "".join(letter if letter.isprintable() else "?" for letter in line)[:_STEP_CHARS]
+
+
 def write_image(
     path: Path, rgb: NDArray[np.uint8], quality: int = 92, *, history: Sequence[str] = ()
 ) -> None:
     """Write an RGB array as the kind its suffix names (.jpg, .png, .webp), whole or not at all.
 
-    history: what was done to the picture, a line a step; kept in PNG files only.
+    history: what was done to the picture, a line a step, the last twenty; kept in PNG files only.
     """
     told = PngInfo()
     if history:
-        told.add_itxt(_HISTORY_KEY, "\n".join(history))
+        told.add_itxt(_HISTORY_KEY, "\n".join(_plain(step) for step in history[-_MAX_STEPS:]))
     kinds: dict[str, Callable[[Image.Image, Path], None]] = {
         ".jpg": lambda image, part: image.save(part, "JPEG", quality=quality),
         ".png": lambda image, part: image.save(part, "PNG", pnginfo=told),

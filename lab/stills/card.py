@@ -23,6 +23,7 @@ from lab.stills.still import Still
 Shares = tuple[float, float, float, float]
 
 _SIDE_PX = 360
+_LONGEST_PX = 1280
 # Of the palette of Okabe and Ito, which people of any colour vision tell apart.
 _BLUE, _GREEN, _ORANGE = (86, 180, 233), (0, 158, 115), (230, 159, 0)
 _MARKS = {"fine": "✓", "note": "i", "warning": "!", "error": "✗", "not checked": "–"}
@@ -31,16 +32,17 @@ _MARKS = {"fine": "✓", "note": "i", "warning": "!", "error": "✗", "not check
 def overlay(
     still: Still, seen: Look, frame: Shares, room: Box | None, needs: Needs
 ) -> NDArray[np.uint8]:
-    """The still with what was seen drawn on it, (h, w, 3) uint8, its shorter side 360 px.
+    """The still with what was seen drawn on it, (h, w, 3) uint8: its shorter side 360 px, or its
+    longer one 1280 where that is less.
 
     frame: left, top, width and height of the frame of publication as shares of the still. room:
     what is free in it beside the subject, and needs: what should be.
     """
     rgb = still.rgb()
-    scale = _SIDE_PX / min(rgb.shape[:2])
+    scale = min(_SIDE_PX / min(rgb.shape[:2]), _LONGEST_PX / max(rgb.shape[:2]))
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    picture = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=way)
-    height, width = picture.shape[:2]
+    height, width = (max(1, round(side * scale)) for side in rgb.shape[:2])
+    picture = cv2.resize(rgb, (width, height), interpolation=way)
     subject = seen.subject
     if subject is not None:
         alpha = cv2.resize(subject.alpha, (width, height), interpolation=cv2.INTER_LINEAR)

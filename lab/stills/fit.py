@@ -1,7 +1,9 @@
 """Bring a still into the ratio it will be published in, before anything is paid."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal, get_args
 
 import cv2
@@ -9,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab.errors import InputError, StillError
-from lab.files import make_writable_folder
+from lab.files import as_path, make_writable_folder, sha256_file
 from lab.media import write_image
+from lab.media.images import MIN_SIDE_PX
 from lab.stills.framing import Crop, framing
+from lab.stills.look import CUT_CONTACT
 from lab.stills.needs import Needs
 from lab.stills.still import Still
 from lab.units import RATIOS, frame_size
@@ -19,10 +23,14 @@ from lab.vision import SubjectMask, subject_mask
 
 Mode = Literal["crop", "extend"]
 _FILL_SIDE_PX = 200
-_SEAM = 0.06  # of the shorter side: how far the mirrored edge stays sharp
-_LARGEST_PX = 16_000
+_SEAM = 0.006  # of the shorter side: how far the mirrored edge stays sharp
+_HAZE = 0.12  # of the shorter side: the most that what is made up is blurred
+_ROWS = 256
 _SPARE = 1.06
 _EVEN = 0.1  # how much either side counts for where the needs are silent
+_MOST_PX = 36_000_000  # four times a 4k frame
+_MASK_SIDE_PX = 720
+_NAME_CHARS = 80
 
 
 def fit(
@@ -41,59 +49,90 @@ def fit(
     and continues the ground beyond the edges that are too near, which makes pixels up and says so.
     resolution: the tier to reduce to; a smaller still is only enlarged to it with `upsample`, and
     the history says so. needs: where the motion wants room (see `Prompt.needs`); an extension goes
-    there first. path: a .png file; beside the still as NAME_9x16.png when None. The same call
-    writes the same bytes. Raises InputError for names that do not exist or another file in the way,
-    StillError for a still that does not open or would get too large.
+    there first. path: a .png file; beside the still as NAME_9x16.png or NAME_9x16_extended.png when
+    None. The same call gives the same bytes. Raises InputError for names that do not exist or for
+    another picture in that place, RunFolderError for a folder that cannot be written, StillError
+    for a still that does not open, or would get smaller than 64 px a side or larger than 36
+    megapixels.
     """
     still = Still.of(still)
     if mode not in get_args(Mode):
         raise InputError(f"mode {mode!r}: accepted: {', '.join(get_args(Mode))}")
     if ratio not in RATIOS:
         raise InputError(f"ratio {ratio!r}: accepted are {', '.join(RATIOS)}")
-    target = _target(still, ratio, path)
+    target = _target(still, ratio, mode, path)
     wanted = None if resolution is None else frame_size(ratio, resolution)
     rgb = still.rgb()
-    mask = subject_mask(rgb)
-    origin = f"from {still.path.name} (sha256 {still.sha256[:12]}), {_size(rgb)} px"
+    mask = _subject_of(rgb)
+    steps = []
     if mode == "crop":
         rgb, done = _cropped(rgb, mask, RATIOS[ratio], needs or Needs())
     else:
-        rgb, done = _extended(rgb, mask, RATIOS[ratio], needs or Needs())
-    steps = [*still.history, f"{origin}: {done}"]
+        size = _canvas(rgb, mask, RATIOS[ratio], needs or Needs())
+        if wanted is not None and wanted[0] < size[0]:
+            # Reduced before it is extended, so that no more is made up than is kept.
+            rgb, mask, said = _reduced(rgb, mask, wanted[0] / size[0], wanted)
+            steps, size = [said], wanted
+        rgb, done = _extended(rgb, mask, size, needs or Needs())
+    name, size_px = still.path.name[:_NAME_CHARS], f"{still.width_px}x{still.height_px} px"
+    origin = f"from {name} (sha256 {still.sha256[:12]}), {size_px}"
+    steps = [f"{origin}: {'; '.join([*steps, done])}"]
     if wanted is not None and wanted != rgb.shape[1::-1]:
-        larger = wanted[0] > rgb.shape[1]
+        before, larger = _size(rgb), wanted[0] > rgb.shape[1]
         if upsample or not larger:
             way = cv2.INTER_CUBIC if larger else cv2.INTER_AREA
-            before = _size(rgb)
             rgb = cv2.resize(rgb, wanted, interpolation=way)
             verb = "enlarged, no detail gained," if larger else "reduced"
             steps.append(f"{verb} from {before} to {_size(rgb)} px")
         else:
             steps.append(f"too few pixels for {resolution} ({wanted[0]}x{wanted[1]} px)")
+    if min(rgb.shape[:2]) < MIN_SIDE_PX:
+        raise StillError(
+            f"{still.path}: in {ratio} it is {_size(rgb)} px and each side needs {MIN_SIDE_PX} px; "
+            "extend it or take a larger still"
+        )
     if not mask.measured:
         steps.append(f"the subject is assumed in the middle: {mask.note}")
+    return _kept(target, rgb, [*still.history, *steps])
+
+
+def _target(still: Still, ratio: str, mode: Mode, path: str | Path | None) -> Path:
+    """Where the new still goes."""
+    if path is None:
+        how = "_extended" if mode == "extend" else ""
+        return still.path.with_name(f"{still.name}_{ratio.replace(':', 'x')}{how}.png")
+    target = as_path(path, InputError)
+    if target.suffix.lower() != ".png":
+        raise InputError(f"{target}: a fitted still is written as .png, which keeps its history")
+    return target
+
+
+def _kept(target: Path, rgb: NDArray[np.uint8], history: list[str]) -> Still:
+    """The still in its file. A file that is there already is left, and must hold the same."""
     make_writable_folder(target.parent)
-    write_image(target, rgb, history=[" ".join(step.split())[:300] for step in steps])
+    fresh = not target.exists()
+    with TemporaryDirectory() as folder:
+        made = target if fresh else Path(folder) / target.name
+        write_image(made, rgb, history=history)
+        if not fresh and (not target.is_file() or sha256_file(made) != sha256_file(target)):
+            raise InputError(
+                f"{target}: exists already and holds another picture; name another file or "
+                "delete it"
+            )
     return Still.open(target)
 
 
-def _target(still: Still, ratio: str, path: str | Path | None) -> Path:
-    """Where the new still goes; refuses to write over anything but its own earlier result."""
-    if path is None:
-        target = still.path.with_name(f"{still.name}_{ratio.replace(':', 'x')}.png")
-    else:
-        target = Path(path)
-    if target.suffix.lower() != ".png":
-        raise InputError(f"{target}: a fitted still is written as .png, which keeps its history")
-    if target.exists():
-        try:
-            there = Still.open(target)
-        except StillError:
-            there = None
-        made_here = there is not None and any(still.sha256[:12] in step for step in there.history)
-        if not made_here:
-            raise InputError(f"{target}: exists already; name another file")
-    return target
+def _subject_of(rgb: NDArray[np.uint8]) -> SubjectMask:
+    """The subject's mask at the picture's own size, found in a small copy of a large one."""
+    scale = _MASK_SIDE_PX / min(rgb.shape[:2])
+    if scale >= 1:
+        return subject_mask(rgb)
+    mask = subject_mask(cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
+    return replace(mask, alpha=_resized(mask.alpha, rgb.shape[1::-1]))
+
+
+def _resized(alpha: NDArray[np.float32], size: tuple[int, ...]) -> NDArray[np.float32]:
+    return np.clip(cv2.resize(alpha, size, interpolation=cv2.INTER_LINEAR), 0, 1)
 
 
 def _cropped(
@@ -132,30 +171,54 @@ def _placed(
     return int(min(max(round(float(held[0] - before)), 0), whole - length))
 
 
-def _extended(
+def _canvas(
     rgb: NDArray[np.uint8], mask: SubjectMask, ratio: Fraction, needs: Needs
-) -> tuple[NDArray[np.uint8], str]:
+) -> tuple[int, int]:
+    """Width and height of a canvas of a ratio: as large as the picture, and so large that what the
+    needs ask for lies beside the subject.
+    """
     height, width = rgb.shape[:2]
     box = _box(mask)
-    # As large as the picture, and so large that what the needs ask for lies beside the subject.
     across = max(width, _roomy(box[1] - box[0], needs.left + needs.right))
     down = max(height, _roomy(box[3] - box[2], needs.above + needs.below))
     across = max(across, down * ratio)
-    size = (round(across), round(across / ratio))
-    if max(size) > _LARGEST_PX:
-        raise StillError(f"extended to {size[0]}x{size[1]} px it is too large; crop it instead")
-    extra = (size[0] - width, size[1] - height)
-    if not any(extra):
+    return round(across), round(across / ratio)
+
+
+def _reduced(
+    rgb: NDArray[np.uint8], mask: SubjectMask, scale: float, within: tuple[int, int]
+) -> tuple[NDArray[np.uint8], SubjectMask, str]:
+    height, width = rgb.shape[:2]
+    size = (
+        min(max(1, round(width * scale)), within[0]),
+        min(max(1, round(height * scale)), within[1]),
+    )
+    small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+    said = f"reduced to {_size(small)} px"
+    return small, replace(mask, alpha=_resized(mask.alpha, size)), said
+
+
+def _extended(
+    rgb: NDArray[np.uint8], mask: SubjectMask, size: tuple[int, int], needs: Needs
+) -> tuple[NDArray[np.uint8], str]:
+    height, width = rgb.shape[:2]
+    if size[0] * size[1] > _MOST_PX:
+        raise StillError(
+            f"extended to {size[0]}x{size[1]} px it is larger than {_MOST_PX // 1_000_000} "
+            "megapixels; name a resolution to reduce it to, or crop it instead"
+        )
+    across, down = size[0] - width, size[1] - height
+    if not across and not down:
         return rgb, "already of that ratio"
-    left = _before(box[:2], width, extra[0], (needs.left, needs.right))
-    above = _before(box[2:], height, extra[1], (needs.above, needs.below))
+    box = _box(mask)
+    left = _before(box[:2], width, across, (needs.left, needs.right))
+    above = _before(box[2:], height, down, (needs.above, needs.below))
     if (mask.alpha[-1] > 0.5).any():
-        above = extra[1]  # below the lower edge of a portrait there is nothing to continue
-    sides = (above, extra[1] - above, left, extra[0] - left)
+        above = down  # below the lower edge of a portrait there is nothing to continue
+    sides = (above, down - above, left, across - left)
     canvas = _continued(rgb, mask, sides)
-    canvas[above : above + height, left : left + width] = rgb
     made_up = 1 - rgb.size / canvas.size
-    sides_px = f"{left} px left, {sides[3]} right, {above} above, {sides[1]} below"
+    sides_px = f"{left} px left, {across - left} right, {above} above, {down - above} below"
     return canvas, f"extended to {_size(canvas)} px ({sides_px}), {made_up:.0%} made up"
 
 
@@ -190,44 +253,70 @@ def _before(held: tuple[int, ...], length: int, extra: int, room: tuple[float, f
 def _continued(
     rgb: NDArray[np.uint8], mask: SubjectMask, sides: tuple[int, int, int, int]
 ) -> NDArray[np.uint8]:
-    """A canvas wider by (above, below, left, right) px: the ground mirrored at the edge, without
-    the subject, and the softer the farther out, so that no second subject or seam draws the eye.
+    """A canvas wider by (above, below, left, right) px: the ground mirrored at the edge and softer
+    the farther out, as if out of focus, so that no second subject, seam or symmetry draws the eye.
     """
     height, width = rgb.shape[:2]
-    scale = min(1.0, _FILL_SIDE_PX / min(height, width))
-    small_size = (max(2, round(width * scale)), max(2, round(height * scale)))
-    small = cv2.resize(rgb, small_size, interpolation=cv2.INTER_AREA)
-    hole = (cv2.resize(mask.alpha, small_size, interpolation=cv2.INTER_AREA) > 0.1).astype(np.uint8)
-    hole = cv2.dilate(hole, np.ones((5, 5), np.uint8))
-    if 0 < hole.mean() < 0.95:
-        small = cv2.inpaint(small, hole, 4, cv2.INPAINT_TELEA)
-    ground = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
-    sharp, soft = (_mirrored(picture, sides) for picture in (rgb, ground))
-    far = cv2.GaussianBlur(soft, (0, 0), 0.05 * min(height, width))
-    above, _, left, _ = sides
-    inside = np.zeros(sharp.shape[:2], np.uint8)
-    inside[above : above + height, left : left + width] = 255
-    distance = cv2.distanceTransform(255 - inside, cv2.DIST_L2, 5)
+    above, below, left, right = sides
+    rows, columns = _mirrored(height, above, below), _mirrored(width, left, right)
+    canvas = cv2.resize(
+        _haze(rgb, mask, sides), (columns.size, rows.size), interpolation=cv2.INTER_CUBIC
+    )
+    # At the very edge the picture's own pixels go on.
     reach = max(2.0, _SEAM * min(height, width))
-    # At the very edge the picture's own pixels go on; then the ground's; farther out a haze of it.
-    near, middle = np.exp(-distance / (reach / 3)), np.exp(-distance / (reach * 3))
-    weights = (near, (1 - near) * middle, (1 - near) * (1 - middle))
-    layers = (sharp, soft, far)
-    total = sum(weight[..., None] * layer for weight, layer in zip(weights, layers, strict=True))
-    filled: NDArray[np.uint8] = np.clip(np.rint(total), 0, 255).astype(np.uint8)
-    return filled
+    beside = _outside(np.arange(columns.size), left, width)
+    for start in range(0, rows.size, _ROWS):  # in bands, for a large canvas to fit in memory
+        band = slice(start, start + _ROWS)
+        over = _outside(np.arange(rows.size)[band], above, height)
+        near = np.exp(-np.hypot(over[:, None], beside[None]) / reach)[..., None]
+        mixed = near * rgb[np.ix_(rows[band], columns)] + (1 - near) * canvas[band]
+        canvas[band] = np.clip(np.rint(mixed), 0, 255)
+    canvas[above : above + height, left : left + width] = rgb
+    return canvas
 
 
-def _mirrored(picture: NDArray[np.uint8], sides: tuple[int, int, int, int]) -> NDArray[np.uint8]:
-    """The picture with its own mirror image beyond each edge, as often as the sides need it."""
-    places = []
-    for length, before, after in (
-        (picture.shape[0], sides[0], sides[1]),
-        (picture.shape[1], sides[2], sides[3]),
-    ):
-        place = np.abs(np.arange(-before, length + after)) % max(1, 2 * length - 2)
-        places.append(np.where(place < length, place, 2 * length - 2 - place))
-    return picture[np.ix_(*places)]
+def _haze(
+    rgb: NDArray[np.uint8], mask: SubjectMask, sides: tuple[int, int, int, int]
+) -> NDArray[np.uint8]:
+    """The mirrored ground on a small canvas, blurred by a third of the distance from the edge."""
+    height, width = rgb.shape[:2]
+    scale = min(1.0, _FILL_SIDE_PX / min(height, width))
+    size = (max(2, round(width * scale)), max(2, round(height * scale)))
+    small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+    alpha = cv2.resize(mask.alpha, size, interpolation=cv2.INTER_AREA)
+    hole = cv2.dilate((alpha > 0.1).astype(np.uint8), np.ones((5, 5), np.uint8))
+    edges = (alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1])
+    # A subject that an edge cuts goes on beyond it; any other is left out of the mirror image.
+    cut = any(
+        side and (edge > 0.5).mean() > CUT_CONTACT for side, edge in zip(sides, edges, strict=True)
+    )
+    if not cut and 0 < hole.mean() < 0.95:
+        small = cv2.inpaint(small, hole, 4, cv2.INPAINT_TELEA)
+    above, below, left, right = (round(part * scale) for part in sides)
+    rows, columns = _mirrored(size[1], above, below), _mirrored(size[0], left, right)
+    over = _outside(np.arange(rows.size), above, size[1])
+    distance = np.hypot(over[:, None], _outside(np.arange(columns.size), left, size[0])[None])
+    sigma = np.minimum(distance / 3, _HAZE * min(size))
+    mirrored = small[np.ix_(rows, columns)].astype(np.float32)
+    mixed, before, blurred = mirrored, 0.0, mirrored
+    for step in _HAZE * min(size) * 0.5 ** np.arange(5, -1, -1):
+        softer = cv2.GaussianBlur(mirrored, (0, 0), step)
+        share = np.clip((sigma - before) / (step - before), 0, 1)[..., None].astype(np.float32)
+        mixed = np.where(share > 0, blurred + share * (softer - blurred), mixed)
+        before, blurred = step, softer
+    return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+
+
+def _outside(place: NDArray[np.intp], start: int, length: int) -> NDArray[np.float32]:
+    """How far each place lies outside a span, in pixels."""
+    before, after = start - place, place - (start + length - 1)
+    return np.maximum(np.maximum(before, after), 0).astype(np.float32)
+
+
+def _mirrored(length: int, before: int, after: int) -> NDArray[np.intp]:
+    """Places along a side and its mirror image beyond each end, as often as needed."""
+    place = np.abs(np.arange(-before, length + after)) % max(1, 2 * length - 2)
+    return np.where(place < length, place, 2 * length - 2 - place)
 
 
 def _size(rgb: NDArray[np.uint8]) -> str:

@@ -1,5 +1,6 @@
 """What is seen in a still: measured once, kept, and asked by every check."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -17,6 +18,7 @@ _LEAST_PART = 0.05  # of the subject: smaller crumbs of a mask are noise
 _NO_SUBJECT = "no dominant subject seen"
 _ENLARGED_SCALE = 1.5
 CUT_CONTACT = 0.05  # of an edge
+_STUDIO = 0.75  # of the ground in one plain black or white
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,10 @@ class Subject:
 class Look:
     """The facts about a still's pixels.
 
-    fine: share of the finest detail lost on reducing 1.5 times, at its own size; sharp: on reducing
-    3 times, at 720 px at most. noise_dn in code values; blocking a ratio; black, white: shares of
-    the picture. subject: None when there is none, and then unseen says why: nothing stands out, or
-    it was not looked for.
+    fine: share of the finest detail lost on reducing 1.5 times, at its own size; sharp: on
+    reducing 3 times, at 720 px at most. noise_dn in code values; blocking a ratio; black, white:
+    shares of what black_in and white_in name, "picture" or "subject". subject: None when there is
+    none, and then unseen says why: nothing stands out, or it was not looked for.
     """
 
     fine: float
@@ -61,7 +63,9 @@ class Look:
     noise_dn: float
     blocking: float
     black: float
+    black_in: str
     white: float
+    white_in: str
     subject: Subject | None
     unseen: str = ""
 
@@ -80,17 +84,35 @@ def look(still: Still) -> Look:
     if scale < 1:
         rgb = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     mask = subject_mask(rgb)
-    black, white = clipping(rgb)
+    solid = mask.alpha > 0.5 if mask.measured else np.zeros(rgb.shape[:2], bool)
+    (black, black_in), (white, white_in) = _clipped(rgb, solid)
     return Look(
         fine=detail_beyond(own, _ENLARGED_SCALE),
         sharp=sharpness(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)),
         noise_dn=noise(own),
         blocking=blocking(own),
         black=black,
+        black_in=black_in,
         white=white,
+        white_in=white_in,
         subject=_subject(rgb, mask) if mask.measured else None,
         unseen="" if mask.measured else mask.note,
     )
+
+
+def _clipped(rgb: NDArray[np.uint8], solid: NDArray[np.bool_]) -> Iterator[tuple[float, str]]:
+    """Shares of plain black and of plain white, and of what: the picture or its subject, whichever
+    has more of it; the subject alone before a studio's black or white ground, which is no mistake.
+    """
+    if not solid.any() or solid.all():
+        yield from ((share, "picture") for share in clipping(rgb, np.ones_like(solid)))
+        return
+    own, ground = clipping(rgb, solid), clipping(rgb, ~solid)
+    area = float(solid.mean())
+    for inside, around in zip(own, ground, strict=True):
+        every = area * inside + (1 - area) * around
+        plain = around > _STUDIO
+        yield (inside, "subject") if plain or inside > every else (every, "picture")
 
 
 def _subject(rgb: NDArray[np.uint8], mask: SubjectMask) -> Subject:

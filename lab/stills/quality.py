@@ -72,9 +72,13 @@ def blocking(grey: NDArray[np.uint8]) -> float:
     return min(_blocking_across(grey), _blocking_across(np.ascontiguousarray(grey.T)))
 
 
-def clipping(rgb: NDArray[np.uint8]) -> tuple[float, float]:
-    """Shares of the picture, 0..1, that are as black and as white as can be. (h, w, 3) uint8."""
-    return float((rgb.max(axis=2) <= 3).mean()), float((rgb.min(axis=2) >= 252).mean())
+def clipping(rgb: NDArray[np.uint8], where: NDArray[np.bool_]) -> tuple[float, float]:
+    """Shares of a part of a picture, 0..1, that are as black and as white as can be.
+
+    rgb: (h, w, 3) uint8. where: (h, w), true for the part, which must not be empty.
+    """
+    part = rgb[where]
+    return float((part.max(axis=1) <= 3).mean()), float((part.min(axis=1) >= 252).mean())
 
 
 def window(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:

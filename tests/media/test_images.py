@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from lab.errors import StillError
 from lab.media import open_image, write_image
@@ -232,3 +233,28 @@ def test_a_picture_that_cannot_be_written_leaves_nothing(tmp_path: Path, photo: 
     with pytest.raises(TypeError):
         write_image(tmp_path / "a.png", photo[..., :2].astype(np.float64))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_history_is_kept_in_the_file_within_bounds(tmp_path: Path, photo: np.ndarray) -> None:
+    """The last twenty steps, each a line of printable letters; other kinds of file keep none."""
+    steps = [f"step {number}" for number in range(25)]
+    write_image(tmp_path / "a.png", photo, history=[*steps, "two\nlines\x07" + "n" * 400])
+    *told, last = open_image(tmp_path / "a.png").history
+    assert told == steps[-19:]
+    assert last.startswith("two lines?nnn")
+    assert len(last) == 300
+    write_image(tmp_path / "a.jpg", photo, history=steps)
+    assert open_image(tmp_path / "a.jpg").history == ()
+
+
+@pytest.mark.parametrize("text", ["bell\x07", "n" * 301, "\n".join("abcdefghijklmnopqrstu")])
+def test_a_history_of_another_form_is_not_believed(
+    tmp_path: Path, photo: np.ndarray, text: str
+) -> None:
+    """Letters that do not print, an endless line, endless lines: the picture opens without."""
+    told = PngInfo()
+    told.add_itxt("i2v-lab history", text)
+    Image.fromarray(photo).save(tmp_path / "a.png", pnginfo=told)
+    opened = open_image(tmp_path / "a.png")
+    assert opened.history == ()
+    assert np.array_equal(opened.rgb, photo)

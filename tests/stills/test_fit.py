@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lab.errors import InputError
+from lab.errors import InputError, StillError
 from lab.media import write_image
 from lab.stills import Needs, Still, fit, preflight
 from lab.units import RATIOS, frame_size
@@ -139,7 +139,13 @@ def test_extending_makes_the_room_that_was_asked_for(tmp_path: Path, stills_dir:
     flower = Still.open(stills_dir / "flower.jpg")
     for ratio in ("9:16", "16:9", "1:1"):
         needs = Needs(left=0.3, right=0.3, above=0.2)
-        made = fit(flower, ratio, mode="extend", needs=needs, path=tmp_path / f"{ratio[0]}.png")
+        made = fit(
+            flower,
+            ratio,
+            mode="extend",
+            needs=needs,
+            path=tmp_path / f"{ratio.replace(':', 'x')}.png",
+        )
         kinds = {finding.kind for finding in preflight(made, needs=needs).findings}
         assert "no_room" not in kinds
         assert made.width_px >= flower.width_px
@@ -185,3 +191,76 @@ def test_a_thin_still_is_extended_within_bounds(tmp_path: Path, offline: Path) -
     assert Fraction(made.width_px, made.height_px) == pytest.approx(Fraction(16, 9), rel=0.01)
     # A vertical ramp mirrored sideways is the same ramp.
     assert np.abs(made.rgb()[:, 0].astype(int) - made.rgb()[:, -1]).max() <= 2
+
+
+def test_modes_lie_side_by_side_and_no_still_changes_under_its_owner(
+    cup: Still, offline: Path
+) -> None:
+    """Cropped and extended are two files, and other needs do not write over what was made."""
+    cut, whole = fit(cup, "1:1"), fit(cup, "1:1", mode="extend")
+    assert Still.open(cut.path) == cut
+    assert Still.open(whole.path) == whole
+    with pytest.raises(InputError, match="holds another picture"):
+        fit(cup, "1:1", needs=Needs(left=0.3))
+    assert Still.open(cut.path) == cut
+
+
+def test_a_place_that_cannot_be_written_is_one_line(cup: Still, offline: Path) -> None:
+    """A file that stands where the folder should be is the caller's to put right, not a bug."""
+    with pytest.raises(InputError, match=r"coffee\.jpg: cannot write here"):
+        fit(cup, "9:16", path=cup.path / "a.png")
+
+
+def test_a_result_nobody_could_open_is_not_written(tmp_path: Path, offline: Path) -> None:
+    """A crop under 64 px a side is refused in one line, and no file is left behind."""
+    write_image(tmp_path / "small.png", np.zeros((70, 90, 3), np.uint8))
+    with pytest.raises(StillError, match="39x70 px and each side needs 64 px; extend it"):
+        fit(Still.open(tmp_path / "small.png"), "9:16")
+    assert [path.name for path in tmp_path.glob("*.png")] == ["small.png"]
+
+
+def test_a_huge_extension_is_refused_unless_it_is_reduced(tmp_path: Path, offline: Path) -> None:
+    """A wide strip becomes tens of megapixels in 9:16; at a tier it is made in the tier's size."""
+    strip = np.tile(np.linspace(0, 255, 100, dtype=np.uint8)[:, None, None], (1, 5000, 3))
+    write_image(tmp_path / "strip.png", strip)
+    still = Still.open(tmp_path / "strip.png")
+    with pytest.raises(StillError, match=r"5000x8889 px .* megapixels; name a resolution"):
+        fit(still, "9:16", mode="extend")
+    made = fit(still, "9:16", mode="extend", resolution="720p")
+    assert (made.width_px, made.height_px) == (720, 1280)
+    assert "reduced to 720x14 px; extended to 720x1280 px" in made.history[0]
+
+
+@given(st.integers(500, 2000), st.integers(300, 2000), RATIO)
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_reduced_extension_has_its_tier_exactly(
+    offline: Path, tmp_path: Path, width: int, height: int, ratio: str
+) -> None:
+    """Whatever the size, a still extended and reduced has the tier's width and height."""
+    rgb = np.full((height * 2, width * 2, 3), 90, np.uint8)
+    write_image(tmp_path / "any.png", rgb)
+    (tmp_path / "fitted.png").unlink(missing_ok=True)
+    still = Still.open(tmp_path / "any.png")
+    made = fit(
+        still,
+        ratio,
+        mode="extend",
+        resolution="720p",
+        upsample=True,
+        path=tmp_path / "fitted.png",
+    )
+    assert (made.width_px, made.height_px) == frame_size(ratio, "720p")
+
+
+@pytest.mark.parametrize("name", ["n" * 240, "bell\x07", "enlarged, made up"])
+def test_a_strange_file_name_leaves_the_history_whole(
+    cup: Still, offline: Path, tmp_path: Path, name: str
+) -> None:
+    """Neither its length nor its letters hide what was done, or feign it."""
+    strange = cup.path.rename(cup.path.with_name(f"{name}.jpg"))
+    whole = fit(Still.open(strange), "1:1", mode="extend", path=tmp_path / "whole.png")
+    cut = fit(Still.open(strange), "1:1", path=tmp_path / "cut.png")
+    assert "33% made up" in whole.history[0]
+    assert "fitted" in {finding.kind for finding in preflight(whole).findings}
+    assert cut.history
+    assert "fitted" not in {finding.kind for finding in preflight(cut).findings}

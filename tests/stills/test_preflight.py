@@ -11,7 +11,9 @@ from lab.findings import Finding
 from lab.media import write_image
 from lab.stills import Needs, Preflight, Still, preflight, room_findings
 from lab.stills.look import clutter
-from lab.vision import SubjectMask
+from lab.vision import SubjectMask, subject_mask
+
+EXPOSURE = {"overexposed", "underexposed"}
 
 
 def _kinds(found: Preflight | Iterable[Finding]) -> set[str]:
@@ -190,6 +192,24 @@ def test_the_card_shows_every_check_and_escapes_what_it_is_told(
     assert picture[:, :20].mean() < 0.5 * picture[:, 270].mean()
     plain = found.to_json()
     assert [check["what"] for check in plain["checks"]] == [check.what for check in found.checks]
+
+
+@pytest.mark.usefixtures("subject_weights")
+@pytest.mark.parametrize("ground", [0, 255])
+def test_a_studio_ground_is_no_mistake(tmp_path: Path, stills_dir: Path, ground: int) -> None:
+    """A flower before plain white or black is well exposed; its own petals blown out are not."""
+    rgb = Still.open(stills_dir / "flower.jpg").rgb()
+    share = subject_mask(rgb).alpha[..., None]
+    before = (rgb * share + ground * (1 - share)).astype(np.uint8)
+    assert not _kinds(preflight(_still(tmp_path / "a.png", before))) & EXPOSURE
+    blown = np.clip(before * 2.0, 0, 255).astype(np.uint8)
+    assert "overexposed" in _kinds(preflight(_still(tmp_path / "b.png", blown)))
+
+
+def test_the_marked_picture_of_a_strip_is_bounded(tmp_path: Path, offline: Path) -> None:
+    """A strip is not enlarged until its short side fills the card."""
+    strip = _still(tmp_path / "a.png", np.zeros((64, 4000, 3), np.uint8))
+    assert preflight(strip).overlay().shape == (20, 1280, 3)
 
 
 @pytest.mark.parametrize("size", [(64, 64), (64, 3000), (1200, 64)])

@@ -70,12 +70,14 @@ def test_jpeg_blocks_are_found_wherever_their_grid_begins(photo: np.ndarray, shi
 
 
 def test_clipping_counts_plain_black_and_plain_white() -> None:
-    """A quarter black and half white; a saturated colour is neither."""
+    """A quarter black and half white; a saturated colour is neither; only the part counts."""
     rgb = np.full((8, 8, 3), 120, np.uint8)
     rgb[:2] = 0
     rgb[2:6] = 255
     rgb[6] = (255, 0, 0)
-    assert clipping(rgb) == (0.25, 0.5)
+    everywhere = np.ones(rgb.shape[:2], bool)
+    assert clipping(rgb, everywhere) == (0.25, 0.5)
+    assert clipping(rgb, (rgb == 255).all(axis=2)) == (0.0, 1.0)
 
 
 def test_a_large_picture_is_judged_by_its_middle() -> None:

@@ -60,16 +60,16 @@ def quality(paths: Sequence[Path], folder: Path) -> Iterator[Rate]:
         "grain of 12 code values": ("noisy", _grained),
         "JPEG at quality 12": ("blocky", _compressed),
         "enlarged 2.5 times": ("enlarged", _enlarged),
-        "overexposed by a stop and a half": ("overexposed", _overexposed),
-        "blacks crushed": ("underexposed", _crushed),
     }
     for name, (kind, spoil) in ways.items():
         yield _rate(name, kind, paths, folder, lambda still, spoil=spoil: spoil(still.rgb()))
 
 
 def composition(paths: Sequence[Path], folder: Path) -> Iterator[Rate]:
-    """Checks of where the subject is; the mask's weights are needed."""
+    """Checks of the subject and of where it is; the mask's weights are needed."""
     ways: dict[str, tuple[str, Callable[[Still], Pixels]]] = {
+        "overexposed by a stop and a half": ("overexposed", _overexposed),
+        "blacks crushed": ("underexposed", _crushed),
         "cropped through the subject": ("subject_cut", _cut),
         "cluttered behind the subject": ("busy", _cluttered),
         "the subject made tiny": ("subject_small", _tiny),
@@ -162,13 +162,13 @@ def _enlarged(rgb: Pixels) -> Pixels:
     return again
 
 
-def _overexposed(rgb: Pixels) -> Pixels:
-    linear = (rgb / 255) ** 2.2 * 2**1.5
+def _overexposed(still: Still) -> Pixels:
+    linear = (still.rgb() / 255) ** 2.2 * 2**1.5
     return (np.clip(linear, 0, 1) ** (1 / 2.2) * 255).round().astype(np.uint8)
 
 
-def _crushed(rgb: Pixels) -> Pixels:
-    return np.clip((rgb.astype(float) - 90) * 1.2, 0, 255).astype(np.uint8)
+def _crushed(still: Still) -> Pixels:
+    return np.clip((still.rgb().astype(float) - 90) * 1.2, 0, 255).astype(np.uint8)
 
 
 def _box(still: Still) -> tuple[Pixels, Box]:
