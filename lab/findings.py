@@ -1,5 +1,6 @@
 """A remark about a still or a prompt, with the number behind it and what to do."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -31,3 +32,9 @@ class Finding:
     def __str__(self) -> str:
         said = f"{self.severity}: {self.says}; {self.fix}"
         return f'{said}: "{self.rewrite}"' if self.rewrite else said
+
+
+def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Errors, then warnings, then notes, each in the order they came."""
+    order = ("error", "warning", "note")
+    return tuple(sorted(findings, key=lambda finding: order.index(finding.severity)))

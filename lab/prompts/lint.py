@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import combinations, pairwise
 
-from lab.findings import Finding, Severity
+from lab.findings import Finding, Severity, worst_first
 from lab.prompts.actions import DETERMINERS, PREPOSITIONS, Action, stands_bare
 from lab.prompts.editing import Span
 from lab.prompts.lexicon import lexicon
@@ -22,7 +22,6 @@ LINTED = (
     *("no_camera_move", "no_subject_action", "no_pace", "many_motions", "contradiction"),
     *("describes_scene", "unlikely_physics", "too_long"),
 )
-_SEVERITIES = ("error", "warning", "note")
 _LATER = frozenset(("then", "before", "after", "until", "finally", "afterwards", "later", "next"))
 _EXCEPT = frozenset(("only", "except", "but", "else", "apart", "save", "besides", "other", "just"))
 _FAST = frozenset(("fast", "energetic"))
@@ -104,7 +103,7 @@ def lint(
                 for finding in found
             ),
         ]
-    return tuple(sorted(found, key=lambda finding: _SEVERITIES.index(finding.severity)))
+    return worst_first(found)
 
 
 def rewritten(

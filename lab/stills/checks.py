@@ -1,5 +1,6 @@
 """What is checked of a still: each check a number, its limit, and the remark beyond it."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -81,38 +82,24 @@ def room(still: Still, aspect_ratio: str | None = None) -> Box | None:
     )
 
 
-def _over(
+def _measured(
     what: str,
     value: float,
-    limit: float,
     unit: str,
     *,
+    most: float = math.inf,
+    least: float = -math.inf,
     kind: str,
     says: str,
     fix: str,
     severity: Severity = "warning",
-    digits: int = 2,
+    digits: int = 3,
 ) -> Check:
-    """A check that speaks when its value is beyond the limit."""
+    """A check that speaks when its value is beyond the most, or short of the least."""
     value = round(value, digits)
-    found = Finding(kind, severity, says, fix, value, limit, unit) if value > limit else None
-    return Check(what, value, limit, unit, found)
-
-
-def _under(
-    what: str,
-    value: float,
-    limit: float,
-    unit: str,
-    *,
-    kind: str,
-    says: str,
-    fix: str,
-    severity: Severity = "warning",
-) -> Check:
-    """A check that speaks when its value is short of the limit."""
-    value = round(value, 3)
-    found = Finding(kind, severity, says, fix, value, limit, unit) if value < limit else None
+    limit = least if math.isinf(most) else most
+    wrong = not least <= value <= most
+    found = Finding(kind, severity, says, fix, value, limit, unit) if wrong else None
     return Check(what, value, limit, unit, found)
 
 
@@ -121,11 +108,11 @@ def size(
 ) -> Iterator[Check]:
     """Pixels: what services refuse, and what the tier of publication needs."""
     short = min(still.width_px, still.height_px)
-    yield _under(
+    yield _measured(
         "shorter side",
         short,
-        MIN_SIDE_PX,
         "px",
+        least=MIN_SIDE_PX,
         kind="too_small",
         says=f"the shorter side is {short} px and services refuse under {MIN_SIDE_PX} px",
         fix="take a larger still",
@@ -137,84 +124,92 @@ def size(
     wanted = frame_size(ratio, resolution)[0] * needs.closer
     crop = crop_to_ratio(still.width_px, still.height_px, RATIOS[ratio])
     closer = f" of which the camera comes {needs.closer:.1f}x closer" if needs.closer > 1 else ""
-    yield _over(
+    yield _measured(
         f"pixels for {resolution}",
         wanted / crop.width,
-        LOW_RESOLUTION,
         "x",
+        most=LOW_RESOLUTION,
         kind="low_resolution",
         says=f"a {resolution} frame{closer} needs {wanted / crop.width:.1f}x the pixels a side "
         "that the still has",
         fix="take a larger still or a lower resolution",
+        digits=2,
     )
 
 
 def quality(seen: Look) -> Iterator[Check]:
     """How the picture was taken and kept: detail, grain, blocks, clipping."""
-    yield _under(
+    yield _measured(
         "sharpness",
         seen.sharp,
-        SHARP,
         "share of detail",
+        least=SHARP,
         kind="soft",
         says="the still is soft and soft detail turns to mush in motion",
         fix="take a sharper still",
     )
-    yield _under(
+    yield _measured(
         "detail for its size",
         seen.fine,
-        FINE,
         "share of detail",
+        least=FINE,
         kind="enlarged",
         says="the still holds no more detail than one of two thirds its size: it was enlarged or "
         "is out of focus",
         fix="take the original instead of an enlarged copy",
     )
-    yield _over(
+    yield _measured(
         "grain",
         seen.noise_dn,
-        GRAIN_DN,
         "code values",
+        most=GRAIN_DN,
         kind="noisy",
         says=f"grain of {seen.noise_dn:.1f} code values boils when it moves",
         fix="take a cleaner still, or reduce it before use",
+        digits=2,
     )
-    yield _over(
+    yield _measured(
         "JPEG blocks",
         seen.blocking,
-        BLOCKS,
         "x",
+        most=BLOCKS,
         kind="blocky",
         says="the still shows the blocks of strong JPEG compression, which crawl in motion",
         fix="take the original file, saved at a higher quality",
+        digits=2,
     )
-    yield _over(
+    yield _measured(
         "blown highlights",
         seen.white,
-        WHITE,
         f"share of the {seen.white_in}",
+        most=WHITE,
         kind="overexposed",
         says=f"{seen.white:.0%} of the {seen.white_in} is plain white and has nothing to move",
         fix="take a still with a shorter exposure",
-        digits=3,
     )
-    yield _over(
+    yield _measured(
         "blocked shadows",
         seen.black,
-        BLACK,
         f"share of the {seen.black_in}",
+        most=BLACK,
         kind="underexposed",
         says=f"{seen.black:.0%} of the {seen.black_in} is plain black and has nothing to move",
         fix="take a still with a longer exposure",
         severity="note",
-        digits=3,
     )
 
 
 def composition(seen: Look) -> Iterator[Check]:
     """The subject: found or not, cut, its size, headroom, company, and the ground behind it."""
-    subject = seen.subject
-    if subject is None and seen.looked:
+    if seen.subject is None:
+        yield from _unseen(seen)
+    else:
+        yield from _seen(seen.subject)
+
+
+def _unseen(seen: Look) -> Iterator[Check]:
+    """No subject stands out, or it was not looked for: then nothing about it is checked."""
+    if seen.looked:
         finding = Finding(
             "no_subject",
             "warning",
@@ -222,35 +217,35 @@ def composition(seen: Look) -> Iterator[Check]:
             "take a still with one clear subject",
         )
         yield Check("subject", finding=finding)
-    elif subject is None:
-        finding = Finding(
-            "subject_not_checked",
-            "note",
-            f"subject and clutter not checked, because {seen.unseen}",
-            "run `lab weights` with a connection",
-        )
-        yield Check("subject", finding=finding, skipped=seen.unseen)
-        for what in ("subject at the edge", "subject's size", "headroom", "subjects", "clutter"):
-            yield Check(what, skipped=seen.unseen)
-    if subject is None:
         return
+    finding = Finding(
+        "subject_not_checked",
+        "note",
+        f"subject and clutter not checked, because {seen.unseen}",
+        "run `lab weights` with a connection",
+    )
+    yield Check("subject", finding=finding, skipped=seen.unseen)
+    for what in ("subject at the edge", "subject's size", "headroom", "subjects", "clutter"):
+        yield Check(what, skipped=seen.unseen)
+
+
+def _seen(subject: Subject) -> Iterator[Check]:
     yield Check("subject", round(subject.area, 2), None, "share of the picture")
     cut = {side: share for side, share in subject.touching.items() if share > CUT_CONTACT}
-    yield _over(
+    yield _measured(
         "subject at the edge",
         max(subject.touching.values()),
-        CUT_CONTACT,
         "share of the edge",
+        most=CUT_CONTACT,
         kind="subject_cut",
         says=f"the subject is cut at the {' and '.join(cut)} edge",
         fix="take a still with room around the subject",
-        digits=3,
     )
-    yield _under(
+    yield _measured(
         "subject's size",
         subject.area,
-        SMALL_SUBJECT,
         "share of the picture",
+        least=SMALL_SUBJECT,
         kind="subject_small",
         says=f"the subject fills only {subject.area:.1%} of the still",
         fix="go closer, or crop around it where the pixels allow",
@@ -258,22 +253,23 @@ def composition(seen: Look) -> Iterator[Check]:
     )
     box = subject.box
     filled = (1 - box.left - box.right) * (1 - box.above - box.below)
-    yield _over(
+    yield _measured(
         "subject fills the frame",
         filled,
-        LARGE_SUBJECT,
         "share of the picture",
+        most=LARGE_SUBJECT,
         kind="subject_large",
         says=f"the subject spans {filled:.0%} of the still and has nowhere to go",
         fix="take a wider still, or extend the canvas (fit, mode extend)",
         severity="note",
+        digits=2,
     )
     if "top" not in cut:
-        yield _under(
+        yield _measured(
             "headroom",
             subject.box.above,
-            HEADROOM,
             "share of the height",
+            least=HEADROOM,
             kind="headroom",
             says="the subject ends right below the upper edge",
             fix="take a still with a little room above the subject",
@@ -281,45 +277,44 @@ def composition(seen: Look) -> Iterator[Check]:
         )
     second = subject.parts[1] if len(subject.parts) > 1 else 0.0
     alike = sum(part > SECOND_SUBJECT for part in subject.parts)
-    yield _over(
+    yield _measured(
         "subjects",
         second,
-        SECOND_SUBJECT,
         "share of the largest",
+        most=SECOND_SUBJECT,
         kind="several_subjects",
         says=f"{alike} separate subjects are seen, and the model may mix them up",
         fix="take a still with one subject, or name in the prompt which one acts",
+        digits=2,
     )
-    yield _over(
+    yield _measured(
         "clutter",
         subject.clutter,
-        BUSY_EDGES,
         "share of edges",
+        most=BUSY_EDGES,
         kind="busy",
         says="the ground behind the subject is busy and busy grounds get mangled",
         fix="take a still with a calmer ground",
-        digits=3,
     )
 
 
-def ratio(still: Still, seen: Look, aspect_ratio: str | None) -> Iterator[Check]:
+def ratio(still: Still, aspect_ratio: str | None) -> Iterator[Check]:
     """What the ratio of publication cuts away, and whether that is the subject."""
     if aspect_ratio is None:
         return
     crop = crop_to_ratio(still.width_px, still.height_px, RATIOS[aspect_ratio])
     lost = 1 - crop.width * crop.height / (still.width_px * still.height_px)
-    yield _over(
+    yield _measured(
         f"lost to {aspect_ratio}",
         lost,
-        CROP_LOSS,
         "share of the picture",
+        most=CROP_LOSS,
         kind="cropped",
         says=f"{aspect_ratio} cuts away {lost:.0%} of the still",
         fix=f"take a still framed for {aspect_ratio}, or extend the canvas (fit, mode extend)",
-        digits=3,
     )
-    beside, whole = room(still, aspect_ratio), seen.subject
-    if beside is None or whole is None:
+    beside = room(still, aspect_ratio)
+    if beside is None:
         return
     # What the still itself cuts is another check's; here only what the frame cuts beyond that.
     sides = {
@@ -330,15 +325,14 @@ def ratio(still: Still, seen: Look, aspect_ratio: str | None) -> Iterator[Check]
     }
     worst = max(0.0, -min(sides.values()))
     named = " and ".join(side for side, share in sides.items() if -share > CROP_CUT)
-    yield _over(
+    yield _measured(
         f"subject in {aspect_ratio}",
         worst,
-        CROP_CUT,
         "share of the frame",
+        most=CROP_CUT,
         kind="ratio_cuts_subject",
         says=f"a {aspect_ratio} frame cuts the subject at the {named}",
         fix="extend the canvas (fit, mode extend), or publish in another ratio",
-        digits=3,
     )
 
 
@@ -368,11 +362,11 @@ def room_to_move(
 def _beside(side: str, wanted: float, there: Box) -> Check:
     free = max(0.0, getattr(there, side))
     where = {"left": "left of", "right": "right of"}.get(side, side)
-    return _under(
+    return _measured(
         f"room {where} the subject",
         round(free, 2),
-        round(wanted, 2),
         "share of the frame",
+        least=round(wanted, 2),
         kind="no_room",
         says=f"the motion needs {wanted:.0%} of the frame free {where} the subject and there is "
         f"{free:.0%}",

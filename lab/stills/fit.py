@@ -14,7 +14,7 @@ from lab.errors import InputError, StillError
 from lab.files import as_path, make_writable_folder, sha256_file
 from lab.media import write_image
 from lab.media.images import MIN_SIDE_PX
-from lab.stills.framing import Crop, framing
+from lab.stills.framing import Crop, extent, framing
 from lab.stills.look import CUT_CONTACT
 from lab.stills.needs import Needs
 from lab.stills.still import Still
@@ -152,19 +152,20 @@ def _cropped(
 def _towards(crop: Crop, mask: SubjectMask, needs: Needs) -> Crop:
     """The crop moved so that room lies where the motion goes, its subject still whole."""
     height, width = mask.alpha.shape
-    rows, columns = (np.nonzero(mask.alpha.max(axis=axis) > 0.5)[0] for axis in (1, 0))
-    if not rows.size:
+    box = extent(mask.alpha)
+    if box is None:
         return crop
+    columns, rows = box
     left = _placed(columns, crop.left, crop.width, width, (needs.left, needs.right))
     top = _placed(rows, crop.top, crop.height, height, (needs.above, needs.below))
     return Crop(left, top, crop.width, crop.height)
 
 
 def _placed(
-    held: NDArray[np.intp], start: int, length: int, whole: int, room: tuple[float, float]
+    held: tuple[int, int], start: int, length: int, whole: int, room: tuple[float, float]
 ) -> int:
     """Where a span begins so that what is left beside `held` is shared as the needs ask."""
-    free = length - (held[-1] + 1 - held[0])
+    free = length - (held[1] - held[0])
     if sum(room) == 0 or free <= 0:
         return start
     before = free * room[0] / sum(room)
@@ -178,9 +179,9 @@ def _canvas(
     needs ask for lies beside the subject.
     """
     height, width = rgb.shape[:2]
-    box = _box(mask)
-    across = max(width, _roomy(box[1] - box[0], needs.left + needs.right))
-    down = max(height, _roomy(box[3] - box[2], needs.above + needs.below))
+    columns, rows = _box(mask)
+    across = max(width, _roomy(columns[1] - columns[0], needs.left + needs.right))
+    down = max(height, _roomy(rows[1] - rows[0], needs.above + needs.below))
     across = max(across, down * ratio)
     return round(across), round(across / ratio)
 
@@ -210,9 +211,9 @@ def _extended(
     across, down = size[0] - width, size[1] - height
     if not across and not down:
         return rgb, "already of that ratio"
-    box = _box(mask)
-    left = _before(box[:2], width, across, (needs.left, needs.right))
-    above = _before(box[2:], height, down, (needs.above, needs.below))
+    columns, rows = _box(mask)
+    left = _before(columns, width, across, (needs.left, needs.right))
+    above = _before(rows, height, down, (needs.above, needs.below))
     if (mask.alpha[-1] > 0.5).any():
         above = down  # below the lower edge of a portrait there is nothing to continue
     sides = (above, down - above, left, across - left)
@@ -229,16 +230,13 @@ def _roomy(held: int, free: float) -> float:
     return held * (_SPARE / max(0.2, 1 - free) if free else 1.0)
 
 
-def _box(mask: SubjectMask) -> tuple[int, int, int, int]:
-    """Where the subject begins and ends: left, right, top, bottom in pixels."""
-    solid = mask.alpha > 0.5
-    rows, columns = (np.nonzero(solid.any(axis=axis))[0] for axis in (1, 0))
-    if not rows.size:
-        return 0, solid.shape[1], 0, solid.shape[0]
-    return int(columns[0]), int(columns[-1]) + 1, int(rows[0]), int(rows[-1]) + 1
+def _box(mask: SubjectMask) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The subject's columns and rows; the whole picture's without one."""
+    height, width = mask.alpha.shape
+    return extent(mask.alpha) or ((0, width), (0, height))
 
 
-def _before(held: tuple[int, ...], length: int, extra: int, room: tuple[float, float]) -> int:
+def _before(held: tuple[int, int], length: int, extra: int, room: tuple[float, float]) -> int:
     """How much of the extra goes before a picture of that length: what is free beside `held` lies
     more where the needs want it, and on either side what they want.
     """

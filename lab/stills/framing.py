@@ -53,21 +53,35 @@ def framing(alpha: NDArray[np.float32], ratio: Fraction) -> Crop:
     x = float((alpha.sum(axis=0) * (np.arange(width) + 0.5)).sum()) / total / width
     y = float((alpha.sum(axis=1) * (np.arange(height) + 0.5)).sum()) / total / height
     crop = crop_to_ratio(width, height, ratio, (x, y))
-    rows, columns = (np.nonzero(alpha.max(axis=axis) > 0.5)[0] for axis in (1, 0))
-    if rows.size and rows[-1] - rows[0] > crop.height:
+    box = extent(alpha)
+    if box is None:
+        return crop
+    columns, rows = box
+    # The last row itself may lie beyond the frame by one before the subject counts as taller.
+    if rows[1] - 1 - rows[0] > crop.height:
         middle = rows[0] - _HEADROOM * crop.height + crop.height / 2
         return crop_to_ratio(width, height, ratio, (x, middle / height))
-    if rows.size:
-        crop = replace(
-            crop,
-            left=_holding(crop.left, crop.width, columns, width),
-            top=_holding(crop.top, crop.height, rows, height),
-        )
-    return crop
+    return replace(
+        crop,
+        left=_holding(crop.left, crop.width, columns, width),
+        top=_holding(crop.top, crop.height, rows, height),
+    )
 
 
-def _holding(start: int, length: int, held: NDArray[np.intp], whole: int) -> int:
+def extent(alpha: NDArray[np.floating]) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """The columns and the rows, (first, one past the last) each, of what a mask holds for sure;
+    None when it holds nothing.
+    """
+    solid = alpha > 0.5
+    spans = [np.nonzero(solid.any(axis=axis))[0] for axis in (0, 1)]
+    if not spans[0].size:
+        return None
+    columns, rows = ((int(span[0]), int(span[-1]) + 1) for span in spans)
+    return columns, rows
+
+
+def _holding(start: int, length: int, held: tuple[int, int], whole: int) -> int:
     """Where a span begins so that it holds all of `held`, moved no further than it must."""
-    if held[-1] + 1 - held[0] > length:
+    if held[1] - held[0] > length:
         return start
-    return int(min(max(start, held[-1] + 1 - length, 0), held[0], whole - length))
+    return min(max(start, held[1] - length, 0), held[0], whole - length)

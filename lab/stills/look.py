@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lab.stills.framing import extent
 from lab.stills.quality import blocking, clipping, detail_beyond, noise, sharpness, window
 from lab.stills.still import Still
 from lab.vision import SubjectMask, subject_mask
@@ -123,12 +124,14 @@ def _subject(rgb: NDArray[np.uint8], mask: SubjectMask) -> Subject:
     least = min(_LEAST_PART, float(sizes.max()))
     kept = [number for number, size in enumerate(sizes, start=1) if size >= least]
     whole = np.isin(labels, kept)
-    rows, columns = np.nonzero(whole.any(axis=1))[0], np.nonzero(whole.any(axis=0))[0]
+    held = extent(whole.astype(np.float32))
+    assert held is not None
+    columns, rows = held
     box = Box(
-        left=float(columns[0]) / width,
-        right=1 - float(columns[-1] + 1) / width,
-        above=float(rows[0]) / height,
-        below=1 - float(rows[-1] + 1) / height,
+        left=columns[0] / width,
+        right=1 - columns[1] / width,
+        above=rows[0] / height,
+        below=1 - rows[1] / height,
     )
     parts = sorted((float(sizes[number - 1]) for number in kept), reverse=True)
     shrink = min(1.0, _KEPT_SIDE_PX / min(height, width))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lab.findings import Finding, Severity
+from lab.findings import Finding, worst_first
 from lab.stills.card import card, overlay
 from lab.stills.checks import (
     Check,
@@ -24,8 +24,6 @@ from lab.stills.look import Box, Look, look
 from lab.stills.needs import Needs
 from lab.stills.still import Still
 from lab.units import frame_size
-
-_ORDER: tuple[Severity, ...] = ("error", "warning", "note")
 
 
 @dataclass(frozen=True, repr=False)
@@ -44,8 +42,7 @@ class Preflight:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """The remarks, worst first; empty when there is nothing to say."""
-        found = [check.finding for check in self.checks if check.finding is not None]
-        return tuple(sorted(found, key=lambda finding: _ORDER.index(finding.severity)))
+        return worst_first(check.finding for check in self.checks if check.finding is not None)
 
     @property
     def frame(self) -> tuple[float, float, float, float]:
@@ -109,7 +106,7 @@ def preflight(
         *size(still, seen, aspect_ratio, resolution, asked),
         *quality(seen),
         *composition(seen),
-        *ratio(still, seen, aspect_ratio),
+        *ratio(still, aspect_ratio),
         *room_to_move(still, seen, asked, aspect_ratio),
         *history(still),
     ]
