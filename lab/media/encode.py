@@ -1,6 +1,6 @@
 """Write H.264 clips, whole or not at all."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 from lab.errors import FetchError
 from lab.files import written_whole
 from lab.media.ahead import ahead
+from lab.media.decode import Frame
 
 SOUND_RATE_HZ = 48_000
+_CLOCK_HZ = 90_000
 
 
 def write_clip(
     path: Path,
-    pictures: Iterable[NDArray[np.uint8]],
+    pictures: Iterable[NDArray[np.uint8] | Frame],
     *,
     fps: float,
     crf: int = 16,
@@ -30,9 +32,12 @@ def write_clip(
     threads: int = 0,
     comment: str = "",
     sound: NDArray[np.float32] | None = None,
+    key_every: int | None = None,
 ) -> int:
     """Encode RGB frames (height and width even) as H.264 4:2:0 BT.709 MP4; return how many.
 
+    Pixels follow each other at `fps`; a `Frame` keeps its own time. `key_every` frames stands one
+    that needs no other, which makes jumping into the clip quick; the encoder chooses when None.
     `crf` is x264's quality, 0 lossless to 51; `threads` 0 lets the encoder choose. `sound` is a
     mono track of samples in [-1, 1] at 48 kHz, written as AAC; it is cut or ends early as it is
     longer or shorter than the pictures. The file appears under its name only when it is complete.
@@ -51,7 +56,10 @@ def write_clip(
             ) as container,
             closing(ahead(pictures)) as drawn,
         ):
-            count = _encode(container, drawn, fps, crf, preset, threads, comment, sound)
+            options = {"crf": str(crf), "preset": preset}
+            if key_every is not None:
+                options |= {"g": str(key_every), "bf": "0"}
+            count = _encode(container, drawn, fps, options, threads, comment, sound)
     except OSError as error:  # FFmpeg's own errors are OSErrors too
         raise FetchError(f"{path}: cannot be written ({error.strerror})") from error
     return count
@@ -59,10 +67,9 @@ def write_clip(
 
 def _encode(
     container: av.container.OutputContainer,
-    pictures: Iterable[NDArray[np.uint8]],
+    pictures: Iterable[NDArray[np.uint8] | Frame],
     fps: float,
-    crf: int,
-    preset: str,
+    options: Mapping[str, str],
     threads: int,
     comment: str,
     sound: NDArray[np.float32] | None,
@@ -72,13 +79,16 @@ def _encode(
     count = 0
     stream = None
     voice: AudioStream | None = None
-    for rgb in pictures:
+    for picture in pictures:
+        rgb = picture.rgb if isinstance(picture, Frame) else picture
         if stream is None:
             stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
             stream.height, stream.width = rgb.shape[:2]
             stream.pix_fmt = "yuv420p"
-            stream.options = {"crf": str(crf), "preset": preset}
+            stream.options = dict(options)
             context = stream.codec_context
+            if isinstance(picture, Frame):
+                context.time_base = Fraction(1, _CLOCK_HZ)
             context.thread_count = threads
             context.colorspace = Colorspace.ITU709
             context.color_primaries = ColorPrimaries.BT709
@@ -90,6 +100,8 @@ def _encode(
         frame = VideoFrame.from_ndarray(rgb, format="rgb24").reformat(
             format="yuv420p", dst_colorspace=Colorspace.ITU709
         )
+        if isinstance(picture, Frame):
+            frame.pts, frame.time_base = round(picture.time_s * _CLOCK_HZ), Fraction(1, _CLOCK_HZ)
         container.mux(stream.encode(frame))
         count += 1
     if stream is None:

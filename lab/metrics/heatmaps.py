@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lab.media import frames, write_clip
+from lab.media import Frame, frames, write_clip
 from lab.metrics.contract import Field, Metric
 from lab.metrics.measure import ClipScores, measure
 from lab.metrics.reference import ANALYSIS_SIDE_PX
@@ -45,7 +46,8 @@ def measure_with_heatmaps(
             full = float(np.percentile(every, _PERCENTILE)) if every.size else 1.0
         film = folder / f"{scores.clip.path.stem}-{scores.clip.sha256[:8]}.{name}.mp4"
         fps = scores.clip.facts.fps or 25.0
-        write_clip(film, _drawn(scores.clip.path, fields, max(full, 1e-6)), fps=fps)
+        drawn = _drawn(scores.clip.path, fields, max(full, 1e-6))
+        write_clip(film, drawn, fps=fps, key_every=round(fps / 2) or 1)
         films.append(film)
     return scores, films
 
@@ -57,9 +59,7 @@ def _reduced(values: NDArray[np.float32]) -> NDArray[np.float16]:
     return np.asarray(small, np.float16)
 
 
-def _drawn(
-    clip: Path, fields: dict[int, NDArray[np.float16]], full: float
-) -> Iterator[NDArray[np.uint8]]:
+def _drawn(clip: Path, fields: dict[int, NDArray[np.float16]], full: float) -> Iterator[Frame]:
     latest: NDArray[np.float16] | None = None
     for frame in frames(clip, ANALYSIS_SIDE_PX):
         latest = fields.get(frame.index, latest)
@@ -72,4 +72,4 @@ def _drawn(
             heat = cv2.applyColorMap((wide * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
             share = np.sqrt(wide)[..., None]
             shown = (shown * (1 - share) + heat * share).astype(np.uint8)
-        yield np.ascontiguousarray(shown)
+        yield replace(frame, rgb=np.ascontiguousarray(shown))

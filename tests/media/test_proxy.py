@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lab.media import data_uri, frames, poster_jpeg, probe, write_proxy
+from lab.media import Frame, data_uri, frames, poster_jpeg, probe, write_clip, write_proxy
 
 
 def test_a_proxy_is_the_same_clip_smaller(
@@ -24,6 +24,19 @@ def test_a_proxy_is_the_same_clip_smaller(
     assert small.bytes < large.bytes
     for one, other in zip(frames(tmp_path / "b.mp4"), frames(clip, 120), strict=True):
         assert np.abs(one.rgb.astype(int) - other.rgb[:, :172]).mean() < 8
+
+
+def test_a_proxy_keeps_uneven_times(tmp_path: Path, photo: np.ndarray) -> None:
+    """Frames that are shown for unequal times begin at the same moments in the copy."""
+    times = [0.0, 0.04, 0.1, 0.3, 0.34, 0.5, 0.9]
+    shown = np.ascontiguousarray(photo[:200, :300])
+    pictures = (
+        Frame(place, time, np.roll(shown, 9 * place, 1)) for place, time in enumerate(times)
+    )
+    write_clip(tmp_path / "a.mp4", pictures, fps=10)
+    write_proxy(tmp_path / "a.mp4", tmp_path / "b.mp4", 120)
+    for name in ("a.mp4", "b.mp4"):
+        assert [frame.time_s for frame in frames(tmp_path / name)] == pytest.approx(times, abs=1e-4)
 
 
 @pytest.mark.parametrize("side_px", [75, 77])
