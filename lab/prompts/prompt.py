@@ -71,10 +71,8 @@ class Prompt:
             "pace": _terms(pace, "pace"),
             "mood": _terms(mood, "mood"),
         }
-        terms = tuple(term.name for group in chosen.values() for term in group)
-        if not terms:
-            raise PromptError("the prompt is empty; name a camera move, a subject action, a pace")
-        return cls(_sentence(chosen), terms, name)
+        # As if somebody had written that sentence: the same text is the same prompt.
+        return cls.written(_sentence(chosen), name)
 
     @property
     def label(self) -> str:

@@ -10,8 +10,7 @@ from typing import Any
 from lab.backends import Backend, Quote, Unsupported, open_backend, unsupported
 from lab.errors import BackendError, MoneyError
 from lab.findings import Finding
-from lab.prompts import lint
-from lab.stills import preflight, room_findings
+from lab.sweeps.remarks import remarks
 from lab.sweeps.sweep import Sweep, Trial, block_of
 from lab.units import bytes_text, seconds_text, usd_text
 
@@ -196,7 +195,7 @@ def plan(
             basis="; ".join(dict.fromkeys(quote.basis for quote in costs if quote.basis)),
             simulated=can.simulated,
             unsupported=_counted(backend, trials),
-            findings=_findings(trials),
+            findings=remarks(trial.shot for trial in trials),
         )
     finally:
         backend.close()
@@ -208,23 +207,3 @@ def _counted(backend: Backend, trials: tuple[Trial, ...]) -> tuple[tuple[Unsuppo
         for item in unsupported(backend, trial.shot):
             counts[item] = counts.get(item, 0) + 1
     return tuple(sorted(counts.items(), key=lambda pair: not pair[0].blocking))
-
-
-def _findings(trials: tuple[Trial, ...]) -> tuple[tuple[str, Finding], ...]:
-    """Each remark once, however many trials it concerns."""
-    found: dict[tuple[str, Finding], None] = {}
-    for trial in trials:
-        shot = trial.shot
-        ratio, resolution = shot.settings.aspect_ratio, shot.settings.resolution
-        for still in (shot.still, shot.end_still):
-            if still is None:
-                continue
-            for finding in preflight(still, aspect_ratio=ratio, resolution=resolution).findings:
-                found[f"still {still.name}", finding] = None
-        if shot.still is not None:
-            about = f"prompt {shot.prompt.label!r} on still {shot.still.name}"
-            for finding in room_findings(shot.still, shot.prompt.needs, aspect_ratio=ratio):
-                found[about, finding] = None
-        for finding in lint(shot.prompt):
-            found[f"prompt {shot.prompt.label!r}", finding] = None
-    return tuple(found)
