@@ -1,5 +1,6 @@
 """Running a sweep: the ledger, the runner that never buys twice, and the measuring of clips."""
 
+from lab.runs.control import Control
 from lab.runs.folder import RunFolder
 from lab.runs.ledger import Ledger, Money, TakeRow, TakeState
 from lab.runs.reconcile import Settled, reconcile
@@ -8,6 +9,7 @@ from lab.runs.scoring import score
 from lab.runs.shoot import create, shoot
 
 __all__ = [
+    "Control",
     "Ledger",
     "Money",
     "RunFolder",

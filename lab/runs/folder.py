@@ -39,6 +39,8 @@ class RunFolder:
         self.clips = self.path / "clips"
         self.measures = self.path / "measures"
         self.proxies = self.path / "proxies"
+        self.heatmaps = self.path / "heatmaps"
+        self._owner = self.path / "run.owner.json"
         self._folders = (self.path, self.stills, self.clips, self.measures, self.proxies)
         self._own = {"run.lock", "run.owner.json", *(folder.name for folder in self._folders)}
 
@@ -102,6 +104,19 @@ class RunFolder:
                 "free; free space or name another folder"
             )
 
+    @property
+    def runner(self) -> str:
+        """Who is running here now, in words; "" when nobody is."""
+        if not self.exists:
+            return ""
+        lock = FileLock(self.path / "run.lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            return _owner_text(self._owner)
+        lock.release()
+        return ""
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Be the one runner of this folder, cleared of what a killed one left half written.
@@ -109,19 +124,20 @@ class RunFolder:
         Raises BusyError naming the runner that is already here.
         """
         lock = FileLock(self.path / "run.lock", timeout=0)
-        owner = self.path / "run.owner.json"
         try:
             lock.acquire()
         except Timeout:
-            raise BusyError(f"{self.path}: {_owner_text(owner)} is running here; wait") from None
+            raise BusyError(
+                f"{self.path}: {_owner_text(self._owner)} is running here; wait"
+            ) from None
         try:
             since = datetime.now().astimezone().isoformat(timespec="seconds")
             for folder in self._folders:
                 remove_parts(folder)
-            write_json(owner, {"pid": os.getpid(), "host": platform.node(), "since": since})
+            write_json(self._owner, {"pid": os.getpid(), "host": platform.node(), "since": since})
             yield
         finally:
-            owner.unlink(missing_ok=True)
+            self._owner.unlink(missing_ok=True)
             lock.release()
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from lab.backends import Backend, open_backend
 from lab.errors import MoneyError, RunFolderError
 from lab.runs.bought import Bought
+from lab.runs.control import Control
 from lab.runs.folder import RunFolder
 from lab.runs.ledger import Ledger, Money, TakeRow, TakeState
 from lab.runs.provenance import provenance
@@ -89,6 +90,7 @@ def run(
     executor: Executor | None = None,
     quiet: bool = False,
     grow: bool = False,
+    control: Control | None = None,
 ) -> RunOutcome:
     """Make and score every take of a sweep in a run folder; call it again to go on.
 
@@ -97,9 +99,10 @@ def run(
     whole blocks as fit are made) or confirmed=True. reuse: take over identical takes that an older
     run of this user bought. executor: where clips are rendered and measured; a process pool when
     None. grow: add the takes to whatever the folder holds, without asking for the same sweep.
+    control: lets another thread pause, resume or stop the run.
 
     Raises SweepError, BackendError, MoneyError or RunFolderError before anything is bought,
-    BusyError when another runner holds the folder, and Interrupted on Ctrl-C.
+    BusyError when another runner holds the folder, and Interrupted on Ctrl-C or a stop.
     """
     if not isinstance(sweep, Sweep):
         sweep = Sweep.load(sweep, backend=backend, budget_usd=budget_usd, cap_usd=cap_usd)
@@ -141,6 +144,7 @@ def run(
                 reuse=reuse,
                 executor=executor,
                 quiet=quiet,
+                control=control or Control(),
             ) as runner:
                 runner.run(ids, {take_id: priced.quotes[takes[take_id]] for take_id in ids})
             if runner.turned_away is not None:

@@ -35,6 +35,7 @@ from lab.errors import (
 )
 from lab.files import write_json, written_whole
 from lab.runs.bought import Bought, Purchase, today
+from lab.runs.control import Control
 from lab.runs.decide import Action, Step, next_steps
 from lab.runs.executors import WorkerPool
 from lab.runs.folder import RunFolder
@@ -90,6 +91,7 @@ class Runner:
         reuse: bool,
         executor: Executor | None,
         quiet: bool,
+        control: Control,
     ) -> None:
         """index: where bought takes are noted, and looked for if `reuse`; None for free ones."""
         self._backend = backend
@@ -101,6 +103,7 @@ class Runner:
         self._wants_reuse = reuse
         self._given = executor
         self._quiet = quiet
+        self._control = control
         self._run_id = str(ledger.fact("run_id"))
         self._open: dict[str, TakeRow] = {}
         self._planned: dict[str, TakeRow] = {}
@@ -272,26 +275,43 @@ class Runner:
 
     def _loop(self) -> None:
         while True:
+            changed = self._control.changed  # taken before it is asked, so that nothing is missed
+            if self._control.stopped:
+                raise KeyboardInterrupt
             if self._full is None:
                 self._start_what_may_start()
                 self._start_measuring()
-            if not self._busy:
+            if not self._busy and not self._held:
                 return
-            finished, _ = wait(self._busy, return_when=FIRST_COMPLETED)
-            for future in finished:
+            finished, _ = wait([*self._busy, changed], return_when=FIRST_COMPLETED)
+            for future in finished - {changed}:
                 self._collect(future, *self._busy.pop(future))
+
+    @property
+    def _held(self) -> bool:
+        """True when only a pause keeps this run from going on."""
+        if not self._control.paused or self._full or self._no_submits or self._no_polls:
+            return False
+        to_render = self._can.renders_locally and any(
+            row.state is TakeState.READY and row.take_id not in self._left
+            for row in self._open.values()
+        )
+        return bool(self._planned) or to_render
 
     def _start_what_may_start(self) -> None:
         under_way = {take_id for _, take_id in self._busy.values()}
         concurrency, self._capped = self._can.concurrency, False
         held_s = self._hold.remaining_s
-        closed = self._no_submits or self._no_polls or held_s > 0
+        paused = self._control.paused
+        closed = paused or self._no_submits or self._no_polls or held_s > 0
         offered = () if closed else islice(self._planned.values(), concurrency)
         waiting: list[TakeRow] = []
         rows = chain(self._open.values(), offered)
         for step in next_steps(rows, concurrency=concurrency):
             if step.take_id in under_way or step.take_id in self._left:
                 continue
+            if step.action is Action.FETCH and paused and self._can.renders_locally:
+                continue  # here, to fetch is to make
             if step.action is Action.POLL:
                 waiting.append(self._open[step.take_id])
             elif step.action is not Action.SUBMIT:
