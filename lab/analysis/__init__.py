@@ -6,7 +6,7 @@ from lab.analysis.figures import by_factor, motion_against, timelines
 from lab.analysis.matched import MotionLine
 from lab.analysis.parts import parts
 from lab.analysis.results import Results, load
-from lab.analysis.verdicts import Ranking, Verdict, best_and_worst
+from lab.analysis.verdicts import Ranking, Verdict, best_and_worst, leaders
 
 __all__ = [
     "Advice",
@@ -21,6 +21,7 @@ __all__ = [
     "by_term",
     "compliance",
     "comply",
+    "leaders",
     "load",
     "motion_against",
     "parts",

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 
 from lab.analysis.results import Results
 from lab.prompts import Prompt, Signature, Term, vocabulary
@@ -215,6 +214,8 @@ def _explained(
     if not moves or size == 0:
         return np.zeros(len(moves)), 0.0
     basis = np.stack([_vector(term.signature, course) for term in moves], axis=1)
+    from scipy.optimize import nnls  # here, for it takes long to load and few commands need it
+
     amounts, _ = nnls(basis, measured)
     return amounts, float(np.linalg.norm(basis @ amounts)) / size
 

@@ -1,6 +1,6 @@
 """What a run left behind, as three pandas tables: takes, scores, frames."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,10 +105,17 @@ class Results:
     def title(self, take_id: str) -> str:
         """What a take is called: what varied, and the repeat if there are several."""
         take = self.takes[self.takes["take_id"] == take_id].iloc[0]
-        parts = [_level(name, take[name]) for name in self.varied] or [str(take["still"])]
+        parts = [self.level(name, take[name]) for name in self.varied] or [str(take["still"])]
         if self.takes["repeat"].max() > 1:
             parts.append(f"repeat {take['repeat']}")
         return " · ".join(parts)
+
+    @staticmethod
+    def level(factor: str, value: Any) -> str:
+        """A level as titles show it; switches need their name."""
+        if pd.api.types.is_bool(value):
+            return f"{factor} {'on' if value else 'off'}"
+        return str(value)
 
     def record(self, take_id: str) -> dict[str, Any]:
         """Everything that was measured on a take's clip, as `lab.score` yields it.
@@ -146,13 +153,6 @@ class Results:
         return note + self.table().to_html(index=False, float_format="{:.3g}".format)
 
 
-def _level(factor: str, value: Any) -> str:
-    """A level as a title shows it; switches need their name."""
-    if pd.api.types.is_bool(value):
-        return f"{factor} {'on' if value else 'off'}"
-    return str(value)
-
-
 def load(folder: str | Path) -> Results:
     """Read a run's tables from its ledger and measures; a runner may be at work meanwhile.
 
@@ -179,14 +179,13 @@ def load(folder: str | Path) -> Results:
         [frame for row in rows for frame in _frames(row.take_id, measures[row.take_id])],
         columns=["take_id", "metric", "frame", "time_s", "value"],
     )
-    varied = tuple(name for name in factors if takes[name].nunique(dropna=False) > 1)
     return Results(
         folder=place,
         takes=takes,
         scores=keys.merge(scores, on="take_id"),
         frames=keys.merge(frames, on="take_id"),
         factors=tuple(factors),
-        varied=_distinct(varied),
+        varied=varied_factors([row.factors for row in rows]),
         sweep=sweep or {},
         provenance=provenance or {},
     )
@@ -195,11 +194,14 @@ def load(folder: str | Path) -> Results:
 _SCORE_COLUMNS = ("metric", "value", "unit", "direction", "headline", "version", "reason")
 
 
-def _distinct(varied: tuple[str, ...]) -> tuple[str, ...]:
-    """Without the term columns that only repeat what the prompt column already says."""
-    if "prompt" in varied:
-        return tuple(name for name in varied if name not in KINDS)
-    return varied
+def varied_factors(factors: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """The factors that differ among these takes, in the design's order.
+
+    Without the columns of terms that only repeat what the prompt says.
+    """
+    names = dict.fromkeys(name for each in factors for name in each)
+    varied = [name for name in names if len({each.get(name) for each in factors}) > 1]
+    return tuple(name for name in varied if "prompt" not in varied or name not in KINDS)
 
 
 def _take(

@@ -65,6 +65,34 @@ def best_and_worst(results: Results, count: int = 3, *, matched: bool = True) ->
     )
 
 
+def leaders(results: Results) -> tuple[str, ...]:
+    """Which level of each varied factor has the lowest medians at matched motion, in sentences.
+
+    What was seen in these takes, not a test: the last sentence says so.
+    """
+    said = []
+    for factor in results.varied:
+        medians = results.summary(factor, matched=True).set_index(factor)
+        clauses = []
+        for name in JUDGED:
+            known = medians[name].dropna().sort_values()
+            if len(known) > 1:
+                low, high = (results.level(factor, known.index[place]) for place in (0, -1))
+                clauses.append(
+                    f"{name} is lowest for “{low}” ({known.iloc[0]:.2g} {SPECS[name].unit}) and "
+                    f"highest for “{high}” ({known.iloc[-1]:.2g})"
+                )
+        if clauses:
+            said.append(f"By {factor}: {'; '.join(clauses)}.")
+    if said:
+        scored = int(results.headlines()[list(JUDGED)].notna().all(axis=1).sum())
+        said.append(
+            f"These are medians over {scored} scored takes. Whether the differences would be seen "
+            "again was not tested."
+        )
+    return tuple(said)
+
+
 def _why(
     row: "pd.Series[float]", measured: "pd.Series[float]", medians: "pd.Series[float]"
 ) -> tuple[str, ...]:
