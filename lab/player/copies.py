@@ -1,0 +1,131 @@
+"""Small copies of a run's clips, and pictures of them; made once and kept beside the run."""
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lab.analysis import Results
+from lab.errors import ClipError
+from lab.files import written_whole
+from lab.media import frames, open_image, poster_jpeg, write_proxy
+from lab.metrics import METRICS, measure_with_heatmaps
+from lab.runs import RunFolder
+from lab.runs.progress import Progress
+from lab.settings import settings
+from lab.stills import Still
+
+SHORT_SIDE_PX = 360
+POSTER_SIDE_PX = 240
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Where the small copies of a run's takes lie.
+
+    films and posters: by take id, for takes that have a clip. stills: by the still's path in the
+    run folder. problems: by take id, why there is no copy.
+    """
+
+    films: dict[str, Path] = field(default_factory=dict)
+    posters: dict[str, Path] = field(default_factory=dict)
+    stills: dict[str, Path] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+
+
+def poster_path(folder: RunFolder, clip_sha256: str) -> Path:
+    """Where the picture of a clip's first frame lies, once it is made."""
+    return folder.proxies / f"{clip_sha256[:16]}-{POSTER_SIDE_PX}.jpg"
+
+
+def make_copies(
+    folder: RunFolder,
+    takes: Iterable[Mapping[Any, Any]],
+    *,
+    short_side_px: int | None = SHORT_SIDE_PX,
+    quiet: bool = False,
+) -> Copies:
+    """Copy the clips of these takes, rows of `Results.takes`; what is there is used again.
+
+    A copy's frames have the times of the original's; its shorter side has at most short_side_px
+    pixels. None makes posters only, pictures of the first frame. A clip that is gone or broken is
+    named in `problems` and stops nothing.
+    """
+    folder.proxies.mkdir(exist_ok=True)
+    copies = Copies()
+    jobs: dict[str, tuple[Path, Path, Path | None]] = {}
+    for take in takes:
+        if take["still_path"]:
+            copies.stills[take["still_path"]] = folder.proxies / _still_name(take)
+        if take["clip"]:
+            poster = poster_path(folder, take["clip_sha256"])
+            name = f"{take['clip_sha256'][:16]}-{short_side_px}.mp4"
+            film = folder.proxies / name if short_side_px else None
+            jobs[take["take_id"]] = (folder.path / take["clip"], poster, film)
+    for path, picture in copies.stills.items():
+        if not picture.is_file():
+            _write(picture, poster_jpeg(open_image(folder.path / path).rgb, SHORT_SIDE_PX))
+    missing = {
+        take_id: job
+        for take_id, job in jobs.items()
+        if not all(path.is_file() for path in job[1:] if path is not None)
+    }
+    if missing:
+        # Threads are enough: decoding, resizing and encoding leave Python's lock alone.
+        with (
+            ThreadPoolExecutor(settings().workers) as pool,
+            Progress(len(missing), "clips copied", quiet=quiet) as progress,
+        ):
+            started = {pool.submit(_copy, *job): take_id for take_id, job in missing.items()}
+            for done in as_completed(started):
+                said = done.result()
+                if said:
+                    copies.problems[started[done]] = said
+                progress.advance()
+    for take_id, (_, poster, film) in jobs.items():
+        if take_id not in copies.problems:
+            copies.posters[take_id] = poster
+            if film is not None:
+                copies.films[take_id] = film
+    return copies
+
+
+def film_heat(results: Results, take_id: str) -> dict[str, Path]:
+    """Films of where each headline score of a take comes from, made once and kept beside the run.
+
+    Measures the clip again, some seconds. Raises InputError for a take without a scored clip, and
+    ClipError when its clip is gone.
+    """
+    folder = results.folder
+    record = results.record(take_id)
+    take = results.takes[results.takes["take_id"] == take_id].iloc[0]
+    stem = f"{take_id}-{take['clip_sha256'][:8]}"
+    kept = {name: folder.heatmaps / f"{stem}.{name}.mp4" for name in record["boxes"]}
+    if not all(path.is_file() for path in kept.values()):
+        still = Still.open(folder.path / take["still_path"]) if take["still_path"] else None
+        folder.heatmaps.mkdir(exist_ok=True)
+        measure_with_heatmaps(folder.clip(take_id), still, METRICS, folder.heatmaps)
+    return {name: path for name, path in kept.items() if path.is_file()}
+
+
+def _copy(clip: Path, poster: Path, film: Path | None) -> str:
+    """Worker: what is missing of a clip's copies; returns why it could not be made, or ""."""
+    try:
+        if film is not None and not film.is_file():
+            short_side_px = int(film.stem.rpartition("-")[2])
+            write_proxy(clip, film, short_side_px)
+        if not poster.is_file():
+            _write(poster, poster_jpeg(next(iter(frames(clip))).rgb, POSTER_SIDE_PX))
+    except ClipError as error:
+        return str(error)
+    return ""
+
+
+def _still_name(take: Mapping[Any, Any]) -> str:
+    return f"still-{take['still_sha256'][:16]}-{SHORT_SIDE_PX}.jpg"
+
+
+def _write(path: Path, content: bytes) -> None:
+    with written_whole(path) as part:
+        part.write_bytes(content)

@@ -1,0 +1,148 @@
+"""What the player reads: clips, their copies, their measures over time, their worst moments."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lab.analysis import Results
+from lab.analysis.figures import COLOURS
+from lab.errors import InputError, did_you_mean
+from lab.media import probe
+from lab.metrics import HEADLINES, SPECS, explain
+from lab.player.copies import Copies
+from lab.runs.scoring import kept_measure
+
+MOST_CLIPS = 9
+_WORST = 2
+_EVEN_S = 0.001
+# Black would vanish on dark paper.
+LINES = [(colour, dash) for dash in ("", "6 3", "2 2") for colour in COLOURS if colour != "#000000"]
+
+Address = Callable[[Path], str]
+
+
+def session(
+    results: Results,
+    take_ids: Sequence[str],
+    copies: Copies,
+    address: Address,
+    *,
+    heat: Mapping[str, Mapping[str, Path]] | None = None,
+    can_film: bool = False,
+) -> dict[str, Any]:
+    """Plain data for `player.js`: what to play, where it lies, what to draw under it.
+
+    address: turns a file into what the page can load. heat: films of heatmaps by take id and
+    metric. can_film: whether whoever shows the player can make such films. Raises InputError for a
+    take that the run does not have, and for more than nine.
+
+    The result has `clips` (see `clip_entry`), `metrics` (name, unit, says, unnoticed: the level
+    that nobody would notice, or null), `lines` (colour and dash pattern by place), `said` (a line
+    above it all) and `can_film`.
+    """
+    if len(take_ids) > MOST_CLIPS:
+        raise InputError(f"{len(take_ids)} takes are too many to watch; choose up to {MOST_CLIPS}")
+    rows = {str(row["take_id"]): row for row in results.takes.to_dict("records")}
+    for take_id in take_ids:
+        if take_id not in rows:
+            raise InputError(f"{take_id}: no take of this run; {did_you_mean(take_id, rows)}")
+    clips = [clip_entry(results, rows[take_id], copies, address) for take_id in take_ids]
+    for clip in clips:
+        films = (heat or {}).get(clip["id"], {})
+        clip["heat"] = {metric: address(path) for metric, path in films.items()}
+    return {
+        "clips": clips,
+        "metrics": metric_entries(),
+        "lines": LINES,
+        "said": "",
+        "can_film": can_film,
+    }
+
+
+def metric_entries() -> list[dict[str, Any]]:
+    """The headline metrics as the player names them."""
+    return [
+        {
+            "name": name,
+            "unit": SPECS[name].unit,
+            "says": SPECS[name].says,
+            "unnoticed": _plain(SPECS[name].unnoticed),
+        }
+        for name in HEADLINES
+    ]
+
+
+def clip_entry(
+    results: Results, take: Mapping[Any, Any], copies: Copies, address: Address
+) -> dict[str, Any]:
+    """One clip for the player; take: a row of `Results.takes`.
+
+    id, title; video, poster and still: addresses, "" where there is none, and missing says why;
+    frames, fps and times_s: when each frame begins in s, null where they are evenly spaced; series:
+    by metric [time in s, value]; boxes: by metric and frame, left, top, right, bottom as shares of
+    the picture; worst: moments, with weight to sort them by over metrics; heat: films by metric.
+    """
+    take_id, still = str(take["take_id"]), str(take["still_path"])
+    film, poster = copies.films.get(take_id), copies.posters.get(take_id)
+    entry = {
+        "id": take_id,
+        "title": results.title(take_id),
+        "video": address(film) if film else "",
+        "poster": address(poster) if poster else "",
+        "still": address(copies.stills[still]) if still in copies.stills else "",
+        "still_name": str(take["still"]),
+        "missing": copies.problems.get(take_id) or ("" if take["clip"] else _no_clip(take)),
+        "heat": {},
+    }
+    record = kept_measure(results.folder.measure(take_id))
+    if record is None:
+        facts = probe(film) if film else None
+        timing = {"frames": facts.frames if facts else 1, "fps": (facts and facts.fps) or 25.0}
+        return {**entry, **timing, "times_s": None, "series": {}, "boxes": {}, "worst": []}
+    times, fps = record["times_s"], record["fps"] or 25.0
+    even = all(abs(time - index / fps) < _EVEN_S for index, time in enumerate(times))
+    return {
+        **entry,
+        "frames": len(times),
+        "fps": fps,
+        "times_s": None if even else times,
+        "series": {
+            name: [
+                [round(times[int(frame)], 4), _plain(value)]
+                for frame, value in sorted(values.items(), key=lambda pair: int(pair[0]))
+            ]
+            for name, values in record["series"].items()
+            if name in HEADLINES
+        },
+        "boxes": {
+            name: {frame: [round(side, 3) for side in box] for frame, box in boxes.items()}
+            for name, boxes in record["boxes"].items()
+            if name in HEADLINES
+        },
+        "worst": _worst(record),
+    }
+
+
+def _worst(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The worst moments of what should be low, in multiples of what nobody would notice."""
+    return [
+        {
+            "metric": name,
+            "time_s": round(worst.time_s, 4),
+            "value": _plain(worst.value),
+            "weight": _plain(worst.value / (SPECS[name].unnoticed or 1.0)),
+            "said": str(worst),
+        }
+        for name in HEADLINES
+        if SPECS[name].direction == "lower"
+        for worst in explain(record, name, _WORST)
+    ]
+
+
+def _no_clip(take: Mapping[Any, Any]) -> str:
+    return f"No clip ({take['state']}): {take['message'] or 'not made yet'}"
+
+
+def _plain(value: float | None) -> float | None:
+    """Four digits; null for what is no number, which JSON does not have."""
+    return None if value is None or value != value else float(f"{value:.4g}")

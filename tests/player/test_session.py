@@ -1,0 +1,117 @@
+"""What the player reads is whole, plain, and true to the clips."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lab.analysis import Results, load
+from lab.errors import InputError
+from lab.media import Frame, frames, write_clip
+from lab.metrics import HEADLINES
+from lab.player import Copies, film_heat, make_copies, session
+from lab.runs import run
+from lab.runs.scoring import measure_clip
+from lab.stills import Still
+from lab.sweeps import Sweep
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory, coffee: Still) -> Results:
+    """Four takes of less than half a second."""
+    out = tmp_path_factory.mktemp("player") / "run"
+    sweep = Sweep.of(
+        stills=[coffee.path],
+        prompts=["slow push in", "fast pan left"],
+        settings={"duration_s": 0.4, "seed": 7, "fps": [24, 30]},
+    )
+    with ThreadPoolExecutor(2) as executor:
+        assert run(sweep, out, quiet=True, executor=executor).complete
+    return load(out)
+
+
+@pytest.fixture(scope="module")
+def copies(results: Results) -> Copies:
+    """Their small copies."""
+    return make_copies(results.folder, results.takes.to_dict("records"), quiet=True)
+
+
+def _session(results: Results, take_ids: list[str], copies: Copies) -> dict[str, object]:
+    return session(results, take_ids, copies, lambda path: path.name)
+
+
+def test_everything_is_plain_json(results: Results, copies: Copies) -> None:
+    """No number that JSON does not know, and nothing but text, numbers and lists of them."""
+    told = _session(results, list(results.takes["take_id"]), copies)
+    assert json.loads(json.dumps(told, allow_nan=False)) == json.loads(json.dumps(told))
+    assert [metric["name"] for metric in told["metrics"]] == list(HEADLINES)
+
+
+def test_each_clip_says_when_its_frames_begin(results: Results, copies: Copies) -> None:
+    """Frames and rate are those of the copy that is played, and values lie on frames."""
+    told = _session(results, list(results.takes["take_id"]), copies)
+    for clip in told["clips"]:
+        times = [frame.time_s for frame in frames(copies.films[clip["id"]])]
+        assert clip["times_s"] is None
+        assert len(times) == clip["frames"]
+        assert [n / clip["fps"] for n in range(clip["frames"])] == pytest.approx(times, abs=1e-3)
+        for time_s, _ in clip["series"]["flicker"]:
+            assert min(abs(time_s - time) for time in times) < 1e-3
+
+
+def test_the_worst_moments_are_the_highest_values(results: Results, copies: Copies) -> None:
+    """The first moment of a metric stands at the highest value of its line."""
+    told = _session(results, list(results.takes["take_id"]), copies)
+    for clip in told["clips"]:
+        worst = next(worst for worst in clip["worst"] if worst["metric"] == "flicker")
+        peak = max(clip["series"]["flicker"], key=lambda point: point[1] or 0)
+        assert (worst["time_s"], worst["value"]) == pytest.approx(peak)
+
+
+def test_a_take_without_a_copy_says_why(results: Results) -> None:
+    """The reason stands where the film would be, and the rest is still there."""
+    take_id = results.takes["take_id"][0]
+    (clip,) = _session(results, [take_id], Copies(problems={take_id: "broken video"}))["clips"]
+    assert (clip["video"], clip["missing"]) == ("", "broken video")
+    assert clip["series"]["flicker"]
+
+
+def test_too_many_or_unknown_takes_are_refused(results: Results, copies: Copies) -> None:
+    """More than nine cannot be watched, and an id that is not there names its neighbour."""
+    take_id = results.takes["take_id"][0]
+    with pytest.raises(InputError, match="choose up to 9"):
+        _session(results, [take_id] * 10, copies)
+    with pytest.raises(InputError, match=f"did you mean '{take_id}'"):
+        _session(results, [take_id[:-1] + "x"], copies)
+
+
+def test_uneven_times_are_told(results: Results, copies: Copies, tmp_path: Path) -> None:
+    """A clip with a variable rate carries the time of every frame."""
+    times = [0.0, 0.04, 0.1, 0.3]
+    picture = np.zeros((64, 96, 3), np.uint8)
+    write_clip(tmp_path / "a.mp4", (Frame(n, t, picture) for n, t in enumerate(times)), fps=10)
+    record = measure_clip(str(tmp_path / "a.mp4"), None)
+    take_id = results.takes["take_id"][0]
+    path = results.folder.measure(take_id)
+    kept = path.read_text()
+    path.write_text(json.dumps(record))
+    try:
+        (clip,) = _session(results, [take_id], copies)["clips"]
+    finally:
+        path.write_text(kept)
+    assert clip["times_s"] == pytest.approx(times, abs=1e-4)
+
+
+def test_heatmaps_are_filmed_once(results: Results) -> None:
+    """A film a headline with the clip's frames, and the second time nothing is measured."""
+    take_id = results.takes["take_id"][0]
+    films = film_heat(results, take_id)
+    assert set(films) == set(HEADLINES)
+    clip = results.folder.clip(take_id)
+    for film in films.values():
+        assert [frame.time_s for frame in frames(film)] == [frame.time_s for frame in frames(clip)]
+    before = {film: film.stat().st_mtime_ns for film in films.values()}
+    assert film_heat(results, take_id) == films
+    assert {film: film.stat().st_mtime_ns for film in films.values()} == before
