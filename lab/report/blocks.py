@@ -2,16 +2,28 @@
 
 import base64
 import io
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib as mpl
+from markupsafe import Markup
 from matplotlib.figure import Figure
+
+# Inside the picture: matplotlib draws in black, and a page on dark paper shows it in light ink.
+_DARK = (
+    "<style>@media (prefers-color-scheme: dark) {"
+    " text { fill: #e6e9ec !important }"
+    ' [style*="stroke: #000000"] { stroke: #a3adb8 !important }'
+    ' [style*="stroke: #666666"] { stroke: #a3adb8 !important }'
+    " }</style>"
+)
 
 
 @dataclass(frozen=True)
 class Prose:
-    """A paragraph. tone "warning" sets it apart."""
+    """A paragraph. tone "warning" sets it apart, "lead" makes it what is read first."""
 
     text: str
     tone: str = ""
@@ -28,19 +40,27 @@ class Facts:
 
 @dataclass(frozen=True)
 class Cell:
-    """A table's cell: its text, and a number to sort by where there is one."""
+    """A table's cell: its text, and a number to sort by where there is one.
+
+    score: the take and metric whose score it shows, for `lab verify`.
+    """
 
     text: str
     number: float | None = None
+    score: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table that sorts by any column. caption names it for readers and screen readers."""
+    """A table that sorts by any column. caption names it for readers and screen readers.
+
+    folded: shown only when it is opened.
+    """
 
     caption: str
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
+    folded: bool = False
     kind: str = "table"
 
 
@@ -55,28 +75,44 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class ClipCard:
-    """A clip beside its still. video is empty when there is no clip; link is relative."""
+class Tile:
+    """A take in the grid: its poster (a data: URI or ""), lines under it, and what it is called.
 
+    take_id is "" where it cannot be chosen for the player.
+    """
+
+    take_id: str
     title: str
-    still: str
-    video: str
     poster: str
-    link: str
-    sha256: str
     lines: Sequence[str]
+    link: str
     anchor: str
 
 
 @dataclass(frozen=True)
-class Clips:
-    """A grid of clips."""
+class Grid:
+    """The trials: a column a still, a row a combination of the other factors.
 
-    cards: Sequence[ClipCard]
-    kind: str = "clips"
+    columns: name and picture of each still. rows: the row's name, then the tiles of each column.
+    """
+
+    caption: str
+    corner: str
+    columns: Sequence[tuple[str, str]]
+    rows: Sequence[tuple[str, Sequence[Sequence[Tile]]]]
+    kind: str = "grid"
 
 
-Block = Prose | Facts | Table | Picture | Clips
+@dataclass(frozen=True)
+class Player:
+    """The player, with the takes that it opens with. data: what `report.js` reads."""
+
+    data: Markup
+    chosen: Sequence[str]
+    kind: str = "player"
+
+
+Block = Prose | Facts | Table | Picture | Grid | Player
 
 
 @dataclass(frozen=True)
@@ -92,10 +128,20 @@ class Section:
         return "-".join("".join(c if c.isalnum() else " " for c in self.title.lower()).split())
 
 
+def in_page(data: dict[str, Any]) -> Markup:
+    """JSON that cannot end the script element it stands in."""
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False)
+    for letter in "<>&\u2028\u2029":
+        text = text.replace(letter, f"\\u{ord(letter):04x}")
+    return Markup(text)  # noqa: S704 - nothing that HTML would read is left in it
+
+
 def picture(figure: Figure, alt: str, caption: str) -> Picture:
     """A matplotlib figure as a picture block; the same figure gives the same bytes."""
     buffer = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": "i2v-lab", "svg.fonttype": "none"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    code = base64.b64encode(buffer.getvalue().encode()).decode("ascii")
+        figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
+    drawn = buffer.getvalue()
+    body = drawn.index(">", drawn.index("<svg")) + 1
+    code = base64.b64encode((drawn[:body] + _DARK + drawn[body:]).encode()).decode("ascii")
     return Picture(f"data:image/svg+xml;base64,{code}", alt, caption)

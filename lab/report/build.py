@@ -11,25 +11,43 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from lab.analysis import Results, load
 from lab.errors import RunFolderError
 from lab.files import write_text
+from lab.player import module, style
+from lab.report.blocks import in_page
+from lab.report.facts import facts
+from lab.report.gate import check
 from lab.report.sections import SECTIONS
 from lab.report.source import Source
 
+MOST_MB = 25.0
+"""What most mail servers take."""
+
 
 def write_report(
-    run: Results | str | Path, path: str | Path | None = None, *, now: datetime | None = None
+    run: Results | str | Path,
+    path: str | Path | None = None,
+    *,
+    now: datetime | None = None,
+    most_mb: float = MOST_MB,
+    quiet: bool = True,
 ) -> Path:
     """Write a run's report; beside the run as report.html when no path is given. Returns the path.
 
-    run: a `Results`, or the folder of a run. now: the time printed in it. Raises RunFolderError
-    when the folder holds no run or the file cannot be written.
+    run: a `Results`, or the folder of a run. now: the time printed in it. most_mb: how much room
+    the films may take, in megabytes; where they need more they become smaller, then those of the
+    least interesting takes become pictures, and the report says so. Small copies are made once and
+    kept beside the run. Raises RunFolderError when the folder holds no run or the file cannot be
+    written, and InputError rather than write a secret or a remote address into it.
     """
     results = run if isinstance(run, Results) else load(run)
     target = results.folder.path / "report.html" if path is None else Path(path)
-    source = Source(results, target.resolve())
+    source = Source(results, target.resolve(), round(most_mb * 1_000_000), quiet)
     sections = [section for build in SECTIONS if (section := build(source)) is not None]
-    assets = files("lab.report")
-    style = (assets / "report.css").read_text(encoding="utf-8")
-    script = (assets / "report.js").read_text(encoding="utf-8")
+    look = style() + (files("lab.report") / "report.css").read_text(encoding="utf-8")
+    script = module() + (files("lab.report") / "report.js").read_text(encoding="utf-8")
+    films = {
+        take_id: base64.b64encode(film.read_bytes()).decode("ascii")
+        for take_id, film in source.copies.films.items()
+    }
     environment = Environment(
         loader=PackageLoader("lab.report", "."), autoescape=True, undefined=StrictUndefined
     )
@@ -37,11 +55,14 @@ def write_report(
         title=results.sweep.get("name") or "run",
         written=(now or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M UTC"),
         sections=sections,
-        style=style,
+        films=films,
+        facts=in_page(facts(source)),
+        style=look,
         script=script,
-        style_hash=_hash(style),
+        style_hash=_hash(look),
         script_hash=_hash(script),
     )
+    check(page, links=False)
     try:
         write_text(target, page)
     except OSError as error:

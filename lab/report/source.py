@@ -1,4 +1,4 @@
-"""What sections draw from: the results, the report's place, and small copies of the clips."""
+"""What sections draw from: the results, the report's place, and the pictures and films in it."""
 
 import os
 from dataclasses import dataclass
@@ -6,23 +6,31 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from lab.analysis import Results
-from lab.media import data_uri, frames, open_image, poster_jpeg, write_proxy
+from lab.analysis import Ranking, Results, best_and_worst
+from lab.media import data_uri
+from lab.player import Copies, make_copies
+from lab.player.copies import SHORT_SIDE_PX
+from lab.units import bytes_text
 
-PROXY_SIDE_PX = 360
+_SMALLER_SIDE_PX = 240
+_BASE64 = 4 / 3
+_OPENING = 2
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A run's results and where the report will lie, so that links can be relative."""
+    """A run's results, where the report will lie, and how many bytes of films it may carry."""
 
     results: Results
     report: Path
+    most_bytes: int
+    quiet: bool = True
 
     def title(self, take: dict[str, Any]) -> str:
         """What a take is called in headings: what varied, and the repeat if there are several."""
         return self.results.title(str(take["take_id"]))
 
+    @cached_property
     def rows(self) -> list[dict[str, Any]]:
         """Every take as a plain mapping."""
         return [
@@ -30,35 +38,75 @@ class Source:
             for row in self.results.takes.to_dict("records")
         ]
 
-    def still_uri(self, take: dict[str, Any]) -> str:
-        """The still, small, as a data: address; "" for a clip made from text alone."""
-        return self._still_uris[take["still_path"]]
+    @cached_property
+    def ranking(self) -> Ranking:
+        """The best and the worst takes."""
+        return best_and_worst(self.results)
 
     @cached_property
-    def _still_uris(self) -> dict[str, str]:
-        folder = self.results.folder.path
-        return {
-            path: data_uri(poster_jpeg(open_image(folder / path).rgb, PROXY_SIDE_PX), ".jpg")
-            for path in dict.fromkeys(self.results.takes["still_path"])
-            if path
-        } | {"": ""}
+    def opening(self) -> list[str]:
+        """The takes that the player opens with: the best and the worst, else the first two."""
+        ranked = [*self.ranking.best[:1], *self.ranking.worst[:1]]
+        chosen = [verdict.take_id for verdict in ranked]
+        return chosen or list(self.copies.posters)[:_OPENING]
+
+    @cached_property
+    def copies(self) -> Copies:
+        """Posters of all takes, and as many films as the report may carry."""
+        return self._fitted[0]
+
+    @cached_property
+    def fallback(self) -> str:
+        """What was left out to stay within the size that was asked for, "" if nothing was."""
+        return self._fitted[1]
+
+    @cached_property
+    def _fitted(self) -> tuple[Copies, str]:
+        """Films at 360 px if they fit, else at 240 px, else those of the foremost takes."""
+        most = bytes_text(self.most_bytes)
+        for side in (SHORT_SIDE_PX, _SMALLER_SIDE_PX):
+            copies = make_copies(
+                self.results.folder, self.rows, short_side_px=side, quiet=self.quiet
+            )
+            sizes = {
+                take_id: round(film.stat().st_size * _BASE64)
+                for take_id, film in copies.films.items()
+            }
+            if sum(sizes.values()) <= self.most_bytes:
+                smaller = f"The films are smaller than usual ({side} px) to keep them within {most}"
+                return copies, "" if side == SHORT_SIDE_PX else smaller
+        kept, spent = {}, 0
+        for take_id in self._foremost(list(copies.films)):
+            if spent + sizes[take_id] <= self.most_bytes:
+                kept[take_id] = copies.films[take_id]
+                spent += sizes[take_id]
+        said = (
+            f"Only {len(kept)} of {len(sizes)} clips are inside as films, to keep them within "
+            f"{most}: the best and the worst, then one of each trial. The others are pictures"
+        )
+        return Copies(kept, copies.posters, copies.stills, copies.problems), said
+
+    def _foremost(self, take_ids: list[str]) -> list[str]:
+        """By how much a reader would miss them: extremes, then a first take of each trial."""
+        best, worst = self.ranking.best, self.ranking.worst
+        extremes = [verdict.take_id for pair in zip(best, worst, strict=True) for verdict in pair]
+        repeats = {row["take_id"]: row["repeat"] for row in self.rows}
+        rest = sorted(take_ids, key=lambda take_id: repeats[take_id])
+        return [take_id for take_id in dict.fromkeys([*extremes, *rest]) if take_id in take_ids]
+
+    def still_uri(self, take: dict[str, Any]) -> str:
+        """The still, small, as a data: address; "" for a clip made from text alone."""
+        path = self.copies.stills.get(take["still_path"])
+        return "" if path is None else data_uri(path.read_bytes(), ".jpg")
+
+    def poster_uri(self, take: dict[str, Any]) -> str:
+        """The clip's first frame, small, as a data: address; "" where there is no clip."""
+        path = self.copies.posters.get(str(take["take_id"]))
+        return "" if path is None else data_uri(path.read_bytes(), ".jpg")
 
     def clip_path(self, take: dict[str, Any]) -> Path:
         """Where the take's clip lies."""
         return self.results.folder.path / take["clip"]
-
-    def proxy(self, take: dict[str, Any]) -> Path:
-        """A small copy of the clip, made once and kept beside the run."""
-        proxy = self.results.folder.proxies / f"{take['clip_sha256'][:16]}-{PROXY_SIDE_PX}.mp4"
-        if not proxy.is_file():
-            proxy.parent.mkdir(exist_ok=True)
-            write_proxy(self.clip_path(take), proxy, PROXY_SIDE_PX)
-        return proxy
-
-    def poster_uri(self, take: dict[str, Any]) -> str:
-        """The clip's first frame, small, as a data: address."""
-        first = next(iter(frames(self.proxy(take))))
-        return data_uri(poster_jpeg(first.rgb, PROXY_SIDE_PX), ".jpg")
 
     def link(self, path: Path) -> str:
         """The way from the report to a file."""

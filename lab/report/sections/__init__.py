@@ -5,12 +5,16 @@ from collections.abc import Callable
 from lab.report.blocks import Section
 from lab.report.sections.asked import asked
 from lab.report.sections.camera import camera
-from lab.report.sections.clips import clips
 from lab.report.sections.definitions import definitions
 from lab.report.sections.factors import factors
+from lab.report.sections.findings import findings
+from lab.report.sections.history import history
+from lab.report.sections.player import player
 from lab.report.sections.provenance import provenance
 from lab.report.sections.scores import scores
 from lab.report.sections.timelines import timelines
+from lab.report.sections.trials import trials
+from lab.report.sections.unmade import unmade
 from lab.report.sections.validity import validity
 from lab.report.sections.verdicts import verdicts
 from lab.report.source import Source
@@ -18,14 +22,18 @@ from lab.report.source import Source
 SECTIONS: tuple[Callable[[Source], Section | None], ...] = (
     asked,
     verdicts,
+    trials,
+    player,
     scores,
     factors,
     camera,
-    clips,
     timelines,
+    unmade,
+    findings,
     definitions,
     validity,
     provenance,
+    history,
 )
 
 __all__ = ["SECTIONS"]

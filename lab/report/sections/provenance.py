@@ -18,7 +18,7 @@ def provenance(source: Source) -> Section:
         ("seeds", ", ".join(_seed(seed) for seed in dict.fromkeys(results.takes["seed"]))),
         ("zipped", str(results.sweep.get("zip") or "nothing; every factor is crossed")),
     ]
-    takes = source.rows()
+    takes = source.rows
     stills = {take["still_path"]: take for take in takes if take["still_path"]}.values()
     blocks: list[Facts | Table] = [
         Facts(pairs),

@@ -36,9 +36,10 @@ def scores(source: Source) -> Section:
         for name in HEADLINES:
             value = float(row[name])
             if math.isnan(value):
-                cells.append(Cell(f"none: {reasons.get((take_id, name), 'unknown')}"))
+                said = f"none: {reasons.get((take_id, name), 'unknown')}"
+                cells.append(Cell(said, score=(take_id, name)))
             else:
-                cells.append(Cell(f"{value:.3g}", value))
+                cells.append(Cell(f"{value:.3g}", value, (take_id, name)))
         rows.append([*cells, *(Cell(row[name]) for name in remarks), Cell(take_id)])
     said = "Press a heading to sort. ↓ less is better; motion is neither good nor bad."
     if remarks:

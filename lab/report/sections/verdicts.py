@@ -1,16 +1,15 @@
 """The best and the worst takes, with why."""
 
-from lab.analysis import Verdict, best_and_worst
+from lab.analysis import Verdict, leaders
 from lab.analysis.matched import TOO_STILL
 from lab.report.blocks import Cell, Prose, Section, Table
 from lab.report.source import Source
 
 
 def verdicts(source: Source) -> Section:
-    """Ranks at matched motion, in words, and the takes that are too still to be ranked."""
-    results = source.results
-    ranking = best_and_worst(results)
-    blocks: list[Prose | Table] = []
+    """Which levels lead, in words; ranks at matched motion; takes too still to be ranked."""
+    results, ranking = source.results, source.ranking
+    blocks: list[Prose | Table] = [Prose(said, "lead") for said in leaders(results)]
     if ranking.best:
         caution = "A rank does not say that a difference would be seen again."
         rows = [_row(source, verdict) for verdict in (*ranking.best, *reversed(ranking.worst))]
@@ -23,7 +22,7 @@ def verdicts(source: Source) -> Section:
         caption = f"Takes {TOO_STILL}, which are not ranked: a frozen clip would win"
         rows = [_still(source, take_id) for take_id in ranking.too_still]
         blocks.append(Table(caption, ("take", "time held still", "id"), rows))
-    return Section("Best and worst takes", blocks)
+    return Section("What came of it", blocks)
 
 
 def _row(source: Source, verdict: Verdict) -> tuple[Cell, ...]:

@@ -1,0 +1,33 @@
+"""What preflight and the linter remark on the stills and prompts of the run."""
+
+from lab.report.blocks import Cell, Prose, Section, Table
+from lab.report.source import Source
+from lab.runs import Ledger
+from lab.sweeps import remarks
+
+_MARKS = {"error": "✗ error", "warning": "! warning", "note": "i note"}
+_MOST_OPEN = 12
+
+
+def findings(source: Source) -> Section:
+    """A row a remark, each once, with the number behind it; made anew from the files of the run."""
+    folder = source.results.folder
+    with Ledger.read(folder.ledger) as ledger:
+        shots = [row.take.relocated(folder.locate).shot for row in ledger.takes()]
+    rows = [
+        (
+            Cell(about),
+            Cell(_MARKS[finding.severity]),
+            Cell(finding.says),
+            Cell("" if finding.value is None else f"{finding.value:.3g}", finding.value),
+            Cell("" if finding.limit is None else f"{finding.limit:.3g}", finding.limit),
+            Cell(finding.unit),
+            Cell(finding.fix),
+        )
+        for about, finding in remarks(shots)
+    ]
+    title = "Remarks on stills and prompts"
+    if not rows:
+        return Section(title, [Prose("None.")])
+    columns = ("about", "severity", "remark", "measured", "limit", "unit", "what to do")
+    return Section(title, [Table("Preflight and lint", columns, rows, len(rows) > _MOST_OPEN)])

@@ -1,0 +1,43 @@
+"""The chosen takes side by side, in step, with their measures below."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from lab.player.session import LINES, MOST_CLIPS, clip_entry, metric_entries
+from lab.report.blocks import Block, Player, Prose, Section, in_page
+from lab.report.source import Source
+
+
+def player(source: Source) -> Section | None:
+    """The player with the best and the worst take in it; nothing where there is no clip."""
+    rows = [row for row in source.rows if str(row["take_id"]) in source.copies.posters]
+    if not rows:
+        return None
+    films = {film: take_id for take_id, film in source.copies.films.items()}
+    posters = {poster: take_id for take_id, poster in source.copies.posters.items()}
+    stills = {path: f"still-{place}" for place, path in enumerate(_pictures(source))}
+    places = {
+        **{path: f"#film-{take_id}" for path, take_id in films.items()},
+        **{path: f"#poster-{take_id}" for path, take_id in posters.items()},
+        **{path: f"#{name}" for path, name in stills.items()},
+    }
+    entry = partial(clip_entry, source.results, copies=source.copies, address=places.__getitem__)
+    data: dict[str, Any] = {
+        "clips": [entry(row) for row in rows],
+        "metrics": metric_entries(),
+        "lines": LINES,
+        "most": MOST_CLIPS,
+    }
+    said = (
+        "The films are small copies; the originals lie beside the run. Space plays, arrow keys "
+        "step one frame, a click on a spike goes there. A clip that is over shows its last frame."
+    )
+    blocks: list[Block] = [Prose(f"{source.fallback}.", "warning")] if source.fallback else []
+    return Section("Player", [*blocks, Prose(said), Player(in_page(data), source.opening)])
+
+
+def _pictures(source: Source) -> list[Path]:
+    """The stills in the order of the grid's columns."""
+    stills = {row["still"]: row["still_path"] for row in source.rows}
+    return [source.copies.stills.get(path, Path()) for path in stills.values()]

@@ -1,0 +1,50 @@
+"""The trials as a grid of posters: a column a still, a row what else was varied."""
+
+from typing import Any
+
+from lab.metrics import HEADLINES
+from lab.report.blocks import Grid, Prose, Section, Tile
+from lab.report.source import Source
+from lab.units import usd_text
+
+
+def trials(source: Source) -> Section:
+    """A tile a take: the clip's first frame and its headline scores; press it to play it below."""
+    results = source.results
+    others = [name for name in results.varied if name != "still"]
+    stills = {row["still"]: row for row in source.rows}
+    wide = results.headlines()
+    cells: dict[str, dict[str, list[Tile]]] = {}
+    for row in source.rows:
+        name = " · ".join(results.level(name, row[name]) for name in others) or "all takes"
+        line = cells.setdefault(name, {still: [] for still in stills})
+        line[row["still"]].append(_tile(source, row, wide))
+    grid = Grid(
+        caption="Every take by still and by what was varied; a picture is the clip's first frame",
+        corner=" · ".join(others) or "takes",
+        columns=[(str(name), source.still_uri(row)) for name, row in stills.items()],
+        rows=[(name, list(line.values())) for name, line in cells.items()],
+    )
+    said = "Press takes to see them side by side in the player below."
+    return Section("Trials", [Prose(said), grid])
+
+
+def _tile(source: Source, row: dict[str, Any], wide: Any) -> Tile:
+    take_id = str(row["take_id"])
+    poster = source.poster_uri(row)
+    scores = [f"{name} {wide.at[take_id, name]:.2g}" for name in HEADLINES[:3] if poster]
+    lines = [" · ".join(scores)] if scores else []
+    if row["state"] != "fetched":
+        lines.append(str(row["state"]))
+    if take_id in source.results.too_still:
+        lines.append("too still to judge")
+    if row["cost_usd"] is not None and row["cost_usd"] > 0:
+        lines.append(usd_text(float(row["cost_usd"])))
+    return Tile(
+        take_id=take_id if poster else "",
+        title=source.title(row),
+        poster=poster,
+        lines=lines,
+        link=source.link(source.clip_path(row)) if poster else "",
+        anchor=f"take-{take_id}",
+    )

@@ -1,0 +1,28 @@
+"""Takes that failed, were refused, or have no clip for another reason."""
+
+from lab.report.blocks import Cell, Prose, Section, Table
+from lab.report.source import Source
+
+
+def unmade(source: Source) -> Section:
+    """A row a take without a clip or whose clip cannot be shown: its state, and the reason."""
+    problems = source.copies.problems
+    rows = [
+        tuple(
+            Cell(text)
+            for text in (
+                source.title(row),
+                str(row["state"]),
+                problems.get(str(row["take_id"])) or str(row["message"] or "not made yet"),
+                str(row["prompt_text"]),
+                str(row["take_id"]),
+            )
+        )
+        for row in source.rows
+        if not row["clip"] or str(row["take_id"]) in problems
+    ]
+    title = "Takes without a clip"
+    if not rows:
+        return Section(title, [Prose("None: every take has its clip.")])
+    columns = ("take", "state", "reason", "prompt", "id")
+    return Section(title, [Table("Failed, refused or not made", columns, rows)])

@@ -1,0 +1,270 @@
+"""The gate: a page that would tell a secret or fetch something is refused, all others pass."""
+
+import base64
+import hashlib
+import html
+import json
+import random
+import re
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from lab.errors import BackendError, InputError
+from lab.report.gate import check
+
+SECRET = "s3cr3t/+<&>\"'ä-000000000000"
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJhYmNkZWYifQ.c2lnbmF0dXJlLW9mLXRoZS10b2tlbg"
+
+
+def refused(page: str, *, links: bool = False) -> str:
+    with pytest.raises(InputError) as caught:
+        check(page, links=links)
+    said = str(caught.value)
+    assert "\n" not in said
+    return said
+
+
+FORMS = {
+    "plain": lambda text: text,
+    "HTML": html.escape,
+    "HTML, as templates escape": lambda text: (
+        html.escape(text).replace("&quot;", "&#34;").replace("&#x27;", "&#39;")
+    ),
+    "HTML text": lambda text: html.escape(text, quote=False),
+    "JSON": lambda text: json.dumps(text)[1:-1],
+    "JSON in HTML": lambda text: html.escape(json.dumps(text)[1:-1]),
+    "address": lambda text: quote(text, safe=""),
+    "address in small letters": lambda text: re.sub(
+        "%..", lambda code: code[0].lower(), quote(text, safe="")
+    ),
+    "base64": lambda text: base64.b64encode(text.encode()).decode(),
+    "base64, one letter later": lambda text: base64.b64encode(b"x" + text.encode()).decode(),
+    "base64, two letters later": lambda text: base64.b64encode(b"xy" + text.encode()).decode(),
+    "base64 for addresses": lambda text: base64.urlsafe_b64encode(text.encode()).decode(),
+    "a drawing": lambda text: base64.b64encode(f"<svg>{html.escape(text)}</svg>".encode()).decode(),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_known_secret_is_found_in_any_dress(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The refusal names the variable and the line, and not the value."""
+    monkeypatch.setenv("MY_SERVICE_TOKEN", SECRET)
+    said = refused(f"<p>\n{FORMS[form](SECRET)}</p>")
+    assert "MY_SERVICE_TOKEN" in said
+    assert "line 2" in said
+    assert "s3cr3t" not in said
+
+
+@pytest.mark.parametrize(
+    "name", ["KLING_API_KEY", "KLINGAI_SECRET_KEY", "DB_PASSWORD", "aws_credential_x"]
+)
+def test_variables_named_like_secrets_are_known(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever stands in such a variable may not be shown; others may."""
+    monkeypatch.setenv(name, "zq81-zq82-zq83")
+    refused("<p>zq81-zq82-zq83</p>")
+    monkeypatch.delenv(name)
+    monkeypatch.setenv("COLOUR", "zq81-zq82-zq83")
+    check("<p>zq81-zq82-zq83</p>")
+
+
+def test_keys_in_the_settings_file_are_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kling's settings file is read as the backend reads it; unreadable, nothing goes out."""
+    file = tmp_path / "kling.toml"
+    file.write_text("api_key = 'zq81-zq82-zq83'\n")
+    file.chmod(0o600)
+    monkeypatch.setenv("KLING_SETTINGS", str(file))
+    assert "KLING_API_KEY" in refused("<p>zq81-zq82-zq83</p>")
+    file.write_text("api_key = \n")
+    with pytest.raises(BackendError, match=r"kling\.toml"):
+        check("<p>harmless</p>")
+
+
+@pytest.mark.parametrize("value", ["password", "Disabled", "12345678", "short", "2026-11-23", ""])
+def test_ordinary_values_are_no_secrets(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A word, a number or too short a value says nothing about anybody."""
+    monkeypatch.setenv("KEYBOARD_TOKEN", value)
+    check(f"<p>The {value} is shown.</p>")
+
+
+def test_a_path_is_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where credentials lie is not what they are."""
+    monkeypatch.setenv("CLOUD_CREDENTIALS", str(tmp_path / "credentials.json"))
+    check(f"<p>{tmp_path / 'credentials.json'}</p>")
+
+
+KEYS = {
+    "JSON Web Token": JWT,
+    "sk-": "sk-proj-4Zr8aLq0Jx2Wm5Vt7Yb1Nc3K",
+    "Kling": "api-key-kling-a1b2c3d4e5f6",
+    "whsec_": "whsec_czNjcjN0LXdlYmhvb2stMDAwMA==",
+    "AWS": "AKIAIOSFODNN7EXAMPLE",
+    "private key": "-----BEGIN RSA PRIVATE KEY-----",
+    "Bearer": "Authorization: Bearer abcdef0123456789abcdef",
+    "signed address": "x.mp4?expires=1&amp;Signature=0a1b2c3d4e5f",
+}
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_text_shaped_like_a_key_is_refused(kind: str) -> None:
+    """Unknown keys are told by their shape; the refusal does not repeat them."""
+    said = refused(f"<pre>\n\n{KEYS[kind]}\n</pre>")
+    assert kind in said
+    assert "line 3" in said
+    assert KEYS[kind][-8:] not in said
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_a_key_in_an_embedded_drawing_is_refused(kind: str) -> None:
+    """Text that stands in base64 is read too."""
+    code = base64.b64encode(f"<svg><text>{KEYS[kind]}</text></svg>".encode()).decode()
+    assert kind in refused(f"<img src='data:image/svg+xml;base64,{code}'>")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "X-Amz-Signature=0123456789abcdef",
+        "access_key=0123456789",
+        "token=0123456789",
+        "OSSAccessKeyId=LTAI0123456789",
+    ],
+)
+def test_signed_addresses_are_refused(query: str) -> None:
+    """Whoever has the address has the clip, so it is a key."""
+    for join in ("?", "?a=b&amp;", "?a=b&", "%3F", "?a=b\\u0026"):
+        assert "signed" in refused(f"<p>cdn/x.mp4{join}{query}</p>")
+
+
+def test_a_long_token_is_found() -> None:
+    """A token whose middle is longer than a film's shortest run is still a token."""
+    middle = base64.urlsafe_b64encode(json.dumps({"name": "x" * 900}).encode()).decode().rstrip("=")
+    assert "JSON Web Token" in refused(f"<p>eyJhbGciOiJIUzI1NiJ9.{middle}.c2lnbmF0dXJl</p>")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_films_raise_no_alarm(seed: int) -> None:
+    """Megabytes of random base64, in an address, bare, broken into lines, hide no key."""
+    code = base64.b64encode(random.Random(seed).randbytes(3_000_000)).decode()
+    planted = code[:500_000] + "AKIAIOSFODNN7EXAMPLE" + code[500_020:]
+    lines = "\n".join(planted[start : start + 76] for start in range(0, len(planted), 76))
+    check(
+        f'<video src="data:video/mp4;base64,{planted}"></video>'
+        f'<script type="text/plain">{planted}</script><pre>{lines}</pre>'
+    )
+
+
+def test_digests_raise_no_alarm() -> None:
+    """Hashes, ids and class names that begin like keys pass."""
+    digest = hashlib.sha256(b"x").hexdigest()
+    check(
+        f"<p>SHA-256 {digest}, commit {digest[:40]}, task-{digest[:24]}, sha256-{digest}</p>"
+        '<div class="sk-toggleable__label-arrow sk-estimator-id-1"></div>'
+        "<p>Bearer of good news, token = 5, signature=None; a?b=c&amp;token=1</p>"
+        "<pre>a;signature=inspect.signature(run)</pre>"
+    )
+
+
+ALLOWED = [
+    '<img src="data:image/png;base64,AAAA" alt="javascript: is a word here">',
+    '<img srcset="data:image/png;base64,//79 1x, data:image/png;base64,//78 2x">',
+    '<video src="clips/a.mp4" poster="data:image/jpeg;base64,AAAA"></video>',
+    '<a href="#top">up</a><a href="clips/a.mp4">beside</a><a href="mailto:a@example.org">m</a>',
+    '<svg xmlns="http://www.w3.org/2000/svg"><use href="#a"/><rect fill="url(#g)"/></svg>',
+    "<style>p { background: url(data:image/png;base64,AAAA) } q { content: 'a: b' }</style>",
+    '<iframe srcdoc="&lt;p&gt;text&lt;/p&gt;"></iframe><iframe src="about:blank"></iframe>',
+    "<script>if (a < b) { go('http://www.w3.org/2000/svg'); }</script>",
+    "<p>see https://example.org/page and javascript:alert(1)</p>",
+    "<form></form><meta name='x' content='0;url=https://example.org'>",
+]
+
+
+@pytest.mark.parametrize("markup", ALLOWED)
+def test_what_stays_on_the_page_passes(markup: str) -> None:
+    """Embedded, relative and merely written addresses are no fetches."""
+    check(f"<!DOCTYPE html><html><body>{markup}</body></html>")
+
+
+FETCHING = [
+    '<img src="https://x.example/a.png">',
+    "<IMG SRC=http://x.example/a.png>",
+    '<img src="//x.example/a.png">',
+    '<img src="\\\\x.example\\a.png">',
+    '<img src=" \thtt\nps://x.example/a.png">',
+    '<img src="&#104;ttps://x.example/a.png">',
+    '<img src="file:///etc/passwd">',
+    '<img src="ftp://x.example/a.png">',
+    '<img src="a.png" srcset="a.png 1x, https://x.example/b.png 2x">',
+    '<video poster="https://x.example/a.png"></video>',
+    '<object data="https://x.example/a"></object>',
+    '<body background="https://x.example/a.png">',
+    '<link rel="stylesheet" href="https://x.example/a.css">',
+    '<script src="https://x.example/a.js"></script>',
+    '<iframe src="https://x.example/"></iframe>',
+    '<iframe src="data:text/html,hello"></iframe>',
+    '<svg><image xlink:href="https://x.example/a.png"/></svg>',
+    '<svg><use href="https://x.example/a.svg#b"/></svg>',
+    '<svg><rect fill="url(https://x.example/a.svg#b)"/></svg>',
+    '<svg><image><set attributeName="href" to="https://x.example/a.png"/></image></svg>',
+    '<svg><style>&lt;</style></svg><svg><style><img src="https://x.example/a.png"></style></svg>',
+    "<style>@import 'https://x.example/a.css';</style>",
+    "<style>p { background: url( 'https://x.example/a.png') }</style>",
+    "<style>p { background: u\\72l(\\68ttps://x.example/a.png) }</style>",
+    "<style>p { background: image-set('https://x.example/a.png' 1x) }</style>",
+    "<style/>@import 'https://x.example/a.css';</style>",
+    '<p style="background: url(//x.example/a.png)">',
+    '<meta http-equiv="Refresh" content="0; URL=\'https://x.example/\'">',
+    '<meta http-equiv="refresh" content="0; https://x.example/">',
+    '<form action="https://x.example/"></form>',
+    '<button formaction="https://x.example/"></button>',
+    '<base href="https://x.example/">',
+    '<a href="#a" ping="https://x.example/">a</a>',
+    '<iframe srcdoc="&lt;img src=&quot;https://x.example/a.png&quot;&gt;"></iframe>',
+    "<iframe srcdoc=\"<iframe srcdoc='<img src=https://x.example/a.png>'></iframe>\"></iframe>",
+    '<!--><img src="https://x.example/a.png">-->',
+    '<script>"</script x><img src=https://x.example/a.png>',
+    '<img src="wss://x.example/">',
+    '<a href="javascript:alert(1)">a</a>',
+    '<a href=" java\nscript:alert(1)">a</a>',
+    '<iframe src="javascript:alert(1)"></iframe>',
+    '<form action="javascript:alert(1)"></form>',
+    '<a href="vbscript:x">a</a>',
+    '<a href="file:///home/me">a</a>',
+]
+
+
+@pytest.mark.parametrize("markup", FETCHING)
+def test_what_leads_off_the_page_is_refused(markup: str) -> None:
+    """With or without leave for links, a remote address and a script's are refused."""
+    for links in (False, True):
+        said = refused(f"<!DOCTYPE html>\n<html>\n{markup}</html>", links=links)
+        assert "a.png?" not in said
+
+
+def test_the_refusal_says_where() -> None:
+    """Element, attribute, line and host are named; the way to it, which may be signed, is not."""
+    said = refused("<p>\n<p>\n<img src='https://me:pass@x.example/a?k=v'>")
+    assert "<img src>" in said
+    assert "line 3" in said
+    assert "https://x.example" in said
+    assert "pass" not in said
+    assert "k=v" not in said
+
+
+def test_links_need_leave() -> None:
+    """A page may link out only where it may; a click is not a fetch."""
+    page = '<a href="https://example.org/">out</a><svg><a xlink:href="http://x.example"/></svg>'
+    assert "link" in refused(page)
+    check(page, links=True)
+
+
+def test_endless_nesting_is_refused() -> None:
+    """A page cannot make the check run for ever."""
+    page = "<p>"
+    for _ in range(9):
+        page = f'<iframe srcdoc="{html.escape(page)}"></iframe>'
+    assert "within" in refused(page)
+    refused("<![broken>")
