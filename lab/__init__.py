@@ -4,8 +4,10 @@ The house, top floor first. A room may import the floors below it, never beside 
 
     9  cli                          thin hands: every command is one public call
        notebook                     how a notebook begins
+       widgets                      panels for notebooks, thin as the command line
     8  report                       one self-contained HTML file from a run
-    7  calibration > analysis       what the metrics are worth; tidy tables, figures
+    7  player                       clips in step: one ES module and the JSON it reads
+       calibration > analysis       what the metrics are worth; tidy tables, figures
     6  runs                         the ledger, the runner, measuring
     5  sweeps                       factors -> trials -> takes; the plan with its price
     4  backends, metrics            who makes clips; what scores them
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from lab.prompts import Prompt as Prompt
     from lab.prompts import lint as lint
     from lab.prompts import vary as vary
+    from lab.report import export_notebook as export_notebook
     from lab.report import write_report as write_report
     from lab.runs import create as create
     from lab.runs import plan as plan
@@ -47,17 +50,28 @@ if TYPE_CHECKING:
     from lab.stills import near_duplicates as near_duplicates
     from lab.stills import preflight as preflight
     from lab.sweeps import Sweep as Sweep
+    from lab.widgets import Player as Player
+    from lab.widgets import PromptPanel as PromptPanel
+    from lab.widgets import ResultsPanel as ResultsPanel
+    from lab.widgets import StillPanel as StillPanel
+    from lab.widgets import SweepPanel as SweepPanel
 
 _ROOM_OF = {
+    "Player": "lab.widgets",
     "Prompt": "lab.prompts",
+    "PromptPanel": "lab.widgets",
     "Results": "lab.analysis",
+    "ResultsPanel": "lab.widgets",
     "Shot": "lab.shots",
     "ShotSettings": "lab.shots",
     "Still": "lab.stills",
+    "StillPanel": "lab.widgets",
     "Sweep": "lab.sweeps",
+    "SweepPanel": "lab.widgets",
     "contact_sheet": "lab.media",
     "create": "lab.runs",
     "explain": "lab.metrics",
+    "export_notebook": "lab.report",
     "fit": "lab.stills",
     "lint": "lab.prompts",
     "load_card": "lab.calibration",

@@ -8,15 +8,21 @@ import pytest
 import lab
 
 PUBLIC = [
+    "Player",
     "Prompt",
+    "PromptPanel",
     "Results",
+    "ResultsPanel",
     "Shot",
     "ShotSettings",
     "Still",
+    "StillPanel",
     "Sweep",
+    "SweepPanel",
     "contact_sheet",
     "create",
     "explain",
+    "export_notebook",
     "fit",
     "lint",
     "load",

@@ -1,0 +1,336 @@
+"""A sweep from design to clips: fields, price, run, and a board of takes as they land."""
+
+import html
+import threading
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+
+from lab.errors import Interrupted, LabError
+from lab.media import data_uri, poster_jpeg
+from lab.runs import Control, RunFolder, plan, run
+from lab.stills import Still
+from lab.sweeps import Plan, Sweep
+from lab.units import usd_text
+from lab.widgets.board import Board, Seen
+from lab.widgets.design import Design, code
+from lab.widgets.later import Later
+from lab.widgets.panel import Panel, Said, button, heading, wide
+from lab.widgets.prompt_panel import PromptPanel
+from lab.widgets.still_panel import StillPanel
+
+_LOOK_EVERY_S = 1.0
+_MOST_PROBLEMS = 12
+_REMARKS = ("error", "warning", "note", "differs")
+
+
+class SweepPanel(Panel):
+    """Design a sweep, see its price as you type, run it, and watch the takes land.
+
+    sweep: a `Sweep` or the path of a sweep file to begin with. out: the run folder; one that was
+    begun is shown as it stands and gone on with. stills, prompts: panels to take these from. The
+    run is a thread of this kernel, so other cells keep working; every step is in the ledger, so
+    that a closed browser or a restarted kernel loses nothing: show the panel again and press Run.
+    """
+
+    def __init__(
+        self,
+        sweep: Sweep | str | Path | None = None,
+        *,
+        out: str | Path | None = None,
+        stills: StillPanel | None = None,
+        prompts: PromptPanel | None = None,
+    ) -> None:
+        given = Sweep.load(sweep) if isinstance(sweep, str | Path) else sweep
+        self.design = Design(given, stills=stills, prompts=prompts, changed=self._changed)
+        self.sweep: Sweep | None = None
+        self.control: Control | None = None
+        self.last_error: BaseException | None = None
+        self._thread: threading.Thread | None = None
+        self._watching: threading.Thread | None = None
+        self._asked: dict[str, Any] = {}
+        self._later = Later()
+        named = given.name if given is not None and given.name else "sweep"
+        self.out = wide(widgets.Text(value=str(out or f"runs/{named}"), description="run folder"))
+        self.out.observe(lambda _: self._changed(), "value")
+        self.priced = widgets.HTML()
+        self.matrix = widgets.HTML()
+        self.agree = widgets.Checkbox(description="Spend what the plan says", indent=False)
+        self.agree.layout.display = "none"
+        self.start = button("▶ Run", "Make what is missing", self.run, button_style="primary")
+        self.hold = button("Pause", "Send nothing new; finish what is under way", self.pause)
+        self.again = button("Resume", "Go on sending", self.resume)
+        self.end = button("Stop", "End now; nothing is lost, Run goes on", self.stop)
+        self.bar = widgets.IntProgress(layout={"width": "16em"})
+        self.count = widgets.HTML()
+        self.purse = widgets.FloatProgress(layout={"width": "10em"}, bar_style="warning")
+        self.money = widgets.HTML()
+        self.said = Said()
+        self.board = Board(choosable=False, caption="Takes of this run")
+        super().__init__(self._laid_out())
+        self._buttons()
+        self._changed()
+        self._found()
+
+    def _laid_out(self) -> list[widgets.Widget]:
+        form, flex = self.design, {"flex_flow": "row wrap"}
+        what = [form.name, form.question, form.stills, form.prompts]
+        how = [*form.settings(), form.repeats]
+        money = [form.backend, form.budget_usd, form.cap_usd, self.out]
+        return [
+            heading("Sweep"),
+            widgets.HBox(
+                [
+                    widgets.VBox(what, layout={"flex": "3 1 26em"}),
+                    widgets.VBox(how, layout={"flex": "1 1 16em"}),
+                    widgets.VBox(money, layout={"flex": "1 1 16em"}),
+                ],
+                layout=flex,
+            ),
+            widgets.HBox(
+                [
+                    widgets.VBox([self.priced], layout={"flex": "1 1 28em"}),
+                    widgets.VBox([self.matrix], layout={"flex": "1 1 24em"}),
+                ],
+                layout=flex,
+            ),
+            widgets.HBox(
+                [self.start, self.hold, self.again, self.end, self.agree, self.bar, self.count],
+                layout=flex,
+            ),
+            widgets.HBox([self.purse, self.money], layout=flex),
+            self.said,
+            self.board.table,
+        ]
+
+    @property
+    def folder(self) -> RunFolder:
+        """The run folder that the field names."""
+        return RunFolder(self.out.value.strip() or "runs/sweep")
+
+    @property
+    def running(self) -> bool:
+        """True while this panel's run is under way."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def run(self) -> None:
+        """Make what is missing; goes on where the folder stands."""
+        if self.running:
+            return
+        try:
+            self._asked = self.design.asked()
+            sweep = Sweep.of(**self._asked)
+        except LabError as error:
+            self.said.say(str(error), "error")
+            return
+        self.said.say("")
+        self.last_error = None
+        self.control = Control()
+        folder = self.folder
+        self._thread = threading.Thread(
+            target=self._run, args=(sweep, folder, self.control), name="sweep", daemon=True
+        )
+        self._thread.start()
+        self._buttons()
+        self._watch(folder)
+
+    def pause(self) -> None:
+        """Send nothing new; what is under way is finished."""
+        if self.control is not None:
+            self.control.pause()
+        self._buttons()
+
+    def resume(self) -> None:
+        """Go on sending."""
+        if self.control is not None:
+            self.control.resume()
+        self._buttons()
+
+    def stop(self) -> None:
+        """End the run now; Run goes on with it."""
+        if self.control is not None:
+            self.control.stop()
+            self.said.say("Stopping…")
+        self._buttons()
+
+    def wait(self, timeout_s: float | None = None) -> None:
+        """Block until this panel's run has ended and its last look at the folder is shown."""
+        for thread in (self._thread, self._watching):
+            if thread is not None:
+                thread.join(timeout_s)
+
+    def _run(self, sweep: Sweep, folder: RunFolder, control: Control) -> None:
+        try:
+            outcome = run(
+                sweep, folder.path, confirmed=self.agree.value, quiet=True, control=control
+            )
+        except Interrupted as error:
+            self.said.say(f"Stopped: {error}.", "warning")
+        except LabError as error:
+            self.said.say(str(error), "error")
+        except Exception as error:  # noqa: BLE001 - the last door of a thread: told, and kept
+            self.last_error = error
+            said = traceback.format_exception_only(error)[-1].strip()
+            self.said.say(f"This is a bug in i2v-lab ({said}); see panel.last_error", "error")
+        else:
+            lines = str(outcome).splitlines()
+            cut = [f"and {len(lines) - _MOST_PROBLEMS} more"] * (len(lines) > _MOST_PROBLEMS)
+            tone = "" if outcome.complete else "warning"
+            self.said.say("\n".join([*lines[:_MOST_PROBLEMS], *cut]), tone)
+
+    def _watch(self, folder: RunFolder) -> None:
+        """Look at the folder again and again while somebody runs there."""
+        if self._watching is None or not self._watching.is_alive():
+            self._watching = threading.Thread(target=self._look_on, args=(folder,), daemon=True)
+            self._watching.start()
+
+    def _look_on(self, folder: RunFolder) -> None:
+        mine = self._thread
+        while (mine is not None and mine.is_alive()) or (mine is None and folder.runner):
+            self._look(folder)
+            if mine is not None:
+                mine.join(_LOOK_EVERY_S)
+            else:
+                threading.Event().wait(_LOOK_EVERY_S)
+        self._look(folder)
+        self._buttons()
+        self._changed()
+
+    def _look(self, folder: RunFolder) -> None:
+        if folder.exists:
+            try:
+                self._tell(self.board.look(folder))
+            except LabError as error:
+                self.said.say(str(error), "error")
+
+    def _tell(self, seen: Seen) -> None:
+        """How far it is, and what it has cost of what it may."""
+        self.bar.max, self.bar.value = max(seen.takes, 1), seen.scored
+        states = ", ".join(f"{count} {state}" for state, count in seen.states.items())
+        self.count.value = html.escape(f"{seen.scored} of {seen.takes} scored ({states})")
+        budget = self._asked.get("cap_usd") or self._asked.get("budget_usd")
+        self.purse.layout.display = "" if budget else "none"
+        if budget:
+            self.purse.max, self.purse.value = float(budget), seen.money.spent_usd
+        of = f" of {usd_text(float(budget))}" if budget else ""
+        self.money.value = html.escape(f"{seen.money}{of}")
+
+    def _found(self) -> None:
+        """Show the folder as it stands; follow it if somebody else is at work there."""
+        folder = self.folder
+        self._look(folder)
+        if not self.running and (who := folder.runner):
+            self.said.say(f"{who} is running here; this panel follows it.", "warning")
+            self._watch(folder)
+
+    def _buttons(self) -> None:
+        paused = self.control is not None and self.control.paused
+        stopping = self.control is not None and self.control.stopped
+        self.start.disabled = self.running
+        self.hold.disabled = not self.running or paused or stopping
+        self.again.disabled = not self.running or not paused or stopping
+        self.end.disabled = not self.running or stopping
+
+    def _changed(self) -> None:
+        self._later.call(self._price, self._show_price)
+
+    def _price(self) -> tuple[dict[str, Any], Sweep | None, Plan | None, str]:
+        asked: dict[str, Any] = {}
+        try:
+            asked = self.design.asked()
+            sweep = Sweep.of(**asked)
+            return asked, sweep, plan(sweep, self.folder.path), ""
+        except LabError as error:
+            return asked, None, None, str(error)
+
+    def _show_price(self, told: tuple[Mapping[str, Any], Sweep | None, Plan | None, str]) -> None:
+        asked, self.sweep, priced, error = told
+        self._asked = dict(asked)
+        if priced is None:
+            lines = "<br>".join(html.escape(line) for line in error.splitlines())
+            self.priced.value = f'<div class="said error">{lines}</div>'
+            self.matrix.value = ""
+        else:
+            assert self.sweep is not None
+            self.priced.value = _shown(priced)
+            self.matrix.value = _matrix(self.sweep)
+        asks = priced is not None and priced.asks
+        price = usd_text(priced.low_usd, priced.high_usd) if priced is not None and asks else ""
+        if self.agree.description != f"Spend {price}":
+            self.agree.value = False  # what was agreed to was another price
+        self.agree.description = f"Spend {price}"
+        self.agree.layout.display = "" if asks else "none"
+        begun = priced is not None and 0 < priced.done < priced.takes
+        self.start.description = "▶ Go on" if begun else "▶ Run"
+        self.show_code()
+        if not self.running and self.folder.exists:
+            self._look(self.folder)
+        elif not self.running:
+            self.board.clear()
+
+    def code(self) -> str:
+        """The sweep and its run, as calls."""
+        return code(self._asked, self.folder.path, confirmed=bool(self.agree.value))
+
+    def twin(self) -> str:
+        """The plan, the trials, and how far the run is."""
+        self._later.join()
+        return f"{self.priced.value}{self.matrix.value}<p>{self.count.value}</p>{self.said.value}"
+
+    def __repr__(self) -> str:
+        return f"SweepPanel(out={self.out.value!r})"
+
+
+def _shown(priced: Plan) -> str:
+    """The plan in short; what it remarks on stills and prompts unfolds."""
+    short = [(label, text) for label, text in priced.lines() if label not in ("sweep", "question")]
+    remarks = [pair for pair in short if pair[0] in _REMARKS]
+    table = _table([pair for pair in short if pair not in remarks])
+    if not remarks:
+        return table
+    counts = [f"{sum(label == kind for label, _ in remarks)} {kind}" for kind in _REMARKS]
+    said = ", ".join(count for count in counts if not count.startswith("0 "))
+    return f"{table}<details><summary>remarks: {said}</summary>{_table(remarks)}</details>"
+
+
+def _table(pairs: list[tuple[str, str]]) -> str:
+    rows = "".join(
+        f'<tr><th scope="row">{html.escape(label)}</th><td>{html.escape(text)}</td></tr>'
+        for label, text in pairs
+    )
+    return f"<table><tbody>{rows}</tbody></table>"
+
+
+def _matrix(sweep: Sweep) -> str:
+    """The trials as a table: a column a still, a row a prompt, in each cell how many takes."""
+    counts: dict[tuple[str, str], int] = {}
+    for trial in sweep.trials():
+        key = (str(trial.factors["prompt"]), str(trial.factors["still"]))
+        counts[key] = counts.get(key, 0) + sweep.repeats
+    stills = {
+        ("none" if not isinstance(one, Still) else one.name): one for one in sweep.levels["still"]
+    }
+    heads = "".join(
+        f'<th scope="col">{_picture(still)}{html.escape(name)}</th>'
+        for name, still in stills.items()
+    )
+    rows = "".join(
+        f'<tr><th scope="row">{html.escape(label)}</th>'
+        + "".join(f"<td>{counts.get((label, name), 0) or ''}</td>" for name in stills)
+        + "</tr>"
+        for label in dict.fromkeys(prompt for prompt, _ in counts)
+    )
+    return (
+        "<table><caption>Takes by prompt and still</caption>"
+        f"<thead><tr><th>prompt</th>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+    )
+
+
+def _picture(still: Any) -> str:
+    if not isinstance(still, Still):
+        return ""
+    address = data_uri(poster_jpeg(still.rgb(), 60), ".jpg")
+    return f'<img alt="" src="{address}" style="display:block;height:54px;border-radius:3px">'

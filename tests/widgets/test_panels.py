@@ -1,0 +1,298 @@
+"""Panels without a browser: what their fields ask for, what they say, what they leave behind."""
+
+import json
+import os
+import re
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import lab
+from lab.runs import RunFolder
+from lab.stills import Still
+from lab.sweeps import Sweep
+from lab.widgets import PromptPanel, ResultsPanel, StillPanel, SweepPanel
+
+HOSTILE = """<img src=x onerror=alert(1)>"'</script>"""
+
+
+@pytest.fixture
+def place(tmp_path: Path, coffee: Still, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with a still in it, which Jupyter would serve."""
+    shutil.copy(coffee.path, tmp_path / "cup.jpg")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JPY_PARENT_PID", "none")
+    from lab.widgets.served import server_root
+
+    server_root.cache_clear()
+    return tmp_path
+
+
+@pytest.fixture
+def sweep(place: Path) -> Sweep:
+    """Two takes of a quarter of a second."""
+    return Sweep.of(
+        stills="cup.jpg",
+        prompts=["slow push-in; steam rises", {"name": "left", "text": "fast pan left"}],
+        settings={"duration_s": 0.4, "seed": 7, "flaws": 0.5},
+        name="two",
+        question=HOSTILE,
+    )
+
+
+def _until(true: Callable[[], object], most_s: float = 60) -> None:
+    """Wait for what a thread of the panel is about to do."""
+    end = time.monotonic() + most_s
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def _ids(sweep: Sweep) -> list[str]:
+    return [take.id for _, take in sweep.takes()]
+
+
+def _priced(panel: SweepPanel) -> None:
+    panel._later.join()
+    _until(lambda: panel.priced.value)
+
+
+def _run_code(code: str) -> dict[str, object]:
+    """What the code that a panel shows leaves when it runs elsewhere."""
+    space: dict[str, object] = {}
+    exec(re.sub(r"^(print\(lab\.run|lab\.load|lab\.write).*$", "", code, flags=re.M), space)
+    return space
+
+
+def test_a_sweep_comes_back_out_of_its_fields(sweep: Sweep) -> None:
+    """Fields filled from a sweep ask for the very same takes, and so does the copied code."""
+    panel = SweepPanel(sweep, out="run")
+    _priced(panel)
+    assert _ids(panel.design.sweep()) == _ids(sweep)
+    assert _ids(_run_code(panel.code())["sweep"]) == _ids(sweep)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["coffee", "kling"])
+def test_the_sample_sweeps_survive_the_form(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the form cannot show (cuts, elements, terms) is kept as the file has it."""
+    root = Path(__file__).resolve().parents[2]
+    monkeypatch.chdir(root)
+    loaded = Sweep.load(root / "data" / "sweeps" / f"{name}.yaml")
+    panel = SweepPanel(loaded, out="runs/none")
+    assert _ids(panel.design.sweep()) == _ids(loaded)
+    _priced(panel)
+    assert _ids(_run_code(panel.code())["sweep"]) == _ids(loaded)  # type: ignore[arg-type]
+
+
+def test_the_price_follows_the_fields(sweep: Sweep) -> None:
+    """Another repeat doubles the takes; a mistake is said in words and names the field."""
+    panel = SweepPanel(sweep, out="run")
+    _priced(panel)
+    assert "2 trials x 1 = 2" in panel.priced.value
+    panel.design.repeats.value = 2
+    _until(lambda: "2 trials x 2 = 4" in panel.priced.value)
+    panel.design.backend.value = "kling"
+    panel.design.duration_s.value = "5"
+    _until(lambda: "settings.flaws: no such setting" in panel.priced.value)
+    panel.design.duration_s.value = "five"
+    _until(lambda: "no number" in panel.priced.value)
+    panel.run()
+    assert "seconds: &#x27;five&#x27; is no number" in panel.said.value
+    assert not panel.running
+
+
+def test_money_is_not_spent_unasked(sweep: Sweep) -> None:
+    """A plan that costs money shows what to agree to, and Run without that buys nothing."""
+    panel = SweepPanel(sweep, out="run")
+    panel.design.more.value = ""
+    panel.design.backend.value = "kling"
+    panel.design.duration_s.value = "5"
+    _until(lambda: panel.agree.description.startswith("Spend 0.84"))
+    assert panel.agree.layout.display == ""
+    panel.run()
+    panel.wait(60)
+    assert "set a budget or a cap" in panel.said.value
+    assert not RunFolder("run").exists
+    panel.agree.value = True
+    panel.design.repeats.value = 2
+    _until(lambda: panel.agree.description.startswith("Spend 1.6"))
+    assert not panel.agree.value
+    panel.design.backend.value = "offline"
+    _until(lambda: panel.agree.layout.display == "none")
+
+
+@pytest.mark.slow
+def test_a_sweep_runs_beside_the_kernel(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run returns at once, takes land on the board, and a new panel shows where it stands."""
+    monkeypatch.setenv("I2VLAB_WORKERS", "2")
+    panel = SweepPanel(sweep, out="run")
+    _priced(panel)
+    panel.pause()
+    before = time.monotonic()
+    panel.run()
+    assert time.monotonic() - before < 2
+    assert panel.running
+    assert panel.start.disabled
+    panel.pause()
+    assert panel.hold.disabled
+    assert not panel.again.disabled
+    panel.resume()
+    panel.wait(120)
+    assert "2 of 2 takes have a scored clip" in panel.said.value
+    assert panel.bar.value == panel.bar.max == 2
+    rows = panel.board.table.rows
+    assert [row["choosable"] for row in rows] == [True, True]
+    _until(lambda: all(row["poster"] for row in panel.board.table.rows))
+    assert panel.board.table.rows[0]["poster"].startswith("files/run/proxies/")
+    again = SweepPanel(sweep, out="run")
+    assert [row["id"] for row in again.board.table.rows] == [row["id"] for row in rows]
+    _priced(again)
+    _until(lambda: "already done" in again.priced.value)
+    _results(Path("run"))
+
+
+def _results(out: Path) -> None:
+    """The results of that run in their panel, which need no second one."""
+    results = ResultsPanel(out)
+    results._play()
+    assert "Choose one to" in results.said.value
+    results.board.table.chosen = [row["id"] for row in results.board.table.rows]
+    results._play()
+    _until(lambda: results.player is not None and not results.said.value)
+    assert results.player is not None
+    clips = results.player.session["clips"]
+    assert [clip["id"] for clip in clips] == results.board.table.chosen
+    assert all(clip["video"].startswith("files/run/proxies/") for clip in clips)
+    results.plot.value = "factor prompt"
+    assert 'src="data:image/svg+xml' in results.figure.value
+    code = results.code()
+    assert "lab.analysis.by_factor(results, 'prompt')" in code
+    exec(code.replace("lab.write_report(results)", ""), {})
+    results.player._film()
+    assert {"flicker", "drift"} <= set(results.player.session["clips"][0]["heat"])
+    state = json.dumps(results.player.get_state(["session"]))
+    assert "base64" not in state
+    assert len(state) < 100_000
+    bundle = results._repr_mimebundle_()
+    assert "<table" in bundle["text/html"]
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    twin = results.player._repr_mimebundle_()[0]["text/html"]
+    assert twin.count("<img") == 2
+    results._reported()
+    assert (out / "report.html").is_file()
+
+
+def test_a_run_outside_of_what_jupyter_serves_says_so(
+    place: Path, sweep: Sweep, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The player names the folder and what to change instead of showing black frames."""
+    from lab.widgets.served import served
+
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    with pytest.raises(lab.errors.InputError, match=r"lies outside .* start Jupyter"):
+        served(elsewhere / "a.mp4")
+    with pytest.raises(lab.errors.InputError, match="starts with"):
+        served(place / ".hidden" / "a.mp4")
+    assert served(place / "run" / "a b.mp4") == "files/run/a b.mp4"
+
+
+def test_the_server_that_started_this_kernel_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its root folder is read from what it wrote down, whatever the working folder is."""
+    from lab.widgets.served import server_root
+
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("JPY_PARENT_PID", str(os.getpid()))
+    (tmp_path / "jpserver-1.json").write_text("{broken")
+    (tmp_path / "jpserver-2.json").write_text(
+        json.dumps({"pid": os.getpid(), "root_dir": str(tmp_path / "notebooks")})
+    )
+    server_root.cache_clear()
+    try:
+        assert server_root() == tmp_path / "notebooks"
+    finally:
+        server_root.cache_clear()
+
+
+def test_prompts_are_picked_written_and_varied(place: Path) -> None:
+    """Picked terms make a text, the text is linted, a rewrite can be taken, variants added."""
+    panel = PromptPanel(["lock off; steam rises"])
+    panel.pickers["camera"].value = "push_in"
+    panel.pickers["pace"].value = "slow"
+    assert panel.text.value == "slow push-in"
+    panel.text.value = "make it cool"
+    _until(lambda: "names no camera move" in panel.remarks.value)
+    panel.take.click()
+    assert panel.text.value != "make it cool"
+    panel._add()
+    assert panel.value[0].text == "lock off; steam rises"
+    assert len(panel.value) == 2
+    panel._add()
+    assert len(panel.value) == 2
+    assert "stands in the list already" in panel.said.value
+    panel.by.value = "pace"
+    panel._vary()
+    assert len(panel.value) == 4
+    panel.list.value = (0,)
+    panel._drop()
+    assert len(panel.value) == 3
+    assert tuple(_run_code(panel.code())["prompts"]) == panel.value  # type: ignore[arg-type]
+    panel.text.value = " "
+    panel._add()
+    assert "the prompt is empty" in panel.said.value
+
+
+def test_stills_are_checked_uploaded_and_fitted(place: Path, subject_weights: Path) -> None:
+    """An upload is kept as a file and not in the panel; a fitted still joins the gallery."""
+    panel = StillPanel(["cup.jpg"], folder="kept", aspect_ratio="9:16")
+    panel._uploads([{"name": "../../<b>evil</b>.png", "content": b"no picture"}])
+    assert "not" in panel.said.value
+    assert not (place.parent / "evil").exists()
+    assert list(Path("kept").glob("*")) == []
+    content = memoryview((place / "cup.jpg").read_bytes() + b"\0")
+    panel._uploads([{"name": "../ä new one.jpg", "content": content}])
+    (kept,) = Path("kept").glob("*")
+    assert kept.name == "ä_new_one.jpg"
+    assert panel.upload.value == ()
+    panel._fit()
+    assert len(panel.value) == 3
+    fitted = panel.value[-1]
+    assert fitted.width_px / fitted.height_px == pytest.approx(9 / 16, abs=0.01)
+    panel.gallery.children[0].children[0].value = False
+    assert len(panel.value) == 2
+    assert "every check of cup" in panel.twin()
+    sys.modules["builtins"].display = lambda shown: None  # type: ignore[attr-defined]
+    try:
+        assert [one.sha256 for one in _run_code(panel.code())["stills"]] == [  # type: ignore[attr-defined]
+            still.sha256 for still in panel.value
+        ]
+    finally:
+        del sys.modules["builtins"].display  # type: ignore[attr-defined]
+
+
+def test_panels_feed_the_sweep(place: Path) -> None:
+    """Chosen stills and listed prompts are what the sweep panel plans."""
+    stills, prompts = StillPanel(["cup.jpg"]), PromptPanel(["slow push-in"])
+    panel = SweepPanel(out="run", stills=stills, prompts=prompts)
+    _until(lambda: "1 trials x 1 = 1" in panel.priced.value)
+    prompts.text.value = "fast pan left"
+    prompts._add()
+    _until(lambda: "2 trials x 1 = 2" in panel.priced.value)
+
+
+def test_hostile_text_stays_text_in_panels(sweep: Sweep, place: Path) -> None:
+    """Markup in a name, a question or a prompt is escaped in everything a panel shows."""
+    panel = SweepPanel(sweep, out=f"run{HOSTILE[:4]}")
+    panel.design.prompts.value = HOSTILE
+    _until(lambda: "onerror" in panel.priced.value + panel.matrix.value)
+    prompts = PromptPanel([HOSTILE])
+    prompts.text.value = HOSTILE
+    _until(lambda: "onerror" in prompts.remarks.value)
+    for shown in (panel.twin(), panel._code.value, prompts.twin(), prompts._code.value):
+        assert "onerror" in shown
+        assert "<img src=x" not in shown
