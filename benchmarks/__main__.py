@@ -4,7 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import embeddings, importing, memory, rendering, scoring, takes
+from benchmarks import embeddings, importing, memory, rendering, scoring, showing, takes
 
 
 def main() -> None:
@@ -15,6 +15,7 @@ def main() -> None:
         "scoring": scoring.measure,
         "memory": memory.measure,
         "embeddings": embeddings.measure,
+        "showing": showing.measure,
         "takes": takes.measure,
     }
     chosen = sys.argv[1:] or list(every)

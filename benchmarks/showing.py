@@ -1,0 +1,95 @@
+"""How fast 200 takes are listed in the panel and written into a report, their copies being made."""
+
+import json
+import shutil
+import time
+from pathlib import Path
+
+from lab.analysis import load
+from lab.backends import Job
+from lab.media import probe
+from lab.player import make_copies
+from lab.report import write_report
+from lab.runs import Ledger, RunFolder, run
+from lab.runs.ledger import TakeRow
+from lab.stills import Still
+from lab.sweeps import Sweep
+from lab.widgets import ResultsPanel
+
+STILL = Path(__file__).resolve().parents[1] / "data" / "stills" / "coffee.jpg"
+CAMERAS = ["push_in", "pull_out", "pan_left", "pan_right", "tilt_up"]
+TAKES = 200
+
+
+def measure(folder: Path) -> list[tuple[str, str, str]]:
+    """Times of listing and reporting, as shares of what making the copies takes."""
+    few = _sweep(repeats=1)
+    run(few, folder / "few", quiet=True)
+    many = _multiplied(few, folder / "few", folder / "many")
+    began = time.perf_counter()
+    make_copies(many, load(folder / "few").takes.to_dict("records"), quiet=True)
+    copying = (time.perf_counter() - began) / len(CAMERAS) * TAKES
+    shutil.rmtree(many.proxies)
+    many.proxies.mkdir()
+    write_report(many.path)  # makes the copies that the timed one finds
+    began = time.perf_counter()
+    results = load(many.path)
+    loading = time.perf_counter() - began
+    began = time.perf_counter()
+    panel = ResultsPanel(results)
+    listing = time.perf_counter() - began
+    assert len(panel.board.table.rows) == TAKES
+    began = time.perf_counter()
+    write_report(results)
+    reporting = time.perf_counter() - began
+    return [
+        (f"{TAKES} takes listed / read from disk", f"{listing / loading:.2f}", "below 1"),
+        (f"{TAKES} takes listed (s)", f"{listing:.2f}", "below 1"),
+        (f"{TAKES} takes reported / copied", f"{reporting / copying:.2f}", "below 1"),
+        (f"{TAKES} takes reported, copies being there (s)", f"{reporting:.1f}", "below 60"),
+    ]
+
+
+def _sweep(repeats: int) -> Sweep:
+    return Sweep.of(
+        stills=[STILL],
+        prompts=[{"camera": CAMERAS, "pace": "slow"}],
+        settings={"duration_s": 2, "seed": 1},
+        repeats=repeats,
+    )
+
+
+def _multiplied(few: Sweep, source: Path, target: Path) -> RunFolder:
+    """A run of 200 takes whose clips and measures are those of a small one, over and over."""
+    many, folder = _sweep(repeats=TAKES // len(CAMERAS)), RunFolder(target)
+    folder.make()
+    made = {trial.index: take.id for trial, take in few.takes()}
+    with Ledger.write(folder.ledger) as ledger:
+        kept = folder.keep(Still.open(STILL))
+        pairs = many.takes()
+        ledger.add(
+            TakeRow(
+                take.id,
+                place,
+                trial.index,
+                take.repeat,
+                trial.factors,
+                take.relocated(lambda _: kept),
+            )
+            for place, (trial, take) in enumerate(pairs)
+        )
+        ledger.set_fact("sweep", many.to_json())
+        for trial, take in pairs:
+            clip = RunFolder(source).clip(made[trial.index])
+            record = json.loads(RunFolder(source).measure(made[trial.index]).read_text())
+            # Its own bytes, so that its copies are its own too.
+            content = clip.read_bytes() + take.id.encode()
+            folder.clip(take.id).write_bytes(content)
+            folder.measure(take.id).write_text(json.dumps(record))
+            ledger.record(take.id, "submitting", low_usd=0.0, high_usd=0.0, account="")
+            ledger.record(take.id, "submitted", job=Job("offline", take.id, take.id).to_json())
+            ledger.record(take.id, "ready")
+            facts = {"sha256": take.id * 5, "bytes": len(content), "notes": ["simulated"]}
+            ledger.record(take.id, "fetched", clip=facts)
+    assert probe(folder.clip(pairs[0][1].id)).frames
+    return folder
