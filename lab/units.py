@@ -42,6 +42,14 @@ def diagonal_px(width_px: int, height_px: int) -> float:
     return math.hypot(width_px, height_px)
 
 
+def number_text(value: float) -> str:
+    """A measured value with three digits, zeros at the end included: 0.930, 12.0, 1200, 0."""
+    if value == 0:
+        return "0"
+    digits = 2 - math.floor(math.log10(abs(float(f"{value:.3g}"))))
+    return f"{value:.2e}" if digits > 6 else f"{round(value, digits):.{max(digits, 0)}f}"
+
+
 def bytes_text(count: float) -> str:
     """A size people read: 512 B, 3.4 MB, 1.2 GB (powers of 1000)."""
     for unit in ("B", "kB", "MB", "GB"):

@@ -14,6 +14,7 @@ from lab.units import (
     diagonal_px,
     frame_count,
     frame_size,
+    number_text,
     seconds_text,
     usd_text,
 )
@@ -102,3 +103,22 @@ def test_a_duration_in_words_is_true_to_its_smallest_unit(duration_s: float) -> 
 def test_prices_read_as_one_number_or_an_interval(prices: tuple[float, ...], text: str) -> None:
     """A price that is known is one number, one that is not is an interval."""
     assert usd_text(*prices) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.93, "0.930"),
+        (0.1121, "0.112"),
+        (12, "12.0"),
+        (0.9999, "1.00"),
+        (99.96, "100"),
+        (1234.5, "1230"),
+        (-0.01234, "-0.0123"),
+        (0, "0"),
+        (1e-9, "1.00e-09"),
+    ],
+)
+def test_measured_values_have_three_digits(value: float, text: str) -> None:
+    """Zeros at the end stay, so that columns can be compared."""
+    assert number_text(value) == text

@@ -14,6 +14,7 @@ from lab.metrics import HEADLINES, SPECS
 from lab.prompts import KINDS
 from lab.runs import Ledger, RunFolder, TakeRow
 from lab.runs.scoring import kept_measure
+from lab.units import number_text
 
 SIMULATED_NOTE = "Simulated: these clips were rendered locally; no video model was involved."
 
@@ -150,7 +151,7 @@ class Results:
 
     def _repr_html_(self) -> str:
         note = f"<p><b>{SIMULATED_NOTE}</b></p>" if self.simulated else ""
-        return note + self.table().to_html(index=False, float_format="{:.3g}".format)
+        return note + self.table().to_html(index=False, float_format=number_text)
 
 
 def load(folder: str | Path) -> Results:

@@ -22,6 +22,7 @@ from lab.runs.progress import Progress
 from lab.runs.scoring import measure_clip, worker_died
 from lab.settings import settings
 from lab.stills import Still
+from lab.units import number_text
 
 MAX_REPORT_BYTES = 1_000_000_000
 TOLERANCE = 0.01
@@ -175,7 +176,7 @@ def _shown(page: _Page, facts: _Facts) -> Iterator[Mismatch]:
     scores = {take.id: take.scores for take in facts.takes}
     for (take_id, metric), text in page.cells.items():
         value = scores.get(take_id, {}).get(metric)
-        same = text.startswith("none") if value is None else text == f"{value:.3g}"
+        same = text.startswith("none") if value is None else text == number_text(value)
         if not same:
             yield Mismatch(take_id, f"{metric} in the table", text, _number(value))
 

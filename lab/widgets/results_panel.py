@@ -15,6 +15,7 @@ from lab.player.session import MOST_CLIPS
 from lab.report import write_report
 from lab.report.blocks import picture
 from lab.runs import RunFolder
+from lab.units import number_text
 from lab.widgets.board import Board
 from lab.widgets.later import Later
 from lab.widgets.panel import Panel, Said, button, heading
@@ -156,7 +157,7 @@ class ResultsPanel(Panel):
     def twin(self) -> str:
         """The table of scores as HTML, and the player's posters if it is open."""
         note = f"<p><b>{SIMULATED_NOTE}</b></p>" if self.results.simulated else ""
-        table = self.results.table().to_html(index=False, float_format="{:.3g}".format)
+        table = self.results.table().to_html(index=False, float_format=number_text)
         return note + table + (self.player.twin() if self.player else "")
 
     def __repr__(self) -> str:

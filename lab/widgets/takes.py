@@ -9,6 +9,7 @@ import traitlets
 
 from lab.metrics import HEADLINES, SPECS
 from lab.player import style
+from lab.units import number_text
 
 _ARROWS = {"lower": " ↓", "higher": " ↑", "none": ""}
 
@@ -52,7 +53,7 @@ def cell(value: Any, title: str = "") -> dict[str, Any]:
     if isinstance(value, int | float):
         known = value == value
         return {
-            "text": f"{value:.3g}" if known else "",
+            "text": number_text(value) if known else "",
             "number": value if known else None,
             "title": title,
         }

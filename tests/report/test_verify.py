@@ -11,6 +11,7 @@ from lab.cli import main
 from lab.errors import InputError, RunFolderError
 from lab.report import Verification, verify, write_report
 from lab.runs import Ledger
+from lab.units import number_text
 from tests.report.conftest import NOW
 
 
@@ -53,7 +54,7 @@ def test_a_number_changed_in_the_page_is_told(moved: Path) -> None:
     text = page.read_text()
     facts = json.loads(text.split('id="i2v-facts">')[1].split("</script>")[0])
     (take,) = [take for take in facts["takes"] if take["scores"]["motion"]][:1]
-    shown = f'data-metric="motion">{take["scores"]["motion"]:.3g}<'
+    shown = f'data-metric="motion">{number_text(take["scores"]["motion"])}<'
     assert shown in text
     page.write_text(text.replace(shown, 'data-metric="motion">0.001<'))
     found = verify(page, scores=False)

@@ -2,39 +2,43 @@
 
 import math
 
-from lab.metrics import SPECS
+from lab.metrics import SPECS, MetricSpec
 from lab.report.blocks import Cell, Section, Table
 from lab.report.source import Source
 
-_DIRECTIONS = {"lower": "less is better", "higher": "more is better", "none": "neither"}
+_DIRECTIONS = {"lower": "less", "higher": "more", "none": "neither"}
 
 
 def definitions(source: Source) -> Section:
     """Unit, direction, the level nobody notices, meaning, and the source of every metric."""
-    rows = [
-        (
-            Cell(spec.name),
-            Cell(spec.unit),
-            Cell(_DIRECTIONS[spec.direction]),
-            _level(spec.unnoticed),
-            Cell(spec.says),
-            Cell(spec.ignores),
-            Cell(spec.reference),
-            Cell(f"{spec.version}"),
-        )
-        for spec in SPECS.values()
-    ]
     columns = (
-        "metric",
-        "unit",
-        "direction",
-        "nobody would notice up to",
-        "what it says",
-        "what must not move it",
-        "source",
-        "version",
+        *("metric", "unit", "better", "nobody would notice up to", "what it says"),
+        *("what must not move it", "source", "version"),
     )
-    return Section("What the numbers mean", [Table("Definitions of the metrics", columns, rows)])
+    headlines, parts = (
+        [_row(spec) for spec in SPECS.values() if spec.headline is wanted]
+        for wanted in (True, False)
+    )
+    return Section(
+        "What the numbers mean",
+        [
+            Table("Definitions of the metrics", columns, headlines),
+            Table("Definitions of their parts", columns, parts, folded=True),
+        ],
+    )
+
+
+def _row(spec: MetricSpec) -> tuple[Cell, ...]:
+    return (
+        Cell(spec.name),
+        Cell(spec.unit),
+        Cell(_DIRECTIONS[spec.direction]),
+        _level(spec.unnoticed),
+        Cell(spec.says),
+        Cell(spec.ignores),
+        Cell(spec.reference),
+        Cell(f"{spec.version}"),
+    )
 
 
 def _level(value: float) -> Cell:

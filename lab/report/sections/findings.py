@@ -4,6 +4,7 @@ from lab.report.blocks import Cell, Prose, Section, Table
 from lab.report.source import Source
 from lab.runs import Ledger
 from lab.sweeps import remarks
+from lab.units import number_text
 
 _MARKS = {"error": "✗ error", "warning": "! warning", "note": "i note"}
 _MOST_OPEN = 12
@@ -19,8 +20,8 @@ def findings(source: Source) -> Section:
             Cell(about),
             Cell(_MARKS[finding.severity]),
             Cell(finding.says),
-            Cell("" if finding.value is None else f"{finding.value:.3g}", finding.value),
-            Cell("" if finding.limit is None else f"{finding.limit:.3g}", finding.limit),
+            Cell("" if finding.value is None else number_text(finding.value), finding.value),
+            Cell("" if finding.limit is None else number_text(finding.limit), finding.limit),
             Cell(finding.unit),
             Cell(finding.fix),
         )

@@ -7,6 +7,7 @@ from lab.analysis.matched import TOO_STILL
 from lab.metrics import HEADLINES, SPECS
 from lab.report.blocks import Cell, Prose, Section, Table
 from lab.report.source import Source
+from lab.units import number_text
 
 _ARROWS = {"lower": " ↓", "higher": " ↑", "none": ""}
 
@@ -39,7 +40,7 @@ def scores(source: Source) -> Section:
                 said = f"none: {reasons.get((take_id, name), 'unknown')}"
                 cells.append(Cell(said, score=(take_id, name)))
             else:
-                cells.append(Cell(f"{value:.3g}", value, (take_id, name)))
+                cells.append(Cell(number_text(value), value, (take_id, name)))
         rows.append([*cells, *(Cell(row[name]) for name in remarks), Cell(take_id)])
     said = "Press a heading to sort. ↓ less is better; motion is neither good nor bad."
     if remarks:
