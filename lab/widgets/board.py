@@ -158,7 +158,6 @@ def _line(
         },
     }
     scores = {} if measure is None else measure["scores"]
-    reasons = {} if measure is None else measure["reasons"]
     still = (scores.get("motion.still") or 0) >= TOO_STILL_SHARE
     said = TOO_STILL if still else row.message
     waiting = row.state is TakeState.FETCHED and measure is None
@@ -175,7 +174,7 @@ def _line(
             *(cells[name] for name in before),
             *shown,
             *(cells[name] for name in after),
-            *score_cells(scores, lambda name: reasons.get(name, "not measured yet")),
+            *score_cells(measure),
         ],
         "tone": "bad" if row.state in _BAD else "" if measure else "quiet",
         "choosable": row.clip is not None,

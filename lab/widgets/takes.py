@@ -1,6 +1,6 @@
 """A table of takes that filters, sorts and lets one choose; live while a sweep runs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -46,27 +46,22 @@ def columns(names: Sequence[str], *, numbers: Sequence[str] = ()) -> list[dict[s
     return [*plain, *scores]
 
 
-def cell(value: Any, title: str = "") -> dict[str, Any]:
-    """A cell: numbers with three digits, switches as words, nothing as nothing."""
+def cell(value: Any) -> dict[str, Any]:
+    """The cell of a level: numbers as they were asked for, switches as words."""
     if isinstance(value, bool):
-        return {"text": "on" if value else "off", "title": title}
+        return {"text": "on" if value else "off", "title": ""}
     if isinstance(value, int | float):
-        known = value == value
-        return {
-            "text": number_text(value) if known else "",
-            "number": value if known else None,
-            "title": title,
-        }
-    return {"text": "" if value is None else str(value), "title": title}
+        return {"text": f"{value:g}", "number": value, "title": ""}
+    return {"text": "" if value is None else str(value), "title": ""}
 
 
-def score_cells(
-    scores: Mapping[str, float | None], why: Callable[[str], str]
-) -> list[dict[str, Any]]:
-    """The cells of the headline scores; why: the reason for one that is missing."""
-    return [
-        {"text": "none", "number": None, "title": why(name)}
-        if scores.get(name) is None
-        else {**cell(scores[name]), "title": SPECS[name].unit}
-        for name in HEADLINES
-    ]
+def score_cells(measure: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """The cells of the headline scores in a measure, with the reason where one is missing."""
+    if measure is None:
+        return [{"text": "–", "number": None, "title": "not measured yet"} for _ in HEADLINES]
+    found = []
+    for name in HEADLINES:
+        value, why = measure["scores"].get(name), measure["reasons"].get(name, "")
+        text, title = ("none", why) if value is None else (number_text(value), SPECS[name].unit)
+        found.append({"text": text, "number": value, "title": title})
+    return found
