@@ -672,11 +672,15 @@ def report(
             "--max-mb", min=0, help="Room for films; beyond it they shrink, then become pictures."
         ),
     ] = 25,
+    heatmaps: Annotated[
+        bool, typer.Option("--heatmaps", help="Films of where the best and worst scores come from.")
+    ] = False,
 ) -> None:
     """Write one HTML file that opens anywhere with no network."""
     from lab.report import write_report
 
-    _out(str(write_report(folder, out, most_mb=max_mb, quiet=False)))
+    path = write_report(folder, out, most_mb=max_mb, heatmaps=heatmaps, quiet=False)
+    _out(str(path))
 
 
 @app.command()

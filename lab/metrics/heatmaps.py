@@ -47,7 +47,7 @@ def measure_with_heatmaps(
         film = folder / f"{scores.clip.path.stem}-{scores.clip.sha256[:8]}.{name}.mp4"
         fps = scores.clip.facts.fps or 25.0
         drawn = _drawn(scores.clip.path, fields, max(full, 1e-6))
-        write_clip(film, drawn, fps=fps, key_every=round(fps / 2) or 1)
+        write_clip(film, drawn, fps=fps, crf=26, key_every=round(fps / 2) or 1)
         films.append(film)
     return scores, films
 

@@ -28,25 +28,27 @@ def write_report(
     *,
     now: datetime | None = None,
     most_mb: float = MOST_MB,
+    heatmaps: bool = False,
     quiet: bool = True,
 ) -> Path:
     """Write a run's report; beside the run as report.html when no path is given. Returns the path.
 
     run: a `Results`, or the folder of a run. now: the time printed in it. most_mb: how much room
     the films may take, in megabytes; where they need more they become smaller, then those of the
-    least interesting takes become pictures, and the report says so. Small copies are made once and
-    kept beside the run. Raises RunFolderError when the folder holds no run or the file cannot be
-    written, and InputError rather than write a secret or a remote address into it.
+    least interesting takes become pictures, and the report says so. heatmaps: beyond that, films of
+    where the scores come from, for the takes that the player opens with. Small copies are made once
+    and kept beside the run. Raises RunFolderError when the folder holds no run or the file cannot
+    be written, and InputError rather than write a secret or a remote address into it.
     """
     results = run if isinstance(run, Results) else load(run)
     target = results.folder.path / "report.html" if path is None else Path(path)
-    source = Source(results, target.resolve(), round(most_mb * 1_000_000), quiet)
+    source = Source(results, target.resolve(), round(most_mb * 1_000_000), heatmaps, quiet)
     sections = [section for build in SECTIONS if (section := build(source)) is not None]
     look = style() + (files("lab.report") / "report.css").read_text(encoding="utf-8")
     script = module() + (files("lab.report") / "report.js").read_text(encoding="utf-8")
     films = {
-        take_id: base64.b64encode(film.read_bytes()).decode("ascii")
-        for take_id, film in source.copies.films.items()
+        name: base64.b64encode(film.read_bytes()).decode("ascii")
+        for film, name in source.films.items()
     }
     environment = Environment(
         loader=PackageLoader("lab.report", "."), autoescape=True, undefined=StrictUndefined

@@ -1,14 +1,16 @@
 """What sections draw from: the results, the report's place, and the pictures and films in it."""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from lab.analysis import Ranking, Results, best_and_worst
+from lab.errors import ClipError
 from lab.media import data_uri
-from lab.player import Copies, make_copies
+from lab.player import Copies, film_heat, make_copies
 from lab.player.copies import SHORT_SIDE_PX
 from lab.units import bytes_text
 
@@ -24,6 +26,7 @@ class Source:
     results: Results
     report: Path
     most_bytes: int
+    heatmaps: bool = False
     quiet: bool = True
 
     def title(self, take: dict[str, Any]) -> str:
@@ -45,10 +48,24 @@ class Source:
 
     @cached_property
     def opening(self) -> list[str]:
-        """The takes that the player opens with: the best and the worst, else the first two."""
-        ranked = [*self.ranking.best[:1], *self.ranking.worst[:1]]
-        chosen = [verdict.take_id for verdict in ranked]
+        """The takes that the player opens with: the best and a worst of its still, if ranked."""
+        best, worst = self.ranking.best[:1], list(self.ranking.worst)
+        stills = {row["take_id"]: row["still"] for row in self.rows}
+        if best:
+            worst.sort(key=lambda verdict: stills[verdict.take_id] != stills[best[0].take_id])
+        chosen = [verdict.take_id for verdict in (*best, *worst[:1])]
         return chosen or list(self.copies.posters)[:_OPENING]
+
+    @cached_property
+    def heat(self) -> dict[str, dict[str, Path]]:
+        """Films of the opening takes' heatmaps by take and metric, if they were asked for."""
+        if not self.heatmaps:
+            return {}
+        found = {}
+        for take_id in self.opening:
+            with suppress(ClipError):  # the player says of that clip that it cannot be read
+                found[take_id] = film_heat(self.results, take_id)
+        return found
 
     @cached_property
     def copies(self) -> Copies:
@@ -93,6 +110,17 @@ class Source:
         repeats = {row["take_id"]: row["repeat"] for row in self.rows}
         rest = sorted(take_ids, key=lambda take_id: repeats[take_id])
         return [take_id for take_id in dict.fromkeys([*extremes, *rest]) if take_id in take_ids]
+
+    @cached_property
+    def films(self) -> dict[Path, str]:
+        """Every film in the page, and the id of the element that carries it."""
+        clips = {film: f"film-{take_id}" for take_id, film in self.copies.films.items()}
+        heat = {
+            film: f"heat-{take_id}-{metric}"
+            for take_id, by_metric in self.heat.items()
+            for metric, film in by_metric.items()
+        }
+        return {**clips, **heat}
 
     def still_uri(self, take: dict[str, Any]) -> str:
         """The still, small, as a data: address; "" for a clip made from text alone."""

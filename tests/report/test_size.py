@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from lab.analysis import Results
 from lab.report import write_report
 from tests.report.conftest import NOW
@@ -61,3 +63,16 @@ def test_a_broken_clip_is_named_and_stops_nothing(hostile_results: Results, tmp_
         clip.write_bytes(kept)
     assert len(_films(page)) == 1
     assert "not a video" in page
+
+
+@pytest.mark.slow
+def test_heatmaps_are_inside_when_asked_for(hostile_results: Results, tmp_path: Path) -> None:
+    """The takes that the player opens with carry a film of their headline scores; else none."""
+    plain = write_report(hostile_results, tmp_path / "r.html", now=NOW).read_text()
+    assert 'id="heat-' not in plain
+    page = write_report(hostile_results, tmp_path / "s.html", now=NOW, heatmaps=True).read_text()
+    films = re.findall(r'id="heat-(\w+)-(\w+)"', page)
+    assert {"flicker", "drift"} <= {metric for _, metric in films}
+    (chosen,) = re.findall(r'data-chosen="([\w ]+)"', page)
+    assert {take_id for take_id, _ in films} == set(chosen.split())
+    assert f'"flicker": "#heat-{films[0][0]}-flicker"' in page

@@ -1,6 +1,5 @@
 """The chosen takes side by side, in step, with their measures below."""
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +13,18 @@ def player(source: Source) -> Section | None:
     rows = [row for row in source.rows if str(row["take_id"]) in source.copies.posters]
     if not rows:
         return None
-    films = {film: take_id for take_id, film in source.copies.films.items()}
     posters = {poster: take_id for take_id, poster in source.copies.posters.items()}
-    stills = {path: f"still-{place}" for place, path in enumerate(_pictures(source))}
     places = {
-        **{path: f"#film-{take_id}" for path, take_id in films.items()},
+        **{path: f"#{name}" for path, name in source.films.items()},
         **{path: f"#poster-{take_id}" for path, take_id in posters.items()},
-        **{path: f"#{name}" for path, name in stills.items()},
+        **{path: f"#still-{place}" for place, path in enumerate(_pictures(source))},
     }
-    entry = partial(clip_entry, source.results, copies=source.copies, address=places.__getitem__)
+    clips = [clip_entry(source.results, row, source.copies, places.__getitem__) for row in rows]
+    for clip in clips:
+        heat = source.heat.get(clip["id"], {})
+        clip["heat"] = {metric: places[film] for metric, film in heat.items()}
     data: dict[str, Any] = {
-        "clips": [entry(row) for row in rows],
+        "clips": clips,
         "metrics": metric_entries(),
         "lines": LINES,
         "most": MOST_CLIPS,
