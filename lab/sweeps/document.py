@@ -231,8 +231,8 @@ def _beyond_types(document: SweepDocument) -> Iterator[str]:
 def _told(error: ErrorDetails) -> str:
     """One mistake as: the field's path, the value, what would be accepted."""
     place, *rest = error["loc"]
-    path = str(place) + "".join(
-        f"[{step}]" if isinstance(step, int) else f".{step}" for step in rest
+    path = _printable(str(place)) + "".join(
+        f"[{step}]" if isinstance(step, int) else f".{_printable(step)}" for step in rest
     )
     if error["type"] == "extra_forbidden":
         model = PromptEntry if path.startswith("prompts[") else SweepDocument
@@ -247,6 +247,11 @@ def _told(error: ErrorDetails) -> str:
         return f"{path}: {_shown(error['input'])} should be {accepted}"
     said = error["msg"].replace("Input should be", "should be")
     return f"{path}: {_shown(error['input'])} {said[0].lower()}{said[1:]}"
+
+
+def _printable(step: str) -> str:
+    """A key in one line, whatever stands in it."""
+    return step if step.isprintable() else repr(step)
 
 
 def _shown(value: Any) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lab.errors import InputError, SweepError
@@ -52,6 +52,7 @@ def test_any_data_is_a_sweep_or_a_sweep_error(data: Any) -> None:
 
 
 @given(st.dictionaries(st.sampled_from(list(SweepDocument.model_fields)), anything))
+@example({"elements": {"\n": None}})
 def test_any_field_may_be_wrong(fields: dict[str, Any]) -> None:
     """Whatever stands in a known field, the answer is a document or a SweepError."""
     assert all("\n" not in line for line in _told({**GOOD, **fields}))
