@@ -17,8 +17,8 @@ lab: $(BIN)/.installed  ## open JupyterLab on notebooks/
 	$(BIN)/jupyter lab --notebook-dir=. notebooks/01_quickstart.ipynb
 
 test: $(BIN)/.installed  ## every test, the notebooks included
-	$(BIN)/python -m pytest -n auto --dist loadfile
-	$(BIN)/python -m pytest --nbval notebooks
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n auto --dist loadfile --nbval notebooks
 
 check: $(BIN)/.installed  ## lint, types, architecture
 	$(BIN)/ruff check .

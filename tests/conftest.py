@@ -98,6 +98,14 @@ def scene_of() -> Callable[..., Scene]:
     return build
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_worker() -> Iterator[None]:
+    """The tests fill the cores themselves; one that is about several workers says so."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("I2VLAB_WORKERS", "1")
+        yield
+
+
 @pytest.fixture(autouse=True)
 def own_data_dir(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test knows what another one bought, nor what the user of this machine did."""
@@ -159,8 +167,7 @@ def dino_state() -> Callable[..., dict[str, Any]]:
 
 def _forget() -> None:
     from lab.stills.look import look
-    from lab.vision.subject import _network
     from lab.vision.weights import _try_fetch
 
-    for kept in (settings, weight_path, _try_fetch, _network, look):
+    for kept in (settings, weight_path, _try_fetch, look):
         kept.cache_clear()

@@ -633,7 +633,7 @@ import sys
 from lab.calibration import DEFECTS, NUISANCES, bases, card, probes, statistics
 from lab.cli import main
 
-bases.FRAMES, bases._SIZE_PX = 8, (160, 96)
+bases.FRAMES = 8
 statistics._RESAMPLES = 40
 for module in (card, probes):
     module.NUISANCES = NUISANCES[-1:]
@@ -645,8 +645,11 @@ if __name__ == "__main__":
 
 
 @pytest.fixture
-def tiny_calibration(tmp_path: Path) -> list[str]:
-    """The command line, of which `calibrate` makes small clips of eight frames and few defects."""
+def tiny_calibration(tmp_path: Path, offline: Path) -> list[str]:
+    """The command line, of which `calibrate` makes small clips of eight frames and few defects.
+
+    No process looks for the subject: here only what is printed, kept and stopped matters.
+    """
     script = tmp_path / "tiny.py"
     script.write_text(TINY_CALIBRATION)
     return [sys.executable, str(script), "calibrate", "--out", str(tmp_path / "out")]

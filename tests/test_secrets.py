@@ -2,9 +2,7 @@
 
 import base64
 import os
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nbformat
@@ -12,8 +10,10 @@ import pandas as pd
 import pytest
 from nbclient import NotebookClient
 
+from lab.cli import main
 from lab.emulator import Account, Emulator, Fault, Pace, Running, serving
 
+Lab = Callable[..., tuple[int, bytes]]
 ROOT = Path(__file__).resolve().parents[1]
 STILL = ROOT / "data" / "stills" / "coffee.jpg"
 ACCOUNT = Account(
@@ -57,11 +57,17 @@ def service(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         yield running
 
 
-def lab(*arguments: object) -> tuple[int, bytes]:
-    done = subprocess.run(
-        [sys.executable, "-m", "lab", *map(str, arguments)], capture_output=True, check=False
-    )
-    return done.returncode, done.stdout + done.stderr
+@pytest.fixture
+def lab(capfdbinary: pytest.CaptureFixture[bytes]) -> Lab:
+    """Run a command; its exit code, and all that it and its workers say."""
+
+    def command(*arguments: object) -> tuple[int, bytes]:
+        with pytest.raises(SystemExit) as stopped:
+            main([str(argument) for argument in arguments])
+        said = capfdbinary.readouterr()
+        return stopped.value.code, said.out + said.err  # type: ignore[return-value]
+
+    return command
 
 
 def said_by(folder: Path) -> bytes:
@@ -80,7 +86,9 @@ def leaks(text: bytes) -> list[bytes]:
 
 
 @pytest.mark.slow
-def test_a_failing_run_tells_no_key(service: Running, tmp_path: Path) -> None:
+def test_a_failing_run_tells_no_key(
+    lab: Lab, offline: Path, service: Running, tmp_path: Path
+) -> None:
     """A run with failures of every kind, its status, reconciliation and report hold no key."""
     sweep = tmp_path / "sweep.yaml"
     sweep.write_text(
@@ -99,7 +107,7 @@ def test_a_failing_run_tells_no_key(service: Running, tmp_path: Path) -> None:
 
 
 def test_a_wrong_key_is_refused_without_being_shown(
-    service: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lab: Lab, service: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The service turns a mistyped key away: one line, exit 2, and the line does not hold it."""
     monkeypatch.setenv("KLING_API_KEY", "api-key-kling-s3cr3t-mistyped")
@@ -118,7 +126,9 @@ def test_a_wrong_key_is_refused_without_being_shown(
 
 
 @pytest.mark.slow
-def test_a_notebook_that_fails_shows_no_key(service: Running, tmp_path: Path) -> None:
+def test_a_notebook_that_fails_shows_no_key(
+    offline: Path, service: Running, tmp_path: Path
+) -> None:
     """A traceback in a cell, the backend's repr and its job hold no key."""
     cells = [
         "import lab; backend = lab.open_backend('kling'); backend",

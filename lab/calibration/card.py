@@ -210,6 +210,10 @@ def _tables(parts: dict[str, list[dict[str, Any]]]) -> dict[str, pd.DataFrame]:
 def _half(rows: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
     harmless = rows[rows["kind"] != "defect"]
     clean = rows[rows["kind"] == "clean"].set_index("base")
+    changed = {
+        nuisance.name: harmless[harmless["name"] == nuisance.name].set_index("base")
+        for nuisance in NUISANCES
+    }
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in _COLUMNS}
     own = dict.fromkeys(defect.metric for defect in DEFECTS)
     headlines = dict.fromkeys(name.partition(".")[0] for name in own)
@@ -226,12 +230,12 @@ def _half(rows: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
             values = _within(spoiled, defect.metric, measure)
             if values is not None:
                 found["ordering"].append({**named, "what": what, **_row(per_base(values, "value"))})
-        middle = spoiled[spoiled["place"] == 2].set_index("base")
-        response = middle[defect.metric] - clean[defect.metric]
+        middle = spoiled[spoiled["place"] == 2]
+        response = middle.set_index("base")[defect.metric] - clean[defect.metric]
         for nuisance in NUISANCES:
-            changed = harmless[harmless["name"] == nuisance.name].set_index("base")
-            share = ((changed[defect.metric] - clean[defect.metric]) / response).abs()
-            values = pd.DataFrame({"value": share, "group": changed["group"]})
+            here = changed[nuisance.name]
+            share = ((here[defect.metric] - clean[defect.metric]) / response).abs()
+            values = pd.DataFrame({"value": share, "group": here["group"]})
             found["nuisances"].append(
                 {
                     "nuisance": nuisance.name,
@@ -242,7 +246,7 @@ def _half(rows: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
             )
         for metric in dict.fromkeys([*headlines, *own]):
             same = metric.partition(".")[0] == defect.metric.partition(".")[0]
-            value = detection(spoiled[spoiled["place"] == 2], harmless, metric)
+            value = detection(middle, harmless, metric)
             found["crosstalk"].append(
                 {"metric": metric, "defect": defect.name, "same": same, **_row(value)}
             )

@@ -6,7 +6,6 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata, spearmanr
 
 _RESAMPLES = 400
 
@@ -18,18 +17,14 @@ def auroc(positives: NDArray[np.float64], negatives: NDArray[np.float64]) -> flo
     """The chance that a positive's value is above a negative's; ties count half. NaN if empty."""
     if not len(positives) or not len(negatives):
         return math.nan
-    ranks = rankdata(np.concatenate([positives, negatives]))
-    above = ranks[: len(positives)].sum() - len(positives) * (len(positives) + 1) / 2
-    return float(above / len(positives) / len(negatives))
+    ranked = np.sort(negatives)
+    below = np.searchsorted(ranked, positives, "left") + np.searchsorted(ranked, positives, "right")
+    return float(below.sum() / 2 / len(positives) / len(negatives))
 
 
 def detection(positives: pd.DataFrame, negatives: pd.DataFrame, metric: str) -> Interval:
     """AUROC of a metric; the interval resamples photographs (and clips of footage) as wholes."""
-    up, down = (rows.dropna(subset=[metric]) for rows in (positives, negatives))
-    by_group = [
-        {group: rows[metric].to_numpy() for group, rows in side.groupby("group")}
-        for side in (up, down)
-    ]
+    by_group = [_by_group(rows, metric) for rows in (positives, negatives)]
 
     def value(groups: NDArray[np.object_]) -> float:
         sides = [
@@ -43,13 +38,20 @@ def detection(positives: pd.DataFrame, negatives: pd.DataFrame, metric: str) -> 
 
 def per_base(values: pd.DataFrame, column: str) -> Interval:
     """Median of a column over bases; the interval resamples their groups."""
-    known = values.dropna(subset=[column])
-    by_group = {group: rows[column].to_numpy() for group, rows in known.groupby("group")}
+    by_group = _by_group(values, column)
 
     def value(groups: NDArray[np.object_]) -> float:
         return float(np.median(np.concatenate([by_group[group] for group in groups])))
 
     return resampled(np.array(list(by_group), object), value)
+
+
+def _by_group(rows: pd.DataFrame, column: str) -> dict[str, NDArray[np.float64]]:
+    """The known values of a column, by group in alphabetical order."""
+    values = rows[column].to_numpy(np.float64)
+    groups = rows["group"].to_numpy(object)
+    known = ~np.isnan(values)
+    return {group: values[known & (groups == group)] for group in sorted(set(groups[known]))}
 
 
 def resampled(
@@ -70,6 +72,8 @@ def ordering(strengths: NDArray[np.float64], values: NDArray[np.float64]) -> flo
     known = ~np.isnan(values)
     if known.sum() < 3 or np.ptp(values[known]) == 0:
         return math.nan
+    from scipy.stats import spearmanr  # here, for it takes long to load
+
     return float(spearmanr(strengths[known], values[known]).statistic)
 
 

@@ -2,7 +2,8 @@
 
 import threading
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -48,7 +49,7 @@ def subject_mask(rgb: NDArray[np.uint8]) -> SubjectMask:
     when its weights cannot be had or the network sees no dominant subject.
     """
     try:
-        net = _network()
+        net = _network(weight_path("u2netp"))
     except WeightsError as error:
         return SubjectMask(_centre_prior(rgb), "centre prior", str(error))
     with _one_at_a_time:
@@ -60,18 +61,26 @@ def subject_mask(rgb: NDArray[np.uint8]) -> SubjectMask:
 
 
 @cache
-def _network() -> cv2.dnn.Net:
-    return cv2.dnn.readNetFromONNX(str(weight_path("u2netp")))
+def _network(path: Path) -> cv2.dnn.Net:
+    return cv2.dnn.readNetFromONNX(str(path))
 
 
 def _infer(net: cv2.dnn.Net, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Raw sigmoid of the network's finest head, (320, 320) float32."""
     side = (_NET_SIDE_PX, _NET_SIDE_PX)
-    pixels = cv2.resize(rgb, side, interpolation=cv2.INTER_AREA).astype(np.float32)
+    return _inferred(net, cv2.resize(rgb, side, interpolation=cv2.INTER_AREA).tobytes())
+
+
+@lru_cache(maxsize=16)
+def _inferred(net: cv2.dnn.Net, seen: bytes) -> NDArray[np.float32]:
+    """The same of the pixels it sees; kept, because the takes of a run share their stills."""
+    shape = (_NET_SIDE_PX, _NET_SIDE_PX, 3)
+    pixels = np.frombuffer(seen, np.uint8).reshape(shape).astype(np.float32)
     pixels = (pixels / max(float(pixels.max()), 1.0) - _MEAN) / _STD
     net.setInput(np.ascontiguousarray(pixels.transpose(2, 0, 1)[None]))
     finest = net.getUnconnectedOutLayersNames()[0]
-    mask: NDArray[np.float32] = net.forward(finest)[0, 0]
+    mask: NDArray[np.float32] = net.forward(finest)[0, 0].copy()
+    mask.flags.writeable = False
     return mask
 
 

@@ -88,7 +88,7 @@ def photos(tmp_path: Path, texture: NDArray[np.uint8]) -> Path:
 
 @pytest.mark.slow
 def test_a_calibration_ends_in_a_card(
-    tiny: Executor, measured: Counter[str], photos: Path, tmp_path: Path
+    offline: Path, tiny: Executor, measured: Counter[str], photos: Path, tmp_path: Path
 ) -> None:
     """Every clip is measured once; the card is returned and kept, and flicker is told."""
     out = tmp_path / "out"

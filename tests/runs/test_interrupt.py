@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,21 +18,31 @@ from lab.runs import Ledger, RunFolder
 STILLS = Path(__file__).resolve().parents[2] / "data" / "stills"
 
 
-@pytest.fixture
-def sweep_file(tmp_path: Path) -> Path:
-    """Six takes of two seconds: enough to be caught in the middle."""
-    path = tmp_path / "sweep.yaml"
-    prompts = ["push in", "pan left", "pan right", "tilt up", "zoom in", "orbit"]
+@pytest.fixture(autouse=True)
+def two_workers(offline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the subject is does not matter here, so no process looks for it."""
+    monkeypatch.setenv("I2VLAB_WORKERS", "2")
+
+
+def written(path: Path, prompts: Sequence[str], **settings: object) -> Path:
+    """A sweep of that many takes, as a file."""
     path.write_text(
         json.dumps(
             {
                 "stills": [str(STILLS / "coffee.jpg")],
                 "prompts": prompts,
-                "settings": {"duration_s": 1, "seed": 1},
+                "settings": {"seed": 1, **settings},
             }
         )
     )
     return path
+
+
+@pytest.fixture
+def sweep_file(tmp_path: Path) -> Path:
+    """Six takes: enough to be caught in the middle."""
+    prompts = ["push in", "pan left", "pan right", "tilt up", "zoom in", "orbit"]
+    return written(tmp_path / "sweep.yaml", prompts, duration_s=0.6, aspect_ratio="1:1")
 
 
 def start(sweep: Path, out: Path, **more: object) -> subprocess.Popen[str]:
@@ -62,13 +73,13 @@ def wait_for_a_clip(folder: RunFolder, process: subprocess.Popen[str]) -> None:
             process.wait(timeout=0.1)
 
 
-def finish(sweep: Path, out: Path) -> None:
+def finish(sweep: Path, out: Path, takes: int = 6) -> None:
     """Run to the end and check that everything is there and nothing is left over."""
     process = start(sweep, out)
     _, told = process.communicate(timeout=300)
     assert process.returncode == 0, told
     folder = RunFolder(out)
-    assert len(list(folder.clips.glob("*.mp4"))) == 6
+    assert len(list(folder.clips.glob("*.mp4"))) == takes
     assert not [path for path in out.rglob("*.part")]
     with Ledger.read(folder.ledger) as ledger:
         ledger.verify()
@@ -110,16 +121,18 @@ def test_a_killed_run_goes_on_and_a_second_runner_is_refused(
 
 
 @pytest.mark.slow
-def test_a_full_disk_keeps_what_is_there(tmp_path: Path, sweep_file: Path) -> None:
+def test_a_full_disk_keeps_what_is_there(tmp_path: Path) -> None:
     """When no clip can be written the run ends in one line, and goes on once there is room."""
     out = tmp_path / "run"
+    # Each clip is larger than what may be written, and the ledger of so few takes is not.
+    sweep = written(tmp_path / "sweep.yaml", ["push in", "zoom in"], duration_s=1)
 
     def small_files_only() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, resource.RLIM_INFINITY))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, resource.RLIM_INFINITY))
 
-    process = start(sweep_file, out, preexec_fn=small_files_only)
+    process = start(sweep, out, preexec_fn=small_files_only)
     _, told = process.communicate(timeout=120)
     assert process.returncode == 2
     assert "the disk is full" in told
     assert "Traceback" not in told
-    finish(sweep_file, out)
+    finish(sweep, out, takes=2)

@@ -20,7 +20,7 @@ def free_port() -> int:
 
 @pytest.mark.slow
 def test_signed_news_ends_the_wait_for_a_job(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    offline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With an hour between two polls, a run still ends as soon as the service says it is done."""
     port = free_port()

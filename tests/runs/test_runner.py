@@ -46,9 +46,10 @@ def test_a_sweep_becomes_scored_clips(tmp_path: Path, sweep_of: SweepOf, threads
 
 @pytest.mark.slow
 def test_the_executor_does_not_change_the_clips_or_scores(
-    tmp_path: Path, sweep_of: SweepOf
+    tmp_path: Path, sweep_of: SweepOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Threads and a pool of processes leave the same bytes and the same numbers."""
+    monkeypatch.setenv("I2VLAB_WORKERS", "2")
     with ThreadPoolExecutor(2) as threads:
         run(sweep_of(), tmp_path / "threads", executor=threads, quiet=True)
     run(sweep_of(), tmp_path / "processes", quiet=True)

@@ -8,6 +8,7 @@ import pytest
 
 from lab.media import open_image
 from lab.vision import subject_mask
+from lab.vision.subject import _inferred
 
 
 @pytest.mark.usefixtures("subject_weights")
@@ -38,10 +39,23 @@ def test_masks_are_the_same_in_every_thread(stills_dir: Path) -> None:
     """Several threads asking at once get the masks that each would get alone."""
     pictures = [open_image(stills_dir / f"{name}.jpg").rgb for name in ("coffee", "cat", "rocket")]
     alone = [subject_mask(picture) for picture in pictures]
+    _inferred.cache_clear()
     with ThreadPoolExecutor(3) as pool:
         together = list(pool.map(subject_mask, pictures))
     for one, other in zip(alone, together, strict=True):
         assert np.array_equal(one.alpha, other.alpha)
+
+
+@pytest.mark.usefixtures("subject_weights")
+def test_a_kept_mask_is_the_same_and_its_own(photo: np.ndarray) -> None:
+    """Asked again, the network's answer is the one kept; spoiling a mask spoils no later one."""
+    _inferred.cache_clear()
+    seen, other = subject_mask(photo), subject_mask(photo[:, ::-1])
+    expected = seen.alpha.copy()
+    seen.alpha[:] = 0
+    assert np.array_equal(subject_mask(photo).alpha, expected)
+    assert not np.array_equal(other.alpha, expected)
+    assert _inferred.cache_info().hits == 1
 
 
 @pytest.mark.usefixtures("offline")
