@@ -174,12 +174,12 @@ class Design:
         return Sweep.of(**self.asked())
 
 
-def code(asked: Mapping[str, Any], out: Path, *, confirmed: bool) -> str:
+def code(asked: Mapping[str, Any], out: Path, *, agreed_usd: float | None) -> str:
     """The same sweep and its run as calls."""
     given = "\n".join(
         f"    {name}={_indented(value)}," for name, value in asked.items() if value not in ("", [])
     )
-    agreed = ", confirmed=True" * confirmed
+    agreed = "" if agreed_usd is None else f", budget_usd={agreed_usd!r}"
     return (
         f"import lab\n\nsweep = lab.Sweep.of(\n{given}\n)\n"
         f"print(lab.plan(sweep, {str(out)!r}))\n"

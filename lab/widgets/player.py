@@ -100,7 +100,10 @@ class Player(anywidget.AnyWidget):
                 if poster
                 else html.escape(clip["missing"])
             )
-            moments = "".join(f"<li>{html.escape(worst['said'])}</li>" for worst in clip["worst"])
+            moments = "".join(
+                f"<li>{html.escape(worst['metric'])}: {html.escape(worst['said'])}</li>"
+                for worst in clip["worst"]
+            )
             figures.append(
                 f'<figure style="margin:0;max-width:240px">{picture}'
                 f"<figcaption>{title}<ul>{moments}</ul></figcaption></figure>"

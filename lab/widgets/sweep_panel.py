@@ -49,6 +49,7 @@ class SweepPanel(Panel):
         self.sweep: Sweep | None = None
         self.control: Control | None = None
         self.last_error: BaseException | None = None
+        self._price_usd = 0.0
         self._thread: threading.Thread | None = None
         self._watching: threading.Thread | None = None
         self._asked: dict[str, Any] = {}
@@ -130,9 +131,8 @@ class SweepPanel(Panel):
         self.last_error = None
         self.control = Control()
         folder = self.folder
-        self._thread = threading.Thread(
-            target=self._run, args=(sweep, folder, self.control), name="sweep", daemon=True
-        )
+        asked = (sweep, folder, self._agreed_usd, self.control)
+        self._thread = threading.Thread(target=self._run, args=asked, name="sweep", daemon=True)
         self._thread.start()
         self._buttons()
         self._watch(folder)
@@ -162,11 +162,16 @@ class SweepPanel(Panel):
             if thread is not None:
                 thread.join(timeout_s)
 
-    def _run(self, sweep: Sweep, folder: RunFolder, control: Control) -> None:
+    @property
+    def _agreed_usd(self) -> float | None:
+        """The price that was shown when somebody agreed to it; a dearer plan is refused."""
+        return self._price_usd if self.agree.value else None
+
+    def _run(
+        self, sweep: Sweep, folder: RunFolder, agreed_usd: float | None, control: Control
+    ) -> None:
         try:
-            outcome = run(
-                sweep, folder.path, confirmed=self.agree.value, quiet=True, control=control
-            )
+            outcome = run(sweep, folder.path, budget_usd=agreed_usd, quiet=True, control=control)
         except Interrupted as error:
             self.said.say(f"Stopped: {error}.", "warning")
         except LabError as error:
@@ -261,6 +266,7 @@ class SweepPanel(Panel):
         price = usd_text(priced.low_usd, priced.high_usd) if priced is not None and asks else ""
         if self.agree.description != f"Spend {price}":
             self.agree.value = False  # what was agreed to was another price
+        self._price_usd = priced.high_usd if priced is not None else 0.0
         self.agree.description = f"Spend {price}"
         self.agree.layout.display = "" if asks else "none"
         begun = priced is not None and 0 < priced.done < priced.takes
@@ -273,7 +279,7 @@ class SweepPanel(Panel):
 
     def code(self) -> str:
         """The sweep and its run, as calls."""
-        return code(self._asked, self.folder.path, confirmed=bool(self.agree.value))
+        return code(self._asked, self.folder.path, agreed_usd=self._agreed_usd)
 
     def twin(self) -> str:
         """The plan, the trials, and how far the run is."""

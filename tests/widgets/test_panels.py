@@ -118,7 +118,12 @@ def test_money_is_not_spent_unasked(sweep: Sweep) -> None:
     assert "set a budget or a cap" in panel.said.value
     assert not RunFolder("run").exists
     panel.agree.value = True
+    assert "budget_usd=0.9" in panel.code()
     panel.design.repeats.value = 2
+    panel.run()  # at once, before the new price is shown
+    panel.wait(60)
+    assert "the plan may cost 1.8" in panel.said.value
+    assert not RunFolder("run").exists
     _until(lambda: panel.agree.description.startswith("Spend 1.6"))
     assert not panel.agree.value
     panel.design.backend.value = "offline"
