@@ -1,0 +1,413 @@
+"""The notebooks and the panels in a real JupyterLab."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import nbformat
+import pytest
+from playwright.sync_api import Browser, Locator, expect
+
+from lab.analysis import Results
+from lab.runs import Ledger, RunFolder
+from lab.settings import settings
+from tests.browser.hostile import STRINGS, Hostile, as_shown, file_names
+from tests.browser.lab_server import SECRET, Notebook, Server, serving
+from tests.browser.playing import Player
+from tests.browser.visits import Visit
+
+OpenNotebook = Callable[[str], Notebook]
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+TINY = {
+    "name": "tiny",
+    "stills": ["../stills/coffee.jpg"],
+    "prompts": ["slow push in", "pan left"],
+    "settings": {"duration_s": 0.5, "seed": 1},
+}
+# Parameters that make a notebook short; those that are not named here stay as they are.
+SHORT = {
+    "01_quickstart": {"duration_s": 0.5},
+    "02_sweep": {"sweep": "data/sweeps/tiny.yaml", "out": "runs/tiny"},
+    "03_stills_and_prompts": {"duration_s": 0.5},
+}
+LONG_MS = 120_000
+SWEEP = """sweep = lab.Sweep.of(
+    name={name!r},
+    stills=["data/stills/coffee.jpg"],
+    prompts={prompts},
+    settings={{"duration_s": {duration_s}, "seed": 1}},
+)
+lab.SweepPanel(sweep, out="runs/{name}")"""
+STILLS, PROMPTS, RESULTS, RUN, ASIDE = range(1, 6)
+TAKES = 5
+BENCH = [
+    "import lab",
+    'lab.StillPanel(["data/stills/coffee.jpg"])',
+    "lab.PromptPanel()",
+    'lab.ResultsPanel("runs/coded")',
+    SWEEP.format(name="two", prompts=["slow push in", "pan left"], duration_s=0.5),
+    'print("still", "answering")',
+]
+HOSTILE = [
+    """import json
+from glob import has_magic
+from pathlib import Path
+import lab
+texts = json.loads(Path("hostile.json").read_text())
+paths = sorted(Path("stills").iterdir())
+prompts = [lab.Prompt.written(text, " ".join(text.split())) for text in texts]""",
+    "lab.StillPanel(paths)",
+    "lab.PromptPanel(prompts)",
+    'lab.ResultsPanel("runs/hostile")',
+    """lab.SweepPanel(
+    lab.Sweep.of(
+        stills=[next(str(path) for path in paths if not has_magic(str(path)))],
+        prompts=prompts,
+        settings={"duration_s": 0.5},
+        name=texts[1],
+        question=texts[0],
+    ),
+    out="runs/" + texts[0].replace("/", ""),
+)""",
+    """from IPython.display import display
+stills = [lab.Still.open(path) for path in paths]
+results = lab.load("runs/hostile")
+display(*stills, lab.preflight(stills[0]), *prompts, results)""",
+]
+DOLLARS = [
+    r"""import lab
+lab.Prompt.written(r"$5 bills fall, $\href{https://example.org}{10}$ bills rise")""",
+    'lab.StillPanel(["$1_for_$2.jpg"])',
+]
+NOTEBOOKS = sorted(path.stem for path in (REPOSITORY / "notebooks").glob("*.ipynb"))
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, coded_results: Results) -> Iterator[Server]:
+    """JupyterLab over copies of the notebooks and the data, with a key in its environment."""
+    base = tmp_path_factory.mktemp("jupyter")
+    root = base / "root"
+    shutil.copytree(REPOSITORY / "data", root / "data")
+    shutil.copytree(coded_results.folder.path, root / "runs" / "coded")
+    (root / "data" / "sweeps" / "tiny.yaml").write_text(json.dumps(TINY))
+    (root / "notebooks").mkdir()
+    for name in NOTEBOOKS:
+        book = nbformat.read(REPOSITORY / "notebooks" / f"{name}.ipynb", 4)
+        for cell in book.cells:
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = [], None
+            if "parameters" in cell.metadata.get("tags", ()):
+                cell.source = _with(cell.source, SHORT.get(name, {}))
+        nbformat.write(book, root / "notebooks" / f"{name}.ipynb")
+    with serving(
+        base,
+        I2VLAB_CACHE_DIR=str(settings().cache_dir.resolve()),
+        I2VLAB_DATA_DIR=str(base / "data"),
+        I2VLAB_WORKERS="1",
+        KLING_API_KEY=SECRET,
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+def notebook(server: Server, chromium: Browser) -> Iterator[OpenNotebook]:
+    """Open a notebook of the root by its name."""
+    opened: list[Notebook] = []
+
+    def open_notebook(name: str) -> Notebook:
+        opened.append(Notebook(server, name, partial(Visit, chromium)))
+        return opened[-1]
+
+    yield open_notebook
+    for each in opened:
+        each.close()
+
+
+@pytest.fixture(scope="module")
+def bench(server: Server, chromium: Browser) -> Iterator[Notebook]:
+    """A notebook with a panel a cell, run once; every test uses another panel."""
+    server.write("bench.ipynb", BENCH)
+    opened = Notebook(server, "bench.ipynb", partial(Visit, chromium))
+    opened.run_all()
+    yield opened
+    opened.close()
+
+
+def _with(source: str, values: dict[str, object]) -> str:
+    """A parameters cell with other values."""
+    for name, value in values.items():
+        source, count = re.subn(rf"(?m)^{name} = .*$", f"{name} = {value!r}", source)
+        assert count == 1, name
+    return source
+
+
+def _button(panel: Locator, name: str) -> Locator:
+    return panel.get_by_role("button", name=name, exact=True)
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_every_notebook_runs_from_top_to_bottom(notebook: OpenNotebook, name: str) -> None:
+    """Restart and run all, as one does first: no error, no complaint, small when it is saved."""
+    opened = notebook(f"notebooks/{name}.ipynb")
+    opened.run_all(timeout_s=400)
+    saved = opened.save()
+    assert opened.path.stat().st_size < 1_000_000
+    assert SECRET not in opened.path.read_text()
+    code = [cell for cell in saved.cells if cell.cell_type == "code"]
+    assert all(cell.execution_count for cell in code)
+    assert sum(bool(cell.outputs) for cell in code) >= 5
+    opened.visit.check()
+
+
+def test_a_run_is_paused_followed_and_finished(bench: Notebook) -> None:
+    """Its buttons fit its state, other cells run meanwhile, and a reloaded page loses nothing."""
+    panel = bench.panel(RUN)
+    _expect_buttons(panel, run=True)
+    _button(panel, "▶ Run").click()
+    _expect_buttons(panel, pause=True, stop=True)
+    _button(panel, "Pause").click()
+    _expect_buttons(panel, resume=True, stop=True)
+
+    bench.cell(ASIDE).locator(".jp-InputArea-editor").click()
+    bench.page.keyboard.press("Control+Enter")
+    said = bench.cell(ASIDE).locator(".jp-OutputArea-output")
+    expect(said).to_have_text("still answering")
+    _expect_buttons(bench.panel(RUN), resume=True, stop=True)
+
+    bench.save()
+    bench.reload()
+    panel = bench.panel(RUN)
+    _expect_buttons(panel, resume=True, stop=True)
+    _button(panel, "Resume").click()
+    expect(panel.get_by_text("2 of 2 scored (2 fetched)")).to_be_visible(timeout=LONG_MS)
+    expect(panel.get_by_text("2 of 2 takes have a scored clip")).to_be_visible(timeout=LONG_MS)
+    _expect_buttons(panel, run=True)
+    rows = panel.locator(".i2v-takes tbody tr")
+    expect(rows).to_have_count(2)
+    for row in rows.all():
+        expect(row).to_contain_text("fetched")
+        picture = row.locator("img")
+        picture.scroll_into_view_if_needed()
+        expect(picture).to_have_js_property("complete", True)
+        assert picture.evaluate("picture => picture.naturalWidth") > 100
+
+
+def test_a_restarted_kernel_goes_on_where_it_was(server: Server, notebook: OpenNotebook) -> None:
+    """The panel shown again says how far it is; its button makes the rest, and nothing twice."""
+    prompts = [f"slow push in; steam rises {place}" for place in range(TAKES)]
+    sweep = SWEEP.format(name="cut", prompts=prompts, duration_s=1.0)
+    server.write("cut.ipynb", ["import lab", sweep])
+    opened = notebook("cut.ipynb")
+    opened.run_all()
+    _button(opened.panel(1), "▶ Run").click()
+    some = opened.panel(1).get_by_text(re.compile(r"scored \(.*\b[12] fetched"))
+    expect(some).to_be_visible(timeout=LONG_MS)
+
+    opened.run_all()
+    folder = RunFolder(server.root / "runs" / "cut")
+    with Ledger.read(folder.ledger) as ledger:
+        before = [row.take_id for row in ledger.takes() if row.clip]
+    assert 0 < len(before) < TAKES
+    panel = opened.panel(1)
+    expect(panel.get_by_text(f"of {TAKES} scored (")).to_be_visible()
+    panel.get_by_role("button", name="▶").click()
+    expect(panel.get_by_text(f"{TAKES} of {TAKES} takes have a scored clip")).to_be_visible(
+        timeout=LONG_MS
+    )
+    _expect_buttons(panel, run=True)
+    with Ledger.read(folder.ledger) as ledger:
+        ledger.verify()
+        kinds = {
+            row.take_id: [kind for _, _, kind, _ in ledger.events(row.take_id)]
+            for row in ledger.takes()
+        }
+    assert len(kinds) == TAKES
+    assert all(events.count("fetched") == 1 for events in kinds.values())
+    assert all(kinds[take_id].count("submitting") == 1 for take_id in before)
+
+
+def test_takes_are_chosen_and_played_by_keyboard(bench: Notebook) -> None:
+    """Filter, sort, choose and play with keys alone; JupyterLab takes none of them."""
+    panel = bench.panel(RESULTS)
+    keys = bench.page.keyboard
+    rows = panel.locator(".i2v-takes tbody tr")
+    expect(rows).to_have_count(12)
+    panel.get_by_label("Filter takes").focus()
+    active = bench.active
+    keys.type("fine fetched")
+    expect(rows).to_have_count(2)
+    keys.press("Control+a")
+    keys.type("motion>0.001 flicker<1000")
+    expect(rows).not_to_have_count(12)
+    numbers = _numbers(panel, "motion")
+    assert len(numbers) >= 3
+    heading = panel.locator("thead button", has_text="motion")
+    for order in (sorted(numbers), sorted(numbers, reverse=True)):
+        heading.focus()
+        keys.press("Enter")
+        assert _numbers(panel, "motion") == order
+    panel.get_by_label("Filter takes").focus()
+    keys.press("Control+a")
+    keys.press("Delete")
+    expect(rows).to_have_count(12)
+
+    for name in ("fine", "coarse"):
+        panel.get_by_label(f"choose {name}", exact=True).focus()
+        keys.press("Space")
+    expect(panel.locator("tbody input:checked")).to_have_count(2)
+    _button(panel, "▶ Play chosen").focus()
+    keys.press("Enter")
+    player = Player(panel.locator(".i2v-player"))
+    player.root.wait_for(timeout=LONG_MS)
+    player.settle()
+    names = ["fine", "coarse"]
+    player.check(names)
+    for press in (["ArrowRight"], ["ArrowRight"] * 12, ["ArrowLeft"], ["End"], ["Home"]):
+        player.press(*press)
+        player.check(names)
+    player.press(*["ArrowDown", "ArrowRight"] * 3)
+    assert player.time_s == pytest.approx(3 / 24)
+    player.play_until(0.5)
+    player.check(names)
+    assert 0.4 < player.time_s < 1.5
+
+    plot = player.root.locator('[data-metric="motion"]')
+    box = plot.bounding_box()
+    assert box is not None
+    plot.click(position={"x": box["width"] * 0.6, "y": 20})
+    player.settle()
+    assert player.time_s == pytest.approx(0.9, abs=0.1)
+    player.check(names)
+    assert bench.active == active
+    assert bench.state()["cells"] == len(BENCH)
+
+
+def test_a_prompt_is_made_of_terms_by_keyboard(bench: Notebook) -> None:
+    """A picked term becomes text, remarks follow by themselves, Add puts it into the list."""
+    panel = bench.panel(PROMPTS)
+    keys = bench.page.keyboard
+    camera = panel.get_by_label("camera", exact=True)
+    camera.focus()
+    keys.type("push in")
+    text = panel.get_by_label("prompt", exact=True)
+    expect(text).to_have_value(re.compile("push"))
+    remarks = panel.locator(".widget-html-content li")
+    expect(remarks.first).to_be_visible()
+    text.focus()
+    keys.press("Control+End")
+    keys.type("; no zoom, no cuts")
+    expect(panel.locator(".widget-html-content li", has_text="no ")).not_to_have_count(0)
+    written = text.input_value()
+    _button(panel, "Add prompt").focus()
+    keys.press("Enter")
+    listed = panel.get_by_label("prompts", exact=True).locator("option")
+    expect(listed).to_have_text([written])
+    assert bench.state()["cells"] == len(BENCH)
+
+
+def test_an_uploaded_still_is_checked(bench: Notebook, stills_dir: Path) -> None:
+    """It is kept as a file, ticked, and what preflight says of it appears by itself."""
+    panel = bench.panel(STILLS)
+    with bench.page.expect_file_chooser() as chooser:
+        panel.get_by_role("button", name="Upload stills").click()
+    chooser.value.set_files(stills_dir / "rocket.jpg")
+    expect(panel.get_by_label("rocket", exact=True)).to_be_checked()
+    picture = panel.get_by_alt_text("rocket with what preflight saw marked on it", exact=True)
+    expect(picture).to_be_visible(timeout=LONG_MS)
+    kept = bench.server.root / "runs" / "stills" / "rocket.jpg"
+    assert kept.read_bytes() == (stills_dir / "rocket.jpg").read_bytes()
+
+
+def test_what_is_saved_is_small_and_holds_no_key(bench: Notebook, stills_dir: Path) -> None:
+    """After all that the notebook has neither films, uploads nor keys in it, nor has any file."""
+    saved = bench.save()
+    assert bench.path.stat().st_size < 1_000_000
+    assert not saved.metadata.get("widgets")
+    for path in bench.server.root.rglob("*"):
+        assert not path.is_file() or SECRET.encode() not in path.read_bytes(), path
+    bench.visit.check()
+
+
+def _expect_buttons(panel: Locator, **enabled: bool) -> None:
+    """These of the run's buttons can be pressed, and no other."""
+    for name, label in (("run", "▶"), ("pause", "Pause"), ("resume", "Resume"), ("stop", "Stop")):
+        button = panel.get_by_role("button", name=label).first
+        expect(button).to_be_enabled(enabled=enabled.get(name, False), timeout=LONG_MS)
+
+
+def _numbers(panel: Locator, column: str) -> list[float]:
+    """A column of numbers of the table of takes, from top to bottom."""
+    heading = panel.locator("thead th", has_text=column)
+    place = heading.evaluate("th => th.cellIndex")
+    texts = panel.locator(f".i2v-takes tbody td:nth-child({place + 1})").all_inner_texts()
+    return [float(text) for text in texts]
+
+
+def test_panels_show_hostile_text_as_text(
+    server: Server, notebook: OpenNotebook, hostile: Hostile
+) -> None:
+    """Every panel and every object with hostile text in it, live: it only stands there."""
+    shutil.copytree(hostile.prompts.folder.path, server.root / "runs" / "hostile")
+    shutil.copytree(hostile.paths[0].parent, server.root / "stills")
+    (server.root / "hostile.json").write_text(json.dumps(STRINGS))
+    server.write("hostile.ipynb", HOSTILE)
+    opened = notebook("hostile.ipynb")
+    opened.run_all()
+    expected = {as_shown(text) for text in STRINGS}
+
+    results = opened.panel(RESULTS)
+    rows = results.locator(".i2v-takes tbody tr")
+    expect(rows).to_have_count(2 * len(STRINGS))
+    assert expected <= {as_shown(text) for text in results.locator("td").all_text_contents()}
+    for box in results.locator("tbody input:enabled").all()[:9]:
+        box.check()
+    _button(results, "▶ Play chosen").click()
+    player = Player(results.locator(".i2v-player"))
+    player.root.wait_for(timeout=LONG_MS)
+    player.settle()
+    titles = player.root.locator("figcaption").all_text_contents()
+    assert len(expected & {as_shown(text) for text in titles}) == 9
+
+    written = opened.panel(PROMPTS)
+    listed = written.get_by_label("prompts", exact=True).locator("option")
+    assert {f"{text}: {text}" for text in expected} <= {
+        as_shown(text) for text in listed.all_text_contents()
+    }
+    field = written.get_by_label("prompt", exact=True)
+    for text in STRINGS[:: len(STRINGS) // 8]:
+        field.fill(as_shown(text))
+        expect(written.locator("pre")).to_contain_text(repr(as_shown(text)))
+
+    sweep = opened.panel(RUN)
+    cells = sweep.locator("th[scope=row]")
+    expect(cells.first).to_be_visible(timeout=LONG_MS)
+    assert expected <= {as_shown(text) for text in cells.all_text_contents()}
+    stills = opened.panel(STILLS)
+    checks = stills.locator("summary", has_text="every check of")
+    expect(checks).to_have_count(len(hostile.paths), timeout=LONG_MS)
+    expect(stills.locator("input:checked")).to_have_count(len(hostile.paths))
+    names = {as_shown(name) for name in file_names() if not set("$\\") & set(name)}
+    labels = stills.locator("label").all_text_contents()
+    assert names <= {as_shown(text) for text in labels}
+    shown = as_shown(opened.cell(ASIDE).text_content() or "")
+    assert [name for name in names if name not in shown] == []
+    assert opened.page.locator('[href^="javascript:" i]').count() == 0
+    opened.visit.check()
+
+
+@pytest.mark.xfail(strict=True, reason="JupyterLab sets what stands between dollars as a formula")
+def test_dollars_make_no_formula(server: Server, notebook: OpenNotebook) -> None:
+    """A prompt and a file name with dollars in them are shown as they were written."""
+    text = r"$5 bills fall, $\href{https://example.org}{10}$ bills rise"
+    shutil.copy(REPOSITORY / "data" / "stills" / "cat.jpg", server.root / "$1_for_$2.jpg")
+    server.write("dollars.ipynb", DOLLARS)
+    opened = notebook("dollars.ipynb")
+    opened.run_all()
+    expect(opened.cell(0).locator(".jp-OutputArea-output")).to_contain_text(text, timeout=10_000)
+    expect(opened.panel(1).locator("label").last).to_have_text("$1_for_$2", timeout=10_000)
