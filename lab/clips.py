@@ -43,6 +43,7 @@ class Clip:
         facts = f"{self.facts.width_px}x{self.facts.height_px}, {self.facts.duration_s:.1f} s"
         said = f"{html.escape(self.path.name)}, {facts}" + (", simulated" if self.simulated else "")
         return (
-            f'<figure style="margin:0"><video controls loop muted playsinline src="{video}" '
+            '<figure class="mathjax_ignore" style="margin:0">'
+            f'<video controls loop muted playsinline src="{video}" '
             f'style="max-width:640px"></video><figcaption>{said}</figcaption></figure>'
         )

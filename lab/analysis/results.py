@@ -151,7 +151,10 @@ class Results:
 
     def _repr_html_(self) -> str:
         note = f"<p><b>{SIMULATED_NOTE}</b></p>" if self.simulated else ""
-        return note + self.table().to_html(index=False, float_format=number_text)
+        # Dollars in prompts and names are no formulas.
+        return note + self.table().to_html(
+            index=False, float_format=number_text, classes=["mathjax_ignore"]
+        )
 
 
 def load(folder: str | Path) -> Results:

@@ -1,7 +1,6 @@
 """Drift: how far the subject has gone from the still."""
 
 import math
-import warnings
 
 import cv2
 import numpy as np
@@ -255,9 +254,10 @@ class _DriftTracker:
     def _usual(self, when: NDArray[np.bool_]) -> float:
         """Distance of the subject's usual colours in a span: what only flickers is not drift."""
         chosen = [self._colours[index] for index in np.array(list(self._times))[when]]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # places that were never in sight
-            usual = np.nanmedian(np.stack(chosen), axis=0)
+        stack = np.stack(chosen)
+        seen = ~np.isnan(stack).all(axis=0)
+        usual = np.full(seen.shape, np.nan, stack.dtype)  # of places that were never in sight
+        usual[seen] = np.nanmedian(stack[:, seen], axis=0)
         return float(np.nanmedian(_apart(self._still, usual)))
 
 

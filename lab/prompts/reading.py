@@ -128,7 +128,8 @@ class Reading:
         shown.append(html.escape(self.text[at:]))
         kinds = dict.fromkeys(kind for _, _, kind, _, _ in sorted(marks))
         legend = " ".join(f'<span style="{_mark(kind)}">{kind}</span>' for kind in kinds)
-        return f"<div>{''.join(shown)}</div><div><small>{legend}</small></div>"
+        marked = f"<div>{''.join(shown)}</div><div><small>{legend}</small></div>"
+        return f'<div class="mathjax_ignore">{marked}</div>'
 
 
 def _mark(kind: str) -> str:

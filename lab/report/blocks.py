@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from warnings import catch_warnings, filterwarnings
 
 import matplotlib as mpl
 from markupsafe import Markup
@@ -139,7 +140,9 @@ def in_page(data: dict[str, Any]) -> Markup:
 def picture(figure: Figure, alt: str, caption: str) -> Picture:
     """A matplotlib figure as a picture block; the same figure gives the same bytes."""
     buffer = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": "i2v-lab", "svg.fonttype": "none"}):
+    with mpl.rc_context({"svg.hashsalt": "i2v-lab", "svg.fonttype": "none"}), catch_warnings():
+        # The browser draws the text, with letters that matplotlib's font may lack.
+        filterwarnings("ignore", "Glyph", UserWarning)
         figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     drawn = buffer.getvalue()
     body = drawn.index(">", drawn.index("<svg")) + 1

@@ -64,12 +64,13 @@ def plan(sweep: Sweep, out: str | Path | None = None, *, reuse: bool = True) -> 
     older run bought, unless reuse is False.
     """
     folder = None if out is None else RunFolder(out)
-    done, spent = _done(folder)
     backend = open_backend(sweep.backend)
     try:
         origin, free = backend.origin, backend.capabilities.simulated
+        local = backend.capabilities.renders_locally
     finally:
         backend.close()
+    done, spent = _done(folder, local=local)
     found: set[str] = set()
     if reuse and not free:
         with Bought.open() as index:
@@ -167,14 +168,18 @@ def _index(wanted: bool) -> Any:
     return Bought.open() if wanted else nullcontext()
 
 
-def _done(folder: RunFolder | None) -> tuple[set[str], float]:
-    """Ids of takes that need not be bought any more, and what the folder has cost at most."""
+def _done(folder: RunFolder | None, *, local: bool) -> tuple[set[str], float]:
+    """Ids of takes that need not be made any more, and what the folder has cost at most.
+
+    local: a take is made here, so that one whose result is not here is still to be made.
+    """
     if folder is None or not folder.exists:
         return set(), 0.0
     with Ledger.read(folder.ledger) as ledger:
         rows = ledger.takes()
     # What may never have arrived may be sent again, and a reused clip may be gone.
-    again = (TakeState.PLANNED, TakeState.SUBMITTING, TakeState.UNCERTAIN)
+    again = [TakeState.PLANNED, TakeState.SUBMITTING, TakeState.UNCERTAIN]
+    again += [TakeState.WAITING, TakeState.READY] * local
     done = [
         row
         for row in rows

@@ -71,7 +71,8 @@ def card(still: Still, checks: Sequence[Check], picture: NDArray[np.uint8]) -> s
     rows = "".join(_row(check) for check in checks)
     history = "".join(f"<li>{html.escape(step)}</li>" for step in still.history)
     return (
-        '<div style="display:flex;flex-wrap:wrap;gap:1em;align-items:flex-start">'
+        '<div class="mathjax_ignore" '
+        'style="display:flex;flex-wrap:wrap;gap:1em;align-items:flex-start">'
         f'<figure style="margin:0"><img alt="still {name} with what preflight saw marked on it" '
         f'src="{shown}" style="max-width:360px;max-height:360px">'
         f"<figcaption>{name}, {still.width_px}x{still.height_px} px</figcaption>"

@@ -83,6 +83,7 @@ class Still:
         picture = data_uri(poster_jpeg(self.rgb(), 240), ".jpg")
         steps = "".join(f"<br>{html.escape(step)}" for step in self.history)
         return (
-            f'<figure style="margin:0;width:max-content"><img alt="still {name}" src="{picture}">'
+            f'<figure class="mathjax_ignore" style="margin:0;width:max-content">'
+            f'<img alt="still {name}" src="{picture}">'
             f"<figcaption>{name}, {self.width_px}x{self.height_px} px{steps}</figcaption></figure>"
         )

@@ -146,7 +146,7 @@ class Plan:
             f"<td style='text-align:left'>{html.escape(text)}</td></tr>"
             for label, text in self.lines()
         )
-        return f"<table>{rows}</table>"
+        return f'<table class="mathjax_ignore">{rows}</table>'
 
 
 def plan(

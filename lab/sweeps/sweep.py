@@ -270,7 +270,8 @@ def _stills(
         except RuntimeError as error:  # ~ of somebody unknown
             problems.append(f"{where}: {pattern!r}: {error}")
             continue
-        paths = sorted(glob.glob(whole)) if glob.has_magic(pattern) else [whole]
+        named = not glob.has_magic(pattern) or Path(whole).is_file()
+        paths = [whole] if named else sorted(glob.glob(whole))
         if not paths:
             problems.append(f"{where}: {pattern!r} matches no file in {folder}")
         for path in paths:

@@ -21,6 +21,7 @@ class Panel(widgets.VBox):
         look.layout.display = "none"
         super().__init__([look, *children, self._code])
         self.add_class("i2v-panel")
+        self.add_class("mathjax_ignore")  # dollars in prompts and names are no formulas
 
     def code(self) -> str:
         """The Python that does the same without the panel."""

@@ -108,7 +108,8 @@ class Player(anywidget.AnyWidget):
                 f'<figure style="margin:0;max-width:240px">{picture}'
                 f"<figcaption>{title}<ul>{moments}</ul></figcaption></figure>"
             )
-        return f'<div style="display:flex;flex-wrap:wrap;gap:1em">{"".join(figures)}</div>'
+        look = "display:flex;flex-wrap:wrap;gap:1em"
+        return f'<div class="mathjax_ignore" style="{look}">{"".join(figures)}</div>'
 
     def __repr__(self) -> str:
         return f"Player({str(self.results.folder.path)!r}, {list(self.takes)})"

@@ -8,14 +8,12 @@ import ipywidgets as widgets
 
 from lab.analysis import Results, by_factor, load, motion_against
 from lab.analysis.matched import MATCHED
-from lab.analysis.results import SIMULATED_NOTE
 from lab.errors import LabError
 from lab.metrics import HEADLINES
 from lab.player.session import MOST_CLIPS
 from lab.report import write_report
 from lab.report.blocks import picture
 from lab.runs import RunFolder
-from lab.units import number_text
 from lab.widgets.board import Board
 from lab.widgets.later import Later
 from lab.widgets.panel import Panel, Said, button, heading
@@ -156,9 +154,7 @@ class ResultsPanel(Panel):
 
     def twin(self) -> str:
         """The table of scores as HTML, and the player's posters if it is open."""
-        note = f"<p><b>{SIMULATED_NOTE}</b></p>" if self.results.simulated else ""
-        table = self.results.table().to_html(index=False, float_format=number_text)
-        return note + table + (self.player.twin() if self.player else "")
+        return self.results._repr_html_() + (self.player.twin() if self.player else "")
 
     def __repr__(self) -> str:
         return f"ResultsPanel({str(self.folder.path)!r})"

@@ -80,7 +80,8 @@ class StillPanel(Panel):
         if opened in self.stills:
             return
         self.stills.append(opened)
-        box = widgets.Checkbox(value=chosen, description=opened.name, indent=False)
+        # The name stands in the card: Jupyter would take dollars in a description for a formula.
+        box = widgets.Checkbox(value=chosen, description="use", tooltip=opened.name, indent=False)
         box.observe(lambda _: self._choose(), "value")
         card = widgets.HTML(_waiting(opened))
         self.gallery.children += (widgets.VBox([box, card]),)
@@ -184,7 +185,7 @@ def _card(found: Preflight) -> str:
     return (
         '<div class="beside">'
         f'<img alt="{name} with what preflight saw marked on it" src="{seen}">'
-        f"<div><ul>{shown}</ul><details><summary>every check of {name}</summary>"
+        f"<div><b>{name}</b><ul>{shown}</ul><details><summary>every check of {name}</summary>"
         f"{found._repr_html_()}</details></div></div>"
     )
 

@@ -214,6 +214,7 @@ class SweepPanel(Panel):
     def _tell(self, seen: Seen) -> None:
         """How far it is, and what it has cost of what it may."""
         self.bar.max, self.bar.value = max(seen.takes, 1), seen.scored
+        self.start.description = "▶ Go on" if seen.scored < seen.takes else "▶ Run"
         states = ", ".join(f"{count} {state}" for state, count in seen.states.items())
         self.count.value = html.escape(f"{seen.scored} of {seen.takes} scored ({states})")
         budget = self._asked.get("cap_usd") or self._asked.get("budget_usd")
@@ -269,13 +270,12 @@ class SweepPanel(Panel):
         self._price_usd = priced.high_usd if priced is not None else 0.0
         self.agree.description = f"Spend {price}"
         self.agree.layout.display = "" if asks else "none"
-        begun = priced is not None and 0 < priced.done < priced.takes
-        self.start.description = "▶ Go on" if begun else "▶ Run"
         self.show_code()
         if not self.running and self.folder.exists:
             self._look(self.folder)
         elif not self.running:
             self.board.clear()
+            self.start.description = "▶ Run"
 
     def code(self) -> str:
         """The sweep and its run, as calls."""

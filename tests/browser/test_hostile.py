@@ -1,5 +1,6 @@
 """Nothing that comes from outside is more than text, in any page that leaves the toolkit."""
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from glob import escape
 from pathlib import Path
@@ -18,8 +19,7 @@ from tests.browser.playing import Player
 from tests.browser.visits import Visit
 
 Open = Callable[..., Visit]
-# Letters that matplotlib's own font lacks are drawn by the browser.
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:Glyph:UserWarning")]
+pytestmark = pytest.mark.slow
 
 # The text of a page that is not script or style.
 TEXT = """root => {
@@ -47,10 +47,21 @@ def missing(page: Page, texts: Iterable[str], root: str = "body") -> list[str]:
     return [text for text in texts if as_shown(text) not in shown]
 
 
+@pytest.fixture(scope="module")
+def reports(hostile: Hostile) -> dict[str, Path]:
+    """The reports of both runs."""
+    # Letters that matplotlib's own font lacks are drawn by the browser.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)
+        return {name: write_report(getattr(hostile, name)) for name in ("prompts", "stills")}
+
+
 @pytest.mark.parametrize("which", ["prompts", "stills"])
-def test_the_report_shows_hostile_text_as_text(visit: Open, hostile: Hostile, which: str) -> None:
+def test_the_report_shows_hostile_text_as_text(
+    visit: Open, reports: dict[str, Path], which: str
+) -> None:
     """Prompts, names, file names, reasons, remarks and the question do nothing but stand there."""
-    opened = visit(write_report(getattr(hostile, which)))
+    opened = visit(reports[which])
     page = opened.page
     player = Player(page.locator(".i2v-player"))
     player.settle()
@@ -60,19 +71,18 @@ def test_the_report_shows_hostile_text_as_text(visit: Open, hostile: Hostile, wh
     assert missing(page, STRINGS if which == "prompts" else file_names()[1:]) == []
     for summary in page.locator("summary").all():
         summary.click()
-    for heading in page.locator("table.sorted th button").all():
-        heading.click()
-    for tile in page.locator(".tile button").all():
-        tile.click()
+    page.locator("table.sorted th button").evaluate_all("all => all.forEach(one => one.click())")
+    page.locator(".tile button").evaluate_all("all => all.forEach(one => one.click())")
+    player.settle()
     player.press("ArrowRight")
     for chip in player.root.locator(".moments button").all():
         chip.hover()
     opened.check()
 
 
-def test_every_title_is_safe_in_the_player(visit: Open, hostile: Hostile) -> None:
+def test_every_title_is_safe_in_the_player(visit: Open, reports: dict[str, Path]) -> None:
     """Under the films, on worst moments and in words for those who cannot see, each is text."""
-    opened = visit(write_report(hostile.prompts))
+    opened = visit(reports["prompts"])
     page = opened.page
     player = Player(page.locator(".i2v-player"))
     tiles = page.locator(".tile button")

@@ -344,3 +344,11 @@ def test_prompts_may_be_given_as_they_were_made(folder: Path) -> None:
     assert [prompt.label for prompt in sweep.levels["prompt"]] == [prompt.label for prompt in made]  # type: ignore[union-attr]
     assert [prompt.text for prompt in sweep.levels["prompt"]] == [prompt.text for prompt in made]  # type: ignore[union-attr]
     assert [prompt.multi_shot for prompt in sweep.levels["prompt"]][-1] == made[-1].multi_shot  # type: ignore[union-attr]
+
+
+def test_a_name_with_brackets_is_a_name(tmp_path: Path, coffee: Still) -> None:
+    """A file that is called like a pattern is that file; a pattern that names none matches."""
+    shutil.copy(coffee.path, tmp_path / "photo [1].jpg")
+    sweep = Sweep.of(stills=[tmp_path / "photo [1].jpg"], prompts="push in")
+    assert [trial.factors["still"] for trial in sweep.trials()] == ["photo [1]"]
+    assert len(Sweep.of(stills=str(tmp_path / "photo*"), prompts="push in").trials()) == 1
