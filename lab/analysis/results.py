@@ -233,7 +233,7 @@ def _take(
         "prompt_text": row.take.shot.prompt.text,
         "still_path": "" if still is None else str(still.path),
         "still_sha256": "" if still is None else still.sha256,
-        "clip": str(place.clip(row.take_id).relative_to(place.path)) if clip else "",
+        "clip": str(place.result(row.take).relative_to(place.path)) if clip else "",
         "clip_sha256": clip.get("sha256", ""),
         "clip_bytes": clip.get("bytes"),
     }

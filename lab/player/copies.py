@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.analysis import Results
-from lab.errors import ClipError
+from lab.errors import LabError, StillError
 from lab.files import written_whole
 from lab.media import frames, open_image, poster_jpeg, write_proxy
 from lab.metrics import METRICS, measure_with_heatmaps
@@ -61,11 +61,15 @@ def make_copies(
         if take["clip"]:
             poster = poster_path(folder, take["clip_sha256"])
             name = f"{take['clip_sha256'][:16]}-{short_side_px}.mp4"
-            film = folder.proxies / name if short_side_px else None
+            moves = short_side_px and not take["clip"].endswith(".png")  # a still that was made
+            film = folder.proxies / name if moves else None
             jobs[take["take_id"]] = (folder.path / take["clip"], poster, film)
-    for path, picture in copies.stills.items():
-        if not picture.is_file():
-            _write(picture, poster_jpeg(open_image(folder.path / path).rgb, SHORT_SIDE_PX))
+    for path, picture in list(copies.stills.items()):
+        try:
+            if not picture.is_file():
+                _write(picture, poster_jpeg(open_image(folder.path / path).rgb, SHORT_SIDE_PX))
+        except StillError:
+            del copies.stills[path]  # gone or broken: there is nothing to show
     missing = {
         take_id: job
         for take_id, job in jobs.items()
@@ -116,8 +120,10 @@ def _copy(clip: Path, poster: Path, film: Path | None) -> str:
             short_side_px = int(film.stem.rpartition("-")[2])
             write_proxy(clip, film, short_side_px)
         if not poster.is_file():
-            _write(poster, poster_jpeg(next(iter(frames(clip))).rgb, POSTER_SIDE_PX))
-    except ClipError as error:
+            moves = clip.suffix != ".png"
+            first = next(iter(frames(clip))).rgb if moves else open_image(clip).rgb
+            _write(poster, poster_jpeg(first, POSTER_SIDE_PX))
+    except (LabError, OSError) as error:
         return str(error)
     return ""
 

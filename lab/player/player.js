@@ -107,7 +107,9 @@ class Track {
     if (!(await this.usable)) return;
     while (this.at !== this.wanted) {
       const target = this.wanted;
-      const arrived = new Promise((done) => this.video.addEventListener("seeked", done, { once: true }));
+      const arrived = new Promise((done) => {
+        for (const end of ["seeked", "error"]) this.video.addEventListener(end, done, { once: true });
+      });
       this.video.currentTime = target;
       await arrived;
       this.at = target;
@@ -263,7 +265,7 @@ class Player {
       select.value = chosen;
       return select;
     };
-    this.playButton = button("▶ play", "Play (space)", () => this.toggle(), { class: "play" });
+    this.playButton = button("▶ play", "Play (space)", () => this.toggle(), { class: "play", "aria-label": null });
     this.loopButton = button("loop", "Begin again at the end (l)", () => this.set("loop", !this.settings.loop));
     const row = make("div", { class: "controls" },
       make("span", {},
@@ -305,7 +307,7 @@ class Player {
   buildScrub() {
     this.scrub = make("input", { type: "range", min: 0, max: this.end, step: "any", "aria-label": "Time in the clips", class: "scrub-time",
       oninput: () => this.go(Number(this.scrub.value)) });
-    this.clock = make("output", {});
+    this.clock = make("span", { class: "clock" });
     return make("div", { class: "scrub" }, this.scrub, this.clock);
   }
 
@@ -444,18 +446,19 @@ class Player {
     if (!this.leader.track) return;
     if (this.time >= this.grid.starts.at(-1) - TINY_S) this.time = 0;
     this.playing = true;
+    const turn = (this.turn = (this.turn ?? 0) + 1); // a later play ends what this one began
     this.root.dataset.settled = "false";
     this.playButton.textContent = "❚❚ pause";
     const from = this.time;
     await Promise.all(this.tracks.map((track) => track.show(from)));
-    if (!this.playing) return;
+    if (!this.playing || turn !== this.turn) return;
     const { rate } = this.settings;
     await Promise.all(this.tracks.filter(({ frames }) => from < frames.end).map((track) => track.start(rate)));
-    this.tick();
+    this.tick(turn);
   }
 
-  tick() {
-    if (!this.playing) return;
+  tick(turn) {
+    if (!this.playing || turn !== this.turn) return;
     const leading = this.leader.track;
     this.time = Math.min(leading.video.currentTime, this.end);
     for (const track of this.tracks) if (track !== leading) track.follow(this.time, this.settings.rate);
@@ -470,7 +473,7 @@ class Player {
       this.play();
       return;
     }
-    requestAnimationFrame(() => this.tick());
+    requestAnimationFrame(() => this.tick(turn));
   }
 
   pause(settle = true) {

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.analysis import Ranking, Results, best_and_worst
-from lab.errors import ClipError
+from lab.errors import InputError
 from lab.media import data_uri
 from lab.player import Copies, film_heat, make_copies
 from lab.player.copies import SHORT_SIDE_PX
@@ -63,7 +63,7 @@ class Source:
             return {}
         found = {}
         for take_id in self.opening:
-            with suppress(ClipError):  # the player says of that clip that it cannot be read
+            with suppress(InputError):  # no scores, or a clip that cannot be read, as is said
                 found[take_id] = film_heat(self.results, take_id)
         return found
 

@@ -14,12 +14,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lab.errors import InputError, Interrupted, LabError, RunFolderError
 from lab.files import opened_file, sha256_file
-from lab.metrics import SPECS
+from lab.metrics import HEADLINES, SPECS
 from lab.report.facts import FORMAT
 from lab.runs import Ledger, RunFolder
 from lab.runs.executors import WorkerPool
 from lab.runs.progress import Progress
-from lab.runs.scoring import measure_clip, worker_died
+from lab.runs.scoring import kept_measure, measure_clip, worker_died
 from lab.settings import settings
 from lab.stills import Still
 from lab.units import number_text
@@ -104,7 +104,7 @@ class _Page(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.facts = ""
-        self.cells: dict[tuple[str, str], str] = {}
+        self.cells: dict[tuple[str, str], list[str]] = {}
         self._into: tuple[str, str] | str | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -113,7 +113,7 @@ class _Page(HTMLParser):
             self._into = "facts" if named.get("id") == "i2v-facts" else None
         elif tag == "td" and "data-metric" in named:
             self._into = (named.get("data-take") or "", named["data-metric"] or "")
-            self.cells[self._into] = ""
+            self.cells.setdefault(self._into, []).append("")
 
     def handle_endtag(self, tag: str) -> None:
         if tag in ("script", "td"):
@@ -123,7 +123,7 @@ class _Page(HTMLParser):
         if self._into == "facts":
             self.facts += data
         elif isinstance(self._into, tuple):
-            self.cells[self._into] += data
+            self.cells[self._into][-1] += data
 
 
 def verify(
@@ -173,12 +173,15 @@ def _read(path: Path) -> tuple[_Page, _Facts]:
 
 def _shown(page: _Page, facts: _Facts) -> Iterator[Mismatch]:
     """The page's own table against the facts inside it."""
-    scores = {take.id: take.scores for take in facts.takes}
-    for (take_id, metric), text in page.cells.items():
-        value = scores.get(take_id, {}).get(metric)
-        same = text.startswith("none") if value is None else text == number_text(value)
-        if not same:
-            yield Mismatch(take_id, f"{metric} in the table", text, _number(value))
+    known = {
+        (take.id, metric): take.scores.get(metric) for take in facts.takes for metric in HEADLINES
+    }
+    for cell in dict.fromkeys([*known, *page.cells]):
+        texts, value = page.cells.get(cell, []), known.get(cell)
+        right = "none: " if value is None else number_text(value)
+        if len(texts) != 1 or not (texts[0] == right or (value is None and texts[0][:6] == right)):
+            shown = " and ".join(texts) or "nothing"
+            yield Mismatch(cell[0], f"{cell[1]} in the table", shown, _number(value))
 
 
 def _ledger(folder: RunFolder, facts: _Facts) -> Iterator[Mismatch]:
@@ -193,6 +196,16 @@ def _ledger(folder: RunFolder, facts: _Facts) -> Iterator[Mismatch]:
             yield Mismatch(take.id, "state", take.state, row.state.value)
         if row.cost_usd != take.cost_usd:
             yield Mismatch(take.id, "cost in USD", _number(take.cost_usd), _number(row.cost_usd))
+        still, clip = row.take.shot.still, row.clip or {}
+        path = str(folder.result(row.take).relative_to(folder.path)) if row.clip else ""
+        for what, reported, kept in (
+            ("clip", take.clip, path),
+            ("clip's SHA-256", take.clip_sha256, str(clip.get("sha256", ""))),
+            ("still", take.still, "" if still is None else str(still.path)),
+            ("still's SHA-256", take.still_sha256, "" if still is None else still.sha256),
+        ):
+            if reported != kept:
+                yield Mismatch(take.id, what, reported or "none", kept or "none")
     if rows:
         yield Mismatch("", "takes", str(len(facts.takes)), f"{len(rows)} more in the ledger")
 
@@ -227,7 +240,7 @@ def _scores(
     todo = [
         (take, clip)
         for take in facts.takes
-        if take.clip and any(value is not None for value in take.scores.values())
+        if take.clip.endswith(".mp4") and kept_measure(folder.measure(take.id)) is not None
         if (clip := _inside(folder, take.clip)) is not None
     ]
     if not todo:
@@ -237,7 +250,11 @@ def _scores(
         jobs = {}
         for take, clip in todo:
             still = _inside(folder, take.still) if take.still else None
-            plain = Still.open(still).to_json() if still is not None else None
+            try:
+                plain = Still.open(still).to_json() if still is not None else None
+            except LabError as error:
+                yield Mismatch(take.id, "still", take.still, str(error))
+                continue
             jobs[pool.submit(measure_clip, str(clip), plain)] = take
         with Progress(len(jobs), "clips measured again", quiet=quiet) as progress:
             for job in as_completed(jobs):
@@ -274,7 +291,10 @@ def _same(name: str, reported: float | None, now: float | None) -> bool:
 
 def _inside(folder: RunFolder, name: str) -> Path | None:
     """A file of the run folder; None when it is gone, or would lie elsewhere."""
-    file = (folder.path / name).resolve()
+    try:
+        file = (folder.path / name).resolve()
+    except (OSError, ValueError):
+        return None
     return file if file.is_relative_to(folder.path.resolve()) and file.is_file() else None
 
 

@@ -107,7 +107,7 @@ class RunFolder:
     @property
     def runner(self) -> str:
         """Who is running here now, in words; "" when nobody is."""
-        if not self.exists:
+        if not self._owner.is_file():
             return ""
         lock = FileLock(self.path / "run.lock", timeout=0)
         try:
@@ -133,7 +133,8 @@ class RunFolder:
         try:
             since = datetime.now().astimezone().isoformat(timespec="seconds")
             for folder in self._folders:
-                remove_parts(folder)
+                if folder != self.proxies:  # where readers write, who need no lock
+                    remove_parts(folder)
             write_json(self._owner, {"pid": os.getpid(), "host": platform.node(), "since": since})
             yield
         finally:

@@ -307,11 +307,15 @@ class Runner:
         offered = () if closed else islice(self._planned.values(), concurrency)
         waiting: list[TakeRow] = []
         rows = chain(self._open.values(), offered)
+        making = sum(kind == "fetch" for kind, _ in self._busy.values())
         for step in next_steps(rows, concurrency=concurrency):
             if step.take_id in under_way or step.take_id in self._left:
                 continue
-            if step.action is Action.FETCH and paused and self._can.renders_locally:
-                continue  # here, to fetch is to make
+            if step.action is Action.FETCH and self._can.renders_locally:
+                # Here, to fetch is to make; a pause must find most of it not begun.
+                if paused or making >= 2 * settings().workers:
+                    continue
+                making += 1
             if step.action is Action.POLL:
                 waiting.append(self._open[step.take_id])
             elif step.action is not Action.SUBMIT:

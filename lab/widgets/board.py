@@ -50,7 +50,11 @@ class Board:
         states = [row.state.value for row in rows]
         return Seen(
             takes=len(rows),
-            scored=sum(measure is not None for measure in measures.values()),
+            scored=sum(
+                measures[row.take_id] is not None
+                or (row.take.shot.makes == "still" and row.clip is not None)
+                for row in rows
+            ),
             states={state: states.count(state) for state in dict.fromkeys(states)},
             money=money,
             bad=tuple(
@@ -86,23 +90,27 @@ class Board:
         repeats = ["repeat"] if any(row.repeat > 1 for row in rows) else []
         paid = ["cost"] if any(row.cost_usd or row.high_usd for row in rows) else []
         shown = columns([*names, *repeats, "state", *paid], numbers=[*repeats, *paid])
-        self.table.columns = shown
-        self.table.rows = [
-            _line(row, names, repeats + paid, measures[row.take_id], self._poster(folder, row))
-            for row in rows
-        ]
+        with self.table.hold_sync():  # columns and rows belong together
+            self.table.columns = shown
+            self.table.rows = [
+                _line(row, names, repeats + paid, measures[row.take_id], self._poster(folder, row))
+                for row in rows
+            ]
         missing = [
             row
             for row in rows
             if row.clip
             and row.take_id not in self._undrawable
             and not poster_path(folder, row.clip["sha256"]).is_file()
-            and folder.clip(row.take_id).is_file()
+            and folder.result(row.take).is_file()
         ][:_POSTERS_AT_ONCE]
         if missing:
             self._later.call(
                 lambda: make_copies(
-                    folder, map(_copyable, missing), short_side_px=None, quiet=True
+                    folder,
+                    [_copyable(folder, row) for row in missing],
+                    short_side_px=None,
+                    quiet=True,
                 ),
                 lambda copies: self._drew(folder, rows, measures, copies),
             )
@@ -129,12 +137,12 @@ class Board:
             return ""
 
 
-def _copyable(row: TakeRow) -> dict[str, Any]:
+def _copyable(folder: RunFolder, row: TakeRow) -> dict[str, Any]:
     """A take as `make_copies` reads it, for its clip alone."""
     assert row.clip is not None
     return {
         "take_id": row.take_id,
-        "clip": f"clips/{row.take_id}.mp4",
+        "clip": str(folder.result(row.take).relative_to(folder.path)),
         "clip_sha256": row.clip["sha256"],
         "still_path": "",
     }
@@ -160,7 +168,8 @@ def _line(
     scores = {} if measure is None else measure["scores"]
     still = (scores.get("motion.still") or 0) >= TOO_STILL_SHARE
     said = TOO_STILL if still else row.message
-    waiting = row.state is TakeState.FETCHED and measure is None
+    moves = row.take.shot.makes == "clip"
+    waiting = moves and row.state is TakeState.FETCHED and measure is None
     state = "measuring" if waiting else row.state.value
     factors = [cell(row.factors.get(name)) for name in names]
     shown = [{"text": state + (f": {said}" if said else ""), "title": said}]
@@ -176,6 +185,6 @@ def _line(
             *(cells[name] for name in after),
             *score_cells(measure),
         ],
-        "tone": "bad" if row.state in _BAD else "" if measure else "quiet",
-        "choosable": row.clip is not None,
+        "tone": "bad" if row.state in _BAD else "" if measure or not moves else "quiet",
+        "choosable": moves and row.clip is not None,
     }

@@ -20,6 +20,7 @@ from lab.widgets.still_panel import StillPanel
 
 _OWN = ("duration_s", "aspect_ratio", "resolution", "seed")
 _SHOT = ("still", "end_still", "prompt")
+_MONEY = ("budget_usd", "cap_usd")
 
 
 class Design:
@@ -105,7 +106,7 @@ class Design:
         self.prompts.value = "\n".join(self._lines)
         for name in ("duration_s", "seed"):
             listed = [level for level in levels[name] if level is not None]
-            getattr(self, name).value = ", ".join(f"{level:g}" for level in listed)
+            getattr(self, name).value = ", ".join(map(_word, listed))
         self.aspect_ratio.value = tuple(levels["aspect_ratio"])
         self.resolution.value = tuple(levels["resolution"])
         defaults = {option.name: (option.default,) for option in _options(sweep.backend)}
@@ -116,14 +117,18 @@ class Design:
             if name not in (*_OWN, *_SHOT) and values != defaults.get(name)
         )
         self.repeats.value, self.backend.value = sweep.repeats, sweep.backend
-        self.budget_usd.value = "" if sweep.budget_usd is None else f"{sweep.budget_usd:g}"
-        self.cap_usd.value = "" if sweep.cap_usd is None else f"{sweep.cap_usd:g}"
+        self.budget_usd.value = "" if sweep.budget_usd is None else _word(sweep.budget_usd)
+        self.cap_usd.value = "" if sweep.cap_usd is None else _word(sweep.cap_usd)
+        if sweep.makes != "clip":
+            raise InputError("this sweep makes stills; run it with lab.create or lab.run")
         if sweep.zips:
             self._rest["zip"] = [list(group) for group in sweep.zips]
         if sweep.elements:
             self._rest["elements"] = dict(sweep.elements)
         if "end_still" in levels:
-            self._rest["end_stills"] = [str(still.path) for still in levels["end_still"]]  # type: ignore[union-attr]
+            self._rest["end_stills"] = [
+                str(one.path) if isinstance(one, Still) else "none" for one in levels["end_still"]
+            ]
 
     def asked(self) -> dict[str, Any]:
         """What `Sweep.of` takes. Raises InputError for a number that is none."""
@@ -140,10 +145,7 @@ class Design:
                 if not colon:
                     raise InputError(f"more: {line.strip()!r} should be a name: and its levels")
                 settings[name.strip()] = [_level(value) for value in values.split(",")]
-        money = {
-            field: _numbers(field, getattr(self, field).value, float)
-            for field in ("budget_usd", "cap_usd")
-        }
+        money = {field: _amount(field, getattr(self, field).value) for field in _MONEY}
         return {
             "name": self.name.value.strip(),
             "question": self.question.value.strip(),
@@ -152,7 +154,7 @@ class Design:
             "settings": {name: one[0] if len(one) == 1 else one for name, one in settings.items()},
             "repeats": self.repeats.value,
             "backend": self.backend.value,
-            **{field: given[0] for field, given in money.items() if given},
+            **{field: given for field, given in money.items() if given is not None},
             **self._rest,
         }
 
@@ -215,10 +217,18 @@ def _numbers(field: str, text: str, kind: Callable[[str], float]) -> list[float]
     for word in text.replace(",", " ").split():
         try:
             number = kind(word)
-        except ValueError:
+            whole = int(number)
+        except (ValueError, OverflowError):
             raise InputError(f"{field}: {word!r} is no number; write them as 2, 3") from None
-        found.append(int(number) if number == int(number) else number)
+        found.append(whole if number == whole else number)
     return found
+
+
+def _amount(field: str, text: str) -> float | None:
+    """One sum of money; None for an empty field."""
+    if "," in text or len(text.split()) > 1:
+        raise InputError(f"{field}: {text!r} is not one sum; write it as 2.50")
+    return next(iter(_numbers(field, text, float)), None)
 
 
 def _level(text: str) -> bool | int | float | str:
@@ -235,4 +245,7 @@ def _level(text: str) -> bool | int | float | str:
 
 
 def _word(level: Any) -> str:
+    """A level as it is typed."""
+    if isinstance(level, float) and level.is_integer():
+        return str(int(level))
     return {True: "on", False: "off"}[level] if isinstance(level, bool) else str(level)

@@ -18,7 +18,6 @@ from lab.widgets.board import Board
 from lab.widgets.later import Later
 from lab.widgets.panel import Panel, Said, button, heading
 from lab.widgets.player import Player
-from lab.widgets.served import served
 
 
 class ResultsPanel(Panel):
@@ -71,6 +70,8 @@ class ResultsPanel(Panel):
     def refresh(self) -> None:
         """Read the run folder again."""
         self.__dict__.pop("results", None)
+        if self.player is not None:
+            self.player.results = self.results
         self._fill()
 
     def _fill(self) -> None:
@@ -117,12 +118,9 @@ class ResultsPanel(Panel):
 
     def _reported(self) -> None:
         try:
-            path = write_report(self.folder.path)
-            address = served(path)
+            self.said.say(f"Written: {write_report(self.folder.path)}")
         except LabError as error:
             self.said.say(str(error), "error")
-            return
-        self.said.say(f"Written: {path}. In Jupyter's file browser: {address.partition('/')[2]}")
 
     def _draw(self) -> None:
         kind, _, name = self.plot.value.partition(" ")

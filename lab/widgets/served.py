@@ -14,13 +14,16 @@ def served(path: Path) -> str:
     Raises InputError for a file outside the folder that Jupyter serves.
     """
     root = server_root()
-    try:
-        inside = path.resolve().relative_to(root)
-    except ValueError:
+    # As named first: Jupyter follows links, such as that of a home folder to a large disk.
+    for place, above in ((Path(os.path.abspath(path)), root), (path.resolve(), root.resolve())):
+        if place.is_relative_to(above):
+            inside = place.relative_to(above)
+            break
+    else:
         raise InputError(
             f"{path}: lies outside {root}, the folder that Jupyter serves; start Jupyter in a "
             "folder above it, or keep the run below that folder"
-        ) from None
+        )
     if any(part.startswith(".") for part in inside.parts):
         raise InputError(f"{path}: Jupyter serves nothing below a folder whose name starts with .")
     return "/".join(("files", *inside.parts))
@@ -32,8 +35,8 @@ def server_root() -> Path:
     parent = os.environ.get("JPY_PARENT_PID", "")
     for info in _servers():
         if str(info.get("pid")) == parent:
-            return Path(info["root_dir"]).resolve()
-    return Path.cwd().resolve()
+            return Path(info["root_dir"])
+    return Path.cwd()
 
 
 def _servers() -> list[dict[str, str]]:

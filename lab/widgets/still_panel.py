@@ -34,13 +34,12 @@ class StillPanel(Panel):
         self,
         stills: Sequence[Still | str | Path] = (),
         *,
-        folder: str | Path = "runs/stills",
+        folder: str | Path = "runs/uploads",
         aspect_ratio: str = "16:9",
         resolution: str = "720p",
     ) -> None:
         self.folder = Path(folder)
         self.stills: list[Still] = []
-        self._uploaded: list[str] = []
         self._found: dict[tuple[str, str, str], Preflight] = {}
         self._lock = threading.Lock()
         self._checking: threading.Thread | None = None
@@ -120,29 +119,36 @@ class StillPanel(Panel):
         if not files:
             return
         said = []
-        for file in files:
-            path = make_writable_folder(self.folder) / _safe(str(file["name"]))
-            with written_whole(path) as part:
-                part.write_bytes(bytes(file["content"]))
-            try:
-                self.add(path)
-                self._uploaded.append(str(path))
-                said.append(f"kept as {path}")
-            except LabError as error:
-                path.unlink(missing_ok=True)
-                said.append(str(error))
-        self.upload.value = ()
+        try:
+            for file in files:
+                said.append(self._kept(_safe(str(file["name"])), bytes(file["content"])))
+        finally:
+            self.upload.value = ()
         self.said.say("\n".join(said))
+
+    def _kept(self, name: str, content: bytes) -> str:
+        """Keep an upload under a name that is free; returns what became of it."""
+        try:
+            path = _free(make_writable_folder(self.folder) / name)
+            with written_whole(path) as part:
+                part.write_bytes(content)
+        except LabError as error:
+            return str(error)
+        try:
+            self.add(path)
+        except LabError as error:
+            path.unlink()
+            return str(error)
+        return f"kept as {path}"
 
     def _fit(self) -> None:
         if not self.stills:
             self.said.say("Upload a still, or name one: StillPanel(['photo.jpg'])", "warning")
             return
         still = self.stills[self.fitting.value]
-        target = make_writable_folder(self.folder) / (
-            f"{_safe(still.name)}-{self.ratio.value.replace(':', 'x')}-{self.mode.value}.png"
-        )
+        name = f"{_safe(still.name)}-{self.ratio.value.replace(':', 'x')}-{self.mode.value}.png"
         try:
+            target = _free(make_writable_folder(self.folder) / name)
             made = fit(still, self.ratio.value, mode=self.mode.value, path=target)
         except LabError as error:
             self.said.say(str(error), "error")
@@ -192,6 +198,16 @@ def _card(found: Preflight) -> str:
 
 def _waiting(still: Still) -> str:
     return f"{still._repr_html_()}<p class='quiet'>preflight is looking…</p>"
+
+
+def _free(path: Path) -> Path:
+    """The path, or one with a number behind its name where a file is there already."""
+    number = 2
+    free = path
+    while free.exists():
+        free = path.with_stem(f"{path.stem}-{number}")
+        number += 1
+    return free
 
 
 def _safe(name: str) -> str:

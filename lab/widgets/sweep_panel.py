@@ -2,6 +2,7 @@
 
 import html
 import threading
+import time
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +24,8 @@ from lab.widgets.prompt_panel import PromptPanel
 from lab.widgets.still_panel import StillPanel
 
 _LOOK_EVERY_S = 1.0
+# By run folder: a cell that is run again makes a new panel, which must be able to stop its run.
+_UNDER_WAY: dict[Path, tuple[Control, threading.Thread]] = {}
 _MOST_PROBLEMS = 12
 _REMARKS = ("error", "warning", "note", "differs")
 
@@ -47,10 +50,8 @@ class SweepPanel(Panel):
         given = Sweep.load(sweep) if isinstance(sweep, str | Path) else sweep
         self.design = Design(given, stills=stills, prompts=prompts, changed=self._changed)
         self.sweep: Sweep | None = None
-        self.control: Control | None = None
         self.last_error: BaseException | None = None
         self._price_usd = 0.0
-        self._thread: threading.Thread | None = None
         self._watching: threading.Thread | None = None
         self._asked: dict[str, Any] = {}
         self._later = Later()
@@ -72,9 +73,10 @@ class SweepPanel(Panel):
         self.said = Said()
         self.board = Board(choosable=False, caption="Takes of this run")
         super().__init__(self._laid_out())
+        self.agree.observe(lambda _: self.show_code(), "value")
+        self._found()
         self._buttons()
         self._changed()
-        self._found()
 
     def _laid_out(self) -> list[widgets.Widget]:
         form, flex = self.design, {"flex_flow": "row wrap"}
@@ -113,9 +115,19 @@ class SweepPanel(Panel):
         return RunFolder(self.out.value.strip() or "runs/sweep")
 
     @property
+    def _under_way(self) -> tuple[Control, threading.Thread] | None:
+        """The run of this kernel in that folder, whichever panel began it."""
+        return _UNDER_WAY.get(self.folder.path.resolve())
+
+    @property
     def running(self) -> bool:
-        """True while this panel's run is under way."""
-        return self._thread is not None and self._thread.is_alive()
+        """True while a panel of this kernel runs in the folder."""
+        return self._under_way is not None
+
+    @property
+    def control(self) -> Control | None:
+        """What pauses, resumes and stops that run; None when nothing runs."""
+        return self._under_way[0] if self._under_way is not None else None
 
     def run(self) -> None:
         """Make what is missing; goes on where the folder stands."""
@@ -129,11 +141,14 @@ class SweepPanel(Panel):
             return
         self.said.say("")
         self.last_error = None
-        self.control = Control()
-        folder = self.folder
-        asked = (sweep, folder, self._agreed_usd, self.control)
-        self._thread = threading.Thread(target=self._run, args=asked, name="sweep", daemon=True)
-        self._thread.start()
+        if self.agree.layout.display == "" and not self.agree.value:
+            self.said.say(f"Tick “{self.agree.description}”, or set a budget or a cap.", "warning")
+            return
+        folder, control = self.folder, Control()
+        asked = (sweep, folder, self._agreed_usd, control)
+        thread = threading.Thread(target=self._run, args=asked, name="sweep", daemon=True)
+        _UNDER_WAY[folder.path.resolve()] = (control, thread)
+        thread.start()
         self._buttons()
         self._watch(folder)
 
@@ -157,15 +172,20 @@ class SweepPanel(Panel):
         self._buttons()
 
     def wait(self, timeout_s: float | None = None) -> None:
-        """Block until this panel's run has ended and its last look at the folder is shown."""
-        for thread in (self._thread, self._watching):
-            if thread is not None:
-                thread.join(timeout_s)
+        """Block until the run has ended and the panel's last look at the folder is shown."""
+        if self._under_way is not None:
+            self._under_way[1].join(timeout_s)
+        if self._watching is not None:
+            self._watching.join(timeout_s)
 
     @property
     def _agreed_usd(self) -> float | None:
-        """The price that was shown when somebody agreed to it; a dearer plan is refused."""
-        return self._price_usd if self.agree.value else None
+        """The price that was shown when somebody agreed to it; a dearer plan is refused.
+
+        None where a budget or a cap says what may be spent.
+        """
+        limited = {"budget_usd", "cap_usd"} & set(self._asked)
+        return self._price_usd if self.agree.value and not limited else None
 
     def _run(
         self, sweep: Sweep, folder: RunFolder, agreed_usd: float | None, control: Control
@@ -185,22 +205,22 @@ class SweepPanel(Panel):
             cut = [f"and {len(lines) - _MOST_PROBLEMS} more"] * (len(lines) > _MOST_PROBLEMS)
             tone = "" if outcome.complete else "warning"
             self.said.say("\n".join([*lines[:_MOST_PROBLEMS], *cut]), tone)
+        finally:
+            del _UNDER_WAY[folder.path.resolve()]
+            self._buttons()
 
     def _watch(self, folder: RunFolder) -> None:
         """Look at the folder again and again while somebody runs there."""
-        if self._watching is None or not self._watching.is_alive():
-            self._watching = threading.Thread(target=self._look_on, args=(folder,), daemon=True)
-            self._watching.start()
+        self._watching = threading.Thread(target=self._look_on, args=(folder,), daemon=True)
+        self._watching.start()
 
     def _look_on(self, folder: RunFolder) -> None:
-        mine = self._thread
-        while (mine is not None and mine.is_alive()) or (mine is None and folder.runner):
+        place, on = folder.path.resolve(), True
+        while on:
+            on = place in _UNDER_WAY or bool(folder.runner)  # asked first: the last look is after
             self._look(folder)
-            if mine is not None:
-                mine.join(_LOOK_EVERY_S)
-            else:
-                threading.Event().wait(_LOOK_EVERY_S)
-        self._look(folder)
+            if on:
+                time.sleep(_LOOK_EVERY_S)
         self._buttons()
         self._changed()
 
@@ -228,7 +248,10 @@ class SweepPanel(Panel):
         """Show the folder as it stands; follow it if somebody else is at work there."""
         folder = self.folder
         self._look(folder)
-        if not self.running and (who := folder.runner):
+        if self.running:
+            self.said.say("This run is under way; the panel follows it.")
+            self._watch(folder)
+        elif who := folder.runner:
             self.said.say(f"{who} is running here; this panel follows it.", "warning")
             self._watch(folder)
 

@@ -50,6 +50,7 @@ class Takes {
 
   build() {
     this.columns = this.model.get("columns");
+    this.sorted = { column: null, down: false };
     const cells = this.columns.map((column, place) =>
       make("th", { scope: "col", title: column.title },
         make("button", { type: "button", onclick: () => this.sort(place) }, column.label)));

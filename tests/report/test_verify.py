@@ -61,6 +61,34 @@ def test_a_number_changed_in_the_page_is_told(moved: Path) -> None:
     assert f"take {take['id']}: motion in the table: the report says 0.001" in _said(found)
 
 
+@pytest.mark.parametrize("hidden", [True, False])
+def test_a_number_hidden_from_the_check_is_told(moved: Path, hidden: bool) -> None:
+    """A second cell for the same score, or none at all, is as good as a changed one."""
+    page = moved / "report.html"
+    text = page.read_text()
+    start = text.index("<td", text.index('data-metric="motion"') - 80)
+    end = text.index("</td>", start) + 5
+    cell = text[start:end]
+    forged = "<td>0.001</td>" + (cell.replace("<td", "<td hidden") * 2 if hidden else "")
+    page.write_text(text[:start] + forged + text[end:])
+    assert "motion in the table" in _said(verify(page, scores=False))
+
+
+def test_a_take_dressed_as_another_is_told(moved: Path) -> None:
+    """Whose clip and still a take has is the ledger's to say, not the page's."""
+    page = moved / "report.html"
+    text = page.read_text()
+    one, other = sorted(path for path in (moved / "clips").glob("*.mp4") if path.is_file())
+    forged = text.replace(f'"clip": "clips/{one.name}"', f'"clip": "clips/{other.name}"')
+    assert forged != text
+    page.write_text(forged)
+    assert f"take {one.stem}: clip: the report says clips/{other.name}" in _said(
+        verify(page, scores=False)
+    )
+    page.write_text(text.replace(f'"clip": "clips/{one.name}"', '"clip": ""'))
+    assert f"take {one.stem}: clip: the report says none" in _said(verify(page, scores=False))
+
+
 def test_what_the_ledger_says_now_is_told(moved: Path) -> None:
     """A take whose state or cost changed since is named."""
     with Ledger.write(moved / "ledger.sqlite") as ledger:

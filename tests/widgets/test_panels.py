@@ -105,6 +105,27 @@ def test_the_price_follows_the_fields(sweep: Sweep) -> None:
     assert not panel.running
 
 
+@pytest.mark.parametrize("typed", ["2,50", "1 000", "nan", "inf", "1e999"])
+def test_a_sum_of_money_is_one_number(sweep: Sweep, typed: str) -> None:
+    """What could be read in two ways, or is no number, is refused and not guessed."""
+    panel = SweepPanel(sweep, out="run")
+    panel.design.budget_usd.value = typed
+    with pytest.raises(lab.errors.InputError, match="budget_usd"):
+        panel.design.asked()
+
+
+def test_long_seeds_and_plain_prices_stay_as_they_are(sweep: Sweep) -> None:
+    """A seed of ten digits, and a budget, come back out of their fields."""
+    dear = Sweep.of(
+        stills="cup.jpg",
+        prompts=["push in"],
+        settings={"seed": 1234567890, "duration_s": 2.5},
+        budget_usd=1234567.5,
+    )
+    again = SweepPanel(dear, out="run").design.sweep()
+    assert (_ids(again), again.budget_usd) == (_ids(dear), 1234567.5)
+
+
 def test_money_is_not_spent_unasked(sweep: Sweep) -> None:
     """A plan that costs money shows what to agree to, and Run without that buys nothing."""
     panel = SweepPanel(sweep, out="run")
@@ -116,9 +137,17 @@ def test_money_is_not_spent_unasked(sweep: Sweep) -> None:
     panel.run()
     panel.wait(60)
     assert "set a budget or a cap" in panel.said.value
+    assert "Tick “Spend 0.84" in panel.said.value
     assert not RunFolder("run").exists
     panel.agree.value = True
     assert "budget_usd=0.9" in panel.code()
+    panel.design.budget_usd.value = "0.1"
+    panel.run()  # the budget just typed holds, whatever was agreed to before
+    panel.wait(60)
+    assert "the budget is 0.10 USD" in panel.said.value
+    panel.design.budget_usd.value = ""
+    _until(lambda: panel.agree.layout.display == "")
+    panel.agree.value = True
     panel.design.repeats.value = 2
     panel.run()  # at once, before the new price is shown
     panel.wait(60)
@@ -145,7 +174,9 @@ def test_a_sweep_runs_beside_the_kernel(sweep: Sweep, monkeypatch: pytest.Monkey
     panel.pause()
     assert panel.hold.disabled
     assert not panel.again.disabled
-    panel.resume()
+    twin = SweepPanel(sweep, out="run")
+    assert (twin.start.disabled, twin.again.disabled, twin.end.disabled) == (True, False, False)
+    twin.resume()
     panel.wait(120)
     assert "2 of 2 takes have a scored clip" in panel.said.value
     assert panel.bar.value == panel.bar.max == 2
@@ -264,6 +295,14 @@ def test_stills_are_checked_uploaded_and_fitted(place: Path, subject_weights: Pa
     (kept,) = Path("kept").glob("*")
     assert kept.name == "ä_new_one.jpg"
     assert panel.upload.value == ()
+    other = (place / "cup.jpg").read_bytes() + b"\0\0"
+    panel._uploads([{"name": "ä new one.jpg", "content": other}])
+    panel._uploads([{"name": "ä new one.jpg", "content": b"broken"}])
+    assert sorted(path.name for path in Path("kept").glob("*")) == [
+        "ä_new_one-2.jpg",
+        "ä_new_one.jpg",
+    ]
+    panel.gallery.children[2].children[0].value = False
     panel._fit()
     assert len(panel.value) == 3
     fitted = panel.value[-1]

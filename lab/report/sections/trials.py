@@ -1,11 +1,12 @@
 """The trials as a grid of posters: a column a still, a row what else was varied."""
 
 from typing import Any
+from urllib.parse import quote
 
 from lab.metrics import HEADLINES
 from lab.report.blocks import Grid, Prose, Section, Tile
 from lab.report.source import Source
-from lab.units import usd_text
+from lab.units import number_text, usd_text
 
 
 def trials(source: Source) -> Section:
@@ -32,8 +33,9 @@ def trials(source: Source) -> Section:
 def _tile(source: Source, row: dict[str, Any], wide: Any) -> Tile:
     take_id = str(row["take_id"])
     poster = source.poster_uri(row)
-    scores = [f"{name} {wide.at[take_id, name]:.2g}" for name in HEADLINES[:3] if poster]
-    lines = [" · ".join(scores)] if scores else []
+    values = {name: float(wide.at[take_id, name]) for name in HEADLINES[:3]}
+    scores = [f"{name} {number_text(value)}" for name, value in values.items() if value == value]
+    lines = [" · ".join(scores) or "not measured"] if poster else []
     if row["state"] != "fetched":
         lines.append(str(row["state"]))
     if take_id in source.results.too_still:
@@ -45,6 +47,6 @@ def _tile(source: Source, row: dict[str, Any], wide: Any) -> Tile:
         title=source.title(row),
         poster=poster,
         lines=lines,
-        link=source.link(source.clip_path(row)) if poster else "",
+        link=quote("./" + source.link(source.clip_path(row))) if poster else "",
         anchor=f"take-{take_id}",
     )
