@@ -39,8 +39,8 @@ class Later:
             if mine == self._asked:
                 told(answer)
 
-    def join(self) -> None:
-        """Wait until nothing is pending."""
+    def join(self, most_s: float | None = None) -> None:
+        """Wait until nothing is pending, at most that many seconds."""
         timer = self._timer
         if timer is not None:
-            timer.join()
+            timer.join(most_s)

@@ -1,6 +1,7 @@
 """What all panels share: how they look, speak, and print where no widgets run."""
 
 import html
+import os
 from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import Any
@@ -10,6 +11,14 @@ import ipywidgets as widgets
 from lab.player import style
 
 _LOOK = (files("lab.widgets") / "panel.css").read_text(encoding="utf-8")
+
+
+def patience_s() -> float | None:
+    """How long a twin may wait for what is being computed: not long while a person watches, who
+    sees the panel itself; as long as it takes where the twin is all that will be seen.
+    """
+    # Set by Jupyter's server for kernels that a person opened, not by papermill or nbval.
+    return 3.0 if "JPY_SESSION_NAME" in os.environ else None
 
 
 class Panel(widgets.VBox):

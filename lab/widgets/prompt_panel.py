@@ -10,7 +10,7 @@ from lab.errors import LabError
 from lab.prompts import KINDS, VARIED, Prompt, lint, rewritten, vary, vocabulary
 from lab.stills import Still
 from lab.widgets.later import Later
-from lab.widgets.panel import Panel, Said, button, heading, wide
+from lab.widgets.panel import Panel, Said, button, heading, patience_s, wide
 
 _NONE = "–"
 
@@ -20,8 +20,6 @@ class PromptPanel(Panel):
 
     prompts: texts or `Prompt`s to begin with. still: its room for the motion is linted too.
     """
-
-    value = traitlets.Tuple()
 
     value = traitlets.Tuple()
 
@@ -147,7 +145,7 @@ class PromptPanel(Panel):
 
     def twin(self) -> str:
         """The list of prompts, and how the one being written is understood."""
-        self._later.join()
+        self._later.join(patience_s())
         listed = "".join(f"<li>{html.escape(_shown(prompt))}</li>" for prompt in self.value)
         return f"<ol>{listed}</ol>{self.remarks.value}"
 

@@ -15,7 +15,7 @@ from lab.files import make_writable_folder, written_whole
 from lab.media import data_uri, poster_jpeg
 from lab.stills import Preflight, Still, fit, preflight
 from lab.units import RATIOS, SHORT_SIDE_PX
-from lab.widgets.panel import Panel, Said, button, heading
+from lab.widgets.panel import Panel, Said, button, heading, patience_s
 
 _ACCEPTED = ".jpg,.jpeg,.png,.webp"
 _MODES = ("crop", "extend")
@@ -174,7 +174,7 @@ class StillPanel(Panel):
     def twin(self) -> str:
         """Every still with its remarks."""
         if self._checking is not None:
-            self._checking.join()
+            self._checking.join(patience_s())
         return "".join(row.children[1].value for row in self.gallery.children)
 
     def __repr__(self) -> str:

@@ -19,7 +19,7 @@ from lab.units import usd_text
 from lab.widgets.board import Board, Seen
 from lab.widgets.design import Design, code
 from lab.widgets.later import Later
-from lab.widgets.panel import Panel, Said, button, heading, wide
+from lab.widgets.panel import Panel, Said, button, heading, patience_s, wide
 from lab.widgets.prompt_panel import PromptPanel
 from lab.widgets.still_panel import StillPanel
 
@@ -306,7 +306,7 @@ class SweepPanel(Panel):
 
     def twin(self) -> str:
         """The plan, the trials, and how far the run is."""
-        self._later.join()
+        self._later.join(patience_s())
         return f"{self.priced.value}{self.matrix.value}<p>{self.count.value}</p>{self.said.value}"
 
     def __repr__(self) -> str:

@@ -320,7 +320,7 @@ def test_an_uploaded_still_is_checked(bench: Notebook, stills_dir: Path) -> None
     expect(panel.get_by_label("use", exact=True).last).to_be_checked()
     picture = panel.get_by_alt_text("rocket with what preflight saw marked on it", exact=True)
     expect(picture).to_be_visible(timeout=LONG_MS)
-    kept = bench.server.root / "runs" / "stills" / "rocket.jpg"
+    kept = bench.server.root / "runs" / "uploads" / "rocket.jpg"
     assert kept.read_bytes() == (stills_dir / "rocket.jpg").read_bytes()
 
 
