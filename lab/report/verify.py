@@ -146,7 +146,7 @@ def verify(
     if not folder.exists:
         raise RunFolderError(f"{folder.path}: holds no run; name the report's own with --run DIR")
     found = [*_shown(page, facts), *_ledger(folder, facts), *_files(folder, facts)]
-    checked = ["the numbers shown", "the ledger", "the files' hashes"]
+    checked = ["the score table", "the ledger", "the files' hashes"]
     if scores:
         found += _scores(folder, facts, executor, quiet)
         checked.append("the scores measured again")

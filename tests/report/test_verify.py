@@ -30,7 +30,7 @@ def _said(found: Verification) -> str:
 
 @pytest.mark.slow
 def test_a_report_matches_its_run(moved: Path) -> None:
-    """Numbers shown, ledger, hashes and scores measured again all agree."""
+    """Score table, ledger, hashes and scores measured again all agree."""
     found = verify(moved / "report.html", quiet=True)
     assert found.holds
     assert found.takes == 3
