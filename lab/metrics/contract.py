@@ -41,6 +41,11 @@ class MetricSpec:
         """True for the number that stands for the metric."""
         return "." not in self.name
 
+    @property
+    def arrow(self) -> str:
+        """Which way is better, as headings show it: " ↓", " ↑", or "" for neither."""
+        return {"lower": " ↓", "higher": " ↑", "none": ""}[self.direction]
+
 
 @dataclass(frozen=True)
 class Score:

@@ -46,12 +46,12 @@ def session(
     for take_id in take_ids:
         if take_id not in rows:
             raise InputError(f"{take_id}: no take of this run; {did_you_mean(take_id, rows)}")
-    clips = [clip_entry(results, rows[take_id], copies, address) for take_id in take_ids]
-    for clip in clips:
-        films = (heat or {}).get(clip["id"], {})
-        clip["heat"] = {metric: address(path) for metric, path in films.items()}
+    films = heat or {}
     return {
-        "clips": clips,
+        "clips": [
+            clip_entry(results, rows[take_id], copies, address, heat=films.get(take_id, {}))
+            for take_id in take_ids
+        ],
         "metrics": metric_entries(),
         "lines": LINES,
         "said": "",
@@ -73,9 +73,14 @@ def metric_entries() -> list[dict[str, Any]]:
 
 
 def clip_entry(
-    results: Results, take: Mapping[Any, Any], copies: Copies, address: Address
+    results: Results,
+    take: Mapping[Any, Any],
+    copies: Copies,
+    address: Address,
+    *,
+    heat: Mapping[str, Path],
 ) -> dict[str, Any]:
-    """One clip for the player; take: a row of `Results.takes`.
+    """One clip for the player; take: a row of `Results.takes`; heat: its heatmaps by metric.
 
     id, title; video, poster and still: addresses, "" where there is none, and missing says why;
     frames, fps and times_s: when each frame begins in s, null where they are evenly spaced; series:
@@ -92,7 +97,7 @@ def clip_entry(
         "still": address(copies.stills[still]) if still in copies.stills else "",
         "still_name": str(take["still"]),
         "missing": copies.problems.get(take_id) or ("" if take["clip"] else _no_clip(take)),
-        "heat": {},
+        "heat": {metric: address(path) for metric, path in heat.items()},
     }
     record = kept_measure(results.folder.measure(take_id))
     if record is None:

@@ -94,12 +94,13 @@ class Tile:
 class Grid:
     """The trials: a column a still, a row a combination of the other factors.
 
-    columns: name and picture of each still. rows: the row's name, then the tiles of each column.
+    columns: name, picture and the picture's id of each still. rows: the row's name, then the tiles
+    of each column.
     """
 
     caption: str
     corner: str
-    columns: Sequence[tuple[str, str]]
+    columns: Sequence[tuple[str, str, str]]
     rows: Sequence[tuple[str, Sequence[Sequence[Tile]]]]
     kind: str = "grid"
 

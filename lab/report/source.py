@@ -122,6 +122,16 @@ class Source:
         }
         return {**clips, **heat}
 
+    def address(self, path: Path) -> str:
+        """How the player finds a film or picture that the page carries: by its element's id."""
+        return f"#{self._ids[path]}"
+
+    @cached_property
+    def _ids(self) -> dict[Path, str]:
+        posters = {path: f"poster-{take_id}" for take_id, path in self.copies.posters.items()}
+        stills = {path: path.stem for path in self.copies.stills.values()}
+        return {**self.films, **posters, **stills}
+
     def still_uri(self, take: dict[str, Any]) -> str:
         """The still, small, as a data: address; "" for a clip made from text alone."""
         path = self.copies.stills.get(take["still_path"])

@@ -28,7 +28,6 @@ class Seen:
     scored: int
     states: dict[str, int]
     money: Money
-    bad: tuple[str, ...]
 
 
 class Board:
@@ -57,11 +56,6 @@ class Board:
             ),
             states={state: states.count(state) for state in dict.fromkeys(states)},
             money=money,
-            bad=tuple(
-                f"take {row.take_id} ({row.state}): {row.message or 'no reason given'}"
-                for row in rows
-                if row.state in _BAD
-            ),
         )
 
     def clear(self) -> None:
@@ -86,15 +80,14 @@ class Board:
         rows: list[TakeRow],
         measures: dict[str, dict[str, Any] | None],
     ) -> None:
-        names = varied_factors([row.factors for row in rows])
-        repeats = ["repeat"] if any(row.repeat > 1 for row in rows) else []
-        paid = ["cost"] if any(row.cost_usd or row.high_usd for row in rows) else []
-        shown = columns([*names, *repeats, "state", *paid], numbers=[*repeats, *paid])
+        names = [*varied_factors([row.factors for row in rows])]
+        names += ["repeat"] * any(row.repeat > 1 for row in rows)
+        names += ["state"]
+        names += ["cost"] * any(row.cost_usd or row.high_usd for row in rows)
         with self.table.hold_sync():  # columns and rows belong together
-            self.table.columns = shown
+            self.table.columns = columns(names, numbers=("repeat", "cost"))
             self.table.rows = [
-                _line(row, names, repeats + paid, measures[row.take_id], self._poster(folder, row))
-                for row in rows
+                _line(row, names, measures[row.take_id], self._poster(folder, row)) for row in rows
             ]
         missing = [
             row
@@ -149,42 +142,32 @@ def _copyable(folder: RunFolder, row: TakeRow) -> dict[str, Any]:
 
 
 def _line(
-    row: TakeRow,
-    names: tuple[str, ...],
-    extra: list[str],
-    measure: dict[str, Any] | None,
-    poster: str,
+    row: TakeRow, names: list[str], measure: dict[str, Any] | None, poster: str
 ) -> dict[str, Any]:
-    """A take as a row of the table."""
+    """A take as a row of the table; names: its columns before the scores."""
     money = row.high_usd if row.cost_usd is None else row.cost_usd
-    cells = {
-        "repeat": cell(row.repeat),
-        "cost": {
-            "text": "" if money is None else usd_text(money),
-            "number": money,
-            "title": "estimated" if row.cost_usd is None else "as billed",
-        },
-    }
     scores = {} if measure is None else measure["scores"]
     still = (scores.get("motion.still") or 0) >= TOO_STILL_SHARE
     said = TOO_STILL if still else row.message
     moves = row.take.shot.makes == "clip"
     waiting = moves and row.state is TakeState.FETCHED and measure is None
     state = "measuring" if waiting else row.state.value
-    factors = [cell(row.factors.get(name)) for name in names]
-    shown = [{"text": state + (f": {said}" if said else ""), "title": said}]
-    before, after = extra[: "repeat" in extra], extra["repeat" in extra :]
+    own = {
+        "repeat": cell(row.repeat),
+        "state": {"text": state + (f": {said}" if said else ""), "title": said},
+        "cost": {
+            "text": "" if money is None else usd_text(money),
+            "number": money,
+            "title": "estimated" if row.cost_usd is None else "as billed",
+        },
+    }
+    factors = {name: cell(row.factors.get(name)) for name in names if name not in own}
+    cells = factors | own
     return {
         "id": row.take_id,
-        "title": " · ".join(part["text"] for part in factors if part["text"]),
+        "title": " · ".join(part["text"] for part in factors.values() if part["text"]),
         "poster": poster,
-        "cells": [
-            *factors,
-            *(cells[name] for name in before),
-            *shown,
-            *(cells[name] for name in after),
-            *score_cells(measure),
-        ],
+        "cells": [*(cells[name] for name in names), *score_cells(measure)],
         "tone": "bad" if row.state in _BAD else "" if measure or not moves else "quiet",
         "choosable": moves and row.clip is not None,
     }

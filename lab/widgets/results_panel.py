@@ -79,11 +79,10 @@ class ResultsPanel(Panel):
         said = f"{html.escape(str(self.folder.path))}: {seen.takes} takes, {seen.scored} scored"
         self.head.value = said + (f"; {seen.money}" if seen.money.spent_usd else "")
         self.said.say(self.board.trouble, "warning" if self.board.trouble else "")
-        names = [name for name in self._varied]
         against = [name for name in HEADLINES if name in MATCHED]
         self.plot.options = [
             ("none", ""),
-            *((f"by {name}", f"factor {name}") for name in names),
+            *((f"by {name}", f"factor {name}") for name in self._varied),
             *((f"{name} against motion", f"motion {name}") for name in against),
         ]
         self.show_code()

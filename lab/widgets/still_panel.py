@@ -2,7 +2,6 @@
 
 import html
 import re
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from lab.files import make_writable_folder, written_whole
 from lab.media import data_uri, poster_jpeg
 from lab.stills import Preflight, Still, fit, preflight
 from lab.units import RATIOS, SHORT_SIDE_PX
+from lab.widgets.later import Later
 from lab.widgets.panel import Panel, Said, button, heading, patience_s
 
 _ACCEPTED = ".jpg,.jpeg,.png,.webp"
@@ -41,8 +41,7 @@ class StillPanel(Panel):
         self.folder = Path(folder)
         self.stills: list[Still] = []
         self._found: dict[tuple[str, str, str], Preflight] = {}
-        self._lock = threading.Lock()
-        self._checking: threading.Thread | None = None
+        self._later = Later(0.0)
         self.ratio = widgets.Dropdown(options=list(RATIOS), value=aspect_ratio, description="ratio")
         self.resolution = widgets.Dropdown(
             options=list(SHORT_SIDE_PX), value=resolution, description="resolution"
@@ -95,24 +94,20 @@ class StillPanel(Panel):
         self.show_code()
 
     def _check(self) -> None:
-        self._checking = threading.Thread(target=self._checked, daemon=True)
-        self._checking.start()
+        self._later.call(self._checked, lambda _: None)
 
     def _checked(self) -> None:
         """Show what preflight says of each still; what was said before is not asked again."""
-        with self._lock:
-            ratio, resolution = self.ratio.value, self.resolution.value
-            for row, still in list(zip(self.gallery.children, self.stills, strict=False)):
-                key = (still.sha256, ratio, resolution)
-                if key not in self._found:
-                    try:
-                        self._found[key] = preflight(
-                            still, aspect_ratio=ratio, resolution=resolution
-                        )
-                    except LabError as error:
-                        self.said.say(str(error), "error")
-                        continue
-                row.children[1].value = _card(self._found[key])
+        ratio, resolution = self.ratio.value, self.resolution.value
+        for row, still in list(zip(self.gallery.children, self.stills, strict=False)):
+            key = (still.sha256, ratio, resolution)
+            if key not in self._found:
+                try:
+                    self._found[key] = preflight(still, aspect_ratio=ratio, resolution=resolution)
+                except LabError as error:
+                    self.said.say(str(error), "error")
+                    continue
+            row.children[1].value = _card(self._found[key])
 
     def _uploads(self, files: Sequence[dict[str, Any]]) -> None:
         """Keep what was uploaded as files; the panel itself holds no picture's bytes."""
@@ -173,8 +168,7 @@ class StillPanel(Panel):
 
     def twin(self) -> str:
         """Every still with its remarks."""
-        if self._checking is not None:
-            self._checking.join(patience_s())
+        self._later.join(patience_s())
         return "".join(row.children[1].value for row in self.gallery.children)
 
     def __repr__(self) -> str:

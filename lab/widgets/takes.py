@@ -11,8 +11,6 @@ from lab.metrics import HEADLINES, SPECS
 from lab.player import style
 from lab.units import number_text
 
-_ARROWS = {"lower": " ↓", "higher": " ↑", "none": ""}
-
 
 class TakesTable(anywidget.AnyWidget):
     """columns: name, label, title and whether it holds numbers. rows: id, title, poster (an address
@@ -37,7 +35,7 @@ def columns(names: Sequence[str], *, numbers: Sequence[str] = ()) -> list[dict[s
     scores = [
         {
             "name": name,
-            "label": name + _ARROWS[SPECS[name].direction],
+            "label": name + SPECS[name].arrow,
             "title": f"{SPECS[name].says} ({SPECS[name].unit})",
             "number": True,
         }

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lab.backends import Capabilities, Fetched, Job, JobStatus, Quote
+from lab.backends import Fetched, Job, JobStatus, Quote
 from lab.backends.contract import JobState, Lookup
 from lab.media import Frame, open_image, write_clip
+from tests.runs.conftest import ScriptedBackend
 
 BITS = 8
 WIDTH, HEIGHT = 320, 180
@@ -99,17 +100,7 @@ class CodedBackend:
     name = "coded"
     origin = "coded"
     account = ""
-    capabilities = Capabilities(
-        duration_s=(0.1, 15.0),
-        duration_step_s=None,
-        aspect_ratios=("16:9",),
-        resolutions=("720p",),
-        fps=(24.0,),
-        seed=True,
-        lookup=True,
-        concurrency=2,
-        poll_every_s=0.0,
-    )
+    capabilities = ScriptedBackend.capabilities
 
     def quote(self, shot: Any) -> Quote:
         return Quote(0, 0, 1.0, 1000)

@@ -9,8 +9,6 @@ from lab.report.blocks import Cell, Prose, Section, Table
 from lab.report.source import Source
 from lab.units import number_text
 
-_ARROWS = {"lower": " ↓", "higher": " ↑", "none": ""}
-
 
 def scores(source: Source) -> Section:
     """Sortable; a missing score says why, and takes too still to judge are flagged."""
@@ -26,7 +24,7 @@ def scores(source: Source) -> Section:
     remarks = [name for name in table.columns if name == "remark"]
     columns = [
         *shown,
-        *(f"{name}{_ARROWS[SPECS[name].direction]} ({SPECS[name].unit})" for name in HEADLINES),
+        *(f"{name}{SPECS[name].arrow} ({SPECS[name].unit})" for name in HEADLINES),
         *remarks,
         "id",
     ]

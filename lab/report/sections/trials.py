@@ -14,23 +14,29 @@ def trials(source: Source) -> Section:
     results = source.results
     others = [name for name in results.varied if name != "still"]
     stills = {row["still"]: row for row in source.rows}
-    wide = results.headlines()
+    wide, too_still = results.headlines(), results.too_still
     cells: dict[str, dict[str, list[Tile]]] = {}
     for row in source.rows:
         name = " · ".join(results.level(name, row[name]) for name in others) or "all takes"
         line = cells.setdefault(name, {still: [] for still in stills})
-        line[row["still"]].append(_tile(source, row, wide))
+        line[row["still"]].append(_tile(source, row, wide, too_still))
     grid = Grid(
         caption="Every take by still and by what was varied; a picture is the clip's first frame",
         corner=" · ".join(others) or "takes",
-        columns=[(str(name), source.still_uri(row)) for name, row in stills.items()],
+        columns=[_head(source, str(name), row) for name, row in stills.items()],
         rows=[(name, list(line.values())) for name, line in cells.items()],
     )
     said = "Press takes to see them side by side in the player below."
     return Section("Trials", [Prose(said), grid])
 
 
-def _tile(source: Source, row: dict[str, Any], wide: Any) -> Tile:
+def _head(source: Source, name: str, row: dict[str, Any]) -> tuple[str, str, str]:
+    """A still's name, its picture, and the id by which the player finds that."""
+    path = source.copies.stills.get(row["still_path"])
+    return name, source.still_uri(row), "" if path is None else source.address(path)[1:]
+
+
+def _tile(source: Source, row: dict[str, Any], wide: Any, too_still: tuple[str, ...]) -> Tile:
     take_id = str(row["take_id"])
     poster = source.poster_uri(row)
     values = {name: float(wide.at[take_id, name]) for name in HEADLINES[:3]}
@@ -38,7 +44,7 @@ def _tile(source: Source, row: dict[str, Any], wide: Any) -> Tile:
     lines = [" · ".join(scores) or "not measured"] if poster else []
     if row["state"] != "fetched":
         lines.append(str(row["state"]))
-    if take_id in source.results.too_still:
+    if take_id in too_still:
         lines.append("too still to judge")
     if row["cost_usd"] is not None and row["cost_usd"] > 0:
         lines.append(usd_text(float(row["cost_usd"])))
