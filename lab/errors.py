@@ -16,6 +16,7 @@
     ├── Refusal                 a result: the backend will not make this take; never retried
     ├── SubmitUncertain         unknown whether the take was bought; look it up first
     ├── FetchError              the clip exists but could not be brought here; ask for it again
+    ├── WorkerDied              the process that worked on this item died, alone too; give it memory
     └── WeightsError            model weights cannot be had; a stated fallback takes over
 
 Anything else that escapes is a bug in this toolkit. Every message is one line, names the file,
@@ -95,6 +96,10 @@ class SubmitUncertain(LabError):  # noqa: N818 - a state of knowledge, not a fau
 
 class FetchError(LabError):
     """The job is done but its clip could not be brought here. Fetching again costs nothing."""
+
+
+class WorkerDied(LabError):  # noqa: N818 - names what happened to the process
+    """The process that worked on one item died again when it worked on that item alone."""
 
 
 class WeightsError(LabError):

@@ -1,0 +1,122 @@
+"""A pool of workers outlives its worst task."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from lab.errors import InputError, LabError, WorkerDied
+from lab.runs.executors import WorkerPool, failure_text, submit_to
+
+
+def _work(number: int, deadly: tuple[int, ...]) -> int:
+    """Squares; a deadly number ends the process as the kernel does when memory runs out."""
+    if number in deadly:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number * number
+
+
+def _once(number: int, marker: str) -> int:
+    """Dies at its first try only."""
+    if not Path(marker).exists():
+        Path(marker).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def _fail() -> None:
+    raise ValueError("as written")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_culprit_is_named_and_the_rest_is_done(workers: int) -> None:
+    """Two tasks kill their workers; every other task gets its result."""
+    deadly = (2, 5)
+    with WorkerPool(workers) as pool:
+        futures = [pool.submit(_work, number, deadly) for number in range(8)]
+    for number, future in enumerate(futures):
+        if number in deadly:
+            assert isinstance(future.exception(), WorkerDied)
+        else:
+            assert future.result() == number * number
+
+
+def test_a_task_that_died_once_is_tried_again(tmp_path: Path) -> None:
+    """A worker that was killed from outside costs nothing."""
+    with WorkerPool(1) as pool:
+        assert pool.submit(_once, 7, str(tmp_path / "marker")).result() == 7
+
+
+def test_errors_of_tasks_are_their_own() -> None:
+    """An exception reaches whoever asked, and the pool goes on."""
+    with WorkerPool(1) as pool:
+        failed, fine = pool.submit(_fail), pool.submit(_work, 3, ())
+        assert isinstance(failed.exception(), ValueError)
+        assert fine.result() == 9
+        unpicklable = pool.submit(lambda: 1)
+        assert unpicklable.exception() is not None
+        assert pool.submit(_work, 2, ()).result() == 4
+
+
+def test_stop_ends_at_once() -> None:
+    """Tasks under way are given up, tasks that wait are cancelled, nothing hangs."""
+    pool = WorkerPool(1)
+    first = pool.submit(time.sleep, 600)
+    second = pool.submit(time.sleep, 600)
+    pool.stop()
+    assert second.cancelled()
+    assert first.cancelled() or first.exception() is not None
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        pool.submit(_work, 1, ())
+
+
+def test_a_closed_pool_finishes_what_it_has() -> None:
+    """Leaving the block waits for every result; with cancel_futures only for what is running."""
+    pool = WorkerPool(1)
+    futures = [pool.submit(_work, number, ()) for number in range(4)]
+    pool.shutdown()
+    assert [future.result() for future in futures] == [0, 1, 4, 9]
+
+
+def test_a_script_without_a_guard_is_told(tmp_path: Path) -> None:
+    """Its workers run the script again; the message says what to write, and nothing hangs."""
+    script = tmp_path / "script.py"
+    script.write_text("import lab\nprint(list(lab.score(['a.mp4', 'b.mp4'], quiet=True)))\n")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
+    assert "__main__" in done.stdout
+    assert done.stdout.count("[{") == 1
+
+
+def test_no_pool_inside_a_worker() -> None:
+    """A worker that wants workers is told to bring an executor."""
+    with WorkerPool(1) as pool:
+        assert "executor" in pool.submit(_try_a_pool).result()
+
+
+def _try_a_pool() -> str:
+    try:
+        WorkerPool(1)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+def test_a_broken_executor_answers_through_the_future() -> None:
+    """An executor that somebody else gave and that broke does not end the caller."""
+    with ProcessPoolExecutor(1) as given:
+        with pytest.raises(BrokenExecutor):
+            given.submit(_work, 1, (1,)).result()
+        late = submit_to(given, _work, 2, ())
+        assert "executor that was given broke" in failure_text(late.exception() or Exception())
+
+
+def test_a_failure_is_one_line() -> None:
+    """Whatever was raised; memory that ran out says what helps."""
+    assert failure_text(LabError("two\nlines")) == "two lines"
+    assert "I2VLAB_WORKERS=1" in failure_text(MemoryError())
+    assert failure_text(ValueError("x")) == "unexpected ValueError: x"
