@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lab.analysis import load
 from lab.backends import Job
+from lab.files import sha256_file
 from lab.media import probe
 from lab.player import make_copies
 from lab.report import write_report
@@ -81,15 +82,16 @@ def _multiplied(few: Sweep, source: Path, target: Path) -> RunFolder:
         ledger.set_fact("sweep", many.to_json())
         for trial, take in pairs:
             clip = RunFolder(source).clip(made[trial.index])
-            record = json.loads(RunFolder(source).measure(made[trial.index]).read_text())
+            record = json.loads(RunFolder(source).measures.path(made[trial.index]).read_text())
             # Its own bytes, so that its copies are its own too.
             content = clip.read_bytes() + take.id.encode()
             folder.clip(take.id).write_bytes(content)
-            folder.measure(take.id).write_text(json.dumps(record))
+            sha256 = sha256_file(folder.clip(take.id))
+            folder.measures.path(take.id).write_text(json.dumps(record | {"clip_sha256": sha256}))
             ledger.record(take.id, "submitting", low_usd=0.0, high_usd=0.0, account="")
             ledger.record(take.id, "submitted", job=Job("offline", take.id, take.id).to_json())
             ledger.record(take.id, "ready")
-            facts = {"sha256": take.id * 5, "bytes": len(content), "notes": ["simulated"]}
+            facts = {"sha256": sha256, "bytes": len(content), "notes": ["simulated"]}
             ledger.record(take.id, "fetched", clip=facts)
     assert probe(folder.clip(pairs[0][1].id)).frames
     return folder

@@ -5,6 +5,7 @@ but not scored, which has its own benchmark.
 """
 
 import json
+import math
 import os
 import re
 import subprocess
@@ -17,8 +18,10 @@ from time import perf_counter
 from typing import Any
 
 from benchmarks.clips import STILL
+from lab.files import sha256_file
+from lab.measures import Measure, Number
+from lab.metrics import SPECS
 from lab.runs import run
-from lab.runs.scoring import VERSIONS
 from lab.sweeps import Sweep
 
 TAKES = int(os.environ.get("I2VLAB_BENCH_TAKES", "10000"))
@@ -36,8 +39,33 @@ class Unscored(Executor):
 
     def submit(self, work: Any, /, *arguments: Any, **named: Any) -> Future[Any]:
         done: Future[Any] = Future()
-        done.set_result({"clip": arguments[0], "versions": VERSIONS})
+        done.set_result(unmeasured(Path(arguments[0])).to_json())
         return done
+
+
+def unmeasured(clip: Path) -> Measure:
+    """A record of a clip in which every number is absent."""
+    numbers = {
+        name: Number(math.nan, spec.unit, spec.version, "not measured here")
+        for name, spec in SPECS.items()
+    }
+    return Measure(
+        clip=str(clip),
+        clip_sha256=sha256_file(clip),
+        still=None,
+        simulated=True,
+        width_px=0,
+        height_px=0,
+        fps=0.0,
+        frames=0,
+        duration_s=0.0,
+        numbers=numbers,
+        series={},
+        boxes={},
+        times_s=(),
+        notes={},
+        damage="",
+    )
 
 
 def measure(folder: Path) -> list[tuple[str, str, str]]:

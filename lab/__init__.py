@@ -8,9 +8,10 @@ The house, top floor first. A room may import the floors below it, never beside 
     8  report                       one self-contained HTML file from a run
     7  player                       clips in step: one ES module and the JSON it reads
        calibration > analysis       what the metrics are worth; tidy tables, figures
-    6  runs                         the ledger, the runner, measuring
+    6  runs                         the ledger, the runner, executors
     5  sweeps                       factors -> trials -> takes; the plan with its price
-    4  backends, metrics            who makes clips; what scores them
+    4  measures > metrics           the record of what was measured on a clip; what scores it
+       backends                     who makes clips
        emulator                     a paid service on loopback
     3  render                       the deterministic artist
     2  clips > takes > shots > prompts > stills > findings     the nouns
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from lab.report import export_notebook as export_notebook
     from lab.report import write_report as write_report
     from lab.runs import create as create
+    from lab.runs import measure as measure
     from lab.runs import plan as plan
     from lab.runs import reconcile as reconcile
     from lab.runs import run as run
@@ -74,8 +76,9 @@ _ROOM_OF = {
     "export_notebook": "lab.report",
     "fit": "lab.stills",
     "lint": "lab.prompts",
-    "load_card": "lab.calibration",
     "load": "lab.analysis",
+    "load_card": "lab.calibration",
+    "measure": "lab.runs",
     "near_duplicates": "lab.stills",
     "open_backend": "lab.backends",
     "plan": "lab.runs",

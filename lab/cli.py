@@ -10,6 +10,7 @@ import os
 import sys
 import tempfile
 import traceback
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -351,6 +352,7 @@ def _run(
                 **outcome.money.to_json(),
                 "reused": outcome.reused,
                 "stopped": outcome.stopped,
+                "remarks": list(outcome.remarks),
                 "problems": list(outcome.problems),
             }
         )
@@ -441,25 +443,55 @@ def status(folder: RunDir, as_json: Json = False) -> None:
     place = RunFolder(folder)
     place.check()
     with Ledger.read(place.ledger) as ledger:
-        states = [state.value for state in ledger.states().values()]
-        money = ledger.money()
-    counts = {state: states.count(state) for state in dict.fromkeys(states)}
-    measured = len(list(place.measures.glob("*.json")))
+        rows, money = ledger.takes(), ledger.money()
+    readings = {row.take_id: place.reading(row) for row in rows if row.take.shot.makes == "clip"}
+    counts = Counter(row.state.value for row in rows)
+    measures = Counter(readings[row.take_id].state.value for row in rows if _clip_here(row))
+    not_fresh = {
+        row.take_id: readings[row.take_id].why
+        for row in rows
+        if _clip_here(row) and readings[row.take_id].why
+    }
     if as_json:
         _json(
             {
                 "run": str(folder),
-                "takes": len(states),
-                "states": counts,
-                "measured": measured,
+                "takes": len(rows),
+                "states": dict(counts),
+                "measured": measures["fresh"],
+                "measures": dict(measures),
+                "not_fresh": not_fresh,
                 **money.to_json(),
             }
         )
         return
     listed = ", ".join(f"{count} {state}" for state, count in counts.items())
-    _out(f"{folder}: {len(states)} takes: {listed}; {measured} measured; {money}")
+    measured = [f"{measures.pop('fresh', 0)} measured"]
+    measured += [f"{count} with measurements {state}" for state, count in measures.items()]
+    _out(f"{folder}: {len(rows)} takes: {listed}; {', '.join(measured)}; {money}")
+    for take_id, why in not_fresh.items():
+        _out(f"take {take_id}: {why}")
     if "uncertain" in counts or "submitting" in counts:
         _out(f"it is unknown whether some were bought; `lab reconcile {folder}` asks")
+
+
+def _clip_here(row: Any) -> bool:
+    return row.clip is not None and row.take.shot.makes == "clip"
+
+
+@app.command()
+def measure(folder: RunDir, as_json: Json = False) -> None:
+    """Measure a run's clips again where numbers are missing, damaged, or of older definitions."""
+    from lab.runs import measure as bring_up_to_date
+
+    with _interruptible():
+        outcome = bring_up_to_date(folder, quiet=as_json)
+    if as_json:
+        _json(outcome.to_json())
+    else:
+        _out(str(outcome))
+    if outcome.problems:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -632,6 +664,8 @@ def compare(
         _say(f"{TOO_STILL}, {counted}:")
         for take_id in results.too_still:
             _say(f"  {take_id}  {results.title(take_id)}")
+    for take_id, why in results.not_fresh.items():
+        _say(f"take {take_id}: {why}")
     if results.simulated:
         _say(SIMULATED_NOTE)
 
@@ -756,6 +790,7 @@ def calibrate(
         else:
             _out(str(table))
             _say(f"camera moves: {out / 'moves.csv'}")
+        _fail_for(table.failed, name_them=as_json)
         return
     with _interruptible():
         card = measure(out, stills=stills, footage=footage, quick=quick, quiet=as_json)
@@ -764,6 +799,7 @@ def calibrate(
     else:
         _out(str(card))
         _say(f"validity card: {out / 'card.json'}")
+    _fail_for(card.failed, name_them=as_json)
 
 
 @app.command()
@@ -802,6 +838,14 @@ def weights(as_json: Json = False) -> None:
             _json({"name": weight.name, "path": str(path), "sha256": weight.sha256})
         else:
             _out(f"{weight.name}: {path} ({weight.purpose}; {weight.licence})")
+
+
+def _fail_for(failed: Sequence[str], *, name_them: bool) -> None:
+    """End with code 1 if anything failed. name_them: it was not printed yet."""
+    for line in failed if name_them else ():
+        _say(f"error: {line}")
+    if failed:
+        raise typer.Exit(1)
 
 
 @contextmanager

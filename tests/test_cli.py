@@ -153,6 +153,8 @@ def test_status_counts_takes(lab: Lab, ran: tuple[Path, Answer]) -> None:
         "takes": 2,
         "states": {"fetched": 2},
         "measured": 2,
+        "measures": {"fresh": 2},
+        "not_fresh": {},
         **_NO_MONEY,
     }
     code, out, _ = lab("status", ran[0])
@@ -195,7 +197,8 @@ def eight(sweep_file: Path) -> Path:
         kept = json.loads(file.read_text())
         frozen = place == len(files)
         speed = 0.0 if frozen else float(place)
-        kept["scores"] |= {"flicker": speed, "motion": speed, "motion.still": float(frozen)}
+        for name, value in (("flicker", speed), ("motion", speed), ("motion.still", float(frozen))):
+            kept["numbers"][name]["value"] = value
         file.write_text(json.dumps(kept))
     return folder
 

@@ -10,10 +10,10 @@ import pandas as pd
 from lab.analysis.matched import TOO_STILL, MotionLine, at_matched_motion, lines, too_still
 from lab.errors import InputError, did_you_mean
 from lab.files import written_whole
+from lab.measures import ClipFile, Measure, Reading, ReadingState
 from lab.metrics import HEADLINES, SPECS
 from lab.prompts import KINDS
 from lab.runs import Ledger, RunFolder, TakeRow
-from lab.runs.scoring import kept_measure
 from lab.units import number_text
 
 SIMULATED_NOTE = "Simulated: these clips were rendered locally; no video model was involved."
@@ -23,8 +23,11 @@ SIMULATED_NOTE = "Simulated: these clips were rendered locally; no video model w
 class Results:
     """The tables of a run.
 
-    takes: one row a take (factors, state, cost, requests honoured and not, clip). scores: one row a
-    take and metric (factors, value, unit, direction, reason when NaN, version). frames: one row a
+    takes: one row a take (factors, state, cost, requests honoured and not, clip; measure: "fresh",
+    "stale", "missing", "damaged" or "other clip", and measure_why: what to do about it, "" for a
+    fresh one; damage: what is wrong with the clip file). scores: one row a
+    take and metric (factors, value, unit, direction, reason when NaN, the
+    version it was measured by, 0 where it was not). frames: one row a
     take, series and frame (factors, time_s, value). factors and varied name the factor columns; the
     latter only those with several levels. sweep and provenance are as the ledger holds them.
     """
@@ -74,7 +77,8 @@ class Results:
     def table(self, *, matched: bool = False) -> pd.DataFrame:
         """One row a take: what varied (and the state, unless all are done), then the headlines.
 
-        A last column, remark, flags takes too still to judge, if there are any.
+        A last column, remark, names takes too still to judge, damaged clips, and clips whose
+        measurements are not fresh, if there are any.
         """
         columns = ["take_id", *self.varied]
         if self.takes["repeat"].max() > 1:
@@ -83,10 +87,23 @@ class Results:
             columns.append("state")
         wide = self.headlines(matched=matched).reset_index()
         table = self.takes[columns].merge(wide, on="take_id", how="left")
-        if self.too_still:
-            flagged = table["take_id"].isin(self.too_still)
-            table["remark"] = flagged.map({True: TOO_STILL, False: ""})
+        remarks = [self._remark(row) for row in self.takes.to_dict("records")]
+        if any(remarks):
+            table["remark"] = remarks
         return table
+
+    def _remark(self, take: Mapping[Any, Any]) -> str:
+        """What keeps a take's scores from being read like the others'; "" for nothing."""
+        still = TOO_STILL if take["take_id"] in self.too_still else ""
+        not_fresh = take["clip"] and take["measure"] not in ("", ReadingState.FRESH)
+        why = f"{take['measure']}: {take['measure_why']}" if not_fresh else ""
+        return "; ".join(part for part in (still, take["damage"], why) if part)
+
+    @property
+    def not_fresh(self) -> dict[str, str]:
+        """By take id, why the measurements of a clip cannot all be used, and what to do."""
+        clips = self.takes[(self.takes["clip"] != "") & (self.takes["measure_why"] != "")]
+        return dict(zip(clips["take_id"], clips["measure_why"], strict=True))
 
     def summary(self, by: str, *, matched: bool = False) -> pd.DataFrame:
         """Median of each headline by level of a factor, and how many takes stand behind it.
@@ -121,16 +138,23 @@ class Results:
     def record(self, take_id: str) -> dict[str, Any]:
         """Everything that was measured on a take's clip, as `lab.score` yields it.
 
-        Raises InputError for a take that is not in this run or has no scored clip.
+        Raises InputError for a take that is not in this run or has no scores.
         """
         if take_id not in set(self.takes["take_id"]):
             raise InputError(
                 f"{take_id}: no take of this run; {did_you_mean(take_id, self.takes['take_id'])}"
             )
-        kept = kept_measure(self.folder.measure(take_id))
-        if kept is None:
-            raise InputError(f"{take_id}: has no scored clip; run the sweep again to go on")
-        return kept
+        found = self.measure(take_id)
+        if found is None:
+            take = self.takes[self.takes["take_id"] == take_id].iloc[0]
+            raise InputError(f"{take_id}: has no scores: {take['measure_why']}")
+        return found.record()
+
+    def measure(self, take_id: str) -> Measure | None:
+        """The measurements of a take's clip; None where there are none that can be used."""
+        take = self.takes[self.takes["take_id"] == take_id].iloc[0]
+        clip = ClipFile(self.folder.clip(take_id), take["clip_sha256"], take["clip_bytes"])
+        return self.folder.measures.read(take_id, clip).measure if take["clip"] else None
 
     def save(self) -> tuple[Path, Path, Path]:
         """Write takes.parquet, scores.parquet and frames.parquet into the run folder."""
@@ -167,20 +191,16 @@ def load(folder: str | Path) -> Results:
     with Ledger.read(place.ledger) as ledger:
         rows = ledger.takes()
         sweep, provenance = ledger.fact("sweep"), ledger.fact("provenance")
-    measures = {row.take_id: kept_measure(place.measure(row.take_id)) for row in rows}
+    readings = {row.take_id: place.reading(row) for row in rows}
     factors = list(dict.fromkeys(name for row in rows for name in row.factors))
-    takes = pd.DataFrame([_take(place, row, measures[row.take_id], factors) for row in rows])
+    takes = pd.DataFrame([_take(place, row, readings[row.take_id], factors) for row in rows])
     keys = takes[["take_id", "trial", "repeat", *factors, "simulated"]]
     scores = pd.DataFrame(
-        [
-            score
-            for row in rows
-            for score in _scores(row.take_id, measures[row.take_id], row.message)
-        ],
+        [score for take_id, reading in readings.items() for score in _scores(take_id, reading)],
         columns=["take_id", *_SCORE_COLUMNS],
     )
     frames = pd.DataFrame(
-        [frame for row in rows for frame in _frames(row.take_id, measures[row.take_id])],
+        [frame for take_id, reading in readings.items() for frame in _frames(take_id, reading)],
         columns=["take_id", "metric", "frame", "time_s", "value"],
     )
     return Results(
@@ -208,12 +228,11 @@ def varied_factors(factors: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     return tuple(name for name in varied if "prompt" not in varied or name not in KINDS)
 
 
-def _take(
-    place: RunFolder, row: TakeRow, measure: Mapping[str, Any] | None, factors: list[str]
-) -> dict[str, Any]:
-    clip, still = row.clip or {}, row.take.shot.still
+def _take(place: RunFolder, row: TakeRow, reading: Reading, factors: list[str]) -> dict[str, Any]:
+    clip, still, measure = row.clip or {}, row.take.shot.still, reading.measure
     ignored = [f"{what}: {why}" for what, why in clip.get("not_honoured", [])]
-    notes = [*clip.get("notes", []), *((measure or {}).get("notes", []))]
+    notes = [*clip.get("notes", []), *(measure.notes.values() if measure else ())]
+    judged = row.take.shot.makes == "clip"
     return {
         "take_id": row.take_id,
         "trial": row.trial,
@@ -224,7 +243,7 @@ def _take(
         "cost_usd": row.cost_usd,
         "low_usd": row.low_usd,
         "high_usd": row.high_usd,
-        "simulated": bool((measure or {}).get("simulated"))
+        "simulated": bool(measure and measure.simulated)
         or any(note.startswith("simulated") for note in notes),
         "requested": "; ".join(row.take.shot.prompt.terms),
         "honoured": "; ".join(clip.get("honoured", [])),
@@ -236,44 +255,43 @@ def _take(
         "clip": str(place.result(row.take).relative_to(place.path)) if clip else "",
         "clip_sha256": clip.get("sha256", ""),
         "clip_bytes": clip.get("bytes"),
+        "measure": reading.state.value if judged else "",
+        "measure_why": reading.why if judged else "",
+        "damage": measure.damage if measure else "",
     }
 
 
-def _scores(take_id: str, measure: Mapping[str, Any] | None, message: str) -> list[dict[str, Any]]:
+def _scores(take_id: str, reading: Reading) -> list[dict[str, Any]]:
     rows = []
     for name, spec in SPECS.items():
-        value = None if measure is None else measure["scores"].get(name)
-        if measure is None:
-            reason = f"no scored clip{': ' + message if message else ''}"
-        else:
-            reason = measure["reasons"].get(name, "")
+        number = reading.number(name)
         rows.append(
             {
                 "take_id": take_id,
                 "metric": name,
-                "value": float("nan") if value is None else value,
+                "value": number.value,
                 "unit": spec.unit,
                 "direction": spec.direction,
                 "headline": spec.headline,
-                "version": spec.version,
-                "reason": reason,
+                "version": number.version,
+                "reason": number.reason,
             }
         )
     return rows
 
 
-def _frames(take_id: str, measure: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+def _frames(take_id: str, reading: Reading) -> list[dict[str, Any]]:
+    measure = reading.measure
     if measure is None:
         return []
-    times = measure["times_s"]
     return [
         {
             "take_id": take_id,
             "metric": name,
-            "frame": int(frame),
-            "time_s": times[int(frame)],
+            "frame": frame,
+            "time_s": measure.times_s[frame],
             "value": value,
         }
-        for name, values in measure["series"].items()
-        for frame, value in sorted(values.items(), key=lambda pair: int(pair[0]))
+        for name, values in measure.series.items()
+        for frame, value in sorted(values.items())
     ]

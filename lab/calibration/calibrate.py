@@ -27,18 +27,19 @@ def calibrate(
     stills: a folder of photographs; those of the source checkout when None. footage: a folder of
     real clips, also used when given. quick: four photographs, one camera move each, only the middle
     strengths. What was measured is kept in `out`/probes.jsonl, so a second call goes on where the
-    first was stopped. Raises InputError for folders without pictures, Interrupted on Ctrl-C.
+    first was stopped. A clip that could not be measured is left out of the card, which names it.
+    Raises InputError for folders without pictures, Interrupted on Ctrl-C.
     """
     folder = Path(out)
     make_writable_folder(folder)
     photos = photographs(None if stills is None else Path(stills))
-    found = sources(
+    every = sources(
         photos[:_QUICK_PHOTOGRAPHS] if quick else photos,
         None if footage is None else Path(footage),
         moves_each=1 if quick else _MOVES_EACH,
     )
-    wanted = probes(found, quick=quick)
-    rows = measured(
+    wanted = probes(every, quick=quick)
+    found = measured(
         wanted,
         take_all,
         folder / "probes.jsonl",
@@ -47,7 +48,7 @@ def calibrate(
         unit="calibration clips",
     )
     # A photograph may have changed halves since its row was kept: others came into the folder.
-    final = [probe.source.final for probe in wanted]
-    card = Card.of([{**row, "final": half} for row, half in zip(rows, final, strict=True)])
+    rows = [{**row, "final": probe.source.final} for probe, row in found.pairs]
+    card = Card.of(rows, failed=found.failed)
     card.save(folder / "card.json")
     return card

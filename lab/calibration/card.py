@@ -53,8 +53,8 @@ class Card:
     facts: dict[str, Any]
 
     @classmethod
-    def of(cls, rows: Sequence[dict[str, Any]]) -> Self:
-        """Work out the card from the rows that `take` returns."""
+    def of(cls, rows: Sequence[dict[str, Any]], failed: Sequence[str] = ()) -> Self:
+        """Work out the card from the rows that `take` returns; failed: the clips without a row."""
         table = pd.DataFrame(
             [{**{k: v for k, v in row.items() if k != "scores"}, **row["scores"]} for row in rows]
         ).astype(dict.fromkeys(SPECS, float))
@@ -74,6 +74,7 @@ class Card:
             "photographs": {half: sorted(set(halves[half]["group"])) for half in HALVES},
             "footage": sorted(set(table[table["move"] == ""]["group"])),
             "complete": bool((table["place"] == 0).any()),
+            "failed": list(failed),
         }
         return cls(**_tables(parts), facts=facts)
 
@@ -85,6 +86,11 @@ class Card:
             name for name, spec in SPECS.items() if then.get(name, spec.version) != spec.version
         )
 
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """One line for each clip that could not be measured, and why."""
+        return tuple(self.facts["failed"])
+
     def to_json(self) -> dict[str, Any]:
         """Plain data; NaN becomes None."""
         tables = {name: getattr(self, name).to_json(orient="records") for name in _COLUMNS}
@@ -94,6 +100,7 @@ class Card:
     def from_json(cls, data: dict[str, Any]) -> Self:
         """Inverse of `to_json`."""
         facts = {name: data["facts"][name] for name in _FACTS}
+        facts["failed"] = data["facts"].get("failed", [])  # older cards had none
         return cls(**_tables({name: data[name] for name in _COLUMNS}), facts=facts)
 
     def save(self, path: Path) -> None:
@@ -181,6 +188,8 @@ class Card:
             + text(self.crossed(), index=True),
             "\n".join(missed or ["Every goal is met."]),
         ]
+        if self.failed:
+            blocks.append("\n".join(["Could not be measured:", *self.failed]))
         return "\n\n".join(blocks)
 
 

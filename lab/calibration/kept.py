@@ -1,21 +1,28 @@
 """Measure many small clips over an executor, and keep what was measured for the next time."""
 
 import json
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from concurrent.futures import Executor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, wait
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-from lab.errors import Interrupted
+from lab.errors import InputError, Interrupted
 from lab.files import write_text
-from lab.runs.executors import WorkerPool
+from lab.metrics import SPECS
+from lab.runs.executors import failure_text, submit_to, worker_pool
 from lab.runs.progress import Progress
-from lab.runs.scoring import VERSIONS, worker_died
+
+VERSIONS = {name: spec.version for name, spec in SPECS.items()}
+"""Rows measured by other versions are measured again."""
 
 
 class Wanted(Protocol):
-    """One clip to make. key: the same for the same clip anywhere. source: what neighbours share."""
+    """One clip to make.
+
+    key: the same for the same clip anywhere. source: what neighbours share. title: what it is
+    called when it fails.
+    """
 
     @property
     def key(self) -> str: ...
@@ -23,52 +30,83 @@ class Wanted(Protocol):
     @property
     def source(self) -> Hashable: ...
 
+    @property
+    def title(self) -> str: ...
+
 
 Clip = TypeVar("Clip", bound=Wanted)
+Work = Callable[[Sequence[Clip]], list[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Rows(Generic[Clip]):
+    """What was measured: clips with their rows, in the order they were wanted.
+
+    failed: one line for each clip that could not be measured, and why.
+    """
+
+    pairs: tuple[tuple[Clip, dict[str, Any]], ...]
+    failed: tuple[str, ...]
 
 
 def measured(
     wanted: Sequence[Clip],
-    work: Callable[[Sequence[Clip]], list[dict[str, Any]]],
+    work: Work[Clip],
     kept: Path,
     *,
     executor: Executor | None,
     quiet: bool,
     unit: str,
-) -> list[dict[str, Any]]:
-    """A row for every clip wanted, in their order; made by `work` unless `kept` already holds it.
+) -> Rows[Clip]:
+    """A row for every clip wanted; made by `work` unless `kept` already holds it.
 
     work: takes several clips of one source and returns a plain row each, with its key. kept: a file
-    of rows, one JSON object a line, added to as they come. Raises Interrupted on Ctrl-C.
+    of rows, one JSON object a line, added to as they come. Where a call of `work` fails, each of
+    its clips is tried in a call of its own. Raises InputError when no clip at all could be measured
+    and Interrupted on Ctrl-C.
     """
     rows = _rows(kept)
     missing = [clip for clip in wanted if clip.key not in rows]
-    pool = executor or WorkerPool()
-    done = False
+    failed: list[str] = []
     try:
-        jobs = [pool.submit(work, chunk) for chunk in chunks(missing)]
-        with Progress(len(missing), unit, quiet=quiet) as progress:
-            for job in as_completed(jobs):
-                fresh = job.result()
-                with kept.open("a", encoding="utf-8") as file:
-                    for row in fresh:
-                        file.write(json.dumps({**row, "versions": VERSIONS}) + "\n")
-                for row in fresh:
-                    rows[row["key"]] = row
-                    progress.advance()
-        done = True
+        with (
+            worker_pool(executor, len(missing)) as pool,
+            Progress(len(missing), unit, quiet=quiet) as progress,
+        ):
+            for clip, answer in _answers(pool, work, chunks(missing)):
+                if isinstance(answer, BaseException):
+                    failed.append(f"{clip.title}: {failure_text(answer)}")
+                else:
+                    rows[answer["key"]] = answer
+                    with kept.open("a", encoding="utf-8") as file:
+                        file.write(json.dumps({**answer, "versions": VERSIONS}) + "\n")
+                progress.advance()
     except KeyboardInterrupt:
         raise Interrupted(
             f"interrupted; {len(rows)} of {len(wanted)} clips are measured and kept in "
             f"{kept.parent}; the same command goes on from there"
         ) from None
-    except BrokenProcessPool:
-        raise worker_died() from None
-    finally:
-        if executor is None:
-            assert isinstance(pool, WorkerPool)
-            pool.shutdown() if done else pool.stop()
-    return [rows[clip.key] for clip in wanted]
+    pairs = tuple((clip, rows[clip.key]) for clip in wanted if clip.key in rows)
+    if wanted and not pairs:
+        raise InputError(f"none of {len(wanted)} clips could be measured; the first: {failed[0]}")
+    return Rows(pairs, tuple(failed))
+
+
+def _answers(
+    pool: Executor, work: Work[Clip], groups: Iterable[Sequence[Clip]]
+) -> Iterator[tuple[Clip, dict[str, Any] | BaseException]]:
+    """Each clip with its row, or with the error that it met in a call of its own."""
+    jobs = {submit_to(pool, work, group): group for group in groups}
+    while jobs:
+        done, _ = wait(jobs, return_when=FIRST_COMPLETED)
+        for job in done:
+            group, error = jobs.pop(job), job.exception()
+            if error is None:
+                yield from zip(group, job.result(), strict=True)
+            elif len(group) == 1:
+                yield group[0], error
+            else:
+                jobs |= {submit_to(pool, work, [clip]): [clip] for clip in group}
 
 
 def chunks(wanted: Sequence[Clip], size: int = 8) -> Iterator[list[Clip]]:

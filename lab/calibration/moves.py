@@ -45,10 +45,12 @@ class Moves:
 
     photo, final: the photograph, and whether it was kept for the figures. compliance with the term,
     with its opposite (NaN where it has none); speed against the signature. read_pan and so on are
-    the measured rates, true_pan the rendered ones, in the units of `lab.prompts.Signature`.
+    the measured rates, true_pan the rendered ones, in the units of `lab.prompts.Signature`. failed:
+    one line for each clip that could not be measured, and why; not saved.
     """
 
     clips: pd.DataFrame
+    failed: tuple[str, ...] = ()
 
     def confusion(self, strength: str | None = None, *, final: bool = True) -> pd.DataFrame:
         """Counts of clips: a row a term asked, a column a move seen. All strengths when None."""
@@ -128,6 +130,8 @@ class Moves:
         mistaken = self.mistaken()
         if len(mistaken):
             blocks.append("Taken for another move:\n" + text(mistaken))
+        if self.failed:
+            blocks.append("\n".join(["Could not be measured:", *self.failed]))
         return "\n\n".join(blocks)
 
 
@@ -157,7 +161,7 @@ def calibrate_moves(
         for term in played()
         for strength in (STRENGTHS[1:2] if quick else STRENGTHS)
     ]
-    rows = measured(
+    found = measured(
         wanted,
         take_moves,
         folder / "moves.jsonl",
@@ -165,10 +169,8 @@ def calibrate_moves(
         quiet=quiet,
         unit="camera moves",
     )
-    clips = pd.DataFrame(
-        [{**row, "final": probe.final} for probe, row in zip(wanted, rows, strict=True)]
-    )
-    moves = Moves(clips.reindex(columns=list(_COLUMNS)).astype(_FLOATS))
+    clips = pd.DataFrame([{**row, "final": probe.final} for probe, row in found.pairs])
+    moves = Moves(clips.reindex(columns=list(_COLUMNS)).astype(_FLOATS), found.failed)
     moves.save(folder / "moves.csv")
     return moves
 
@@ -198,6 +200,11 @@ class MoveProbe:
     def source(self) -> Path:
         """What clips in a row share."""
         return self.photo
+
+    @property
+    def title(self) -> str:
+        """What the clip is called when it cannot be measured."""
+        return f"{self.strength} {self.term} on {self.photo.stem}"
 
     @property
     def key(self) -> str:

@@ -15,6 +15,7 @@ from lab.calibration.defects import DEFECTS
 from lab.calibration.nuisances import CLEAN_CRF, NUISANCES
 from lab.errors import InputError, did_you_mean
 from lab.files import content_id, make_writable_folder
+from lab.measures import Measure
 from lab.media import write_clip
 from lab.metrics import METRICS, measure
 from lab.stills import Still
@@ -40,6 +41,12 @@ class Probe:
     def strength(self) -> float:
         """In the defect's unit; 0 for a clip without one."""
         return _DEFECT[self.name].strengths[self.place] if self.kind == "defect" else 0.0
+
+    @property
+    def title(self) -> str:
+        """What the clip is called when it cannot be measured."""
+        strength = f" of strength {self.strength:g}" if self.kind == "defect" else ""
+        return f"{self.name}{strength} on {self.source.name}"
 
     @property
     def key(self) -> str:
@@ -91,7 +98,7 @@ def take(probe: Probe) -> dict[str, Any]:
         "name": probe.name,
         "place": probe.place,
         "strength": probe.strength,
-        "scores": scored.to_json()["scores"],
+        "scores": Measure.of(scored).record()["scores"],
     }
 
 

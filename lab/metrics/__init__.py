@@ -10,7 +10,7 @@ exposure  lighter, darker, clipped; no headline             each its own        
 `literature` gives the numbers that papers report, under their own names, only when asked.
 """
 
-from lab.metrics.contract import Metric, MetricSpec, Score
+from lab.metrics.contract import Measured, Metric, MetricSpec, Score
 from lab.metrics.drift import Drift
 from lab.metrics.events import Events
 from lab.metrics.explain import Worst, explain
@@ -40,6 +40,7 @@ __all__ = [
     "METRICS",
     "SPECS",
     "ClipScores",
+    "Measured",
     "Metric",
     "MetricSpec",
     "Score",

@@ -1,6 +1,5 @@
 """Score a clip: one decode, every metric."""
 
-import math
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -25,8 +24,9 @@ class ClipScores:
 
     frames and duration_s are what was decoded, not what the file declares. scores hold headlines
     and parts; series holds values by frame for each series name; times_s the time of every frame;
-    boxes tells for each headline and frame where most of its value comes from. notes are one-line
-    remarks on how far the numbers can be believed.
+    boxes tells for each headline and frame where most of its value comes from. notes holds, by
+    metric, a remark on how far its numbers can be believed. damage says what is wrong with the
+    file, "" for a whole one.
     """
 
     clip: Clip
@@ -37,37 +37,12 @@ class ClipScores:
     series: dict[str, dict[int, float]]
     boxes: dict[str, dict[int, Box]]
     times_s: tuple[float, ...]
-    notes: tuple[str, ...]
+    notes: dict[str, str]
+    damage: str
 
     def value(self, name: str) -> float:
         """The value of a headline or part; NaN where there is no data."""
         return next(score.value for score in self.scores if score.name == name)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data; NaN becomes None."""
-        return {
-            "clip": str(self.clip.path),
-            "clip_sha256": self.clip.sha256,
-            "still": None if self.still is None else str(self.still.path),
-            "simulated": self.clip.simulated,
-            "width_px": self.clip.facts.width_px,
-            "height_px": self.clip.facts.height_px,
-            "fps": self.clip.facts.fps,
-            "frames": self.frames,
-            "duration_s": round(self.duration_s, 6),
-            "scores": {score.name: _plain(score.value) for score in self.scores},
-            "reasons": {score.name: score.reason for score in self.scores if score.reason},
-            "series": {
-                name: {str(index): _plain(value) for index, value in values.items()}
-                for name, values in self.series.items()
-            },
-            "boxes": {
-                name: {str(index): list(box) for index, box in boxes.items()}
-                for name, boxes in self.boxes.items()
-            },
-            "times_s": [round(time_s, 6) for time_s in self.times_s],
-            "notes": list(self.notes),
-        }
 
 
 def measure(
@@ -84,14 +59,14 @@ def measure(
     """
     opened = Clip.open(clip)
     times: list[float] = []
-    notes: list[str] = []
+    damage: list[str] = []
     boxes: dict[str, dict[int, Box]] = {metric.specs[0].name: {} for metric in metrics}
     with closing(ahead(frames(opened.path, ANALYSIS_SIDE_PX))) as decoded:
         first = next(decoded)
         reference = _reference(still) if still else Reference.of(first.rgb, is_still=False)
         trackers = [metric.start(reference) for metric in metrics]
         # Decoding, following and judging each have a thread, so that two cores are kept busy.
-        followed = ahead(moments(_noting(chain([first], decoded), notes), reference))
+        followed = ahead(moments(_noting(chain([first], decoded), damage), reference))
         with closing(followed):
             for moment in followed:
                 times.append(moment.time_s)
@@ -102,7 +77,6 @@ def measure(
                         if keep is not None:
                             keep(name, field)
     results = [tracker.result() for tracker in trackers]
-    notes += [result.note for result in results if result.note]
     step_s = times[-1] / (len(times) - 1) if len(times) > 1 else 1 / (opened.facts.fps or 25)
     return ClipScores(
         clip=opened,
@@ -113,7 +87,12 @@ def measure(
         series={name: dict(v) for result in results for name, v in result.series.items()},
         boxes={name: found for name, found in boxes.items() if found},
         times_s=tuple(times),
-        notes=tuple(notes),
+        notes={
+            metric.specs[0].name: result.note
+            for metric, result in zip(metrics, results, strict=True)
+            if result.note
+        },
+        damage="; ".join(damage),
     )
 
 
@@ -123,13 +102,8 @@ def _reference(still: Still) -> Reference:
     return Reference.of(still.rgb(), is_still=True)
 
 
-def _noting(decoded: Any, notes: list[str]) -> Any:
+def _noting(decoded: Any, damage: list[str]) -> Any:
     for frame in decoded:
         if frame.note:
-            notes.append(frame.note)
+            damage.append(frame.note)
         yield frame
-
-
-def _plain(value: float) -> float | None:
-    """Nine digits: what lies beyond depends on the order in which a processor adds."""
-    return None if math.isnan(value) else float(f"{value:.9g}")

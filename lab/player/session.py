@@ -7,10 +7,10 @@ from typing import Any
 from lab.analysis import Results
 from lab.analysis.figures import COLOURS
 from lab.errors import InputError, did_you_mean
+from lab.measures import Measure
 from lab.media import probe
 from lab.metrics import HEADLINES, SPECS, explain
 from lab.player.copies import Copies
-from lab.runs.scoring import kept_measure
 
 MOST_CLIPS = 9
 _WORST = 2
@@ -83,6 +83,7 @@ def clip_entry(
     """One clip for the player; take: a row of `Results.takes`; heat: its heatmaps by metric.
 
     id, title; video, poster and still: addresses, "" where there is none, and missing says why;
+    remark: what is wrong with the clip file or its measurements, "" for nothing;
     frames, fps and times_s: when each frame begins in s, null where they are evenly spaced; series:
     by metric [time in s, value]; boxes: by metric and frame, left, top, right, bottom as shares of
     the picture; worst: moments, with weight to sort them by over metrics; heat: films by metric.
@@ -99,37 +100,39 @@ def clip_entry(
         "missing": copies.problems.get(take_id) or ("" if take["clip"] else _no_clip(take)),
         "heat": {metric: address(path) for metric, path in heat.items()},
     }
-    record = kept_measure(results.folder.measure(take_id))
-    if record is None:
+    measure = results.measure(take_id)
+    why = str(take["measure_why"]) if take["clip"] else ""
+    entry["remark"] = "; ".join(part for part in (str(take["damage"]), why) if part)
+    if measure is None:
         facts = probe(film) if film else None
         timing = {"frames": facts.frames if facts else 1, "fps": (facts and facts.fps) or 25.0}
         return {**entry, **timing, "times_s": None, "series": {}, "boxes": {}, "worst": []}
-    times, fps = record["times_s"], record["fps"] or 25.0
+    times, fps = measure.times_s, measure.fps or 25.0
     even = all(abs(time - index / fps) < _EVEN_S for index, time in enumerate(times))
     return {
         **entry,
         "frames": len(times),
         "fps": fps,
-        "times_s": None if even else times,
+        "times_s": None if even else list(times),
         "series": {
             name: [
-                [round(times[int(frame)], 4), _plain(value)]
-                for frame, value in sorted(values.items(), key=lambda pair: int(pair[0]))
+                [round(times[frame], 4), _plain(value)] for frame, value in sorted(values.items())
             ]
-            for name, values in record["series"].items()
+            for name, values in measure.series.items()
             if name in HEADLINES
         },
         "boxes": {
-            name: {frame: [round(side, 3) for side in box] for frame, box in boxes.items()}
-            for name, boxes in record["boxes"].items()
+            name: {str(frame): [round(side, 3) for side in box] for frame, box in boxes.items()}
+            for name, boxes in measure.boxes.items()
             if name in HEADLINES
         },
-        "worst": _worst(record),
+        "worst": _worst(measure),
     }
 
 
-def _worst(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _worst(measure: Measure) -> list[dict[str, Any]]:
     """The worst moments of what should be low, in multiples of what nobody would notice."""
+    record = measure.record()
     return [
         {
             "metric": name,

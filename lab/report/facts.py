@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from lab.metrics import SPECS
 from lab.report.source import Source
 
 FORMAT = 1
@@ -11,7 +12,8 @@ def facts(source: Source) -> dict[str, Any]:
     """Every take with the hashes of its files, its state and cost, and all its scores.
 
     run: the way from the report to the run folder. Scores are as measured, null where there is
-    none; versions are those of the metrics' definitions.
+    none; versions are those of the metrics' definitions. not_measured: the scores that are null
+    because they were not measured by these definitions.
     """
     scores = source.results.scores
     by_take = {
@@ -20,10 +22,7 @@ def facts(source: Source) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "run": source.link(source.results.folder.path.resolve()),
-        "versions": {
-            str(name): int(version)
-            for name, version in scores.drop_duplicates("metric")[["metric", "version"]].values
-        },
+        "versions": {name: spec.version for name, spec in SPECS.items()},
         "takes": [
             {
                 "id": row["take_id"],
@@ -38,6 +37,11 @@ def facts(source: Source) -> dict[str, Any]:
                     str(name): _plain(value)
                     for name, value in by_take[row["take_id"]][["metric", "value"]].values
                 },
+                "not_measured": [
+                    str(name)
+                    for name, version in by_take[row["take_id"]][["metric", "version"]].values
+                    if version != SPECS[str(name)].version
+                ],
             }
             for row in source.rows
         ],

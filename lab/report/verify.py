@@ -4,7 +4,6 @@ import json
 import math
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,13 +13,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lab.errors import InputError, Interrupted, LabError, RunFolderError
 from lab.files import opened_file, sha256_file
+from lab.measures import Measure, measure_clip
 from lab.metrics import HEADLINES, SPECS
 from lab.report.facts import FORMAT
 from lab.runs import Ledger, RunFolder
-from lab.runs.executors import WorkerPool
+from lab.runs.executors import failure_text, submit_to, worker_pool
 from lab.runs.progress import Progress
-from lab.runs.scoring import kept_measure, measure_clip, worker_died
-from lab.settings import settings
 from lab.stills import Still
 from lab.units import number_text
 
@@ -88,6 +86,7 @@ class _Take(BaseModel):
     still: str
     still_sha256: str
     scores: dict[str, float | None]
+    not_measured: list[str] = []
 
 
 class _Facts(BaseModel):
@@ -149,7 +148,7 @@ def verify(
     checked = ["the score table", "the ledger", "the files' hashes"]
     if scores:
         found += _scores(folder, facts, executor, quiet)
-        checked.append("the scores measured again")
+        checked.append(f"the scores of {len(_scored(facts))} clips measured again")
     return Verification(path, folder.path, len(facts.takes), tuple(checked), tuple(found))
 
 
@@ -237,47 +236,47 @@ def _scores(
         now = f"version {SPECS[name].version}" if name in SPECS else "no such metric"
         what = f"definition of {name}, so its scores were not compared"
         yield Mismatch("", what, f"version {version}", now)
-    todo = [
-        (take, clip)
-        for take in facts.takes
-        if take.clip.endswith(".mp4") and kept_measure(folder.measure(take.id)) is not None
-        if (clip := _inside(folder, take.clip)) is not None
-    ]
-    if not todo:
-        return
-    pool = executor or WorkerPool(min(len(todo), settings().workers))
+    todo = [(take, clip) for take in _scored(facts) if (clip := _inside(folder, take.clip))]
     try:
-        jobs = {}
-        for take, clip in todo:
-            still = _inside(folder, take.still) if take.still else None
-            try:
-                plain = Still.open(still).to_json() if still is not None else None
-            except LabError as error:
-                yield Mismatch(take.id, "still", take.still, str(error))
-                continue
-            jobs[pool.submit(measure_clip, str(clip), plain)] = take
-        with Progress(len(jobs), "clips measured again", quiet=quiet) as progress:
+        with (
+            worker_pool(executor, len(todo)) as pool,
+            Progress(len(todo), "clips measured again", quiet=quiet) as progress,
+        ):
+            jobs = {}
+            for take, clip in todo:
+                still = _inside(folder, take.still) if take.still else None
+                try:
+                    plain = Still.open(still).to_json() if still is not None else None
+                except LabError as error:
+                    yield Mismatch(take.id, "still", take.still, str(error))
+                    continue
+                jobs[submit_to(pool, measure_clip, str(clip), plain)] = take
             for job in as_completed(jobs):
                 progress.advance()
                 yield from _compared(jobs[job], job, set(changed))
     except KeyboardInterrupt:
         raise Interrupted("interrupted; nothing was changed") from None
-    finally:
-        if executor is None:
-            pool.shutdown(cancel_futures=True)
+
+
+def _scored(facts: _Facts) -> list[_Take]:
+    """The takes whose clips have scores in the report."""
+    return [
+        take
+        for take in facts.takes
+        if take.clip.endswith(".mp4") and any(value is not None for value in take.scores.values())
+    ]
 
 
 def _compared(take: _Take, job: Future[dict[str, Any]], changed: set[str]) -> Iterator[Mismatch]:
-    try:
-        again: dict[str, float | None] = job.result()["scores"]
-    except BrokenProcessPool:
-        raise worker_died() from None
-    except LabError as error:
-        yield Mismatch(take.id, "scores", "measured", str(error))
+    error = job.exception()
+    if error is not None:
+        yield Mismatch(take.id, "scores", "measured", failure_text(error))
         return
+    again = Measure.from_json(job.result()).record()["scores"]
     for name, reported in take.scores.items():
         now = again.get(name)
-        if name not in changed and not _same(name, reported, now):
+        skipped = name in changed or name in take.not_measured
+        if not skipped and not _same(name, reported, now):
             yield Mismatch(take.id, name, _number(reported), _number(now))
 
 

@@ -3,6 +3,7 @@
 from lab.runs.control import Control
 from lab.runs.folder import RunFolder
 from lab.runs.ledger import Ledger, Money, TakeRow, TakeState
+from lab.runs.measuring import MeasureOutcome, measure
 from lab.runs.reconcile import Settled, reconcile
 from lab.runs.run import RunOutcome, plan, run
 from lab.runs.scoring import score
@@ -11,6 +12,7 @@ from lab.runs.shoot import create, shoot
 __all__ = [
     "Control",
     "Ledger",
+    "MeasureOutcome",
     "Money",
     "RunFolder",
     "RunOutcome",
@@ -18,6 +20,7 @@ __all__ = [
     "TakeRow",
     "TakeState",
     "create",
+    "measure",
     "plan",
     "reconcile",
     "run",

@@ -20,6 +20,8 @@ from lab.files import (
     write_json,
     written_whole,
 )
+from lab.measures import ClipFile, Measure, Measures, Reading, ReadingState
+from lab.runs.ledger import TakeRow
 from lab.stills import Still
 from lab.takes import Take
 from lab.units import bytes_text
@@ -37,11 +39,14 @@ class RunFolder:
         self.ledger = self.path / "ledger.sqlite"
         self.stills = self.path / "stills"
         self.clips = self.path / "clips"
-        self.measures = self.path / "measures"
+        self.measures = Measures(self.path / "measures")
         self.proxies = self.path / "proxies"
         self.heatmaps = self.path / "heatmaps"
         self._owner = self.path / "run.owner.json"
-        self._folders = (self.path, self.stills, self.clips, self.measures, self.proxies)
+        self._folders = (
+            *(self.path, self.stills, self.clips),
+            *(self.measures.folder, self.proxies),
+        )
         self._own = {"run.lock", "run.owner.json", *(folder.name for folder in self._folders)}
 
     @property
@@ -79,9 +84,30 @@ class RunFolder:
         """Where what the take makes lies once it is here."""
         return self.picture(take.id) if take.shot.makes == "still" else self.clip(take.id)
 
-    def measure(self, take_id: str) -> Path:
-        """Where a take's scores lie once it is measured."""
-        return self.measures / f"{take_id}.json"
+    def reading(self, row: TakeRow) -> Reading:
+        """What is known of the measurements of a take's clip, and why some are not there."""
+        if row.clip is None:
+            said = f"no clip: {row.message}" if row.message else "no clip yet"
+            return Reading(ReadingState.MISSING, why=said)
+        return self.measures.read(row.take_id, self._clip_file(row))
+
+    def reading_stamp(self, row: TakeRow) -> object:
+        """Changes whenever `reading` may answer otherwise than before."""
+        return row.clip and self.measures.stamp(row.take_id, self._clip_file(row))
+
+    def keep_measure(self, row: TakeRow, newer: Measure) -> Measure:
+        """Write new measurements of a take's clip, with what older ones still hold; returns all.
+
+        Raises ClipError when they are of another clip, and RunFolderError on a full disk.
+        """
+        older = self.reading(row).measure
+        whole = newer if older is None else older.updated(newer)
+        self.measures.write(row.take_id, whole, self._clip_file(row))
+        return whole
+
+    def _clip_file(self, row: TakeRow) -> ClipFile:
+        assert row.clip is not None
+        return ClipFile(self.clip(row.take_id), row.clip["sha256"], row.clip["bytes"])
 
     def keep(self, still: Still) -> Still:
         """The still as the ledger names it: a copy in this folder, by a path relative to it."""

@@ -31,7 +31,8 @@ class RunOutcome:
     """How a run ended.
 
     scored: takes with a result and, for clips, scores. problems: one line for each take that was
-    sent and has none, and why. stopped: why takes were not sent at all, "" when every one was.
+    sent and has none, and why. remarks: one line for each take whose clip is damaged and was scored
+    all the same. stopped: why takes were not sent at all, "" when every one was.
     """
 
     folder: Path
@@ -40,6 +41,7 @@ class RunOutcome:
     reused: int
     money: Money
     problems: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
     stopped: str = ""
 
     @property
@@ -54,7 +56,7 @@ class RunOutcome:
         if self.money.spent_usd or self.money.open_usd or self.money.expected_usd[1]:
             lines.append(str(self.money))
         lines += [f"stopped: {self.stopped}"] if self.stopped else []
-        return "\n".join([*lines, *self.problems])
+        return "\n".join([*lines, *self.remarks, *self.problems])
 
 
 def plan(sweep: Sweep, out: str | Path | None = None, *, reuse: bool = True) -> Plan:
@@ -158,6 +160,7 @@ def run(
                 reused=runner.reused,
                 money=ledger.money(),
                 problems=tuple(problems),
+                remarks=tuple(runner.remarks(ids)),
                 stopped=runner.stopped,
             )
     finally:

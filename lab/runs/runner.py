@@ -11,9 +11,14 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    Executor,
+    Future,
+    ThreadPoolExecutor,
+    wait,
+)
 from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
@@ -32,17 +37,19 @@ from lab.errors import (
     RunFolderError,
     ServiceError,
     WeightsError,
+    WorkerDied,
 )
-from lab.files import write_json, written_whole
+from lab.files import written_whole
+from lab.measures import Measure, ReadingState
 from lab.runs.bought import Bought, Purchase, today
 from lab.runs.control import Control
 from lab.runs.decide import Action, Step, next_steps
-from lab.runs.executors import WorkerPool
+from lab.runs.executors import WorkerPool, failure_text, submit_to
 from lab.runs.folder import RunFolder
 from lab.runs.ledger import Ledger, TakeRow, TakeState
+from lab.runs.measuring import damage_text, start_measuring
 from lab.runs.progress import Progress
 from lab.runs.purse import Purse
-from lab.runs.scoring import kept_measure, measure_clip, worker_died
 from lab.settings import settings
 from lab.stills import Still
 from lab.units import bytes_text, seconds_text, usd_text
@@ -113,6 +120,7 @@ class Runner:
         self._since: dict[str, float] = {}
         self._unheard: dict[str, float] = {}
         self._broken_off: dict[str, str] = {}
+        self._damage: dict[str, str] = {}
         self._absences: dict[str, int] = {}
         self._silent_since: float | None = None
         self._capped = False
@@ -156,8 +164,6 @@ class Runner:
                 f"interrupted with {len(self._ended)} of {len(take_ids)} takes done; "
                 "run the same again to go on"
             ) from None
-        except BrokenProcessPool:
-            raise worker_died() from None
         if self._full is not None:
             raise self._full
 
@@ -191,6 +197,10 @@ class Runner:
             if state is not None and why:
                 lines.append(f"take {take_id} ({state}): {why}")
         return lines
+
+    def remarks(self, take_ids: list[str]) -> list[str]:
+        """One line for each take that was scored although its clip is damaged."""
+        return [self._damage[take_id] for take_id in take_ids if take_id in self._damage]
 
     @property
     def stopped(self) -> str:
@@ -232,12 +242,7 @@ class Runner:
                 if not self._folder.result(row.take).is_file():
                     # Fetching again costs nothing.
                     self._record(row, "ready", message="its clip was gone and is fetched again")
-                    with suppress(FileNotFoundError):
-                        self._folder.measure(row.take_id).unlink()
-                elif row.take.shot.makes == "still" or self._measured(row.take_id):
-                    del self._open[row.take_id]
-                    self._ended[row.take_id] = (row.state, "")
-                else:
+                elif self._needs_measuring(row):
                     self._to_measure.append(row.take_id)
             elif row.state in (TakeState.FAILED, TakeState.REFUSED):
                 self._ended[row.take_id] = (row.state, row.message or "no reason given")
@@ -248,6 +253,23 @@ class Runner:
                 elif row.state is TakeState.UNCERTAIN:
                     # Asking once more is free, and the service may know by now.
                     self._open[row.take_id] = replace(row, state=TakeState.SUBMITTING)
+
+    def _needs_measuring(self, row: TakeRow) -> bool:
+        """Whether a fetched take's clip is to be measured; otherwise its end is noted."""
+        why = ""
+        if row.take.shot.makes == "clip":
+            reading = self._folder.reading(row)
+            if reading.state is not ReadingState.FRESH and not reading.swapped:
+                return True
+            why = reading.why
+            self._note_damage(row.take_id, reading.measure)
+        del self._open[row.take_id]
+        self._ended[row.take_id] = (row.state, why)
+        return False
+
+    def _note_damage(self, take_id: str, measure: Measure | None) -> None:
+        if text := damage_text(take_id, measure):
+            self._damage[take_id] = text
 
     def _priced(self, row: TakeRow) -> TakeRow:
         """A take that may be bought carries today's price."""
@@ -361,7 +383,7 @@ class Runner:
             found = self._backend.lookup(located, key)
             job = found if isinstance(found, Job) else job
             assert job is not None
-            future = self._workers().submit(fetch_clip, job.backend, job.to_json(), str(path))
+            future = submit_to(self._workers(), fetch_clip, job.backend, job.to_json(), str(path))
         else:
             assert job is not None
             future = self._downloads.submit(_fetched, self._backend, job, path)
@@ -421,7 +443,7 @@ class Runner:
                 self._settle(row, "failed", error)
         except Exception as error:  # noqa: BLE001 - whatever it is, it may have been sent
             # Still `submitting`: the next step looks it up.
-            self._broken_off[row.take_id] = _one_line(error)
+            self._broken_off[row.take_id] = failure_text(error)
         else:
             self._hold.open()
             self._record(row, "submitted", job=job.to_json())
@@ -521,18 +543,18 @@ class Runner:
                 self._note_purchase(row)
                 self._landed(row)
             else:
-                write_json(self._folder.measure(row.take_id), result)
+                whole = self._folder.keep_measure(row, Measure.from_json(result))
+                self._note_damage(row.take_id, whole)
                 self._end(row.take_id, "")
-        except BrokenProcessPool:
-            raise
         except RunFolderError as error:
             # The disk is full or gone: finish what is under way, start nothing more.
             self._full = error
         except Exception as error:  # noqa: BLE001 - one broken take must not end the others
-            said = _one_line(error)
+            said = failure_text(error)
             if kind == "fetch":
                 row = self._record(row, "fetch_failed", message=said)
-                if not next_steps([row], concurrency=1):
+                hopeless = isinstance(error, WorkerDied | BrokenExecutor)
+                if hopeless or not next_steps([row], concurrency=1):
                     self._leave(row, said)
             else:
                 self._end(row.take_id, said)
@@ -547,10 +569,7 @@ class Runner:
         measuring = sum(kind == "measure" for kind, _ in self._busy.values())
         while self._to_measure and measuring < 2 * settings().workers:
             row = self._open[self._to_measure.popleft()]
-            still = row.take.shot.still
-            plain = None if still is None else self._folder.locate(still).to_json()
-            clip = str(self._folder.clip(row.take_id))
-            future = self._workers().submit(measure_clip, clip, plain)
+            future = start_measuring(self._workers(), self._folder, row, self._folder.reading(row))
             self._busy[future] = ("measure", row.take_id)
             measuring += 1
 
@@ -595,9 +614,6 @@ class Runner:
         """To the next run; this one does no more for it."""
         self._left[row.take_id] = f"{why}; run the same again to go on"
 
-    def _measured(self, take_id: str) -> bool:
-        return kept_measure(self._folder.measure(take_id)) is not None
-
     def _workers(self) -> Executor:
         if self._given is not None:
             return self._given
@@ -624,11 +640,6 @@ class Runner:
                 say(f"{error}; {weight.without}", file=sys.stderr)
                 ready = False
         return ready
-
-
-def _one_line(error: Exception) -> str:
-    said = str(error) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
-    return " ".join(said.split())
 
 
 class _Hold:

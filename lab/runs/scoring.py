@@ -1,70 +1,40 @@
-"""Measure many clips, each once, spread over an executor."""
+"""Score any clips, each once, spread over an executor."""
 
-import json
-import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
-from lab.errors import BusyError, Interrupted, LabError
+from lab.errors import Interrupted, LabError
 from lab.files import make_writable_folder
-from lab.metrics import LITERATURE, METRICS, SPECS, measure, measure_with_heatmaps
+from lab.measures import Measure
+from lab.metrics import METRICS, measure, measure_with_heatmaps
 from lab.metrics import literature as published
-from lab.runs.executors import WorkerPool
+from lab.runs.executors import failure_text, submit_to, worker_pool
 from lab.runs.progress import Progress
-from lab.settings import settings
 from lab.stills import Still
 
-VERSIONS = {name: spec.version for name, spec in SPECS.items()}
 
-
-def measure_clip(
+def score_clip(
     clip: str,
     still: dict[str, Any] | None,
     literature: bool = False,
     heatmaps: str | None = None,
 ) -> dict[str, Any]:
-    """Worker: score one clip; plain data in, plain data out."""
+    """Worker: what `score` yields for one clip; plain data in, plain data out."""
     opened = None if still is None else Still.from_json(still)
     films: list[Path] = []
     if heatmaps is None:
         scores = measure(clip, opened, METRICS)
     else:
         scores, films = measure_with_heatmaps(clip, opened, METRICS, Path(heatmaps))
-    units = {name: spec.unit for name, spec in SPECS.items()}
-    record = {**scores.to_json(), "units": units, "versions": VERSIONS}
+    found = Measure.of(scores)
+    if literature:
+        found = found.with_published(published(clip, opened))
+    record = found.record()
     if films:
         record["heatmaps"] = [str(film) for film in films]
-    return _with_literature(record, opened) if literature else record
-
-
-def _with_literature(record: dict[str, Any], still: Still | None) -> dict[str, Any]:
-    """The record with the published numbers beside our own."""
-    found = published(record["clip"], still)
-    values = {
-        score.name: None if math.isnan(score.value) else float(f"{score.value:.9g}")
-        for score in found.scores
-    }
-    reasons = {score.name: score.reason for score in found.scores if score.reason}
-    return {
-        **record,
-        "scores": record["scores"] | values,
-        "reasons": record["reasons"] | reasons,
-        "notes": record["notes"] + [found.note] * bool(found.note),
-        "units": record["units"] | {name: spec.unit for name, spec in LITERATURE.items()},
-        "versions": VERSIONS | {name: spec.version for name, spec in LITERATURE.items()},
-    }
-
-
-def kept_measure(path: Path) -> dict[str, Any] | None:
-    """A measure written earlier, unless a metric's definition has changed since."""
-    try:
-        kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return kept if kept.get("versions") == VERSIONS else None
+    return record
 
 
 def score(
@@ -91,39 +61,26 @@ def score(
     films = None if heatmaps is None else str(make_writable_folder(Path(heatmaps)))
     asked = (plain, literature, films)
     if executor is None and len(clips) == 1:
-        yield _or_error(str(clips[0]), lambda: measure_clip(str(clips[0]), *asked))
+        try:
+            yield score_clip(str(clips[0]), *asked)
+        except (LabError, MemoryError) as error:
+            yield _failed(str(clips[0]), error)
         return
-    pool = executor or WorkerPool(min(len(clips), settings().workers))
-    done = False
     try:
-        jobs = {pool.submit(measure_clip, str(clip), *asked): str(clip) for clip in clips}
-        with Progress(len(jobs), "clips", quiet=quiet) as progress:
+        with (
+            worker_pool(executor, len(clips)) as pool,
+            Progress(len(clips), "clips", quiet=quiet) as progress,
+        ):
+            jobs = {submit_to(pool, score_clip, str(clip), *asked): str(clip) for clip in clips}
             for job in as_completed(jobs):
-                record = _or_error(jobs[job], job.result)
                 progress.advance()
-                yield record
-        done = True
+                failure = job.exception()
+                yield job.result() if failure is None else _failed(jobs[job], failure)
     except KeyboardInterrupt:
         raise Interrupted("interrupted; the clips printed so far are complete") from None
-    finally:
-        if executor is None:
-            assert isinstance(pool, WorkerPool)
-            pool.shutdown() if done else pool.stop()
 
 
-def _or_error(clip: str, measured: Any) -> dict[str, Any]:
-    try:
-        record: dict[str, Any] = measured()
-    except LabError as error:
-        return {"clip": clip, "error": str(error)}
-    except BrokenProcessPool:
-        raise worker_died() from None
-    return record
-
-
-def worker_died() -> LabError:
-    """The error for workers that ended without an answer."""
-    return BusyError(
-        "a worker process ended by itself; if memory ran out, run again with fewer workers "
-        '(I2VLAB_WORKERS=1); in a script, put the call under if __name__ == "__main__":'
-    )
+def _failed(clip: str, error: BaseException) -> dict[str, Any]:
+    """What is yielded for a clip that was not scored; it names the clip exactly once."""
+    said = failure_text(error)
+    return {"clip": clip, "error": said if clip in said else f"{clip}: {said}"}

@@ -1,16 +1,15 @@
 """The takes of a run folder as a live table: read from the ledger and the measures, never kept."""
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lab.analysis.matched import TOO_STILL
 from lab.analysis.results import varied_factors
 from lab.errors import InputError
+from lab.measures import Reading, ReadingState
 from lab.metrics.motion import TOO_STILL_SHARE
 from lab.player import Copies, make_copies, poster_path
 from lab.runs import Ledger, Money, RunFolder, TakeRow, TakeState
-from lab.runs.scoring import kept_measure
 from lab.units import usd_text
 from lab.widgets.later import Later
 from lab.widgets.served import served
@@ -22,10 +21,15 @@ _BAD = (TakeState.FAILED, TakeState.REFUSED, TakeState.UNCERTAIN)
 
 @dataclass(frozen=True)
 class Seen:
-    """What a look at a run folder found: takes in all, those with scores, by state, the money."""
+    """What a look at a run folder found.
+
+    takes: how many in all; scored: those whose measurements are fresh; not_fresh: clips whose
+    measurements are there but cannot all be used. states: takes by state.
+    """
 
     takes: int
     scored: int
+    not_fresh: int
     states: dict[str, int]
     money: Money
 
@@ -36,7 +40,7 @@ class Board:
     def __init__(self, *, choosable: bool, caption: str) -> None:
         self.table = TakesTable(choosable=choosable, caption=caption)
         self.trouble = ""
-        self._measures: dict[Path, tuple[float, dict[str, Any] | None]] = {}
+        self._readings: dict[str, tuple[object, Reading]] = {}
         self._later = Later(0.0)
         self._undrawable: set[str] = set()
 
@@ -44,15 +48,20 @@ class Board:
         """Read the folder and show what is there; posters that are not made yet follow."""
         with Ledger.read(folder.ledger) as ledger:
             rows, money = ledger.takes(), ledger.money()
-        measures = {row.take_id: self._measure(folder.measure(row.take_id)) for row in rows}
-        self._show(folder, rows, measures)
+        readings = {row.take_id: self._reading(folder, row) for row in rows}
+        self._show(folder, rows, readings)
         states = [row.state.value for row in rows]
         return Seen(
             takes=len(rows),
             scored=sum(
-                measures[row.take_id] is not None
-                or (row.take.shot.makes == "still" and row.clip is not None)
+                row.clip is not None
+                if row.take.shot.makes == "still"
+                else readings[row.take_id].state is ReadingState.FRESH
                 for row in rows
+            ),
+            not_fresh=sum(
+                reading.state not in (ReadingState.FRESH, ReadingState.MISSING)
+                for reading in readings.values()
             ),
             states={state: states.count(state) for state in dict.fromkeys(states)},
             money=money,
@@ -62,23 +71,22 @@ class Board:
         """Show nothing."""
         self.table.rows = []
 
-    def _measure(self, path: Path) -> dict[str, Any] | None:
-        """The scores in a measure, read once for each time it was written."""
-        try:
-            written = path.stat().st_mtime
-        except FileNotFoundError:
-            return None
-        if self._measures.get(path, (0.0, None))[0] != written:
-            kept = kept_measure(path)
-            part = None if kept is None else {name: kept[name] for name in ("scores", "reasons")}
-            self._measures[path] = (written, part)
-        return self._measures[path][1]
+    def _reading(self, folder: RunFolder, row: TakeRow) -> Reading:
+        """What was measured, read once for each time it was written; without the series."""
+        stamp = (folder.path, folder.reading_stamp(row), row.message)
+        kept = self._readings.get(row.take_id)
+        if kept is None or kept[0] != stamp:
+            reading = folder.reading(row)
+            if reading.measure is not None:
+                reading = replace(reading, measure=replace(reading.measure, series={}, boxes={}))
+            kept = self._readings[row.take_id] = (stamp, reading)
+        return kept[1]
 
     def _show(
         self,
         folder: RunFolder,
         rows: list[TakeRow],
-        measures: dict[str, dict[str, Any] | None],
+        readings: dict[str, Reading],
     ) -> None:
         names = [*varied_factors([row.factors for row in rows])]
         names += ["repeat"] * any(row.repeat > 1 for row in rows)
@@ -87,7 +95,7 @@ class Board:
         with self.table.hold_sync():  # columns and rows belong together
             self.table.columns = columns(names, numbers=("repeat", "cost"))
             self.table.rows = [
-                _line(row, names, measures[row.take_id], self._poster(folder, row)) for row in rows
+                _line(row, names, readings[row.take_id], self._poster(folder, row)) for row in rows
             ]
         missing = [
             row
@@ -105,18 +113,18 @@ class Board:
                     short_side_px=None,
                     quiet=True,
                 ),
-                lambda copies: self._drew(folder, rows, measures, copies),
+                lambda copies: self._drew(folder, rows, readings, copies),
             )
 
     def _drew(
         self,
         folder: RunFolder,
         rows: list[TakeRow],
-        measures: dict[str, dict[str, Any] | None],
+        readings: dict[str, Reading],
         copies: Copies,
     ) -> None:
         self._undrawable |= set(copies.problems)
-        self._show(folder, rows, measures)
+        self._show(folder, rows, readings)
 
     def _poster(self, folder: RunFolder, row: TakeRow) -> str:
         """The poster's address; "" where there is none yet, or Jupyter does not serve it."""
@@ -141,17 +149,20 @@ def _copyable(folder: RunFolder, row: TakeRow) -> dict[str, Any]:
     }
 
 
-def _line(
-    row: TakeRow, names: list[str], measure: dict[str, Any] | None, poster: str
-) -> dict[str, Any]:
+def _line(row: TakeRow, names: list[str], reading: Reading, poster: str) -> dict[str, Any]:
     """A take as a row of the table; names: its columns before the scores."""
     money = row.high_usd if row.cost_usd is None else row.cost_usd
-    scores = {} if measure is None else measure["scores"]
-    still = (scores.get("motion.still") or 0) >= TOO_STILL_SHARE
-    said = TOO_STILL if still else row.message
+    still = reading.value("motion.still") >= TOO_STILL_SHARE
     moves = row.take.shot.makes == "clip"
-    waiting = moves and row.state is TakeState.FETCHED and measure is None
+    here = moves and row.state is TakeState.FETCHED
+    waiting = here and reading.state is ReadingState.MISSING
     state = "measuring" if waiting else row.state.value
+    if here and not waiting and reading.state is not ReadingState.FRESH:
+        said = f"measurements {reading.state}: {reading.why}"
+    elif reading.measure is not None and reading.measure.damage:
+        said = reading.measure.damage
+    else:
+        said = TOO_STILL if still else row.message
     own = {
         "repeat": cell(row.repeat),
         "state": {"text": state + (f": {said}" if said else ""), "title": said},
@@ -167,7 +178,7 @@ def _line(
         "id": row.take_id,
         "title": " · ".join(part["text"] for part in factors.values() if part["text"]),
         "poster": poster,
-        "cells": [*(cells[name] for name in names), *score_cells(measure)],
-        "tone": "bad" if row.state in _BAD else "" if measure or not moves else "quiet",
+        "cells": [*(cells[name] for name in names), *score_cells(reading)],
+        "tone": "bad" if row.state in _BAD else "" if reading.measure or not moves else "quiet",
         "choosable": moves and row.clip is not None,
     }

@@ -77,6 +77,8 @@ class ResultsPanel(Panel):
     def _fill(self) -> None:
         seen = self.board.look(self.folder)
         said = f"{html.escape(str(self.folder.path))}: {seen.takes} takes, {seen.scored} scored"
+        if seen.not_fresh:
+            said += f", {seen.not_fresh} to measure again (`lab measure DIR`)"
         self.head.value = said + (f"; {seen.money}" if seen.money.spent_usd else "")
         self.said.say(self.board.trouble, "warning" if self.board.trouble else "")
         against = [name for name in HEADLINES if name in MATCHED]

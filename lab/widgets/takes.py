@@ -1,12 +1,14 @@
 """A table of takes that filters, sorts and lets one choose; live while a sweep runs."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
 import anywidget
 import traitlets
 
+from lab.measures import Reading
 from lab.metrics import HEADLINES, SPECS
 from lab.player import style
 from lab.units import number_text
@@ -53,13 +55,15 @@ def cell(value: Any) -> dict[str, Any]:
     return {"text": "" if value is None else str(value), "title": ""}
 
 
-def score_cells(measure: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """The cells of the headline scores in a measure, with the reason where one is missing."""
-    if measure is None:
-        return [{"text": "–", "number": None, "title": "not measured yet"} for _ in HEADLINES]
+def score_cells(reading: Reading) -> list[dict[str, Any]]:
+    """The cells of the headline scores, with the reason where one is missing."""
     found = []
     for name in HEADLINES:
-        value, why = measure["scores"].get(name), measure["reasons"].get(name, "")
-        text, title = ("none", why) if value is None else (number_text(value), SPECS[name].unit)
+        number = reading.number(name)
+        value = None if math.isnan(number.value) else number.value
+        if value is not None:
+            text, title = number_text(value), number.unit
+        else:
+            text, title = "–" if reading.measure is None else "none", number.reason
         found.append({"text": text, "number": value, "title": title})
     return found

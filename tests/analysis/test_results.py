@@ -1,6 +1,7 @@
 """The tables of a run: one row a take, a score, a frame."""
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -56,10 +57,10 @@ def test_there_is_a_row_for_every_frame(results: Results) -> None:
 def test_the_tables_tell_what_the_measures_say(results: Results) -> None:
     """A value in the table is the one that was measured."""
     take_id = results.takes["take_id"][2]
-    kept = json.loads(results.folder.measure(take_id).read_text())
+    kept = json.loads(results.folder.measures.path(take_id).read_text())["numbers"]
     rows = results.scores[results.scores["take_id"] == take_id].set_index("metric")["value"]
-    assert rows["flicker"] == kept["scores"]["flicker"]
-    assert rows["motion.still"] == kept["scores"]["motion.still"]
+    assert rows["flicker"] == kept["flicker"]["value"]
+    assert rows["motion.still"] == kept["motion.still"]["value"]
 
 
 def test_only_what_was_varied_leads_the_table(results: Results) -> None:
@@ -83,7 +84,7 @@ def test_a_take_without_scores_keeps_its_row(without: Without) -> None:
     lost = results.scores[results.scores["take_id"] == results.takes["take_id"][1]]
     assert len(lost) == len(SPECS)
     assert lost["value"].isna().all()
-    assert lost["reason"].str.startswith("no scored clip").all()
+    assert lost["reason"].str.startswith("not measured yet").all()
 
 
 def test_a_run_without_any_score_still_loads(without: Without) -> None:
@@ -96,21 +97,28 @@ def test_a_run_without_any_score_still_loads(without: Without) -> None:
 
 
 def test_a_measure_of_another_definition_does_not_count(without: Without, run_folder: Path) -> None:
-    """Scores of another version of a metric are not mixed in."""
+    """A number of another version of a metric is not mixed in; all others stay."""
     results = without()
-    path = results.folder.measure(results.takes["take_id"][0])
+    take_id = results.takes["take_id"][0]
+    path = results.folder.measures.path(take_id)
     kept = json.loads(path.read_text())
-    kept["versions"]["flicker"] += 1
+    kept["numbers"]["flicker"]["version"] += 1
     path.write_text(json.dumps(kept))
     again = load(results.folder.path)
-    rows = again.scores[again.scores["take_id"] == results.takes["take_id"][0]]
-    assert rows["value"].isna().all()
+    before, after = (
+        table[table["take_id"] == take_id].set_index("metric")["value"]
+        for table in (results.scores, again.scores)
+    )
+    assert math.isnan(after["flicker"])
+    pd.testing.assert_series_equal(after.drop("flicker"), before.drop("flicker"))
+    assert set(again.not_fresh) == {take_id}
+    assert again.table()["remark"][0].endswith(again.not_fresh[take_id])
 
 
 def test_a_broken_measure_does_not_end_the_others(without: Without) -> None:
     """Half a file of scores counts as none."""
     results = without()
-    results.folder.measure(results.takes["take_id"][0]).write_text('{"scores": {')
+    results.folder.measures.path(results.takes["take_id"][0]).write_text('{"scores": {')
     again = load(results.folder.path)
     missing = again.scores.groupby("take_id", sort=False)["value"].apply(lambda v: v.isna().all())
     assert list(missing) == [True, False, False]
@@ -158,7 +166,7 @@ def test_a_record_is_what_was_measured(results: Results, without: Without) -> No
     assert results.record(take_id)["scores"]["motion"] == results.headlines()["motion"][take_id]
     with pytest.raises(InputError, match="no take of this run"):
         results.record("nobody")
-    with pytest.raises(InputError, match="has no scored clip"):
+    with pytest.raises(InputError, match="has no scores: not measured yet"):
         without(2).record(take_id)
 
 

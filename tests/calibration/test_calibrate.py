@@ -3,9 +3,11 @@
 import importlib
 import json
 import os
+import signal
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,13 @@ from numpy.typing import NDArray
 from pandas.testing import assert_frame_equal
 
 from lab.calibration import Card, calibrate, load_card
-from lab.calibration.probes import Probe, take_all
-from lab.errors import BusyError, InputError, Interrupted, RunFolderError
+from lab.calibration.bases import photographs, sources
+from lab.calibration.kept import VERSIONS
+from lab.calibration.probes import Probe, probes, take_all
+from lab.errors import InputError, Interrupted, RunFolderError
 from lab.media import write_image
 from lab.metrics import SPECS
-from lab.runs.executors import WorkerPool
 from lab.runs.progress import Progress
-from lab.runs.scoring import VERSIONS
 
 MODULE = importlib.import_module("lab.calibration.calibrate")
 KEPT = importlib.import_module("lab.calibration.kept")
@@ -249,18 +251,56 @@ def test_a_place_that_cannot_be_written_is_told(tiny: Executor, tmp_path: Path) 
         calibrate(tmp_path / "file" / "out", executor=tiny, quiet=True)
 
 
-def test_a_worker_that_dies_is_told(
-    tiny: Executor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@dataclass(frozen=True)
+class _Thing:
+    """Something to measure for the test below."""
+
+    title: str
+    deadly: bool = False
+    source: str = "one photograph"
+
+    @property
+    def key(self) -> str:
+        return self.title
+
+
+def _work(chunk: Sequence[_Thing]) -> list[dict[str, Any]]:
+    if any(thing.deadly for thing in chunk):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return [{"key": thing.key} for thing in chunk]
+
+
+def test_a_clip_that_kills_its_worker_is_named(tmp_path: Path) -> None:
+    """Its neighbours in the same call are measured and kept, and it is named with the reason."""
+    things = [_Thing("a"), _Thing("b", deadly=True), _Thing("c")]
+    how: dict[str, Any] = {"executor": None, "quiet": True, "unit": "things"}
+    found = KEPT.measured(things, _work, tmp_path / "rows.jsonl", **how)
+    assert [row["key"] for _, row in found.pairs] == ["a", "c"]
+    (failed,) = found.failed
+    assert failed.startswith("b: its worker process died")
+    with pytest.raises(InputError, match="none of 1 clips could be measured; the first: b: "):
+        KEPT.measured(things[1:2], _work, tmp_path / "other.jsonl", **how)
+
+
+def test_a_card_names_what_could_not_be_measured(
+    tiny: Executor, canned: Counter[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In one line that says what may help."""
+    """It is worked out from the rest, and says so when read back."""
+    make_up = MODULE.take_all
 
-    class Dying(WorkerPool):
-        def submit(self, *_: Any) -> Any:
-            return super().submit(os._exit, 3)
+    def failing(chunk: Sequence[Probe]) -> list[dict[str, Any]]:
+        if any(probe.title == victim for probe in chunk):
+            raise MemoryError
+        return make_up(chunk)
 
-    monkeypatch.setattr(KEPT, "WorkerPool", Dying)
-    with pytest.raises(BusyError, match="fewer workers"):
-        calibrate(tmp_path, quick=True, quiet=True)
+    every = probes(sources(photographs(None)[:4], None, moves_each=1), quick=True)
+    victim = next(probe.title for probe in every if probe.kind == "nuisance")
+    monkeypatch.setattr(MODULE, "take_all", failing)
+    card = calibrate(tmp_path, quick=True, executor=tiny, quiet=True)
+    (failed,) = card.failed
+    assert failed.startswith(f"{victim}: memory ran out")
+    assert load_card(tmp_path / "card.json").failed == card.failed
+    assert failed in str(card)
 
 
 def test_a_card_is_what_comes_back(tiny: Executor, canned: Counter[str], tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_a_clean_clip_is_near_0(
         assert abs(scores.value(name)) < 0.5 * SPECS[name].unnoticed
     assert abs(scores.value("drift.slope")) < SPECS["drift.slope"].unnoticed
     assert scores.value("drift.structure") < SPECS["drift.structure"].unnoticed
-    assert scores.notes == ()
+    assert scores.notes == {}
 
 
 def test_a_growing_shift_is_drift_proper(drift: Callable[..., ClipScores], base: Base) -> None:
@@ -166,7 +166,9 @@ def test_without_a_still_the_first_frame_stands_in(score_frames: ScoreFrames, ba
     shown = drift_colour(base, 20, np.random.default_rng(1))
     scores = score_frames(shown, [Drift()], fps=FPS)
     assert scores.value("drift") > 2 * UNNOTICED
-    assert any("first frame" in note and "no still was given" in note for note in scores.notes)
+    assert any(
+        "first frame" in note and "no still was given" in note for note in scores.notes.values()
+    )
     (onset,) = [score for score in scores.scores if score.name == "drift.onset"]
     assert math.isnan(onset.value)
     assert onset.reason == "no still was given"

@@ -19,6 +19,7 @@ from PIL import Image
 
 from lab.cli import main
 from lab.errors import ClipError
+from lab.measures import Measure
 from lab.media import frames, open_image, write_clip
 from lab.metrics import HEADLINES, METRICS, SPECS, ClipScores, Score, measure
 from lab.stills import Still
@@ -264,7 +265,7 @@ def test_a_number_in_range_or_a_reason(
             assert not score.reason, name
             assert math.isfinite(score.value), name
             assert SPECS[name].low <= score.value <= SPECS[name].high, name
-    record = json.loads(json.dumps(scores.to_json(), allow_nan=False))
+    record = json.loads(json.dumps(Measure.of(scores).record(), allow_nan=False))
     assert {name for name, value in record["scores"].items() if value is None} == set(
         record["reasons"]
     )
@@ -355,7 +356,7 @@ def test_a_picture_that_stands_scores_0_with_a_note(
     assert scores.value("motion") < 0.1
     assert scores.value("motion.still") == 1
     for name in ("flicker", "warp"):
-        assert f"{name} is 0 because one picture is held throughout" in scores.notes
+        assert scores.notes[name] == f"{name} is 0 because one picture is held throughout"
 
 
 @pytest.mark.parametrize("kind", ["black", "flat"])
@@ -422,7 +423,7 @@ def test_a_damaged_tail_is_scored_to_where_it_breaks(
     """What decodes is scored, and a note says after which frame the rest is missing."""
     scores = scored(kind)
     assert 3 <= scores.frames < 14
-    assert any(f"after frame {scores.frames - 1}" in note for note in scores.notes)
+    assert f"after frame {scores.frames - 1}" in scores.damage
     assert scores.value("motion.pan") == pytest.approx(100 * 3 * FPS / 240, rel=0.05)
     assert scores.value("flicker") < SPECS["flicker"].unnoticed
 

@@ -54,7 +54,7 @@ def test_a_held_frame_does_not_flicker(read: ScoreFrames, small: np.ndarray) -> 
     """The same picture again and again scores exactly 0, and a note says why."""
     held = read([small] * 10)
     assert {score.value for score in held.scores} == {0.0}
-    assert held.notes == ("flicker is 0 because one picture is held throughout",)
+    assert held.notes["flicker"] == "flicker is 0 because one picture is held throughout"
 
 
 @pytest.mark.parametrize("injected", [1.0, 2.0, 4.0])

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from lab.errors import ClipError
+from lab.measures import Measure
 from lab.media import write_clip
 from lab.metrics import HEADLINES, METRICS, SPECS, measure
 from lab.metrics.motion import Motion
@@ -26,7 +27,7 @@ def clip(write_frames: Callable[..., Path], panned: Callable[..., list[np.ndarra
 def test_a_record_is_whole(clip: Path, coffee: Still) -> None:
     """What was measured travels as JSON: facts, every score, a reason where one is missing."""
     scores = measure(clip, coffee, METRICS)
-    record = json.loads(json.dumps(scores.to_json(), allow_nan=False))
+    record = json.loads(json.dumps(Measure.of(scores).record(), allow_nan=False))
     assert (record["width_px"], record["height_px"], record["frames"]) == (320, 240, 24)
     assert (record["fps"], record["duration_s"]) == (24, 1)
     assert record["still"] == str(coffee.path)
@@ -54,7 +55,7 @@ def test_a_cut_off_clip_is_scored_as_far_as_it_goes(clip: Path, tmp_path: Path) 
     assert 2 < scores.frames < 24
     assert scores.duration_s == pytest.approx(scores.frames / 24, rel=0.05)
     assert math.isfinite(scores.value("motion"))
-    assert any("after frame" in note for note in scores.notes)
+    assert "after frame" in scores.damage
 
 
 @pytest.mark.parametrize(

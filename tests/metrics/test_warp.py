@@ -46,7 +46,7 @@ def test_a_held_frame_does_not_wobble(score_frames: ScoreFrames, small: np.ndarr
     held = score_frames([small] * 10, [Warp()])
     assert {score.value for score in held.scores if score.name != "warp.shape"} == {0.0}
     assert held.value("warp.shape") < 0.1
-    assert held.notes == ("warp is 0 because one picture is held throughout",)
+    assert held.notes["warp"] == "warp is 0 because one picture is held throughout"
 
 
 def test_a_bent_still_that_is_held_is_bent(

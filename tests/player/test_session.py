@@ -9,11 +9,11 @@ import pytest
 
 from lab.analysis import Results, load
 from lab.errors import InputError
+from lab.measures import measure_clip
 from lab.media import Frame, frames, write_clip
 from lab.metrics import HEADLINES
 from lab.player import Copies, film_heat, make_copies, session
 from lab.runs import run
-from lab.runs.scoring import measure_clip
 from lab.stills import Still
 from lab.sweeps import Sweep
 
@@ -93,8 +93,9 @@ def test_uneven_times_are_told(results: Results, copies: Copies, tmp_path: Path)
     picture = np.zeros((64, 96, 3), np.uint8)
     write_clip(tmp_path / "a.mp4", (Frame(n, t, picture) for n, t in enumerate(times)), fps=10)
     record = measure_clip(str(tmp_path / "a.mp4"), None)
+    record["clip_sha256"] = results.takes["clip_sha256"][0]
     take_id = results.takes["take_id"][0]
-    path = results.folder.measure(take_id)
+    path = results.folder.measures.path(take_id)
     kept = path.read_text()
     path.write_text(json.dumps(record))
     try:

@@ -46,7 +46,7 @@ def test_what_is_under_way_is_finished_while_paused(
     prompts = ("push in", "pan left", "lock off", "tilt up", "zoom in")
     job = _running(sweep_of(prompts, backend="scripted"), tmp_path / "run", threads, control)
     folder = RunFolder(tmp_path / "run")
-    while len(list(folder.measures.glob("*.json"))) < max(1, len(remote.bought)):
+    while len(list(folder.measures.folder.glob("*.json"))) < max(1, len(remote.bought)):
         with pytest.raises(TimeoutError):
             job.result(0.05)
     with pytest.raises(TimeoutError):

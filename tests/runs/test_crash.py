@@ -178,5 +178,5 @@ def test_killed_again_and_again_it_buys_each_take_once(
         assert row.clip is not None
         assert sha256_file(clip) == row.clip["sha256"]
         assert sum(1 for _ in frames(clip, 32)) == 73
-        assert folder.measure(row.take_id).is_file()
+        assert folder.measures.path(row.take_id).is_file()
     assert not list(folder.path.rglob("*.part"))

@@ -1,10 +1,13 @@
 """The runner buys once, loses nothing, and says what it could not do."""
 
 import json
+import os
 import shutil
+import signal
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,8 +20,9 @@ from lab.errors import (
     SubmitUncertain,
     SweepError,
 )
-from lab.runs import Ledger, RunFolder, TakeState, run, shoot
-from lab.runs.executors import WorkerPool
+from lab.measures import measure_clip
+from lab.runs import Ledger, RunFolder, TakeState, measuring, run, runner, shoot
+from lab.runs.runner import fetch_clip
 from lab.sweeps import Sweep
 
 SweepOf = Callable[..., Sweep]
@@ -35,7 +39,11 @@ def test_a_sweep_becomes_scored_clips(tmp_path: Path, sweep_of: SweepOf, threads
     outcome = run(sweep_of(), tmp_path / "run", executor=threads, quiet=True)
     assert (outcome.takes, outcome.scored, outcome.problems) == (3, 3, ())
     folder = RunFolder(tmp_path / "run")
-    assert len(list(folder.clips.glob("*.mp4"))) == len(list(folder.measures.glob("*.json"))) == 3
+    assert (
+        len(list(folder.clips.glob("*.mp4")))
+        == len(list(folder.measures.folder.glob("*.json")))
+        == 3
+    )
     with Ledger.read(folder.ledger) as ledger:
         events = len(list(ledger.events()))
     again = run(sweep_of(), tmp_path / "run", executor=threads, quiet=True)
@@ -60,7 +68,7 @@ def test_the_executor_does_not_change_the_clips_or_scores(
     for name in ours:
         mine, other = (json.loads(path.read_text()) for path in (ours[name], theirs[name]))
         assert mine["clip_sha256"] == other["clip_sha256"]
-        assert mine["scores"] == other["scores"]
+        assert mine["numbers"] == other["numbers"]
         assert mine["series"] == other["series"]
 
 
@@ -97,7 +105,7 @@ def test_a_deleted_clip_comes_back(tmp_path: Path, sweep_of: SweepOf, threads: E
     clip = sorted(folder.clips.iterdir())[0]
     before = clip.read_bytes()
     clip.unlink()
-    shutil.rmtree(folder.measures)
+    shutil.rmtree(folder.measures.folder)
     outcome = run(sweep_of(), tmp_path / "run", executor=threads, quiet=True)
     assert outcome.scored == 3
     assert clip.read_bytes() == before
@@ -263,18 +271,36 @@ def test_shooting_collects_takes_in_one_folder(
         shoot(still, "push in", out=out, duration_secs=1, quiet=True)
 
 
-def test_no_pool_inside_a_worker() -> None:
-    """A script without a main guard is told what to write instead of starting itself for ever."""
-    with WorkerPool(1) as pool:
-        said = pool.submit(_try_a_pool).result()
-    assert "__main__" in said
+@pytest.mark.parametrize("step", ["fetch_clip", "measure_clip"])
+def test_a_take_that_kills_its_worker_is_named(
+    step: str, tmp_path: Path, sweep_of: SweepOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when memory runs out in rendering or measuring: the others are done; it can be resumed."""
+    deadly = {"fetch_clip": _deadly_fetch_clip, "measure_clip": _deadly_measure_clip}[step]
+    (_, victim) = sweep_of().takes()[1]
+    with monkeypatch.context() as patch:
+        patch.setenv("DEADLY_TAKE", victim.id)
+        patch.setattr(runner if step == "fetch_clip" else measuring, step, deadly)
+        outcome = run(sweep_of(), tmp_path / "run", quiet=True)
+    assert outcome.scored == 2
+    (problem,) = outcome.problems
+    assert problem.startswith(f"take {victim.id}")
+    assert "its worker process died" in problem
+    assert run(sweep_of(), tmp_path / "run", quiet=True).complete
 
 
-def _try_a_pool() -> str:
-    from lab.errors import InputError
+def _deadly_fetch_clip(backend: str, job: dict[str, Any], path: str) -> dict[str, Any]:
+    """Worker: renders, and dies at one take."""
+    _die_at(path)
+    return fetch_clip(backend, job, path)
 
-    try:
-        WorkerPool(1)
-    except InputError as error:
-        return str(error)
-    return ""
+
+def _deadly_measure_clip(clip: str, *asked: Any) -> dict[str, Any]:
+    """Worker: measures, and dies at one take."""
+    _die_at(clip)
+    return measure_clip(clip, *asked)
+
+
+def _die_at(path: str) -> None:
+    if Path(path).stem == os.environ["DEADLY_TAKE"]:
+        os.kill(os.getpid(), signal.SIGKILL)

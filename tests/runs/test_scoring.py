@@ -1,13 +1,15 @@
 """Scoring many clips goes on past a bad one."""
 
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from lab.files import write_json
 from lab.media import write_clip
-from lab.runs import score
-from lab.runs.scoring import kept_measure, measure_clip
+from lab.runs import score, scoring
+from lab.runs.scoring import score_clip
 
 
 def clip(path: Path, frames: int = 8) -> Path:
@@ -29,12 +31,34 @@ def test_a_bad_clip_is_named_and_the_others_are_scored(tmp_path: Path) -> None:
     assert records["a.mp4"]["scores"] == records["b.mp4"]["scores"]
 
 
-def test_a_measure_of_an_older_definition_is_not_used(tmp_path: Path) -> None:
-    """Scores made by another version of a metric never mix with today's."""
-    record = measure_clip(str(clip(tmp_path / "a.mp4")), None)
-    write_json(tmp_path / "a.json", record)
-    assert kept_measure(tmp_path / "a.json") == record
-    write_json(tmp_path / "a.json", {**record, "versions": {**record["versions"], "flicker": 0}})
-    assert kept_measure(tmp_path / "a.json") is None
-    (tmp_path / "a.json").write_text("{cut off")
-    assert kept_measure(tmp_path / "a.json") is None
+def test_a_clip_that_kills_its_worker_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when memory runs out: the others are scored, and the record says which one it was."""
+    monkeypatch.setattr(scoring, "score_clip", _deadly_score_clip)
+    good = [clip(tmp_path / "a.mp4"), clip(tmp_path / "b.mp4")]
+    records = {
+        Path(record["clip"]).name: record
+        for record in score([good[0], tmp_path / "deadly.mp4", good[1]], quiet=True)
+    }
+    assert "its worker process died" in records["deadly.mp4"]["error"]
+    assert "deadly.mp4" in records["deadly.mp4"]["error"]
+    assert records["a.mp4"]["scores"] == records["b.mp4"]["scores"]
+
+
+def _deadly_score_clip(path: str, *asked: object) -> dict[str, object]:
+    """The worker; a file of this name ends its process."""
+    if Path(path).name == "deadly.mp4":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return score_clip(path, *asked)  # type: ignore[arg-type]
+
+
+def test_memory_that_runs_out_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A single clip, scored without a pool, gets one line instead of a traceback."""
+    monkeypatch.setattr(scoring, "score_clip", _out_of_memory)
+    (record,) = score(tmp_path / "a.mp4", quiet=True)
+    assert "memory ran out" in record["error"]
+
+
+def _out_of_memory(*_: object) -> dict[str, object]:
+    raise MemoryError

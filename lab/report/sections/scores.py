@@ -41,7 +41,7 @@ def scores(source: Source) -> Section:
                 cells.append(Cell(number_text(value), value, (take_id, name)))
         rows.append([*cells, *(Cell(row[name]) for name in remarks), Cell(take_id)])
     said = "Press a heading to sort. ↓ less is better; motion is neither good nor bad."
-    if remarks:
+    if results.too_still:
         said += f" Low scores of a take {TOO_STILL} are no merit: nothing moved that could fail."
     return Section("Scores", [Prose(said), Table("Every take and its scores", columns, rows)])
 

@@ -1,15 +1,21 @@
 """The best and the worst takes, with why."""
 
+from collections.abc import Mapping
+
 from lab.analysis import Verdict, leaders
 from lab.analysis.matched import TOO_STILL
 from lab.report.blocks import Cell, Prose, Section, Table
 from lab.report.source import Source
+
+_REASONS = 3  # more would bury the verdict
 
 
 def verdicts(source: Source) -> Section:
     """Which levels lead, in words; ranks at matched motion; takes too still to be ranked."""
     results, ranking = source.results, source.ranking
     blocks: list[Prose | Table] = [Prose(said, "lead") for said in leaders(results)]
+    if results.not_fresh:
+        blocks.append(Prose(_not_fresh(results.not_fresh)))
     if ranking.best:
         caution = "A rank does not say that a difference would be seen again."
         rows = [_row(source, verdict) for verdict in (*ranking.best, *reversed(ranking.worst))]
@@ -23,6 +29,14 @@ def verdicts(source: Source) -> Section:
         rows = [_still(source, take_id) for take_id in ranking.too_still]
         blocks.append(Table(caption, ("take", "time held still", "id"), rows))
     return Section("What came of it", blocks)
+
+
+def _not_fresh(why_by_take: Mapping[str, str]) -> str:
+    """How many clips lack numbers, and the reasons; the table of scores has each take's own."""
+    reasons = list(dict.fromkeys(why_by_take.values()))
+    more = f"; and {len(reasons) - _REASONS} other reasons" * (len(reasons) > _REASONS)
+    count = f"The measurements of {len(why_by_take)} clips cannot all be used"
+    return f"{count}: {'; '.join(reasons[:_REASONS])}{more}."
 
 
 def _row(source: Source, verdict: Verdict) -> tuple[Cell, ...]:

@@ -1,0 +1,230 @@
+"""The typed record of what was measured on one clip, and its JSON."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from lab.metrics import LITERATURE, SPECS, ClipScores, Measured, MetricSpec, Score
+from lab.metrics.explain import Box
+
+SCHEMA_VERSION = 2
+"""2 is keyed by number. 1 had no version of its own and kept values, units and versions apart."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """One measured number. value is in `unit`; where it is NaN, reason says why.
+
+    version: the version of the definition that it was measured by.
+    """
+
+    value: float
+    unit: str
+    version: int
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Everything that was measured on one clip.
+
+    clip, still: paths as they were given; still is None without one. frames and duration_s are what
+    was decoded. numbers: by name of headline or part. series: by name, a value for each frame index
+    that has one (NaN: no data there). boxes: by headline and frame, where most of the value comes
+    from. times_s: when each frame is shown, in s. notes: remarks by metric. damage: what is wrong
+    with the file, "" for a whole one.
+    """
+
+    clip: str
+    clip_sha256: str
+    still: str | None
+    simulated: bool
+    width_px: int
+    height_px: int
+    fps: float
+    frames: int
+    duration_s: float
+    numbers: Mapping[str, Number]
+    series: Mapping[str, Mapping[int, float]]
+    boxes: Mapping[str, Mapping[int, Box]]
+    times_s: tuple[float, ...]
+    notes: Mapping[str, str]
+    damage: str
+
+    @classmethod
+    def of(cls, scores: ClipScores) -> Self:
+        """The record of scores made by the definitions of this i2v-lab."""
+        facts = scores.clip.facts
+        return cls(
+            clip=str(scores.clip.path),
+            clip_sha256=scores.clip.sha256,
+            still=None if scores.still is None else str(scores.still.path),
+            simulated=scores.clip.simulated,
+            width_px=facts.width_px,
+            height_px=facts.height_px,
+            fps=facts.fps,
+            frames=scores.frames,
+            duration_s=round(scores.duration_s, 6),
+            numbers={score.name: _number(SPECS[score.name], score) for score in scores.scores},
+            series={
+                name: {frame: _rounded(value) for frame, value in values.items()}
+                for name, values in scores.series.items()
+            },
+            boxes=scores.boxes,
+            times_s=tuple(round(time_s, 6) for time_s in scores.times_s),
+            notes=scores.notes,
+            damage=scores.damage,
+        )
+
+    def updated(self, newer: "Measure") -> "Measure":
+        """This record with the numbers, series, boxes and notes of a newer one of the same clip."""
+        parts = newer.numbers.keys()
+        heads = {name.partition(".")[0] for name in parts}
+        kept = {name: number for name, number in self.numbers.items() if name in SPECS}
+        return replace(
+            newer,
+            numbers=kept | dict(newer.numbers),
+            series={k: v for k, v in self.series.items() if k not in parts} | dict(newer.series),
+            boxes={k: v for k, v in self.boxes.items() if k not in heads} | dict(newer.boxes),
+            notes={k: v for k, v in self.notes.items() if k not in heads} | dict(newer.notes),
+        )
+
+    def with_published(self, found: Measured) -> "Measure":
+        """This record with the numbers that papers report beside our own."""
+        published = {score.name: _number(LITERATURE[score.name], score) for score in found.scores}
+        notes = {**self.notes, "literature": found.note} if found.note else self.notes
+        return replace(self, numbers={**self.numbers, **published}, notes=notes)
+
+    def record(self) -> dict[str, Any]:
+        """The plain data that `lab.score` yields; NaN becomes None."""
+        return {
+            **self._facts(),
+            "scores": {name: _plain(number.value) for name, number in self.numbers.items()},
+            "reasons": {name: n.reason for name, n in self.numbers.items() if n.reason},
+            "units": {name: number.unit for name, number in self.numbers.items()},
+            "versions": {name: number.version for name, number in self.numbers.items()},
+            "notes": [note for note in (self.damage, *self.notes.values()) if note],
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data as it is stored; NaN becomes None."""
+        return {
+            "schema": SCHEMA_VERSION,
+            **self._facts(),
+            "numbers": {
+                name: {
+                    "value": _plain(number.value),
+                    "unit": number.unit,
+                    "version": number.version,
+                    "reason": number.reason,
+                }
+                for name, number in self.numbers.items()
+            },
+            "notes": dict(self.notes),
+        }
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "clip": self.clip,
+            "clip_sha256": self.clip_sha256,
+            "still": self.still,
+            "simulated": self.simulated,
+            "width_px": self.width_px,
+            "height_px": self.height_px,
+            "fps": self.fps,
+            "frames": self.frames,
+            "duration_s": self.duration_s,
+            "series": {
+                name: {str(frame): _plain(value) for frame, value in values.items()}
+                for name, values in self.series.items()
+            },
+            "boxes": {
+                name: {str(frame): list(box) for frame, box in boxes.items()}
+                for name, boxes in self.boxes.items()
+            },
+            "times_s": list(self.times_s),
+            "damage": self.damage,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read what `to_json` wrote, in this or an older schema.
+
+        Raises ValueError, TypeError, KeyError or AttributeError for anything else.
+        """
+        schema = data.get("schema", 1)
+        if not (isinstance(schema, int) and 1 <= schema <= SCHEMA_VERSION):
+            raise ValueError(f"schema {schema!r}, and this i2v-lab reads 1 to {SCHEMA_VERSION}")
+        if schema == 1:
+            data = _from_schema_1(data)
+        return cls(
+            clip=str(data["clip"]),
+            clip_sha256=str(data["clip_sha256"]),
+            still=None if data["still"] is None else str(data["still"]),
+            simulated=bool(data["simulated"]),
+            width_px=int(data["width_px"]),
+            height_px=int(data["height_px"]),
+            fps=float(data["fps"]),
+            frames=int(data["frames"]),
+            duration_s=float(data["duration_s"]),
+            numbers={
+                str(name): Number(
+                    _value(one["value"]), str(one["unit"]), int(one["version"]), str(one["reason"])
+                )
+                for name, one in data["numbers"].items()
+            },
+            series={
+                str(name): {int(frame): _value(value) for frame, value in values.items()}
+                for name, values in data["series"].items()
+            },
+            boxes={
+                str(name): {int(frame): _box(box) for frame, box in boxes.items()}
+                for name, boxes in data["boxes"].items()
+            },
+            times_s=tuple(float(time_s) for time_s in data["times_s"]),
+            notes={str(name): str(note) for name, note in data["notes"].items()},
+            damage=str(data["damage"]),
+        )
+
+
+def _number(spec: MetricSpec, score: Score) -> Number:
+    """A score as a definition of this i2v-lab gives it."""
+    return Number(_rounded(score.value), spec.unit, spec.version, score.reason)
+
+
+def _from_schema_1(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Schema 1 kept the values of numbers in four tables, and notes without their metric."""
+    reasons, versions = data["reasons"], data["versions"]
+    return {
+        **data,
+        "numbers": {
+            name: {
+                "value": value,
+                "unit": data["units"][name],
+                "version": versions[name],
+                "reason": reasons.get(name, ""),
+            }
+            for name, value in data["scores"].items()
+        },
+        "notes": {f"note {place}": note for place, note in enumerate(data["notes"])},
+        "damage": "",
+    }
+
+
+def _rounded(value: float) -> float:
+    """Nine digits: what lies beyond depends on the order in which a processor adds."""
+    return value if math.isnan(value) else float(f"{value:.9g}")
+
+
+def _plain(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _value(plain: float | None) -> float:
+    return math.nan if plain is None else float(plain)
+
+
+def _box(sides: Any) -> Box:
+    left, top, right, bottom = (float(side) for side in sides)
+    return left, top, right, bottom

@@ -1,0 +1,116 @@
+"""Bring the measurements of a run up to date: only what is not fresh is measured."""
+
+from concurrent.futures import Executor, Future, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.errors import Interrupted, LabError
+from lab.measures import Measure, Reading, ReadingState, measure_clip
+from lab.runs.executors import failure_text, submit_to, worker_pool
+from lab.runs.folder import RunFolder
+from lab.runs.ledger import Ledger, TakeRow
+from lab.runs.progress import Progress
+
+
+@dataclass(frozen=True)
+class MeasureOutcome:
+    """What `measure` did. clips: how many the run has here. measured: how many of them were
+    measured now. problems: one line for each clip that was not, and why. remarks: one line for each
+    clip that is damaged and was measured all the same.
+    """
+
+    folder: Path
+    clips: int
+    measured: int
+    problems: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        fresh = self.clips - self.measured - len(self.problems)
+        head = f"{self.folder}: {self.clips} clips, {fresh} up to date, {self.measured} measured"
+        return "\n".join([head, *self.remarks, *self.problems])
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "run": str(self.folder),
+            "clips": self.clips,
+            "measured": self.measured,
+            "problems": list(self.problems),
+            "remarks": list(self.remarks),
+        }
+
+
+def measure(
+    out: str | Path, *, executor: Executor | None = None, quiet: bool = False
+) -> MeasureOutcome:
+    """Measure the clips of a run whose measurements are not fresh; nothing is sent or bought.
+
+    Of a record that is stale only the stale numbers are measured. executor: where clips are
+    measured; a process pool when None. Raises RunFolderError for a folder that holds no run,
+    BusyError while a runner is at work there, and Interrupted on Ctrl-C; what was measured by then
+    is kept.
+    """
+    folder = RunFolder(out)
+    folder.check()
+    with folder.held():
+        with Ledger.read(folder.ledger) as ledger:
+            rows = [row for row in ledger.takes() if row.clip and row.take.shot.makes == "clip"]
+        readings = {row.take_id: folder.reading(row) for row in rows}
+        todo = [row for row in rows if readings[row.take_id].state is not ReadingState.FRESH]
+        problems: list[str] = []
+        remarks: list[str] = []
+        measured = 0
+        try:
+            with (
+                worker_pool(executor, len(todo)) as pool,
+                Progress(len(todo), "clips measured", quiet=quiet) as progress,
+            ):
+                jobs = {
+                    start_measuring(pool, folder, row, readings[row.take_id]): row for row in todo
+                }
+                for job in as_completed(jobs):
+                    row = jobs[job]
+                    try:
+                        found = folder.keep_measure(row, Measure.from_json(job.result()))
+                    except Exception as error:  # noqa: BLE001 - one bad clip must not end the others
+                        problems.append(f"take {row.take_id}: {failure_text(error)}")
+                    else:
+                        measured += 1
+                        readings[row.take_id] = Reading(ReadingState.FRESH, found)
+                    progress.advance()
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"interrupted with {measured} of {len(todo)} clips measured; run the same again "
+                "to go on"
+            ) from None
+        for row in rows:
+            found_damage = damage_text(row.take_id, readings[row.take_id].measure)
+            remarks += [found_damage] if found_damage else []
+    return MeasureOutcome(folder.path, len(rows), measured, tuple(problems), tuple(remarks))
+
+
+def start_measuring(
+    pool: Executor, folder: RunFolder, row: TakeRow, reading: Reading
+) -> Future[dict[str, Any]]:
+    """Measure what is not fresh of a take's clip; the future gives a record as plain data."""
+    if reading.swapped:
+        return _failed(LabError(reading.why))
+    still = row.take.shot.still
+    plain = None if still is None else folder.locate(still).to_json()
+    numbers = tuple(reading.stale) if reading.state is ReadingState.STALE else None
+    return submit_to(pool, measure_clip, str(folder.clip(row.take_id)), plain, numbers)
+
+
+def damage_text(take_id: str, measure: Measure | None) -> str:
+    """One line on a clip that was measured although it is damaged; "" for a whole one."""
+    if measure is None or not measure.damage:
+        return ""
+    return f"take {take_id}: {measure.damage}; its scores are of the frames before that"
+
+
+def _failed(error: LabError) -> Future[dict[str, Any]]:
+    failed: Future[dict[str, Any]] = Future()
+    failed.set_exception(error)
+    return failed

@@ -1,0 +1,148 @@
+"""Reading a record says whether it can be used, and if not, why and what to do."""
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lab.errors import ClipError
+from lab.files import sha256_file
+from lab.measures import ClipFile, Measure, Measures, ReadingState
+from lab.metrics import SPECS
+
+OLD = Path(__file__).resolve().parents[1] / "data" / "measures" / "v1.json"
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> ClipFile:
+    """A clip file, as a ledger knows it; its content does not matter here."""
+    path = tmp_path / "take.mp4"
+    path.write_bytes(b"a clip" * 100)
+    os.utime(path, (1_000_000, 1_000_000))
+    return ClipFile(path, sha256_file(path), path.stat().st_size)
+
+
+@pytest.fixture
+def measures(tmp_path: Path, clip: ClipFile) -> Measures:
+    """A store with a record of that clip."""
+    store = Measures(tmp_path / "measures")
+    measure = Measure.from_json(json.loads(OLD.read_text()))
+    today = {
+        name: replace(number, version=SPECS[name].version)
+        for name, number in measure.numbers.items()
+        if name in SPECS
+    }
+    missing = {name: replace(next(iter(today.values()))) for name in SPECS if name not in today}
+    store.write("take", replace(measure, numbers=today | missing, clip_sha256=clip.sha256), clip)
+    return store
+
+
+def test_a_record_of_today_is_fresh(measures: Measures, clip: ClipFile) -> None:
+    """All its numbers can be used."""
+    reading = measures.read("take", clip)
+    assert (reading.state, reading.why, reading.stale) == (ReadingState.FRESH, "", {})
+
+
+def test_no_record_is_missing(measures: Measures, clip: ClipFile) -> None:
+    """Every number is NaN and says what to do."""
+    reading = measures.read("another", clip)
+    assert reading.state is ReadingState.MISSING
+    number = reading.number("flicker")
+    assert math.isnan(number.value)
+    assert "lab measure" in number.reason
+
+
+def test_one_bumped_number_is_stale_and_the_rest_stays(
+    measures: Measures, clip: ClipFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stale number is NaN, names the version it was measured by, and has no series."""
+    then = SPECS["flicker.local"].version
+    bumped = replace(SPECS["flicker.local"], version=then + 1)
+    monkeypatch.setitem(SPECS, "flicker.local", bumped)
+    reading = measures.read("take", clip)
+    assert reading.state is ReadingState.STALE
+    assert reading.stale == {"flicker.local": then}
+    number = reading.number("flicker.local")
+    assert math.isnan(number.value)
+    assert f"measured by flicker.local version {then}" in number.reason
+    assert reading.measure is not None
+    assert "flicker.local" not in reading.measure.series
+    assert not math.isnan(reading.value("motion"))
+
+
+def test_a_number_added_today_is_stale(
+    measures: Measures, clip: ClipFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was never measured, and that is what is said."""
+    monkeypatch.setitem(SPECS, "blur", replace(SPECS["flicker"], name="blur"))
+    reading = measures.read("take", clip)
+    assert reading.stale == {"blur": 0}
+    assert reading.number("blur").reason.startswith("blur was not measured yet")
+
+
+@pytest.mark.parametrize("content", [b"", b'{"schema": 2, "clip"', b"\xff\xfe", b"[]", b"{}"])
+def test_a_record_that_cannot_be_read_is_damaged(
+    measures: Measures, clip: ClipFile, content: bytes
+) -> None:
+    """Cut off, empty or of another kind: said in one line."""
+    measures.path("take").write_bytes(content)
+    reading = measures.read("take", clip)
+    assert reading.state is ReadingState.DAMAGED
+    assert reading.measure is None
+    assert "\n" not in reading.why
+
+
+def test_a_record_of_another_clip_is_told(measures: Measures, clip: ClipFile) -> None:
+    """A record that was copied from another take is not used."""
+    reading = measures.read("take", replace(clip, sha256="0" * 64))
+    assert reading.state is ReadingState.OTHER_CLIP
+    assert not reading.swapped
+
+
+@pytest.mark.parametrize("content", [b"shorter", b"A CLIP" * 100], ids=["size", "content"])
+def test_a_swapped_clip_is_told(measures: Measures, clip: ClipFile, content: bytes) -> None:
+    """A file that is not the ledger's clip is noticed by its size, or by its time and hash."""
+    clip.path.write_bytes(content)
+    later = measures.path("take").stat().st_mtime + 60
+    os.utime(clip.path, (later, later))
+    reading = measures.read("take", clip)
+    assert reading.state is ReadingState.OTHER_CLIP
+    assert reading.swapped
+    assert "not the clip in the ledger" in reading.why
+
+
+def test_a_copied_run_is_fresh(measures: Measures, clip: ClipFile, tmp_path: Path) -> None:
+    """A clip that only has a later time is the same clip."""
+    copy = tmp_path / "copy.mp4"
+    shutil.copyfile(clip.path, copy)
+    later = measures.path("take").stat().st_mtime + 60
+    os.utime(copy, (later, later))
+    assert measures.read("take", replace(clip, path=copy)).state is ReadingState.FRESH
+
+
+def test_a_record_of_another_clip_is_not_written(measures: Measures, clip: ClipFile) -> None:
+    """What was measured on a swapped file never stands under the take's name."""
+    reading = measures.read("take", clip)
+    assert reading.measure is not None
+    with pytest.raises(ClipError, match="not the clip in the ledger"):
+        measures.write("take", replace(reading.measure, clip_sha256="0" * 64), clip)
+    assert measures.read("take", clip).state is ReadingState.FRESH
+
+
+def test_the_stamp_changes_with_what_is_read(measures: Measures, clip: ClipFile) -> None:
+    """A reader that keeps readings notices a new record and a new clip."""
+    stamps: list[object] = [measures.stamp("take", clip)]
+    steps: list[Callable[[], None]] = [
+        lambda: os.utime(measures.path("take"), (1, 1)),
+        lambda: os.utime(clip.path, (2, 2)),
+        measures.path("take").unlink,
+    ]
+    for step in steps:
+        step()
+        stamps.append(measures.stamp("take", clip))
+    assert len(set(map(str, stamps))) == len(stamps)
