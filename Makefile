@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile
 
-.PHONY: demo lab test check bench clean
+.PHONY: demo lab test test-all test-slow test-pythons check bench bench-smoke clean
 
 $(BIN)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -16,9 +17,14 @@ demo: $(BIN)/.installed  ## run the sample sweep offline and write runs/demo/rep
 lab: $(BIN)/.installed  ## open JupyterLab on notebooks/
 	$(BIN)/jupyter lab --notebook-dir=. notebooks/01_quickstart.ipynb
 
-test: $(BIN)/.installed  ## every test, the notebooks included
-	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
-	$(BIN)/python -m pytest -n auto --dist loadfile --nbval notebooks
+test: $(BIN)/.installed  ## the quick tier, the notebooks included
+	$(PYTEST) --no-loadscope-reorder -m "not slow"
+	$(PYTEST) --nbval notebooks
+
+test-all: test test-slow bench-smoke test-pythons  ## everything
+
+test-slow: $(BIN)/.installed  ## what the quick tier leaves out: long proofs, and ten times the fuzz
+	$(PYTEST) --no-loadscope-reorder -m "slow or hypothesis" --hypothesis-profile=thorough
 
 check: $(BIN)/.installed  ## lint, types, architecture
 	$(BIN)/ruff check .
@@ -28,6 +34,9 @@ check: $(BIN)/.installed  ## lint, types, architecture
 
 bench: $(BIN)/.installed  ## ratios measured within one run on the same work
 	$(BIN)/python -m benchmarks
+
+bench-smoke: $(BIN)/.installed  ## every benchmark with little work: does it still run?
+	$(BIN)/python -m benchmarks --smoke
 
 clean:  ## forget the environment and the run folders
 	rm -rf $(VENV) runs

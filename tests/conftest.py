@@ -16,12 +16,18 @@ from lab.render import Scene
 from lab.settings import settings
 from lab.stills import Still
 from lab.vision import weight_path
+from tests import tiers
 
 REPOSITORY = Path(__file__).parent.parent
 Pixels = NDArray[np.uint8]
 
-# A slow machine is no failure, and the same examples come up in every run.
-hypothesis_settings.register_profile("lab", deadline=None, derandomize=True)
+# A slow machine is no failure, and the same examples come up in every run of a tier.
+hypothesis_settings.register_profile(
+    "lab", deadline=None, derandomize=True, max_examples=tiers.USUAL
+)
+hypothesis_settings.register_profile(
+    "thorough", hypothesis_settings.get_profile("lab"), max_examples=tiers.THOROUGH
+)
 hypothesis_settings.load_profile("lab")
 
 

@@ -77,7 +77,6 @@ def test_nobody_at_the_terminal_spends_nothing(
     assert service.emulator.charged_jobs == 0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("answer", "code", "bought"), [("y", 0, 1), ("n", 2, 0)])
 def test_at_a_terminal_it_asks(
     service: Running, sweep: Path, tmp_path: Path, answer: str, code: int, bought: int
@@ -105,7 +104,6 @@ def test_the_plan_needs_no_key(
     assert not (sweep.parent / "run").exists()
 
 
-@pytest.mark.slow
 def test_what_nobody_knows_is_listed_and_settled(
     service: Running, sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -144,7 +142,6 @@ def test_a_mistyped_settlement_is_told(tmp_path: Path, capsys: pytest.CaptureFix
     assert "holds no run" in err
 
 
-@pytest.mark.slow
 def test_a_still_is_created_and_sent_straight_to_video(
     service: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -165,7 +162,6 @@ def test_a_still_is_created_and_sent_straight_to_video(
     assert lab(capsys, "report", tmp_path / "run")[0] == 0
 
 
-@pytest.mark.slow
 def test_the_emulator_says_how_to_reach_it(tmp_path: Path) -> None:
     """`lab emulate` prints what to export, answers, goes wrong as told, and ends on Ctrl-C."""
     faults = tmp_path / "faults.toml"
@@ -198,7 +194,6 @@ def test_a_broken_faults_file_is_one_line(
     assert len(err.splitlines()) == 1
 
 
-@pytest.mark.slow
 def test_ctrl_c_does_not_wait_for_a_slow_answer(
     service: Running, sweep: Path, tmp_path: Path
 ) -> None:

@@ -21,7 +21,7 @@ def test_every_path_named_exists(page: str) -> None:
 
 def test_make_targets_named_exist() -> None:
     """Every `make` command on the pages is a target."""
-    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     for page in ("CONTRIBUTING.md", "README.md"):
-        for target in re.findall(r"`make (\w+)`", (ROOT / page).read_text(encoding="utf-8")):
+        for target in re.findall(r"`make ([\w-]+)`", (ROOT / page).read_text(encoding="utf-8")):
             assert target in targets

@@ -9,8 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from lab.sweeps import Sweep
 from lab.sweeps.document import parse, read_yaml
 
@@ -18,7 +16,6 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.slow
 def test_a_photograph_is_scored_by_the_three_lines(tmp_path: Path) -> None:
     """After the install line, the two others print a clip's path and its scores."""
     block = README.split("<!-- tested:")[1].split("```console\n")[1].split("```")[0]

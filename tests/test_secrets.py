@@ -85,7 +85,6 @@ def leaks(text: bytes) -> list[bytes]:
     return [mark for mark in MARKS if mark in text]
 
 
-@pytest.mark.slow
 def test_a_failing_run_tells_no_key(
     lab: Lab, offline: Path, service: Running, tmp_path: Path
 ) -> None:
@@ -125,7 +124,6 @@ def test_a_wrong_key_is_refused_without_being_shown(
     assert leaks(said_by(tmp_path / "run")) == []
 
 
-@pytest.mark.slow
 def test_a_notebook_that_fails_shows_no_key(
     offline: Path, service: Running, tmp_path: Path
 ) -> None:

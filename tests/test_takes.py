@@ -14,6 +14,7 @@ from lab.prompts import Prompt
 from lab.shots import Shot, ShotSettings
 from lab.stills import Still
 from lab.takes import Take
+from tests.tiers import examples
 
 STILL = Still(Path("a.png"), "0" * 64, 600, 400)
 SHOT = Shot(STILL, Prompt.of("push_in", pace="slow", name="p"), ShotSettings(seed=7))
@@ -119,7 +120,7 @@ def test_with_a_seed_all_prompts_meet_the_same_luck() -> None:
     assert replace(TAKE, repeat=2).noise_seed != TAKE.noise_seed
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(st.integers(1, 50), st.integers(1, 50))
 def test_without_a_seed_each_take_has_its_own_luck(one: int, other: int) -> None:
     """Without a seed, two takes share their luck only if they are the same take."""

@@ -19,7 +19,6 @@ from tests.browser.playing import Player
 from tests.browser.visits import Visit
 
 Open = Callable[..., Visit]
-pytestmark = pytest.mark.slow
 
 # The text of a page that is not script or style.
 TEXT = """root => {

@@ -85,8 +85,6 @@ lab.Prompt.written(r"$5 bills fall, $\href{https://example.org}{10}$ bills rise"
 ]
 NOTEBOOKS = sorted(path.stem for path in (REPOSITORY / "notebooks").glob("*.ipynb"))
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, coded_results: Results) -> Iterator[Server]:

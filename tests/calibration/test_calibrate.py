@@ -88,7 +88,6 @@ def photos(tmp_path: Path, texture: NDArray[np.uint8]) -> Path:
     return folder
 
 
-@pytest.mark.slow
 def test_a_calibration_ends_in_a_card(
     offline: Path, tiny: Executor, measured: Counter[str], photos: Path, tmp_path: Path
 ) -> None:

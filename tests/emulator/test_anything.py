@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.emulator import Account, Emulator, Pace, serving
+from tests.tiers import examples
 
 PATHS = (
     "/image-to-video/kling-3.0",
@@ -125,7 +126,7 @@ def _check(reply: httpx.Response, path: str) -> None:
         assert (told["code"] == 0) == (reply.status_code == 200)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(path=st.sampled_from(PATHS), body=Value)
 def test_any_json(client: httpx.Client, path: str, body: Any) -> None:
     """Any JSON value at any address that takes one."""
@@ -136,14 +137,14 @@ def test_any_json(client: httpx.Client, path: str, body: Any) -> None:
     client.delete("/emulator/faults")
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(path=st.sampled_from(PATHS), content=st.binary(max_size=40))
 def test_any_bytes(client: httpx.Client, path: str, content: bytes) -> None:
     """Any bytes in place of JSON."""
     _check(client.post(path, content=content), path)
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(data=st.data())
 def test_nearly_good_bodies(
     client: httpx.Client,
@@ -163,7 +164,7 @@ def test_nearly_good_bodies(
     _check(client.post(path, content=json.dumps(body).encode()), path)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     path=st.sampled_from([*PATHS[4:9], "/account/costs"]),
     query=st.dictionaries(

@@ -16,6 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 from lab.errors import StillError
 from lab.media import open_image, write_image
 from lab.media.images import decode_image
+from tests.tiers import examples
 
 ORIENTATION = 0x0112
 
@@ -195,7 +196,7 @@ def _small(kind: str) -> bytes:
 SMALL = {kind: _small(kind) for kind in ("JPEG", "PNG", "WEBP")}
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(
     kind=st.sampled_from(sorted(SMALL)),
     damage=st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=6),

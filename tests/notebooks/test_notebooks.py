@@ -69,7 +69,6 @@ def sweep_file(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.slow
 def test_the_sweep_notebook_under_papermill(
     tmp_path: Path, sweep_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,7 +87,6 @@ def test_the_sweep_notebook_under_papermill(
         assert (tmp_path / "run" / name).is_file()
 
 
-@pytest.mark.slow
 def test_an_unknown_parameter_stops_the_notebook(tmp_path: Path) -> None:
     """A mistyped parameter is an error that names it, not a run with the defaults."""
     with pytest.raises(

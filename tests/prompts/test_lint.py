@@ -15,6 +15,7 @@ from lab.prompts.lint import dominant_motions
 from lab.prompts.prompt import MAX_CHARS
 from lab.stills import Needs, Still
 from tests.prompts.labelled import labelled, scores, table
+from tests.tiers import examples
 
 DOCS = Path(__file__).parents[2] / "docs" / "linting.md"
 DEVELOP = [row.text for row in labelled("develop")]
@@ -149,7 +150,7 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(st.lists(PIECES, min_size=1, max_size=9).map(" ".join) | st.sampled_from(DEVELOP))
 def test_a_rewrite_removes_its_finding_and_brings_no_other(text: str) -> None:
     """Every finding has a rewrite, which lints without it; taking them all leaves nothing."""

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from lab.errors import PromptError
 from lab.prompts import KINDS, VARIED, Prompt, Segment, vary, vocabulary
 from tests.prompts.labelled import labelled
+from tests.tiers import examples
 
 NAMES = {kind: [term.name for term in vocabulary().values() if term.kind == kind] for kind in KINDS}
 DEVELOP = [row.text for row in labelled("develop") if len(row.text) < 2500]
@@ -107,7 +108,7 @@ BUILT = st.builds(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(
     BUILT | st.sampled_from(DEVELOP).map(Prompt.written),
     st.sampled_from(VARIED),

@@ -3,8 +3,6 @@
 import re
 from pathlib import Path
 
-import pytest
-
 from lab.analysis import Results
 from lab.report import write_report
 from tests.report.conftest import NOW
@@ -65,7 +63,6 @@ def test_a_broken_clip_is_named_and_stops_nothing(hostile_results: Results, tmp_
     assert "not a video" in page
 
 
-@pytest.mark.slow
 def test_heatmaps_are_inside_when_asked_for(hostile_results: Results, tmp_path: Path) -> None:
     """The takes that the player opens with carry a film of their headline scores; else none."""
     plain = write_report(hostile_results, tmp_path / "r.html", now=NOW).read_text()

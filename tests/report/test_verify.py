@@ -28,7 +28,6 @@ def _said(found: Verification) -> str:
     return " | ".join(map(str, found.mismatches))
 
 
-@pytest.mark.slow
 def test_a_report_matches_its_run(moved: Path) -> None:
     """Score table, ledger, hashes and scores measured again all agree."""
     found = verify(moved / "report.html", quiet=True)
@@ -37,7 +36,6 @@ def test_a_report_matches_its_run(moved: Path) -> None:
     assert "all match" in str(found)
 
 
-@pytest.mark.slow
 def test_another_clip_under_the_same_name_is_told(moved: Path) -> None:
     """A clip that was exchanged differs in hash and in scores; the other take is not accused."""
     one, other = sorted(path for path in (moved / "clips").glob("*.mp4") if path.is_file())

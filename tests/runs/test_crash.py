@@ -99,19 +99,9 @@ def runs(tmp_path: Path) -> Iterator[Callable[[int], Runs]]:
         each.close()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kills", "takes"),
-    [
-        (40, 60),
-        pytest.param(
-            200,
-            300,
-            marks=pytest.mark.skipif(
-                "I2VLAB_SLOW" not in os.environ, reason="set I2VLAB_SLOW=1 for 200 kills"
-            ),
-        ),
-    ],
+    [(40, 60), pytest.param(200, 300, marks=pytest.mark.slow)],
 )
 def test_killed_again_and_again_it_buys_each_take_once(
     kills: int,

@@ -85,7 +85,6 @@ def finish(sweep: Path, out: Path, takes: int = 6) -> None:
         ledger.verify()
 
 
-@pytest.mark.slow
 def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(tmp_path: Path, sweep_file: Path) -> None:
     """Ctrl-C ends with 130 and says how to go on; clips made before it are not made again."""
     out = tmp_path / "run"
@@ -103,7 +102,6 @@ def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(tmp_path: Path, sweep_
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in kept.items())
 
 
-@pytest.mark.slow
 def test_a_killed_run_goes_on_and_a_second_runner_is_refused(
     tmp_path: Path, sweep_file: Path
 ) -> None:
@@ -120,7 +118,6 @@ def test_a_killed_run_goes_on_and_a_second_runner_is_refused(
     finish(sweep_file, out)
 
 
-@pytest.mark.slow
 def test_a_full_disk_keeps_what_is_there(tmp_path: Path) -> None:
     """When no clip can be written the run ends in one line, and goes on once there is room."""
     out = tmp_path / "run"

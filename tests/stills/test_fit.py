@@ -13,6 +13,7 @@ from lab.errors import InputError, StillError
 from lab.media import write_image
 from lab.stills import Needs, Still, fit, preflight
 from lab.units import RATIOS, frame_size
+from tests.tiers import examples
 
 RATIO = st.sampled_from(sorted(RATIOS))
 SIDE = st.integers(120, 400)
@@ -26,7 +27,7 @@ def cup(tmp_path: Path, coffee: Still) -> Still:
     return Still.open(copy)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(SIDE, SIDE, RATIO, st.sampled_from(["crop", "extend"]))
 def test_any_still_comes_to_any_ratio(
     offline: Path, tmp_path: Path, width: int, height: int, ratio: str, mode: str
@@ -232,7 +233,7 @@ def test_a_huge_extension_is_refused_unless_it_is_reduced(tmp_path: Path, offlin
 
 
 @given(st.integers(500, 2000), st.integers(300, 2000), RATIO)
-@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(5), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_reduced_extension_has_its_tier_exactly(
     offline: Path, tmp_path: Path, width: int, height: int, ratio: str
 ) -> None:

@@ -1,10 +1,9 @@
 """What the checks of a still find in spoiled photographs, and what they find in good ones.
 
-The whole table takes some minutes; it stands in docs/preflight.md, and I2VLAB_SLOW=1 makes it anew.
-Otherwise every fifth photograph stands for all.
+The whole table takes some minutes; it stands in docs/preflight.md, and the slow tier makes it anew.
+In the quick one every fifth photograph stands for all.
 """
 
-import os
 from pathlib import Path
 
 import pytest
@@ -45,14 +44,12 @@ def _holds(rate: Rate) -> None:
     assert rate.false_alarms <= false, rate
 
 
-@pytest.mark.slow
 def test_spoiled_quality_is_found_and_good_photographs_pass(offline: Path, tmp_path: Path) -> None:
     """Blur, grain, compression, enlargement and clipping, without any network's weights."""
     for rate in quality(SOME, tmp_path):
         _holds(rate)
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("subject_weights")
 def test_spoiled_composition_is_found_and_good_photographs_pass(tmp_path: Path) -> None:
     """A subject cut, crowded, tiny, filling, doubled, without headroom or room to move."""
@@ -67,9 +64,6 @@ def test_copies_are_found_among_all_photographs(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("subject_weights")
-@pytest.mark.skipif(
-    "I2VLAB_SLOW" not in os.environ, reason="set I2VLAB_SLOW=1 for every photograph"
-)
 def test_the_committed_table_is_what_is_measured(tmp_path: Path) -> None:
     """docs/preflight.md holds the figures that this version gives."""
     every = photographs()

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.vision import apply_affine, fit_affine, fit_similarity, grid
+from tests.tiers import examples
 
 SIZE = (90, 160)
 RATE = st.floats(-0.05, 0.05)
@@ -16,7 +17,7 @@ def _valid() -> np.ndarray:
     return np.ones(SIZE, bool)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.tuples(RATE, RATE, SHIFT, RATE, RATE, SHIFT), st.integers(0, 1000))
 def test_an_affine_motion_is_recovered_among_outliers(
     numbers: tuple[float, ...], seed: int
@@ -76,7 +77,7 @@ def test_the_shared_grid_cannot_be_spoilt() -> None:
         points[0, 0] = 1
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.tuples(RATE, RATE, SHIFT, SHIFT), st.integers(0, 1000))
 def test_a_similarity_is_recovered_on_a_small_area(numbers: tuple[float, ...], seed: int) -> None:
     """Shift, turn and growth of a patch of 30 by 30 px are found among outliers."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from lab.errors import WeightsError
 from lab.media import open_image
 from lab.vision import embed, weight_path
+from tests.tiers import examples
 
 NAMES = ("astronaut", "cat", "coffee", "rocket")
 STILLS = Path(__file__).parents[2] / "data" / "stills"
@@ -49,7 +50,7 @@ def test_an_identity_is_a_unit_vector() -> None:
     assert np.array_equal(vector, embed(*_subject("coffee")))
 
 
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(st.sampled_from(NAMES), st.sampled_from(NAMES), st.floats(0.9, 1.1))
 def test_light_changes_less_than_another_subject(name: str, other: str, gain: float) -> None:
     """A tenth more or less light stays the same subject; another subject is far away."""

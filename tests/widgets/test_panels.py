@@ -159,7 +159,6 @@ def test_money_is_not_spent_unasked(sweep: Sweep) -> None:
     _until(lambda: panel.agree.layout.display == "none")
 
 
-@pytest.mark.slow
 def test_a_sweep_runs_beside_the_kernel(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run returns at once, takes land on the board, and a new panel shows where it stands."""
     monkeypatch.setenv("I2VLAB_WORKERS", "2")
