@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -32,6 +32,44 @@ FAULTS = [
     {"kind": "wrong_type_download", "share": 0.05},
     {"kind": "expired_link", "share": 0.05},
 ]
+
+
+# What a start is killed after, and the most of it.
+AFTER = {"nothing": 1, "its lock": 1, "orders": 4, "requests": 16, "downloads": 3, "measures": 3}
+
+
+class Progress:
+    """How far a start has come, told by what the service and the folder have seen of it."""
+
+    def __init__(self, emulator: Emulator, folder: RunFolder, pid: int) -> None:
+        self._emulator = emulator
+        self._folder = folder
+        self._owner = f'"pid": {pid},'
+        self._earlier = self._counted()
+        self._before_orders: int | None = None
+
+    def seen(self, what: str) -> int:
+        """How many of these since the start; requests count from its first order on."""
+        if what == "nothing":
+            return 1
+        if what == "its lock":
+            owner = self._folder.path / "run.owner.json"
+            return owner.is_file() and self._owner in owner.read_text()
+        now = {name: count - self._earlier[name] for name, count in self._counted().items()}
+        if what != "requests":
+            return now[what]
+        if self._before_orders is None and now["orders"]:
+            self._before_orders = now["requests"] - 1
+        return 0 if self._before_orders is None else now["requests"] - self._before_orders
+
+    def _counted(self) -> dict[str, int]:
+        requests = self._emulator.requests
+        return {
+            "orders": sum(n for what, n in requests.items() if what.startswith("POST")),
+            "requests": requests.total(),
+            "downloads": self._emulator.downloads,
+            "measures": len(list(self._folder.measures.glob("*.json"))),
+        }
 
 
 class Runs:
@@ -111,8 +149,9 @@ def test_killed_again_and_again_it_buys_each_take_once(
     offline: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Under faults and SIGKILL at random moments: jobs charged are takes wanted, exactly."""
+    """Under faults and SIGKILL at any step: jobs charged are takes wanted, exactly."""
     luck = random.Random(kills)
+    folder = RunFolder(tmp_path / "run")
     emulator = Emulator(
         account=Account(concurrency=6),
         pace=Pace(submitted_s=0.05, processing_s=0.2),
@@ -127,23 +166,21 @@ def test_killed_again_and_again_it_buys_each_take_once(
         monkeypatch.setenv("KLING_SETTLE_S", "0.2")
         monkeypatch.setenv("I2VLAB_WORKERS", "2")
         tries = runs(takes)
-        killed = 0
-        while killed < kills:
+        killed: Counter[str] = Counter()
+        while killed.total() < kills:
+            what = luck.choice(list(AFTER))
+            count = luck.randint(1, AFTER[what])
             tries.start()
-            served = sum(emulator.requests.values()) + luck.randrange(1, 24)
-            latest = time.monotonic() + luck.uniform(0.5, 4.0)
-            while (
-                not tries.ended.is_set()
-                and sum(emulator.requests.values()) < served
-                and time.monotonic() < latest
-            ):
-                tries.ended.wait(0.002)
+            progress = Progress(emulator, folder, tries.pid)
+            while progress.seen(what) < count and not tries.ended.wait(0.002):
+                pass
             if not tries.ended.is_set():
                 tries.kill()
-                killed += 1
+                killed[what] += 1
             elif tries.status == 0:
                 break
-        assert killed == kills, "everything was done before it could be killed often"
+        assert killed.total() == kills, f"all was done before it was killed often: {killed}"
+        assert set(killed) == set(AFTER)
         struck = {fault["kind"]: fault["struck"] for fault in emulator.state()["faults"]}
         assert struck["accept_then_drop"], (emulator.charged_jobs, emulator.requests)
         assert struck["cut_download"]
@@ -155,7 +192,6 @@ def test_killed_again_and_again_it_buys_each_take_once(
         assert emulator.charged_jobs == takes
         names = [job["external_id"] for job in emulator.jobs if job["charged_units"]]
         assert len(set(names)) == takes
-    folder = RunFolder(tmp_path / "run")
     with Ledger.read(folder.ledger) as ledger:
         ledger.verify()
         rows = ledger.takes()
