@@ -21,6 +21,7 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.clips import rendered
 from lab.errors import InputError, Interrupted, LabError
 from lab.files import opened_file
 from lab.metrics import LITERATURE, SPECS
@@ -429,6 +431,20 @@ def plain(table: Table) -> Iterator[dict[str, Any]]:
             **{name: None if math.isnan(n) else round(n, 6) for name, n in numbers.items()},
             "why": row.why,
         }
+
+
+def smoke(folder: Path) -> list[tuple[str, str, str]]:
+    """Four tiny clips of two groups, rated by hand: does it run from end to end?"""
+    table = ["clip,group,temporal_1to5,generator,rater_1,rater_2"]
+    for place in range(4):
+        clip = rendered(folder, "720p", fps=24, frames=4 + 2 * place)
+        table.append(
+            f"{clip.name},group {place % 2},{1 + place},{'ab'[place // 2]},{place},{place}"
+        )
+    (folder / "ratings.csv").write_text("\n".join(table) + "\n", encoding="utf-8")
+    with redirect_stdout(io.StringIO()) as said:
+        assert main([str(folder), "--json"]) == 0
+    return [("agreement with people, numbers judged", str(len(said.getvalue().splitlines())), "-")]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

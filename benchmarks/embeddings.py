@@ -57,9 +57,9 @@ class Cutout:
         return Cutout((self.rgb * alpha + ground * (1 - alpha)).astype(np.uint8), self.alpha)
 
 
-def measure(folder: Path) -> list[tuple[str, str, str]]:
+def measure(folder: Path, *, smoke: bool = False) -> list[tuple[str, str, str]]:
     """AUROC of benign against drifting similarities to the still, and the time of one crop."""
-    subjects = _subjects()
+    subjects = _subjects()[: 2 if smoke else None]
     stages = cv2.dnn.readNetFromONNX(str(weight_path("u2netp")), cv2.dnn.ENGINE_CLASSIC)
     candidates: dict[str, Embedding] = {
         _CHOSEN: lambda cutout: embed(cutout.rgb, cutout.alpha),
