@@ -5,10 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from lab.metrics import HEADLINES, LITERATURE, SPECS
 from lab.runs import run
 from lab.stills import Still
 from lab.sweeps import Sweep
+from tests.waiting import HANGS_S, until
 
 Answer = tuple[int, str, str]
 Lab = Callable[..., Answer]
@@ -686,14 +685,9 @@ def test_an_interrupted_calibration_can_go_on(tiny_calibration: list[str], tmp_p
         tiny_calibration, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     rows = tmp_path / "out" / "probes.jsonl"
-    deadline = time.monotonic() + 120
-    while not (rows.is_file() and rows.stat().st_size):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=0.05)
+    until(lambda: rows.is_file() and rows.stat().st_size, process)
     os.killpg(process.pid, signal.SIGINT)
-    _, told = process.communicate(timeout=60)  # returns once nobody holds the other end
+    _, told = process.communicate(timeout=HANGS_S)  # returns once nobody holds the other end
     assert process.returncode == 130
     kept = len(rows.read_text().splitlines())
     assert f"{kept} of " in told

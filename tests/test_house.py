@@ -1,4 +1,4 @@
-"""The house keeps its own rules: one list of dependencies."""
+"""The house keeps its own rules: one list of dependencies, no clock in the tests."""
 
 import re
 import tomllib
@@ -49,3 +49,14 @@ def test_the_environment_has_the_project_itself() -> None:
     conda, pip = _environment()
     assert {"python", "pip"} <= set(conda)
     assert "-e ." in pip
+
+
+def test_no_test_reads_a_clock() -> None:
+    """How fast a machine is decides nothing: only the guard against hanging measures time."""
+    clocks = re.compile(r"\btime\.(monotonic|perf_counter|process_time|sleep)\b")
+    found = [
+        path.relative_to(REPOSITORY).as_posix()
+        for path in (REPOSITORY / "tests").rglob("*.py")
+        if clocks.search(path.read_text(encoding="utf-8"))
+    ]
+    assert found == ["tests/waiting.py"]

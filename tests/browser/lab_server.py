@@ -6,13 +6,11 @@ import secrets
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import nbformat
@@ -20,6 +18,7 @@ from nbformat import v4
 from playwright.sync_api import Locator
 
 from tests.browser.visits import Visit
+from tests.waiting import until
 
 SECRET = "api-key-kling-s3cr3t-000000000000000000000000000000000000"
 # No questions about news, no writing behind one's back, and no debugger, which complains on the
@@ -120,14 +119,16 @@ def serving(base: Path, **environment: str) -> Iterator[Server]:
 
 
 def _wait(server: Server, process: "subprocess.Popen[bytes]") -> None:
-    until = time.monotonic() + 120
-    while time.monotonic() < until and process.poll() is None:
+    def answers() -> bool:
         try:
             with urlopen(f"{server.url}api?token={server.token}", timeout=10):
-                return
-        except (URLError, OSError):
-            time.sleep(0.2)
-    raise AssertionError(f"JupyterLab did not start:\n{server.log.read_text()[-3000:]}")
+                return True
+        except OSError:
+            return False
+
+    until(lambda: process.poll() is not None or answers())
+    log = server.log.read_text()[-3000:]
+    assert process.poll() is None, f"JupyterLab did not start:\n{log}"
 
 
 class Notebook:

@@ -1,6 +1,6 @@
 """Remarks on prompts."""
 
-import time
+import importlib
 from importlib import import_module
 from pathlib import Path
 from typing import cast
@@ -13,6 +13,7 @@ from lab.findings import Finding
 from lab.prompts import LINTED, Prompt, Segment, lint, rewritten, vocabulary
 from lab.prompts.lint import dominant_motions
 from lab.prompts.prompt import MAX_CHARS
+from lab.prompts.reading import read
 from lab.stills import Needs, Still
 from tests.prompts.labelled import labelled, scores, table
 from tests.tiers import examples
@@ -174,14 +175,20 @@ def test_any_text_is_linted(text: str) -> None:
 @pytest.mark.parametrize(
     "piece", ["push in and ", "\U0001f3a5 she walks, ", "a red coat ", "aaaa "]
 )
-def test_a_long_text_is_linted_in_no_time(piece: str) -> None:
-    """The longest prompt takes a moment, and none at all the second time."""
+def test_a_long_text_is_read_once(piece: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Linting the longest prompt reads it and its rewritings once each, and nothing again."""
+    texts: list[str] = []
+    module = importlib.import_module("lab.prompts.lint")
+    monkeypatch.setattr(module, "read", lambda text: texts.append(text) or read(text))
+    module._remarks.cache_clear()
+    module._linted.cache_clear()
     prompt = Prompt.written((piece * MAX_CHARS)[:MAX_CHARS])
-    lint(prompt)
-    start = time.perf_counter()
-    for _ in range(100):
-        lint(prompt)
-    assert time.perf_counter() - start < 0.5
+    first = lint(prompt)
+    assert prompt.text in texts
+    assert len(texts) == len(set(texts)) < 40
+    texts.clear()
+    assert lint(prompt) == first
+    assert texts == []
 
 
 def test_the_backends_limit_counts() -> None:

@@ -6,14 +6,13 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from lab.runs import Ledger, RunFolder
+from tests.waiting import HANGS_S, until
 
 STILLS = Path(__file__).resolve().parents[2] / "data" / "stills"
 
@@ -65,18 +64,13 @@ def fetched(folder: RunFolder) -> list[str]:
 
 def wait_for_a_clip(folder: RunFolder, process: subprocess.Popen[str]) -> None:
     """Return when the ledger has the first clip; others take seconds more."""
-    deadline = time.monotonic() + 120
-    while not fetched(folder):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=0.1)
+    until(lambda: fetched(folder), process)
 
 
 def finish(sweep: Path, out: Path, takes: int = 6) -> None:
     """Run to the end and check that everything is there and nothing is left over."""
     process = start(sweep, out)
-    _, told = process.communicate(timeout=300)
+    _, told = process.communicate(timeout=HANGS_S)
     assert process.returncode == 0, told
     folder = RunFolder(out)
     assert len(list(folder.clips.glob("*.mp4"))) == takes
@@ -91,7 +85,7 @@ def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(tmp_path: Path, sweep_
     process = start(sweep_file, out)
     wait_for_a_clip(RunFolder(out), process)
     os.killpg(process.pid, signal.SIGINT)
-    _, told = process.communicate(timeout=60)
+    _, told = process.communicate(timeout=HANGS_S)
     assert process.returncode == 130
     assert "run the same again" in told
     assert "Traceback" not in told
@@ -110,7 +104,7 @@ def test_a_killed_run_goes_on_and_a_second_runner_is_refused(
     process = start(sweep_file, out)
     wait_for_a_clip(RunFolder(out), process)
     second = start(sweep_file, out)
-    _, told = second.communicate(timeout=60)
+    _, told = second.communicate(timeout=HANGS_S)
     assert second.returncode == 2
     assert f"process {process.pid}" in told
     process.kill()
@@ -128,7 +122,7 @@ def test_a_full_disk_keeps_what_is_there(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, resource.RLIM_INFINITY))
 
     process = start(sweep, out, preexec_fn=small_files_only)
-    _, told = process.communicate(timeout=120)
+    _, told = process.communicate(timeout=HANGS_S)
     assert process.returncode == 2
     assert "the disk is full" in told
     assert "Traceback" not in told

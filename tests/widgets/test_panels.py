@@ -5,8 +5,6 @@ import os
 import re
 import shutil
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from lab.runs import RunFolder
 from lab.stills import Still
 from lab.sweeps import Sweep
 from lab.widgets import PromptPanel, ResultsPanel, StillPanel, SweepPanel
+from tests.waiting import until
 
 HOSTILE = """<img src=x onerror=alert(1)>"'</script>"""
 
@@ -44,21 +43,13 @@ def sweep(place: Path) -> Sweep:
     )
 
 
-def _until(true: Callable[[], object], most_s: float = 60) -> None:
-    """Wait for what a thread of the panel is about to do."""
-    end = time.monotonic() + most_s
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 def _ids(sweep: Sweep) -> list[str]:
     return [take.id for _, take in sweep.takes()]
 
 
 def _priced(panel: SweepPanel) -> None:
     panel._later.join()
-    _until(lambda: panel.priced.value)
+    until(lambda: panel.priced.value)
 
 
 def _run_code(code: str) -> dict[str, object]:
@@ -94,12 +85,12 @@ def test_the_price_follows_the_fields(sweep: Sweep) -> None:
     _priced(panel)
     assert "2 trials x 1 = 2" in panel.priced.value
     panel.design.repeats.value = 2
-    _until(lambda: "2 trials x 2 = 4" in panel.priced.value)
+    until(lambda: "2 trials x 2 = 4" in panel.priced.value)
     panel.design.backend.value = "kling"
     panel.design.duration_s.value = "5"
-    _until(lambda: "settings.flaws: no such setting" in panel.priced.value)
+    until(lambda: "settings.flaws: no such setting" in panel.priced.value)
     panel.design.duration_s.value = "five"
-    _until(lambda: "no number" in panel.priced.value)
+    until(lambda: "no number" in panel.priced.value)
     panel.run()
     assert "seconds: &#x27;five&#x27; is no number" in panel.said.value
     assert not panel.running
@@ -132,7 +123,7 @@ def test_money_is_not_spent_unasked(sweep: Sweep) -> None:
     panel.design.more.value = ""
     panel.design.backend.value = "kling"
     panel.design.duration_s.value = "5"
-    _until(lambda: panel.agree.description.startswith("Spend 0.84"))
+    until(lambda: panel.agree.description.startswith("Spend 0.84"))
     assert panel.agree.layout.display == ""
     panel.run()
     panel.wait(60)
@@ -146,28 +137,26 @@ def test_money_is_not_spent_unasked(sweep: Sweep) -> None:
     panel.wait(60)
     assert "the budget is 0.10 USD" in panel.said.value
     panel.design.budget_usd.value = ""
-    _until(lambda: panel.agree.layout.display == "")
+    until(lambda: panel.agree.layout.display == "")
     panel.agree.value = True
     panel.design.repeats.value = 2
     panel.run()  # at once, before the new price is shown
     panel.wait(60)
     assert "the plan may cost 1.8" in panel.said.value
     assert not RunFolder("run").exists
-    _until(lambda: panel.agree.description.startswith("Spend 1.6"))
+    until(lambda: panel.agree.description.startswith("Spend 1.6"))
     assert not panel.agree.value
     panel.design.backend.value = "offline"
-    _until(lambda: panel.agree.layout.display == "none")
+    until(lambda: panel.agree.layout.display == "none")
 
 
 def test_a_sweep_runs_beside_the_kernel(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run returns at once, takes land on the board, and a new panel shows where it stands."""
+    """Run returns while nothing is made, takes land on the board, a new panel shows the state."""
     monkeypatch.setenv("I2VLAB_WORKERS", "2")
     panel = SweepPanel(sweep, out="run")
     _priced(panel)
     panel.pause()
-    before = time.monotonic()
-    panel.run()
-    assert time.monotonic() - before < 2
+    panel.run()  # paused, it would never return if it waited for a take
     assert panel.running
     assert panel.start.disabled
     panel.pause()
@@ -181,12 +170,12 @@ def test_a_sweep_runs_beside_the_kernel(sweep: Sweep, monkeypatch: pytest.Monkey
     assert panel.bar.value == panel.bar.max == 2
     rows = panel.board.table.rows
     assert [row["choosable"] for row in rows] == [True, True]
-    _until(lambda: all(row["poster"] for row in panel.board.table.rows))
+    until(lambda: all(row["poster"] for row in panel.board.table.rows))
     assert panel.board.table.rows[0]["poster"].startswith("files/run/proxies/")
     again = SweepPanel(sweep, out="run")
     assert [row["id"] for row in again.board.table.rows] == [row["id"] for row in rows]
     _priced(again)
-    _until(lambda: "already done" in again.priced.value)
+    until(lambda: "already done" in again.priced.value)
     _results(Path("run"))
 
 
@@ -197,7 +186,7 @@ def _results(out: Path) -> None:
     assert "Choose one to" in results.said.value
     results.board.table.chosen = [row["id"] for row in results.board.table.rows]
     results._play()
-    _until(lambda: results.player is not None and not results.said.value)
+    until(lambda: results.player is not None and not results.said.value)
     assert results.player is not None
     clips = results.player.session["clips"]
     assert [clip["id"] for clip in clips] == results.board.table.chosen
@@ -261,7 +250,7 @@ def test_prompts_are_picked_written_and_varied(place: Path) -> None:
     panel.pickers["pace"].value = "slow"
     assert panel.text.value == "slow push-in"
     panel.text.value = "make it cool"
-    _until(lambda: "names no camera move" in panel.remarks.value)
+    until(lambda: "names no camera move" in panel.remarks.value)
     panel.take.click()
     assert panel.text.value != "make it cool"
     panel._add()
@@ -322,20 +311,20 @@ def test_panels_feed_the_sweep(place: Path) -> None:
     """Chosen stills and listed prompts are what the sweep panel plans."""
     stills, prompts = StillPanel(["cup.jpg"]), PromptPanel(["slow push-in"])
     panel = SweepPanel(out="run", stills=stills, prompts=prompts)
-    _until(lambda: "1 trials x 1 = 1" in panel.priced.value)
+    until(lambda: "1 trials x 1 = 1" in panel.priced.value)
     prompts.text.value = "fast pan left"
     prompts._add()
-    _until(lambda: "2 trials x 1 = 2" in panel.priced.value)
+    until(lambda: "2 trials x 1 = 2" in panel.priced.value)
 
 
 def test_hostile_text_stays_text_in_panels(sweep: Sweep, place: Path) -> None:
     """Markup in a name, a question or a prompt is escaped in everything a panel shows."""
     panel = SweepPanel(sweep, out=f"run{HOSTILE[:4]}")
     panel.design.prompts.value = HOSTILE
-    _until(lambda: "onerror" in panel.priced.value + panel.matrix.value)
+    until(lambda: "onerror" in panel.priced.value + panel.matrix.value)
     prompts = PromptPanel([HOSTILE])
     prompts.text.value = HOSTILE
-    _until(lambda: "onerror" in prompts.remarks.value)
+    until(lambda: "onerror" in prompts.remarks.value)
     for shown in (panel.twin(), panel._code.value, prompts.twin(), prompts._code.value):
         assert "onerror" in shown
         assert "<img src=x" not in shown
