@@ -1,86 +1,99 @@
 """Decode a clip one frame at a time; a clip is never held in memory whole."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import av
 import numpy as np
+from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from lab.errors import ClipError
-from lab.media.probe import opened
-
-MAX_FRAMES = 100_000
+from lab.media.ending import Ending
+from lab.media.probe import BROKEN, MAX_CLIP_S, MAX_FRAMES, frame_rate, opened, reason
 
 
 @dataclass(frozen=True)
 class Frame:
     """One decoded frame.
 
-    index counts from 0. time_s counts from the clip's first frame. rgb is (height, width, 3) uint8,
-    upright. note says once, on the frame where it was noticed, what is wrong with the file.
+    index counts from 0. time_s counts from the clip's first frame and grows from frame to frame.
+    rgb is (height, width, 3) uint8, upright. damage stands on the last frame of a clip that does
+    not end there: "cut off after frame 31: 1.20 s of 4.00 s are missing"; else it is "".
     """
 
     index: int
     time_s: float
     rgb: NDArray[np.uint8]
-    note: str = ""
+    damage: str = ""
 
 
 def frames(path: Path, short_side_px: int | None = None) -> Iterator[Frame]:
     """Decode a clip in presentation order, one frame in memory at a time.
 
     With `short_side_px`, frames are reduced by area averaging so that the shorter side has that
-    many pixels; they are never enlarged. A clip whose tail is damaged yields the frames before
-    the damage, and the last of them says so in its note. Raises ClipError when not even one frame
-    can be decoded.
+    many pixels; they are never enlarged. A clip that is cut off or damaged yields the frames before
+    the damage, and the last of them says so. Where the file's clock stands still or runs back, the
+    next frame follows at the average rate. Raises ClipError when not even one frame can be decoded.
     """
     path = Path(path)
     held: Frame | None = None
-    shown_s = 0.0
+    first_pts: int | None = None
+    begin_s = shown_s = 0.0
+    trouble = ""
     with opened(path) as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
-        fps = float(stream.average_rate or stream.guessed_rate or 25)
-        first_pts: int | None = None
-        decoder = container.decode(stream)
+        step_s = 1 / (frame_rate(stream) or 25)
+        ending = Ending.told(path, container)
+        decoder = _pictures(container, stream)
         reformatter = VideoReformatter()  # one for the clip: its tables are as large as a frame
         while True:
             try:
-                picture = next(decoder, None)
-            except av.error.FFmpegError as error:
+                picture, behind_end = next(decoder, (None, True))
+                if picture is None:
+                    break
+                rgb = _upright_rgb(picture, short_side_px, reformatter)
+            except BROKEN as error:
                 if held is None:
                     raise
-                note = f"damaged after frame {held.index} ({error.strerror}); the rest is missing"
-                held = Frame(held.index, held.time_s, held.rgb, note)
+                trouble = reason(error)
                 break
-            if picture is None:
-                break
-            if held is not None:
-                yield held
             index = held.index + 1 if held else 0
             if index >= MAX_FRAMES:
                 raise ClipError(f"{path}: more than {MAX_FRAMES} frames; cut it into shorter clips")
-            if first_pts is None:
-                first_pts = picture.pts
-            if picture.pts is None or first_pts is None or picture.time_base is None:
-                time_s = index / fps
-            else:
+            time_s = index * step_s
+            if picture.pts is not None and picture.time_base:
+                if first_pts is None:
+                    first_pts = picture.pts
+                    begin_s = float(first_pts * picture.time_base)
                 time_s = float((picture.pts - first_pts) * picture.time_base)
-            held = Frame(index, time_s, _upright_rgb(picture, short_side_px, reformatter))
-            shown_s = max(float((picture.duration or 0) * (picture.time_base or 0)), 1 / fps)
-        if held is not None and not held.note and stream.duration and stream.time_base:
-            # A file cut off behind its header ends like a whole one; only its length tells.
-            missing_s = float(stream.duration * stream.time_base) - held.time_s - shown_s
-            if missing_s > 0.5 / fps:
-                note = f"ends after frame {held.index}; {missing_s:.2f} s more were announced"
-                held = Frame(held.index, held.time_s, held.rgb, note)
-    if held is None:
-        raise ClipError(f"{path}: holds no frame that can be decoded")
-    yield held
+            if held is not None:
+                if time_s <= held.time_s:
+                    time_s = held.time_s + step_s
+                if ending.cut_off and behind_end and time_s - held.time_s > 1.5 * step_s:
+                    break  # the pictures between here and there were stored later, and are lost
+                if time_s > MAX_CLIP_S:
+                    trouble = f"its clock leaps to {time_s:.0f} s"
+                    break
+                yield held
+            held = Frame(index, time_s, rgb)
+            shown_s = max(float((picture.duration or 0) * (picture.time_base or 0)), step_s)
+        if held is None:
+            raise ClipError(f"{path}: holds no frame that can be decoded")
+        end_s = begin_s + held.time_s + shown_s
+        damage = ending.damage(held.index, begin_s=begin_s, end_s=end_s, trouble=trouble)
+    yield replace(held, damage=damage)
+
+
+def _pictures(container: InputContainer, stream: VideoStream) -> Iterator[tuple[VideoFrame, bool]]:
+    """Every picture, and whether the decoder still had it when the file had come to its end."""
+    for packet in container.demux(stream):
+        for picture in packet.decode():
+            yield picture, packet.size == 0
 
 
 def _upright_rgb(

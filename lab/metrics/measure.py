@@ -1,21 +1,22 @@
 """Score a clip: one decode, every metric."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from lab.clips import Clip
-from lab.media import frames
+from lab.media import Frame, frames
 from lab.media.ahead import ahead
-from lab.metrics.contract import Field, Metric, Score
+from lab.metrics.contract import Field, Metric, Score, absent
 from lab.metrics.explain import Box, brightest
 from lab.metrics.moment import moments
 from lab.metrics.reference import ANALYSIS_SIDE_PX, Reference
 from lab.stills import Still
+
+MIN_SIDE_PX = 8  # below, the smallest windows of the metrics no longer fit into a frame
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,8 @@ class ClipScores:
     frames and duration_s are what was decoded, not what the file declares. scores hold headlines
     and parts; series holds values by frame for each series name; times_s the time of every frame;
     boxes tells for each headline and frame where most of its value comes from. notes holds, by
-    metric, a remark on how far its numbers can be believed. damage says what is wrong with the
-    file, "" for a whole one.
+    metric, a remark on how far its numbers can be believed. damage says after which frame the file
+    is cut off or damaged; "" when it is whole.
     """
 
     clip: Clip
@@ -54,29 +55,37 @@ def measure(
 ) -> ClipScores:
     """Decode a clip once and score it by every metric. Memory does not grow with its length.
 
-    keep is called with every headline's name and field. Raises ClipError for a file that cannot
-    be decoded at all; a damaged tail becomes a note.
+    keep is called with every headline's name and field. A clip with a side under 8 px has no
+    number, for that reason. Raises ClipError for a file that cannot be decoded at all; what is
+    wrong with its tail becomes `damage` and a note.
     """
     opened = Clip.open(clip)
     times: list[float] = []
-    damage: list[str] = []
+    damages: list[str] = []
     boxes: dict[str, dict[int, Box]] = {metric.specs[0].name: {} for metric in metrics}
     with closing(ahead(frames(opened.path, ANALYSIS_SIDE_PX))) as decoded:
         first = next(decoded)
-        reference = _reference(still) if still else Reference.of(first.rgb, is_still=False)
-        trackers = [metric.start(reference) for metric in metrics]
-        # Decoding, following and judging each have a thread, so that two cores are kept busy.
-        followed = ahead(moments(_noting(chain([first], decoded), damage), reference))
-        with closing(followed):
-            for moment in followed:
-                times.append(moment.time_s)
-                for tracker, (name, found) in zip(trackers, boxes.items(), strict=True):
-                    field = tracker.see(moment)
-                    if field is not None:
-                        found[field.index] = brightest(field.values)
-                        if keep is not None:
-                            keep(name, field)
-    results = [tracker.result() for tracker in trackers]
+        every = _noting(chain([first], decoded), damages)
+        height, width = first.rgb.shape[:2]
+        if min(height, width) < MIN_SIDE_PX:
+            times = [frame.time_s for frame in every]
+            why = f"frames of {width}x{height} px are too small; each side needs {MIN_SIDE_PX} px"
+            results = [absent(metric.specs, why) for metric in metrics]
+        else:
+            reference = _reference(still) if still else Reference.of(first.rgb, is_still=False)
+            trackers = [metric.start(reference) for metric in metrics]
+            # Decoding, following and judging each have a thread, so that two cores are kept busy.
+            followed = ahead(moments(every, reference))
+            with closing(followed):
+                for moment in followed:
+                    times.append(moment.time_s)
+                    for tracker, (name, found) in zip(trackers, boxes.items(), strict=True):
+                        field = tracker.see(moment)
+                        if field is not None:
+                            found[field.index] = brightest(field.values)
+                            if keep is not None:
+                                keep(name, field)
+            results = [tracker.result() for tracker in trackers]
     step_s = times[-1] / (len(times) - 1) if len(times) > 1 else 1 / (opened.facts.fps or 25)
     return ClipScores(
         clip=opened,
@@ -92,7 +101,7 @@ def measure(
             for metric, result in zip(metrics, results, strict=True)
             if result.note
         },
-        damage="; ".join(damage),
+        damage="".join(damages),
     )
 
 
@@ -102,8 +111,8 @@ def _reference(still: Still) -> Reference:
     return Reference.of(still.rgb(), is_still=True)
 
 
-def _noting(decoded: Any, damage: list[str]) -> Any:
+def _noting(decoded: Iterator[Frame], damages: list[str]) -> Iterator[Frame]:
     for frame in decoded:
-        if frame.note:
-            damage.append(frame.note)
+        if frame.damage:
+            damages.append(frame.damage)
         yield frame

@@ -1,5 +1,6 @@
 """Decoding a clip one frame at a time."""
 
+import re
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -57,7 +58,7 @@ def test_time_starts_at_zero_where_the_file_does_not(tmp_path: Path, photo: np.n
         container.mux(stream.encode(None))
     decoded = list(frames(path))
     assert [frame.time_s for frame in decoded] == pytest.approx([0, 0.04, 0.1, 0.14, 0.4], abs=2e-3)
-    assert not any(frame.note for frame in decoded)
+    assert not any(frame.damage for frame in decoded)
 
 
 def test_frames_are_reduced_by_averaging(clip: Path, photo: np.ndarray) -> None:
@@ -77,26 +78,31 @@ def test_frames_are_never_enlarged(clip: Path) -> None:
 def test_a_cut_off_clip_yields_its_beginning_and_says_so(
     kept: float, clip: Path, tmp_path: Path
 ) -> None:
-    """A download that broke off yields the frames that came, and only the last one has a note."""
+    """A download that broke off yields the frames that came, and only the last one says so."""
     content = clip.read_bytes()
     (tmp_path / "cut.mp4").write_bytes(content[: int(len(content) * kept)])
     decoded = list(frames(tmp_path / "cut.mp4"))
     assert 0 < len(decoded) < probe(clip).frames
-    assert [bool(frame.note) for frame in decoded] == [False] * (len(decoded) - 1) + [True]
-    assert f"after frame {len(decoded) - 1}" in decoded[-1].note
+    assert [bool(frame.damage) for frame in decoded] == [False] * (len(decoded) - 1) + [True]
+    missing_s = 1 - len(decoded) / 24
+    assert decoded[-1].damage == (
+        f"cut off after frame {len(decoded) - 1}: {missing_s:.2f} s of 1.00 s are missing"
+    )
     for whole, cut in zip(frames(clip), decoded, strict=False):
         assert np.array_equal(whole.rgb, cut.rgb)
 
 
-def test_damage_in_the_middle_ends_the_clip_with_a_note(clip: Path, tmp_path: Path) -> None:
-    """A clip with garbage in the middle yields the frames before it and a note."""
+def test_damage_in_the_middle_ends_the_clip_and_is_told(clip: Path, tmp_path: Path) -> None:
+    """A clip with garbage in the middle yields the frames before it, and the last one says why."""
     content = bytearray(clip.read_bytes())
     middle = len(content) // 2
     content[middle : middle + 4000] = b"\xff" * 4000
     (tmp_path / "damaged.mp4").write_bytes(content)
     decoded = list(frames(tmp_path / "damaged.mp4"))
     assert 0 < len(decoded) < 24
-    assert "the rest is missing" in decoded[-1].note
+    assert re.fullmatch(
+        r"damaged after frame \d+ \(.+\): 0\.\d\d s of 1\.00 s are missing", decoded[-1].damage
+    )
 
 
 def test_a_clip_without_one_whole_frame_is_refused(clip: Path, tmp_path: Path) -> None:
@@ -107,9 +113,9 @@ def test_a_clip_without_one_whole_frame_is_refused(clip: Path, tmp_path: Path) -
         list(frames(tmp_path / "cut.mp4"))
 
 
-def test_a_whole_clip_has_no_note(clip: Path) -> None:
+def test_a_whole_clip_is_not_called_damaged(clip: Path) -> None:
     """Nothing is said of a clip with nothing wrong."""
-    assert not any(frame.note for frame in frames(clip))
+    assert not any(frame.damage for frame in frames(clip))
 
 
 @pytest.mark.parametrize(
@@ -140,4 +146,4 @@ def test_other_containers_open_too(
     assert len(decoded) == 5
     assert decoded[-1].time_s == pytest.approx(0.4, abs=0.02)
     assert decoded[0].rgb.shape == (96, 128, 3)
-    assert not decoded[-1].note
+    assert not decoded[-1].damage

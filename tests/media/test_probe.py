@@ -1,5 +1,6 @@
 """What a clip says of itself."""
 
+import struct
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -124,6 +125,73 @@ def test_a_comment_in_no_known_encoding_does_no_harm(
     path = pan_clip(tmp_path / "a.mp4", photo, count=2, comment="hello world")
     path.write_bytes(path.read_bytes().replace(b"hello world", b"hell\xff world"))
     assert probe(path).comment == "hell\N{REPLACEMENT CHARACTER} world"
+
+
+def test_a_track_in_no_known_codec_is_refused(
+    tmp_path: Path, photo: np.ndarray, pan_clip: Callable[..., Path]
+) -> None:
+    """A header that no longer says how its pictures are coded is refused, not taken for a bug."""
+    whole = pan_clip(tmp_path / "whole.mp4", photo[:100, :200], count=6).read_bytes()
+    table = whole.index(b"stbl")
+    noise = np.random.default_rng(0).bytes(300)
+    renamed, overwritten = tmp_path / "renamed.mp4", tmp_path / "overwritten.mp4"
+    renamed.write_bytes(whole.replace(b"minf", b"min="))
+    overwritten.write_bytes(whole[:table] + noise + whole[table + 300 :])
+    for path in (renamed, overwritten):
+        for read in (probe, lambda path: list(frames(path))):
+            with pytest.raises(ClipError, match=r"no known codec|broken video") as refused:
+                read(path)
+            assert str(refused.value).startswith(f"{path}: ")
+
+
+def _in_header(whole: bytes, box: bytes, at: int, value: int) -> bytes:
+    """The file with a number of a box set, four bytes from `at` behind the box's name."""
+    begin = whole.index(box) + 4 + at
+    return whole[:begin] + value.to_bytes(4) + whole[begin + 4 :]
+
+
+# Where the numbers stand in an MP4: the clock's ticks a second, and how many each picture lasts.
+ABSURD: dict[str, Callable[[bytes], bytes]] = {
+    "a clock of 2 GHz": lambda whole: _in_header(whole, b"mdhd", 12, 0x7FFFFFFF),
+    "68 years a picture": lambda whole: _in_header(
+        _in_header(whole.replace(b"edts", b"free"), b"mdhd", 12, 1), b"stts", 12, 0x7FFFFFFF
+    ),
+    "24576 pictures a second": lambda whole: _in_header(whole, b"stts", 12, 1),
+}
+
+
+@pytest.mark.parametrize("kind", ABSURD)
+def test_what_cannot_be_is_not_passed_on(
+    kind: str, tmp_path: Path, photo: np.ndarray, pan_clip: Callable[..., Path]
+) -> None:
+    """A header that claims an absurd rate or length counts as one that does not say."""
+    path = pan_clip(tmp_path / "a.mp4", photo[:100, :200], count=6)
+    path.write_bytes(ABSURD[kind](path.read_bytes()))
+    facts = probe(path)
+    assert (facts.fps, facts.frames) == (0, 0)
+    assert 0 <= facts.duration_s < 86_400
+    assert all(0 <= frame.time_s < 86_400 for frame in frames(path))
+
+
+def test_a_length_of_ages_is_not_passed_on(tmp_path: Path, photo: np.ndarray) -> None:
+    """A WebM whose header announces thirty thousand years has no known length, and its frames."""
+    path = tmp_path / "a.webm"
+    with av.open(str(path), "w", container_options={"live": "1"}) as container:
+        stream = container.add_stream("libvpx", rate=Fraction(10))
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(5):
+            frame = av.VideoFrame.from_ndarray(photo[:48, :64].copy(), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    content = path.read_bytes()
+    # The duration in milliseconds takes the place of the name of the program that wrote the file.
+    begin = content.index(b"\x4d\x80")
+    told = b"\x44\x89\x88" + struct.pack(">d", 1e15)
+    length = 3 + (content[begin + 2] & 0x7F)
+    filler = b"\xec" + bytes([0x80 | (length - len(told) - 2)]) + bytes(length - len(told) - 2)
+    path.write_bytes(content[:begin] + told + filler + content[begin + length :])
+    assert (probe(path).duration_s, probe(path).frames) == (0, 0)
+    assert len(list(frames(path))) == 5
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])

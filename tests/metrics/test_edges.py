@@ -27,6 +27,7 @@ from lab.stills import Still
 Pixels = NDArray[np.uint8]
 Shot = list[Pixels]
 FPS = 24
+TINY = ((1, 1), (2, 2), (2, 180), (180, 7))  # width and height of what is too small to measure
 STAMPS_MS = (0, 42, 60, 160, 200, 333, 350, 400, 470, 500, 640, 700)
 
 
@@ -69,6 +70,11 @@ def _write(
 
 def _plain(shown: Sequence[Pixels]) -> Callable[[Path], None]:
     return lambda path: _write(path, shown)
+
+
+def _tiny(shot: Shot, width: int, height: int) -> Callable[[Path], None]:
+    shown = [rgb[:height, :width] for rgb in shot[:6]]
+    return lambda path: _write(path, shown, "gif", "rgb8", container="gif")
 
 
 def _cut_off(shot: Shot) -> Callable[[Path], None]:
@@ -151,6 +157,7 @@ def _odd_clips(
             path, [rgb[:181, :227] for rgb in shot[:9]], pixel_format="yuv444p"
         ),
         "8 px": _plain([rgb[:8, :8] for rgb in shot[:9]]),
+        **{f"{width}x{height} px": _tiny(shot, width, height) for width, height in TINY},
         "12 px strip": _plain([row[:12, 2 * n : 2 * n + 900] for n in range(9)]),
         "20 px strip": _plain([row[:20, 2 * n : 2 * n + 400] for n in range(9)]),
         "10 bits": lambda path: _write(path, shot[:9], "libx265", "yuv420p10le"),
@@ -167,7 +174,9 @@ def _odd_clips(
     }
 
 
+TINY_KINDS = tuple(f"{width}x{height} px" for width, height in TINY)
 KINDS = (
+    *TINY_KINDS,
     *("one frame", "two frames", "three frames", "held", "black", "flat", "noise", "only cuts"),
     *("on twos", "fading to black", "uneven rate", "no stamps", "odd sides", "8 px"),
     *("12 px strip", "20 px strip", "10 bits", "bt2020 pq", "alpha in webm", "alpha in mov"),
@@ -334,6 +343,19 @@ def test_one_frame_is_no_data(scored: Callable[..., ClipScores]) -> None:
     for name in SPECS:
         if name.partition(".")[0] in ("flicker", "warp", "motion", "events"):
             assert math.isnan(named[name].value), name
+
+
+@pytest.mark.parametrize("kind", TINY_KINDS)
+@pytest.mark.parametrize("beside", [True, False])
+def test_a_clip_too_small_to_measure_has_no_number(
+    scored: Callable[..., ClipScores], kind: str, beside: bool
+) -> None:
+    """Of frames with a side of a few pixels every score is NaN, and the reason names their size."""
+    scores = scored(kind, beside)
+    assert scores.frames == 6
+    for score in scores.scores:
+        assert math.isnan(score.value), score.name
+        assert score.reason == f"frames of {kind} are too small; each side needs 8 px"
 
 
 def test_two_frames_are_too_few_for_most(scored: Callable[..., ClipScores]) -> None:

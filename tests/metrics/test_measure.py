@@ -37,6 +37,7 @@ def test_a_record_is_whole(clip: Path, coffee: Still) -> None:
     missing = {name for name, value in record["scores"].items() if value is None}
     assert set(record["reasons"]) == missing
     assert len(record["times_s"]) == 24
+    assert record["damage"] == ""
     assert all(int(n) < 24 for values in record["series"].values() for n in values)
 
 
@@ -47,7 +48,7 @@ def test_a_value_is_asked_for_by_name(clip: Path) -> None:
 
 
 def test_a_cut_off_clip_is_scored_as_far_as_it_goes(clip: Path, tmp_path: Path) -> None:
-    """A file that ends too early yields the scores of what is there, and a note."""
+    """A file that ends too early yields the scores of what is there, and says where it breaks."""
     cut = tmp_path / "cut.mp4"
     content = clip.read_bytes()
     cut.write_bytes(content[: len(content) * 2 // 3])
@@ -55,7 +56,7 @@ def test_a_cut_off_clip_is_scored_as_far_as_it_goes(clip: Path, tmp_path: Path) 
     assert 2 < scores.frames < 24
     assert scores.duration_s == pytest.approx(scores.frames / 24, rel=0.05)
     assert math.isfinite(scores.value("motion"))
-    assert "after frame" in scores.damage
+    assert scores.damage.startswith(f"cut off after frame {scores.frames - 1}: ")
 
 
 @pytest.mark.parametrize(
