@@ -1,12 +1,14 @@
 """A clip at a glance."""
 
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
-from lab.media import contact_sheet, write_clip
+from lab.media import contact_sheet, frames, write_clip
 from lab.media.sheet import tile
 
 
@@ -38,6 +40,32 @@ def test_a_short_clip_gives_a_short_sheet(fading_clip: Callable[[int], Path]) ->
     sheet = contact_sheet(fading_clip(3), count=6, short_side_px=60)
     assert sheet.shape == (60, 3 * 84 - 4, 3)
     assert _shades(sheet, 3) == pytest.approx([0, 10, 20], abs=2)
+
+
+def test_a_clip_that_does_not_say_its_length_gives_a_full_sheet(tmp_path: Path) -> None:
+    """A WebM written live, without a length in its header, fills every tile."""
+    path = tmp_path / "a.webm"
+    with av.open(str(path), "w", container_options={"live": "1"}) as container:
+        stream = container.add_stream("libvpx", rate=Fraction(10))
+        stream.width, stream.height, stream.pix_fmt = 80, 60, "yuv420p"
+        for index in range(21):
+            shade = np.full((60, 80, 3), 10 * index, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(shade, format="rgb24")))
+        container.mux(stream.encode(None))
+    sheet = contact_sheet(path, count=5, short_side_px=60)
+    assert _shades(sheet, 5) == pytest.approx([0, 50, 100, 150, 200], abs=4)
+
+
+def test_a_cut_off_clip_gives_a_full_sheet(fading_clip: Callable[[int], Path]) -> None:
+    """Tiles are spread over the frames that came, not over those that the header promised."""
+    path = fading_clip(24)
+    content = path.read_bytes()
+    path.write_bytes(content[:-150])
+    came = len(list(frames(path)))
+    assert 4 <= came < 24
+    sheet = contact_sheet(path, count=4, short_side_px=60)
+    assert sheet.shape == (60, 4 * 84 - 4, 3)
+    assert _shades(sheet, 4)[-1] == pytest.approx(10 * (came - 1), abs=3)
 
 
 def test_tiles_fill_rows_from_the_left() -> None:
