@@ -60,7 +60,7 @@ def write_clip(
             if key_every is not None:
                 options |= {"g": str(key_every), "bf": "0"}
             count = _encode(container, drawn, fps, options, threads, comment, sound)
-    except OSError as error:  # FFmpeg's own errors are OSErrors too
+    except (OSError, av.error.FFmpegError) as error:
         raise FetchError(f"{path}: cannot be written ({error.strerror})") from error
     return count
 

@@ -45,5 +45,9 @@ def data_uri(content: bytes, suffix: str) -> str:
 
 
 def _even(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """H.264 needs even sides: an odd one loses its last row, and a single row is shown twice."""
+    for axis in (0, 1):
+        if rgb.shape[axis] == 1:
+            rgb = rgb.repeat(2, axis)
     height, width = rgb.shape[:2]
     return np.ascontiguousarray(rgb[: height - height % 2, : width - width % 2])

@@ -49,6 +49,15 @@ def test_a_proxy_of_odd_size_plays(
     assert facts.width_px % 2 == facts.height_px % 2 == 0
 
 
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (1, 200), (200, 3)])
+def test_a_proxy_of_a_few_pixels_plays(size: tuple[int, int], tmp_path: Path) -> None:
+    """A clip too narrow for H.264 gets a copy too, so that its row in a report shows something."""
+    shades = [Image.new("RGB", size, (40 * n, 90, 200 - 40 * n)) for n in range(4)]
+    shades[0].save(tmp_path / "a.gif", save_all=True, append_images=shades[1:], duration=100)
+    write_proxy(tmp_path / "a.gif", tmp_path / "b.mp4")
+    assert len(list(frames(tmp_path / "b.mp4"))) == 4
+
+
 def test_a_poster_is_reduced_and_never_enlarged(photo: np.ndarray) -> None:
     """A poster is a JPEG whose shorter side is the one asked for, or the picture's own."""
     small = Image.open(io.BytesIO(poster_jpeg(photo, 100)))
