@@ -26,6 +26,9 @@ test-all: test test-slow bench-smoke test-pythons  ## everything
 test-slow: $(BIN)/.installed  ## what the quick tier leaves out: long proofs, and ten times the fuzz
 	$(PYTEST) --no-loadscope-reorder -m "slow or hypothesis" --hypothesis-profile=thorough
 
+test-pythons:  ## the demo and the quick tests on the oldest Python and on the newest
+	.ci/pythons
+
 check: $(BIN)/.installed  ## lint, types, architecture
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
