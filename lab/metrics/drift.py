@@ -127,7 +127,7 @@ class _DriftTracker:
     def _sample(self, moment: Moment, found: Registration) -> Field | None:
         reference = self._reference
         inside = reference.subject & found.seen
-        if inside.sum() < _MIN_SEEN * max(reference.subject.sum(), 1):
+        if inside.sum() < _MIN_SEEN * max(int(reference.subject.sum()), 1):
             self._lost = "the subject left the frame"
             return None
         if found.exposure[0] < _MIN_GAIN:
@@ -307,7 +307,7 @@ def _unlike(grey: NDArray[np.uint8], laid: NDArray[np.uint8], where: NDArray[np.
 def _lasting(values: NDArray[np.float64]) -> float:
     """The largest median of three neighbours: what only one sample saw is a passer-by."""
     if len(values) < 3:
-        return float(values.max())
+        return float(np.max(values))
     return float(max(np.median(values[i : i + 3]) for i in range(len(values) - 2)))
 
 

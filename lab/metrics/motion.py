@@ -162,7 +162,7 @@ class _MotionTracker:
             return absent(Motion.specs, reason)
         weights = np.array([self._seconds[index] for index in speeds])
         slow = np.array(list(speeds.values())) < TOO_STILL_PERCENT_PER_S
-        share = float((weights * slow).sum() / weights.sum())
+        share = float((weights * slow).sum()) / float(weights.sum())
         scores = {"motion.still": Score("motion.still", share)}
         for name, values in self._series.items():
             reason = _REASONS.get(name, "no stride had enough picture to fit a camera to")

@@ -244,7 +244,7 @@ def _bent(registration: Registration) -> float | None:
     reference = registration.reference
     inner = cv2.erode(reference.subject.astype(np.uint8), np.ones((9, 9), np.uint8)).astype(bool)
     subject = flow.forward_valid & registration.seen & inner
-    if subject.sum() < 0.2 * max(reference.subject.sum(), 1):
+    if subject.sum() < 0.2 * max(int(reference.subject.sum()), 1):
         return None
     rigid = fit_affine(flow.forward, subject)
     if rigid is None:

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+Value = TypeVar("Value", bound=np.generic)
 
 _HEADROOM = 0.04
 
@@ -18,7 +21,7 @@ class Crop:
     width: int
     height: int
 
-    def of(self, pixels: NDArray[np.generic]) -> NDArray[np.generic]:
+    def of(self, pixels: NDArray[Value]) -> NDArray[Value]:
         """The rectangle, cut out of an array whose first axes are height and width."""
         return pixels[self.top : self.top + self.height, self.left : self.left + self.width]
 

@@ -33,7 +33,7 @@ def detail_beyond(grey: NDArray[np.uint8], scale: float) -> float:
     finest = there >= np.percentile(there, 90)
     if there[finest].mean() < 1:
         return 1.0
-    return float(min(1.0, lost[finest].mean() / there[finest].mean()))
+    return min(1.0, float(lost[finest].mean() / there[finest].mean()))
 
 
 def sharpness(grey: NDArray[np.uint8]) -> float:
@@ -104,6 +104,6 @@ def _blocking_across(grey: NDArray[np.uint8]) -> float:
     phases = np.array(
         [np.median(columns[phase::_JPEG_BLOCK_PX]) for phase in range(_JPEG_BLOCK_PX)]
     )
-    grid = int(phases.argmax())
+    grid = int(np.argmax(phases))
     # A tenth of a code value, so that a flat picture divides by something.
     return float((phases[grid] + 0.1) / (np.median(np.delete(phases, grid)) + 0.1))

@@ -55,7 +55,7 @@ def subject_mask(rgb: NDArray[np.uint8]) -> SubjectMask:
     with _one_at_a_time:
         raw = _infer(net, rgb)
     alpha = np.clip(_refine(cv2.resize(raw, rgb.shape[1::-1]), rgb), 0, 1)
-    if raw.max() < _MIN_PEAK or (raw > 0.5).mean() < _MIN_AREA:
+    if np.max(raw) < _MIN_PEAK or (raw > 0.5).mean() < _MIN_AREA:
         return SubjectMask(_centre_prior(rgb), "centre prior", "no dominant subject seen")
     return SubjectMask(alpha, "u2netp")
 
@@ -76,7 +76,7 @@ def _inferred(net: cv2.dnn.Net, seen: bytes) -> NDArray[np.float32]:
     """The same of the pixels it sees; kept, because the takes of a run share their stills."""
     shape = (_NET_SIDE_PX, _NET_SIDE_PX, 3)
     pixels = np.frombuffer(seen, np.uint8).reshape(shape).astype(np.float32)
-    pixels = (pixels / max(float(pixels.max()), 1.0) - _MEAN) / _STD
+    pixels = (pixels / max(float(np.max(pixels)), 1.0) - _MEAN) / _STD
     net.setInput(np.ascontiguousarray(pixels.transpose(2, 0, 1)[None]))
     finest = net.getUnconnectedOutLayersNames()[0]
     mask: NDArray[np.float32] = net.forward(finest)[0, 0].copy()
