@@ -1,12 +1,18 @@
 """Fixtures shared by every room's tests: real photographs, small scenes, small clips."""
 
+import importlib
+import os
+import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from filelock import FileLock
 from hypothesis import settings as hypothesis_settings
 from numpy.typing import NDArray
 
@@ -20,6 +26,8 @@ from tests import tiers
 
 REPOSITORY = Path(__file__).parent.parent
 Pixels = NDArray[np.uint8]
+
+_POOLED = ("lab.calibration.kept", "lab.report.verify", "lab.runs.runner", "lab.runs.scoring")
 
 # A slow machine is no failure, and the same examples come up in every run of a tier.
 hypothesis_settings.register_profile(
@@ -110,6 +118,48 @@ def one_worker() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("I2VLAB_WORKERS", "1")
         yield
+
+
+class _Here(ThreadPoolExecutor):
+    """Stands where a pool of processes is made, and works in this one."""
+
+    def __init__(self, workers: int | None = None, *, fetch_weights: bool = True) -> None:
+        super().__init__(1)
+
+    def stop(self) -> None:
+        self.shutdown(cancel_futures=True)
+
+
+@pytest.fixture(scope="module")
+def in_process() -> Iterator[None]:
+    """No test of this module is about processes: clips are measured in a thread of this one.
+
+    A process of its own costs a second and a half of imports, and the subject of each still again.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for name in _POOLED:
+            patch.setattr(importlib.import_module(name), "WorkerPool", _Here)
+        yield
+
+
+@pytest.fixture(scope="session")
+def shared_dir(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
+    """A folder by its name that all workers share, filled by the one that comes first."""
+    base = tmp_path_factory.getbasetemp()
+    common = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    @contextmanager
+    def shared(name: str) -> Iterator[tuple[Path, bool]]:
+        """Its path, and whether it is to be filled; the others wait until it is."""
+        folder = common / name
+        with FileLock(common / f"{name}.lock"):
+            if fresh := not (folder / "filled").exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+            yield folder, fresh
+            (folder / "filled").touch()
+
+    return shared
 
 
 @pytest.fixture(autouse=True)

@@ -25,6 +25,8 @@ from tests.waiting import HANGS_S, until
 
 Answer = tuple[int, str, str]
 Lab = Callable[..., Answer]
+pytestmark = pytest.mark.usefixtures("in_process")
+
 _NO_MONEY = dict.fromkeys(("spent_usd", "expected_low_usd", "expected_high_usd", "open_usd"), 0.0)
 SWEEP = """
 name: tiny
@@ -120,23 +122,25 @@ def test_running_prints_json_lines_and_nothing_else(ran: tuple[Path, Answer]) ->
     }
 
 
-def test_running_again_makes_nothing_again(ran: tuple[Path, Answer], sweep_file: Path) -> None:
+def test_running_again_makes_nothing_again(
+    lab: Lab, ran: tuple[Path, Answer], sweep_file: Path
+) -> None:
     """The same command goes on where nothing is left: same answer, clips untouched."""
     folder, (_, before, _) = ran
     clips = {path: path.stat().st_mtime_ns for path in (folder / "clips").iterdir()}
-    code, out, _ = _process("run", sweep_file, "--out", folder, "--json")
+    code, out, _ = lab("run", sweep_file, "--out", folder, "--json")
     assert code == 0
     assert _lines(out)[1:] == _lines(before)[1:]
     assert {path: path.stat().st_mtime_ns for path in (folder / "clips").iterdir()} == clips
 
 
 def test_running_another_sweep_there_is_refused(
-    ran: tuple[Path, Answer], coffee: Still, tmp_path: Path
+    lab: Lab, ran: tuple[Path, Answer], coffee: Still, tmp_path: Path
 ) -> None:
     """A folder that holds another experiment is not mixed with this one."""
     other = tmp_path / "other.yaml"
     other.write_text(f"stills: {coffee.path.resolve()}\nprompts: tilt up\n")
-    code, _, err = _process("run", other, "--out", ran[0])
+    code, _, err = lab("run", other, "--out", ran[0])
     assert code == 2
     assert "holds another sweep" in err.splitlines()[-1]
     assert "Traceback" not in err
@@ -290,11 +294,11 @@ def test_score_for_people_has_a_unit_a_line(lab: Lab, clip: Path) -> None:
         assert SPECS[name].unit in line
 
 
-def test_one_bad_clip_of_several_is_named(clip: Path, tmp_path: Path) -> None:
+def test_one_bad_clip_of_several_is_named(lab: Lab, clip: Path, tmp_path: Path) -> None:
     """The others are scored, the bad one is told apart, and the exit code is 1."""
     text = tmp_path / "text.mp4"
     text.write_text("no clip")
-    code, out, err = _process("score", clip, text, "--json")
+    code, out, err = lab("score", clip, text, "--json")
     assert code == 1
     assert [line["clip"] for line in _lines(out)] == [str(clip)]
     (line,) = err.splitlines()
@@ -619,11 +623,11 @@ def test_the_published_numbers_have_a_block_of_their_own(
     assert "as published" not in lab("score", clip)[1]
 
 
-def test_many_clips_get_the_published_numbers_too(clip: Path, tmp_path: Path) -> None:
+def test_many_clips_get_the_published_numbers_too(lab: Lab, clip: Path, tmp_path: Path) -> None:
     """Workers are asked for them as well; each clip keeps its own line."""
     other = tmp_path / "other.mp4"
     other.write_bytes(clip.read_bytes())
-    code, out, _ = _process("score", clip, other, "--literature", "--json")
+    code, out, _ = lab("score", clip, other, "--literature", "--json")
     assert code == 0
     first, second = _lines(out)
     assert first["scores"]["lai.warping_error"] == second["scores"]["lai.warping_error"] is not None
@@ -635,7 +639,7 @@ import sys
 from lab.calibration import DEFECTS, NUISANCES, bases, card, probes, statistics
 from lab.cli import main
 
-bases.FRAMES = 8
+bases.FRAMES, bases.SIZE_PX = 8, (160, 96)
 statistics._RESAMPLES = 40
 for module in (card, probes):
     module.NUISANCES = NUISANCES[-1:]

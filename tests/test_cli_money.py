@@ -18,6 +18,8 @@ from lab.runs import Ledger, TakeState
 from lab.stills import Still
 from tests.waiting import HANGS_S, until
 
+pytestmark = pytest.mark.usefixtures("in_process")
+
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -91,13 +92,12 @@ def coded_results(tmp_path_factory: pytest.TempPathFactory, stills_dir: Path) ->
 
 
 @pytest.fixture(scope="session")
-def hostile(tmp_path_factory: pytest.TempPathFactory) -> Hostile:
+def hostile(shared_dir: Callable[[str], Any]) -> Hostile:
     """Runs in which every text is hostile."""
-    base = tmp_path_factory.mktemp("hostile")
-    with pytest.MonkeyPatch.context() as patch:
+    with shared_dir("hostile") as (base, fresh), pytest.MonkeyPatch.context() as patch:
         patch.setitem(BACKENDS, "hostile", HostileBackend)
         patch.setenv("I2VLAB_DATA_DIR", str(base / "data"))
         settings.cache_clear()
-        made = make(base)
+        made = make(base, fresh=fresh)
     settings.cache_clear()
     return made

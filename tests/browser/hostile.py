@@ -149,10 +149,12 @@ class Hostile:
     paths: tuple[Path, ...]
 
 
-def make(folder: Path) -> Hostile:
-    """Run it; the backend "hostile" has to be there."""
-    (folder / "stills").mkdir()
-    paths = write_stills(folder / "stills")
+def make(folder: Path, *, fresh: bool = True) -> Hostile:
+    """Run it, or load what was run there; the backend "hostile" has to be there."""
+    if fresh:
+        (folder / "stills").mkdir()
+        write_stills(folder / "stills")
+    paths = [folder / "stills" / f"{name}.png" for name in file_names()]
     named: list[dict[str, Any]] = [
         {"name": f"{text}{end}", "text": f"{text}{end}"} for text in STRINGS for end in ("", FAILS)
     ]
@@ -168,8 +170,9 @@ def make(folder: Path) -> Hostile:
             backend="hostile",
             budget_usd=1,
         )
-        with ThreadPoolExecutor(1) as executor:
-            run(sweep, folder / f"run {name}", quiet=True, executor=executor)
+        if fresh:
+            with ThreadPoolExecutor(1) as executor:
+                run(sweep, folder / f"run {name}", quiet=True, executor=executor)
         results = load(folder / f"run {name}")
         everything = as_shown(" ".join(STRINGS))
         told = {**results.sweep, "name": everything, "question": everything}

@@ -14,6 +14,8 @@ from lab.runs import Ledger
 from lab.units import number_text
 from tests.report.conftest import NOW
 
+pytestmark = pytest.mark.usefixtures("in_process")
+
 
 @pytest.fixture
 def moved(hostile_results: Results, tmp_path: Path) -> Path:

@@ -18,6 +18,8 @@ from tests.waiting import until
 
 HOSTILE = """<img src=x onerror=alert(1)>"'</script>"""
 
+pytestmark = pytest.mark.usefixtures("in_process")
+
 
 @pytest.fixture
 def place(tmp_path: Path, coffee: Still, monkeypatch: pytest.MonkeyPatch) -> Path:
