@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --nbval tests notebooks
 
 .PHONY: demo lab test test-all test-slow test-pythons check bench bench-smoke clean
 
@@ -18,13 +18,12 @@ lab: $(BIN)/.installed  ## open JupyterLab on notebooks/
 	$(BIN)/jupyter lab --notebook-dir=. notebooks/01_quickstart.ipynb
 
 test: $(BIN)/.installed  ## the quick tier, the notebooks included
-	$(PYTEST) --no-loadscope-reorder -m "not slow"
-	$(PYTEST) --nbval notebooks
+	$(PYTEST) -m "not slow"
 
 test-all: test test-slow bench-smoke test-pythons  ## everything
 
 test-slow: $(BIN)/.installed  ## what the quick tier leaves out: long proofs, and ten times the fuzz
-	$(PYTEST) --no-loadscope-reorder -m "slow or hypothesis" --hypothesis-profile=thorough
+	$(PYTEST) -m "slow or hypothesis" --hypothesis-profile=thorough
 
 test-pythons:  ## the demo and the quick tests on the oldest Python and on the newest
 	.ci/pythons

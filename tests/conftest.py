@@ -28,6 +28,17 @@ REPOSITORY = Path(__file__).parent.parent
 Pixels = NDArray[np.uint8]
 
 _POOLED = ("lab.calibration.kept", "lab.report.verify", "lab.runs.runner", "lab.runs.scoring")
+# Notebooks whose films take long. The quick tier runs them with short ones: the first under
+# papermill, the second in JupyterLab.
+_LONG_NOTEBOOKS = ("02_sweep.ipynb", "03_stills_and_prompts.ipynb")
+# Files that take longest begin first, so that no worker waits for the last of another.
+_LONGEST_FIRST = (
+    "test_jupyter.py",
+    "test_cli.py",
+    "test_interrupt.py",
+    "test_cli_money.py",
+    "test_crash.py",
+)
 
 # A slow machine is no failure, and the same examples come up in every run of a tier.
 hypothesis_settings.register_profile(
@@ -37,6 +48,15 @@ hypothesis_settings.register_profile(
     "thorough", hypothesis_settings.get_profile("lab"), max_examples=tiers.THOROUGH
 )
 hypothesis_settings.load_profile("lab")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the cells of long notebooks, and put the longest files first."""
+    for item in items:
+        if item.path.name in _LONG_NOTEBOOKS:
+            item.add_marker(pytest.mark.slow)
+    place = {name: number for number, name in enumerate(_LONGEST_FIRST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(place)))
 
 
 @pytest.fixture(scope="session")

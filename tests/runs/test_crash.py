@@ -139,7 +139,7 @@ def runs(tmp_path: Path) -> Iterator[Callable[[int], Runs]]:
 
 @pytest.mark.parametrize(
     ("kills", "takes"),
-    [(40, 60), pytest.param(200, 300, marks=pytest.mark.slow)],
+    [(40, 60), pytest.param(200, 480, marks=pytest.mark.slow)],
 )
 def test_killed_again_and_again_it_buys_each_take_once(
     kills: int,

@@ -50,6 +50,7 @@ def test_spoiled_quality_is_found_and_good_photographs_pass(offline: Path, tmp_p
         _holds(rate)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("subject_weights")
 def test_spoiled_composition_is_found_and_good_photographs_pass(tmp_path: Path) -> None:
     """A subject cut, crowded, tiny, filling, doubled, without headroom or room to move."""
