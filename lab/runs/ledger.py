@@ -7,7 +7,7 @@ updates the take's row; `verify` folds all events again and compares. Nothing is
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -189,14 +189,14 @@ class Ledger:
     @classmethod
     def write(cls, path: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Self:
         """Open for writing; made if it does not exist."""
-        with _translated(path):
+        with _translated(path), ExitStack() as unless_opened:
             if not path.exists():
                 # Under its own name only when complete: somebody may be waiting to read it.
                 with written_whole(path) as part, closing(sqlite3.connect(part)) as begun:
                     begun.executescript(
                         f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
                     )
-            connection = sqlite3.connect(path, timeout=30)
+            connection = unless_opened.enter_context(closing(sqlite3.connect(path, timeout=30)))
             connection.execute("PRAGMA journal_mode = WAL")
             # Money is at stake: an event is on the disk before the request it announces is sent.
             connection.execute("PRAGMA synchronous = FULL")
@@ -204,6 +204,7 @@ class Ledger:
                 connection.executescript(
                     f"BEGIN; {_TO_VERSION_2} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
                 )
+            unless_opened.pop_all()
         return cls(connection, path, now)
 
     @classmethod
@@ -211,10 +212,12 @@ class Ledger:
         """Open for reading only; a writer may be at work meanwhile."""
         if not path.is_file():
             raise RunFolderError(f"{path.parent}: holds no run")
-        with _translated(path):
+        with _translated(path), ExitStack() as unless_opened:
             address = f"{path.resolve().as_uri()}?mode=ro"
             connection = sqlite3.connect(address, uri=True, timeout=30)
+            unless_opened.enter_context(closing(connection))
             _checked_version(connection, path)
+            unless_opened.pop_all()
         return cls(connection, path, lambda: datetime.now(UTC))
 
     def __enter__(self) -> Self:
