@@ -27,7 +27,7 @@ from tests import tiers
 REPOSITORY = Path(__file__).parent.parent
 Pixels = NDArray[np.uint8]
 
-_POOLED = ("lab.calibration.kept", "lab.report.verify", "lab.runs.runner", "lab.runs.scoring")
+_POOLED = ("lab.runs.executors", "lab.runs.runner")
 # Notebooks whose films take long. The quick tier runs them with short ones: the first under
 # papermill, the second in JupyterLab.
 _LONG_NOTEBOOKS = ("02_sweep.ipynb", "03_stills_and_prompts.ipynb")

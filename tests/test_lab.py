@@ -27,6 +27,7 @@ PUBLIC = [
     "lint",
     "load",
     "load_card",
+    "measure",
     "near_duplicates",
     "open_backend",
     "plan",

@@ -76,6 +76,10 @@ def ranked(results: Results) -> Callable[..., Results]:
                 "repeat": 1,
                 "state": "fetched",
                 "simulated": False,
+                "clip": "clips/a.mp4",
+                "measure": "fresh",
+                "measure_why": "",
+                "damage": "",
             }
         )
         return replace(results, scores=pd.DataFrame(rows), takes=shots)
