@@ -63,6 +63,8 @@ class Takes {
   }
 
   fill() {
+    // Columns and rows come in one message, and either may be told first.
+    if (this.model.get("columns") !== this.columns) return this.build();
     const rows = this.model.get("rows");
     const kept = new Map();
     for (const row of rows) {
