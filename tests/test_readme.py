@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_photograph_is_scored_by_the_three_lines(tmp_path: Path) -> None:
     """After the install line, the two others print a clip's path and its scores."""
     block = README.split("<!-- tested:")[1].split("```console\n")[1].split("```")[0]

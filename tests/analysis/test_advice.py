@@ -34,6 +34,7 @@ def made(tmp_path: Path) -> Made:
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("subject_weights")
 def test_following_the_advice_improves_the_median_score_within_two_rounds(
     made: Made, stills_dir: Path, tmp_path: Path
