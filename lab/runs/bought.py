@@ -46,27 +46,23 @@ class Bought:
     while the file is there and unchanged.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
+        self._path = path
 
     @classmethod
     @contextmanager
     def open(cls) -> Iterator[Self]:
         """Open the index of this user, made if need be."""
         path = make_writable_folder(settings().data_dir) / "bought.sqlite"
-        try:
-            with closing(sqlite3.connect(path, timeout=30)) as connection:
+        with closing(sqlite3.connect(path, timeout=30)) as connection:
+            with _translated(path):
                 connection.executescript(_SCHEMA)
-                yield cls(connection)
-        except sqlite3.DatabaseError as error:
-            raise RunFolderError(
-                f"{path}: not a usable index of bought takes ({error}); move it away, or run "
-                "without reuse"
-            ) from error
+            yield cls(connection, path)
 
     def add(self, purchase: Purchase, origin: str) -> None:
-        """Note a purchase."""
-        with self._connection:
+        """Note a purchase. Raises RunFolderError where that cannot be written."""
+        with _translated(self._path), self._connection:
             self._connection.execute(
                 "INSERT OR REPLACE INTO purchases VALUES (?, ?, ?, ?, ?, ?)",
                 (
@@ -81,16 +77,29 @@ class Bought:
 
     def find(self, take_id: str, origin: str) -> Purchase | None:
         """An identical take from the same origin whose file is still there, whole."""
-        found = self._connection.execute(
-            "SELECT file, sha256, at, cost_usd FROM purchases "
-            "WHERE take_id = ? AND origin = ? ORDER BY at DESC",
-            (take_id, origin),
-        )
-        for file, sha256, at, cost_usd in found.fetchall():
+        with _translated(self._path):
+            found = self._connection.execute(
+                "SELECT file, sha256, at, cost_usd FROM purchases "
+                "WHERE take_id = ? AND origin = ? ORDER BY at DESC",
+                (take_id, origin),
+            ).fetchall()
+        for file, sha256, at, cost_usd in found:
             path = Path(file)
             if path.is_file() and sha256_file(path) == sha256:
                 return Purchase(take_id, path, sha256, at, cost_usd)
         return None
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    """Tell what SQLite says of the index, and of nothing else, as an error of ours."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise RunFolderError(
+            f"{path}: not a usable index of bought takes ({error}); move it away, or run "
+            "without reuse"
+        ) from error
 
 
 def today() -> str:

@@ -580,7 +580,7 @@ class Runner:
         purchase = Purchase(row.take_id, file, row.clip["sha256"], today(), row.cost_usd)
         try:
             self._index.add(purchase, self._backend.origin)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, RunFolderError) as error:
             # The index only saves money later; what was bought is in the ledger.
             self._index = None
             if not self._quiet:
