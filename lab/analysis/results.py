@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from lab.analysis.matched import TOO_STILL, MotionLine, at_matched_motion, lines, too_still
-from lab.errors import InputError, did_you_mean
+from lab.errors import InputError, RunFolderError, did_you_mean
 from lab.files import written_whole
 from lab.measures import ClipFile, Measure, Reading, ReadingState
 from lab.metrics import HEADLINES, SPECS
@@ -184,13 +184,15 @@ class Results:
 def load(folder: str | Path) -> Results:
     """Read a run's tables from its ledger and measures; a runner may be at work meanwhile.
 
-    Raises RunFolderError for a folder that holds no run.
+    Raises RunFolderError for a folder that holds no run, or no takes.
     """
     place = RunFolder(folder)
     place.check()
     with Ledger.read(place.ledger) as ledger:
         rows = ledger.takes()
         sweep, provenance = ledger.fact("sweep"), ledger.fact("provenance")
+    if not rows:
+        raise RunFolderError(f"{place.path}: holds no takes yet; run its sweep again to go on")
     readings = {row.take_id: place.reading(row) for row in rows}
     factors = list(dict.fromkeys(name for row in rows for name in row.factors))
     takes = pd.DataFrame([_take(place, row, readings[row.take_id], factors) for row in rows])

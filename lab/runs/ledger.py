@@ -2,57 +2,44 @@
 
 One writer, any number of readers. Every change is one transaction that appends an event and
 updates the take's row; `verify` folds all events again and compares. Nothing is ever deleted.
+Every row carries a seal, so that what is read is what was written, or the ledger is named damaged.
 """
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from lab.backends import Job
-from lab.errors import RunFolderError
+from lab.errors import LabError, RunFolderError
 from lab.files import written_whole
+from lab.runs.schema import (
+    SCHEMA_VERSION,
+    Table,
+    begin,
+    check_pages,
+    check_size,
+    checked_version,
+    damaged,
+    migrate,
+    seal,
+    translated,
+)
 from lab.takes import Take
 from lab.units import usd_text
 
-SCHEMA_VERSION = 2
-_SCHEMA = """
-CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE takes (
-    take_id TEXT PRIMARY KEY,
-    position INTEGER NOT NULL,
-    trial INTEGER NOT NULL,
-    repeat INTEGER NOT NULL,
-    factors TEXT NOT NULL,
-    take TEXT NOT NULL,
-    state TEXT NOT NULL,
-    job TEXT,
-    message TEXT NOT NULL,
-    cost_usd REAL,
-    fetches INTEGER NOT NULL,
-    clip TEXT,
-    low_usd REAL,
-    high_usd REAL
-);
-CREATE TABLE events (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    at TEXT NOT NULL,
-    take_id TEXT NOT NULL REFERENCES takes,
-    kind TEXT NOT NULL,
-    data TEXT NOT NULL
-);
-CREATE INDEX events_by_take ON events (take_id, seq);
-"""
-# Version 1 knew no estimates.
-_TO_VERSION_2 = """
-ALTER TABLE takes ADD COLUMN low_usd REAL;
-ALTER TABLE takes ADD COLUMN high_usd REAL;
-"""
+_T = TypeVar("_T")
+Event = tuple[str, str, str, dict[str, Any]]
+"""Time, take id, kind, data."""
+UNKNOWN_ACCOUNT = "unknown"
+"""The account of sendings that were lost with a damaged ledger. No backend's account is this."""
+NOT_OURS = (ValueError, KeyError, TypeError, AttributeError, LabError)
+"""What building a row raises when its columns hold something else than was written."""
 
 
 class TakeState(StrEnum):
@@ -129,8 +116,49 @@ class TakeRow:
         return (self.high_usd or 0.0) if self.state.bought else 0.0
 
 
+def unsent(row: TakeRow) -> TakeRow:
+    """The row as it was before anything happened to the take, at its last estimate."""
+    return replace(
+        row, state=TakeState.PLANNED, job=None, message="", cost_usd=None, fetches=0, clip=None
+    )
+
+
+def standing(row: TakeRow) -> dict[str, Any]:
+    """Where a take stands, as a "recovered" event says it: all that events change in a row."""
+    said = {
+        "state": row.state.value,
+        "job": None if row.job is None else row.job.to_json(),
+        "message": row.message,
+        "cost_usd": row.cost_usd,
+        "fetches": row.fetches,
+        "clip": row.clip,
+    }
+    prices = {"low_usd": row.low_usd, "high_usd": row.high_usd}
+    return said | (prices if row.high_usd is not None else {})
+
+
+def _stands(row: TakeRow, said: Mapping[str, Any]) -> TakeRow:
+    """The row standing where `said` has it."""
+    return replace(
+        row,
+        state=TakeState(said["state"]),
+        job=None if said["job"] is None else Job.from_json(said["job"]),
+        message=said["message"],
+        cost_usd=said["cost_usd"],
+        fetches=said["fetches"],
+        clip=said["clip"],
+        low_usd=said.get("low_usd", row.low_usd),
+        high_usd=said.get("high_usd", row.high_usd),
+    )
+
+
 def fold(row: TakeRow, kind: str, data: Mapping[str, Any]) -> TakeRow:
-    """The row after an event. Pure; an unknown kind is a KeyError."""
+    """The row after an event. Pure; an unknown kind is a KeyError.
+
+    "recovered" stands for events that were lost: it says the whole of where the take stands.
+    """
+    if kind == "recovered":
+        return _stands(row, data)
     row = replace(row, state=_STATE_AFTER[kind], message=str(data.get("message", "")))
     if kind == "not_submitted":
         row = replace(row, cost_usd=None)
@@ -180,31 +208,43 @@ class Ledger:
     """An open ledger. Use `Ledger.write` or `Ledger.read`, in a `with` block."""
 
     def __init__(
-        self, connection: sqlite3.Connection, path: Path, now: Callable[[], datetime]
+        self,
+        connection: sqlite3.Connection,
+        path: Path,
+        now: Callable[[], datetime],
+        version: int = SCHEMA_VERSION,
     ) -> None:
         self._connection = connection
         self._path = path
         self._now = now
+        self._sealed = version >= 3
 
     @classmethod
     def write(cls, path: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Self:
-        """Open for writing; made if it does not exist."""
-        with _translated(path), ExitStack() as unless_opened:
+        """Open for writing; made if it does not exist, brought to this version if it is older.
+
+        Every page is looked at first, so that no money is spent on top of a damaged ledger.
+        """
+        with translated(path):
             if not path.exists():
                 # Under its own name only when complete: somebody may be waiting to read it.
-                with written_whole(path) as part, closing(sqlite3.connect(part)) as begun:
-                    begun.executescript(
-                        f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-                    )
-            connection = unless_opened.enter_context(closing(sqlite3.connect(path, timeout=30)))
-            connection.execute("PRAGMA journal_mode = WAL")
-            # Money is at stake: an event is on the disk before the request it announces is sent.
-            connection.execute("PRAGMA synchronous = FULL")
-            if _checked_version(connection, path) == 1:
-                connection.executescript(
-                    f"BEGIN; {_TO_VERSION_2} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-                )
-            unless_opened.pop_all()
+                with written_whole(path) as part:
+                    begin(part)
+            connection = sqlite3.connect(path, timeout=30)
+            try:
+                version = checked_version(connection, path)
+                check_pages(connection, path)
+                connection.execute("PRAGMA journal_mode = WAL")
+                # Money is at stake: an event is on the disk before the request it announces is
+                # sent.
+                connection.execute("PRAGMA synchronous = FULL")
+                if version < SCHEMA_VERSION:
+                    # A seal says that a row is right, so it must be.
+                    cls(connection, path, now, version).verify()
+                    migrate(connection, version)
+            except BaseException:
+                connection.close()
+                raise
         return cls(connection, path, now)
 
     @classmethod
@@ -212,12 +252,27 @@ class Ledger:
         """Open for reading only; a writer may be at work meanwhile."""
         if not path.is_file():
             raise RunFolderError(f"{path.parent}: holds no run")
-        with _translated(path), ExitStack() as unless_opened:
+        with translated(path):
             address = f"{path.resolve().as_uri()}?mode=ro"
             connection = sqlite3.connect(address, uri=True, timeout=30)
-            unless_opened.enter_context(closing(connection))
-            _checked_version(connection, path)
-            unless_opened.pop_all()
+            try:
+                version = checked_version(connection, path)
+                check_size(connection, path)
+            except BaseException:
+                connection.close()
+                raise
+        return cls(connection, path, lambda: datetime.now(UTC), version)
+
+    @classmethod
+    def begin(cls, path: Path) -> Self:
+        """A new ledger in an empty file that is thrown away if it does not become complete.
+
+        So nothing needs to be written beside it to take a change back.
+        """
+        with translated(path):
+            begin(path)
+            connection = sqlite3.connect(path)
+            connection.execute("PRAGMA journal_mode = MEMORY")
         return cls(connection, path, lambda: datetime.now(UTC))
 
     def __enter__(self) -> Self:
@@ -229,8 +284,27 @@ class Ledger:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         """All or nothing, and on disk afterwards."""
-        with _translated(self._path), self._connection:
+        with translated(self._path), self._connection:
             yield
+
+    def _rows(self, table: Table, rest: str = "", *values: Any) -> Iterator[tuple[Any, ...]]:
+        """Rows of a table without their seals. Raises RunFolderError for one that is not ours."""
+        with translated(self._path):
+            for row in self._connection.execute(f"SELECT * FROM {table} {rest}", values):  # noqa: S608 - ours
+                columns = row[:-1] if self._sealed else row
+                if self._sealed and not sealed(table, row):
+                    raise damaged(
+                        self._path, f"the row of {columns[0]} in {table} is not what was written"
+                    )
+                yield columns
+
+    def _decoded(self, table: Table, build: Callable[..., _T], *columns: Any) -> _T:
+        try:
+            return build(*columns)
+        except NOT_OURS as error:
+            raise damaged(
+                self._path, f"the row of {columns[0]} in {table} holds something else: {error}"
+            ) from error
 
     def close(self) -> None:
         """Close the file."""
@@ -238,58 +312,121 @@ class Ledger:
 
     def fact(self, name: str) -> Any:
         """A fact about the run as a whole (sweep, provenance), or None."""
-        found = self._connection.execute("SELECT value FROM facts WHERE name = ?", (name,))
-        row = found.fetchone()
-        return None if row is None else json.loads(row[0])
+        for _, value, *_ in self._rows("facts", "WHERE name = ?", name):
+            return self._decoded("facts", lambda _, text: json.loads(text), name, value)
+        return None
 
     def set_fact(self, name: str, value: Any) -> None:
         """Write a fact about the run as a whole."""
         with self._transaction():
-            self._connection.execute(
-                "INSERT INTO facts VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = ?2",
-                (name, _json(value)),
-            )
+            self._put_fact(name, value)
 
-    def add(self, rows: Iterable[TakeRow]) -> None:
-        """Add planned takes, all or none; those already here are left as they are."""
+    def _put_fact(self, name: str, value: Any) -> None:
+        text = _json(value)
+        self._connection.execute(
+            "INSERT INTO facts VALUES (?, ?, ?) "
+            "ON CONFLICT (name) DO UPDATE SET value = ?2, seal = ?3",
+            (name, text, seal("facts", (name, text))),
+        )
+
+    def add(
+        self, rows: Iterable[TakeRow], recovered: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> None:
+        """Add planned takes, all or none; those already here are left as they are.
+
+        recovered: by take id where a take stands whose row was lost once, as `standing` says it.
+        """
         with self._transaction():
-            self._connection.executemany(
-                "INSERT OR IGNORE INTO takes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [_columns(row) for row in rows],
-            )
+            for row in rows:
+                said = (recovered or {}).get(row.take_id)
+                new = self._put_row(row if said is None else fold(row, "recovered", said))
+                if new and said is not None:
+                    self._append(row.take_id, "recovered", said)
+
+    def _put_row(self, row: TakeRow) -> bool:
+        """Insert a row; False when the take is here already."""
+        columns = _columns(row)
+        marks = ", ".join("?" * (len(columns) + 1))
+        done = self._connection.execute(
+            f"INSERT OR IGNORE INTO takes VALUES ({marks})",  # noqa: S608 - question marks
+            (*columns, seal("takes", columns)),
+        )
+        return done.rowcount == 1
+
+    def _append(self, take_id: str, kind: str, data: Mapping[str, Any]) -> None:
+        columns = (self._now().isoformat(), take_id, kind, _json(data))
+        self._connection.execute(
+            "INSERT INTO events (at, take_id, kind, data, seal) VALUES (?, ?, ?, ?, ?)",
+            (*columns, seal("events", (None, *columns))),
+        )
 
     def record(self, take_id: str, kind: str, **data: Any) -> TakeRow:
         """Append an event and return the take's row after it; on disk when this returns."""
-        row = fold(self.take(take_id), kind, data)
+        before = self._take_columns(take_id)
+        row = fold(self._decoded("takes", row_of, *before), kind, data)
+        # The design of a take stays as it was first written, whichever version wrote it.
+        columns = (*before[:6], *_columns(row)[6:])
         with self._transaction():
-            self._connection.execute(
-                "INSERT INTO events (at, take_id, kind, data) VALUES (?, ?, ?, ?)",
-                (self._now().isoformat(), take_id, kind, _json(data)),
-            )
+            self._append(take_id, kind, data)
             self._connection.execute(
                 "UPDATE takes SET state = ?, job = ?, message = ?, cost_usd = ?, fetches = ?, "
-                "clip = ?, low_usd = ?, high_usd = ? WHERE take_id = ?",
-                (*_columns(row)[6:], take_id),
+                "clip = ?, low_usd = ?, high_usd = ?, seal = ? WHERE take_id = ?",
+                (*columns[6:], seal("takes", columns), take_id),
             )
         return row
 
+    def restore(
+        self,
+        *,
+        facts: Mapping[str, Any],
+        events: Mapping[int, Event],
+        last_seq: int,
+        rows: Iterable[TakeRow],
+        recovered: Mapping[str, Mapping[str, Any]],
+    ) -> None:
+        """Fill an empty ledger with what was read from a damaged one.
+
+        events: by their old numbers, which they keep; last_seq: the highest that was ever given.
+        recovered: by take id where a take stands when its events do not say so.
+        """
+        with self._transaction():
+            for name, value in facts.items():
+                self._put_fact(name, value)
+            for seq, (at, take_id, kind, data) in sorted(events.items()):
+                columns = (seq, at, take_id, kind, _json(data))
+                self._connection.execute(
+                    "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)",
+                    (*columns, seal("events", columns)),
+                )
+            # New events begin after the lost ones.
+            self._connection.execute("DELETE FROM sqlite_sequence WHERE name = 'events'")
+            self._connection.execute(
+                "INSERT INTO sqlite_sequence VALUES ('events', ?)", (last_seq,)
+            )
+        self.add(rows, recovered)
+
     def take(self, take_id: str) -> TakeRow:
         """One take's row. Raises KeyError if it is not here."""
-        found = self._connection.execute("SELECT * FROM takes WHERE take_id = ?", (take_id,))
-        row = found.fetchone()
-        if row is None:
-            raise KeyError(take_id)
-        return _row(row)
+        return self._decoded("takes", row_of, *self._take_columns(take_id))
+
+    def _take_columns(self, take_id: str) -> tuple[Any, ...]:
+        for columns in self._rows("takes", "WHERE take_id = ?", take_id):
+            return columns
+        raise KeyError(take_id)
 
     def takes(self) -> list[TakeRow]:
         """Every take in the order of the design."""
-        found = self._connection.execute("SELECT * FROM takes ORDER BY position")
-        return [_row(row) for row in found]
+        return [
+            self._decoded("takes", row_of, *columns)
+            for columns in self._rows("takes", "ORDER BY position")
+        ]
 
     def states(self) -> dict[str, TakeState]:
         """Every take's state, by id."""
-        found = self._connection.execute("SELECT take_id, state FROM takes ORDER BY position")
-        return {take_id: TakeState(state) for take_id, state in found}
+        return {
+            columns[0]: self._decoded("takes", lambda _, state: TakeState(state), *columns[:7:6])
+            for columns in self._rows("takes", "ORDER BY position")
+        }
 
     def money(self) -> "Money":
         """What the run has cost, what it was expected to cost, and what is still open."""
@@ -304,62 +441,50 @@ class Ledger:
             open_usd=sum((row.committed_usd for row in rows if row.cost_usd is None), 0.0),
         )
 
-    def events(self, take_id: str | None = None) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
+    def events(self, take_id: str | None = None) -> Iterator[Event]:
         """(time, take id, kind, data) of every event, or of one take's, oldest first."""
-        found = self._connection.execute(
-            "SELECT at, take_id, kind, data FROM events WHERE ?1 IS NULL OR take_id = ?1 "
-            "ORDER BY seq",
-            (take_id,),
-        )
-        return ((at, take, kind, json.loads(data)) for at, take, kind, data in found)
+        for columns in self._rows(
+            "events", "WHERE ?1 IS NULL OR take_id = ?1 ORDER BY seq", take_id
+        ):
+            yield self._decoded("events", event_of, *columns)
 
     def sendings(self, take_id: str) -> list[str]:
-        """The account that each sending of a take was made with, oldest first."""
+        """The account that each sending of a take was made with, oldest first.
+
+        `UNKNOWN_ACCOUNT` stands for those that were lost with a damaged ledger.
+        """
         return [
             str(data.get("account", ""))
             for _, _, kind, data in self.events(take_id)
-            if kind == "submitting"
+            if kind == "submitting" or (kind == "recovered" and "account" in data)
         ]
+
+    def check(self) -> None:
+        """Read every page and every row, and fold all events again.
+
+        Raises RunFolderError, saying that the ledger is damaged, where anything is wrong.
+        """
+        with translated(self._path):
+            check_pages(self._connection, self._path)
+        self.verify()
 
     def verify(self) -> None:
         """Fold all events again; raise RunFolderError naming a take whose row disagrees."""
-        fresh = {
-            row.take_id: replace(
-                row,
-                state=TakeState.PLANNED,
-                job=None,
-                message="",
-                cost_usd=None,
-                fetches=0,
-                clip=None,
-            )
-            for row in self.takes()
-        }
+        names = [name for name, *_ in self._rows("facts")]
+        facts = {name: self.fact(name) for name in names}
+        rows = {row.take_id: row for row in self.takes()}
+        lost = (facts.get("lost") or {}).get("takes", {})
+        fresh = {take_id: unsent(row) for take_id, row in rows.items()}
         for _, take_id, kind, data in self.events():
-            fresh[take_id] = fold(fresh[take_id], kind, data)
-        for row in self.takes():
-            if row != fresh[row.take_id]:
-                raise RunFolderError(f"ledger: take {row.take_id} disagrees with its events")
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        raise RunFolderError(f"{path}: cannot be read or written ({error}); free space?") from error
-    except sqlite3.DatabaseError as error:
-        raise RunFolderError(f"{path}: not a usable ledger ({error})") from error
-
-
-def _checked_version(connection: sqlite3.Connection, path: Path) -> int:
-    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    if not 1 <= version <= SCHEMA_VERSION:
-        raise RunFolderError(
-            f"{path}: ledger version {version} and this i2v-lab reads 1 to "
-            f"{SCHEMA_VERSION}; update i2v-lab"
-        )
-    return version
+            if take_id in fresh:
+                fresh[take_id] = self._decoded(
+                    "takes", lambda _, *event: fold(*event), take_id, fresh[take_id], kind, data
+                )
+            elif take_id not in lost:
+                raise damaged(self._path, f"take {take_id} has events and no row")
+        for take_id, row in rows.items():
+            if row != fresh[take_id]:
+                raise damaged(self._path, f"take {take_id} disagrees with its events")
 
 
 def _columns(row: TakeRow) -> tuple[Any, ...]:
@@ -381,7 +506,8 @@ def _columns(row: TakeRow) -> tuple[Any, ...]:
     )
 
 
-def _row(columns: tuple[Any, ...]) -> TakeRow:
+def row_of(*columns: Any) -> TakeRow:
+    """A take's row from its columns; the first schema had two fewer."""
     take_id, position, trial, repeat, factors, take, state, job, message, *rest = columns
     cost, fetches, clip, low, high = (*rest, None, None)[:5]
     return TakeRow(
@@ -400,6 +526,20 @@ def _row(columns: tuple[Any, ...]) -> TakeRow:
         low_usd=low,
         high_usd=high,
     )
+
+
+def event_of(*columns: Any) -> Event:
+    """An event from its columns."""
+    _, at, take_id, kind, data, *_ = columns
+    return at, take_id, kind, json.loads(data)
+
+
+def sealed(table: Table, row: Sequence[Any]) -> bool:
+    """True when a row, its seal last, is what was written."""
+    try:
+        return bool(row[-1] == seal(table, row[:-1]))
+    except (TypeError, ValueError):
+        return False
 
 
 def _json(value: Any) -> str:

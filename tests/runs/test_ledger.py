@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,10 +13,12 @@ from lab.backends import Job
 from lab.errors import RunFolderError
 from lab.prompts import Prompt
 from lab.runs import Ledger, Money, TakeRow, TakeState
+from lab.runs.schema import PAGE_BYTES
 from lab.shots import Shot
 from lab.stills import Still
 from lab.takes import Take
 
+LEDGERS = Path(__file__).resolve().parents[1] / "data" / "ledgers"
 _STILL = Still(Path("stills/coffee.jpg"), "0" * 64, 640, 480)
 
 
@@ -100,16 +103,91 @@ def test_money_is_counted_at_its_worst_until_it_is_known(ledger: Ledger) -> None
     ledger.verify()
 
 
-def test_verify_finds_a_row_that_was_tampered_with(ledger: Ledger, tmp_path: Path) -> None:
-    """A row that does not follow from its events is named."""
+def test_a_row_that_was_tampered_with_is_named(ledger: Ledger, tmp_path: Path) -> None:
+    """A row that is not what was written is read by nobody."""
     (row,) = planned(1)
     ledger.add([row])
     bought(ledger, row.take_id)
-    with sqlite3.connect(tmp_path / "ledger.sqlite") as other:
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as other, other:
         other.execute("UPDATE takes SET state = 'fetched'")
-    other.close()
-    with pytest.raises(RunFolderError, match=row.take_id):
+    for read in (ledger.takes, ledger.states, ledger.money, ledger.verify):
+        with pytest.raises(RunFolderError, match=f"damaged .the row of {row.take_id} in takes"):
+            read()
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        ("DELETE FROM events", "take {} disagrees with its events"),
+        ("DELETE FROM takes", "take {} has events and no row"),
+    ],
+)
+def test_verify_finds_rows_that_their_events_do_not_bear_out(
+    ledger: Ledger, tmp_path: Path, damage: str, says: str
+) -> None:
+    """Whole rows that are gone, or came from nowhere, are found by folding all events again."""
+    (row,) = planned(1)
+    ledger.add([row])
+    bought(ledger, row.take_id)
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as other, other:
+        other.execute(damage)
+    with pytest.raises(RunFolderError, match=says.format(row.take_id)):
         ledger.verify()
+
+
+@pytest.mark.parametrize(
+    ("table", "damage"),
+    [
+        ("takes", "take = '{}'"),
+        ("takes", "cost_usd = 1e999"),
+        ("events", "data = '{}'"),
+        ("facts", "value = x'00'"),
+    ],
+)
+def test_rows_of_an_old_ledger_that_make_no_sense_are_named(
+    tmp_path: Path, table: str, damage: str
+) -> None:
+    """Without seals too, content that is not ours is damage and no bug; nothing is migrated."""
+    path = Path(shutil.copy(LEDGERS / "v2.sqlite", tmp_path))
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute(f"UPDATE {table} SET {damage}")
+    before = path.read_bytes()
+    with pytest.raises(RunFolderError, match=r"ledger is damaged \(") as caught:
+        Ledger.write(path)
+    assert "\n" not in str(caught.value)
+    assert path.read_bytes()[100:] == before[100:]
+
+
+def test_a_ledger_cut_inside_its_last_page_is_named(tmp_path: Path) -> None:
+    """SQLite reads zeros there; in an index they would be rows that nobody finds."""
+    path = tmp_path / "ledger.sqlite"
+    rows = planned(8)
+    index_leaf, last_page = 0x0A, b""
+    while not last_page or last_page[0] != index_leaf:
+        with Ledger.write(path) as ledger:
+            ledger.add(rows)
+            for row in rows * 3:
+                ledger.record(row.take_id, "not_submitted", message="no slot")
+        last_page = path.read_bytes()[-PAGE_BYTES:]
+    path.write_bytes(path.read_bytes()[: 100 - PAGE_BYTES])
+    for opened in (Ledger.read, Ledger.write):
+        with pytest.raises(RunFolderError, match="the ledger is damaged"):
+            opened(path)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_old_ledger_is_sealed_when_it_is_written_to(tmp_path: Path, version: int) -> None:
+    """Opened for writing, an older ledger reads the same as before, and every row has its seal."""
+    path = Path(shutil.copy(LEDGERS / f"v{version}.sqlite", tmp_path))
+    with Ledger.read(path) as old:
+        before = old.takes(), list(old.events()), old.fact("sweep")
+    with Ledger.write(path) as new:
+        assert (new.takes(), list(new.events()), new.fact("sweep")) == before
+    with closing(sqlite3.connect(path)) as other:
+        for table in ("facts", "takes", "events"):
+            seals = [seal for (seal,) in other.execute(f"SELECT seal FROM {table}")]
+            assert seals
+            assert all(seals)
 
 
 def test_unknown_events_are_refused_before_they_are_written(ledger: Ledger) -> None:
@@ -165,7 +243,7 @@ def test_a_ledger_of_the_future_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("opened", ["read", "write"])
 def test_the_first_schema_opens_for_ever(tmp_path: Path, opened: str) -> None:
     """A ledger written by the first release still reads, folds and verifies, and goes on."""
-    kept = Path(__file__).resolve().parents[1] / "data" / "ledgers" / "v1.sqlite"
+    kept = LEDGERS / "v1.sqlite"
     if opened == "write":
         kept = Path(shutil.copy(kept, tmp_path))
     with Ledger.write(kept) if opened == "write" else Ledger.read(kept) as old:
@@ -184,7 +262,7 @@ def test_the_first_schema_opens_for_ever(tmp_path: Path, opened: str) -> None:
 
 def test_the_second_schema_opens_for_ever() -> None:
     """A ledger with estimates, a lost answer and all that a shot can hold still reads and folds."""
-    kept = Path(__file__).resolve().parents[1] / "data" / "ledgers" / "v2.sqlite"
+    kept = LEDGERS / "v2.sqlite"
     with Ledger.read(kept) as old:
         old.verify()
         rows = old.takes()
@@ -193,3 +271,17 @@ def test_the_second_schema_opens_for_ever() -> None:
         assert rows[1].take.shot.prompt.multi_shot[1].text == "pan left"
         assert rows[2].take.shot.elements == (("hero", "861500000000000001"),)
         assert old.money() == Money(0.42, (0.42, 0.462), 0.924)
+
+
+def test_the_third_schema_opens_for_ever() -> None:
+    """A ledger with seals, and with what a recovery leaves in it, reads, folds and is whole."""
+    with Ledger.read(LEDGERS / "v3.sqlite") as old:
+        old.check()
+        rows = old.takes()
+        states = [row.state.value for row in rows]
+        assert states == ["fetched", "uncertain", "waiting", "refused", "planned"]
+        assert [row.take.id for row in rows] == [row.take_id for row in rows]
+        assert old.sendings(rows[1].take_id) == ["unknown"]
+        assert old.sendings(rows[2].take_id) == ["abcdefabcdef"]
+        assert old.money() == Money(0.42, (0.42, 0.462), 0.924)
+        assert old.fact("lost")["events"] == [[3, 4]]
