@@ -21,7 +21,7 @@ from lab.files import (
     written_whole,
 )
 from lab.measures import ClipFile, Measure, Measures, Reading, ReadingState
-from lab.runs.ledger import TakeRow
+from lab.runs.ledger import Ledger, TakeRow
 from lab.stills import Still
 from lab.takes import Take
 from lab.units import bytes_text
@@ -144,10 +144,11 @@ class RunFolder:
         return ""
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self, *, check: bool = True) -> Iterator[None]:
         """Be the one runner of this folder, cleared of what a killed one left half written.
 
-        Raises BusyError naming the runner that is already here.
+        check: after a runner that was killed the whole ledger is checked first. Raises BusyError
+        naming the runner that is already here, and RunFolderError for a damaged ledger.
         """
         lock = FileLock(self.path / "run.lock", timeout=0)
         try:
@@ -157,14 +158,21 @@ class RunFolder:
                 f"{self.path}: {_owner_text(self._owner)} is running here; wait"
             ) from None
         try:
+            if check and self.exists and self._owner.is_file():
+                # Only a runner that was killed leaves this file. It stays when the check fails, so
+                # that the next runner checks too.
+                with Ledger.read(self.ledger) as ledger:
+                    ledger.check()
             since = datetime.now().astimezone().isoformat(timespec="seconds")
             for folder in self._folders:
                 if folder != self.proxies:  # where readers write, who need no lock
                     remove_parts(folder)
             write_json(self._owner, {"pid": os.getpid(), "host": platform.node(), "since": since})
-            yield
+            try:
+                yield
+            finally:
+                self._owner.unlink(missing_ok=True)
         finally:
-            self._owner.unlink(missing_ok=True)
             lock.release()
 
 
