@@ -1,0 +1,159 @@
+"""Rows come out of a broken SQLite file page by page."""
+
+import random
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lab.runs.salvage import Image
+from lab.runs.schema import PAGE_BYTES
+
+VALUES = [
+    None,
+    0,
+    1,
+    -1,
+    127,
+    -129,
+    2**22,
+    -(2**30),
+    2**40,
+    -(2**62),
+    2**63 - 1,
+    0.5,
+    "",
+    "é",
+    b"\0",
+]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A table of 120 rows of every kind and length, with interior and overflow pages."""
+    path = tmp_path / "some.sqlite"
+    luck = random.Random(1)
+    with closing(sqlite3.connect(path)) as made, made:
+        made.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        made.execute("CREATE TABLE takes (take, a, b)")
+        for value in VALUES * 8:
+            length = luck.choice([0, 5, 300, 4030, 4061, 4062, 9000, 60_000])
+            made.execute("INSERT INTO takes VALUES (?, ?, ?)", ("x" * length, value, "é" * 3))
+    return path
+
+
+def selected(path: Path) -> set[tuple[object, ...]]:
+    with closing(sqlite3.connect(path)) as opened:
+        return set(opened.execute("SELECT rowid, * FROM takes"))
+
+
+def salvaged(image: Image) -> set[tuple[object, ...]]:
+    return {(number, *columns) for number, columns in image.rows() if len(columns) == 3}
+
+
+def spoil(path: Path, page: int) -> None:
+    with path.open("r+b") as file:
+        file.seek((page - 1) * PAGE_BYTES)
+        file.write(bytes(PAGE_BYTES))
+
+
+def test_every_row_is_read_as_sqlite_reads_it(path: Path) -> None:
+    """All types and lengths come out equal, from an unbroken file."""
+    image = Image.of(path)
+    assert salvaged(image) == selected(path)
+    assert image.whole("takes")
+    assert image.free == set()
+
+
+def test_the_schema_and_the_tree_are_not_needed(path: Path) -> None:
+    """Without its first page and its root every row is still there, and SQLite has none."""
+    rows = selected(path)
+    for page in (1, 2):
+        spoil(path, page)
+    image = Image.of(path)
+    assert salvaged(image) == rows
+    assert not image.whole("takes")
+    assert image.free is None
+
+
+def test_a_lost_page_costs_only_its_own_rows(path: Path) -> None:
+    """Whatever page is lost, every row that comes out is one that was written."""
+    rows = selected(path)
+    content = path.read_bytes()
+    for page in range(1, len(content) // PAGE_BYTES + 1, 5):
+        path.write_bytes(content)
+        spoil(path, page)
+        left = {row for row in salvaged(Image.of(path)) if "\0" not in row[1]}
+        assert left <= rows
+        assert len(rows - left) <= 30
+
+
+def test_pages_given_back_are_left_out(path: Path) -> None:
+    """Rows that were deleted with their pages do not come back."""
+    with closing(sqlite3.connect(path)) as opened, opened:
+        opened.execute("DELETE FROM takes WHERE rowid > 20")
+    image = Image.of(path)
+    assert image.free
+    assert salvaged(image) == selected(path)
+
+
+@pytest.fixture
+def logged(path: Path, tmp_path: Path) -> Iterator[tuple[Path, set[tuple[object, ...]]]]:
+    """A copy of a file and its log, as a killed writer leaves them; and the rows they hold."""
+    with closing(sqlite3.connect(path)) as writer:
+        writer.execute("PRAGMA journal_mode = WAL")
+        writer.execute("PRAGMA wal_autocheckpoint = 0")
+        for number in range(1, 60):
+            with writer:
+                writer.execute("UPDATE takes SET b = ? WHERE rowid = ?", (str(number), number))
+        rows = selected(path)
+        copy = tmp_path / "copy.sqlite"
+        for end in ("", "-wal"):
+            shutil.copyfile(f"{path}{end}", f"{copy}{end}")
+        yield copy, rows
+
+
+def test_what_the_log_holds_counts(logged: tuple[Path, set[tuple[object, ...]]]) -> None:
+    """Pages of committed transactions lie over those of the file."""
+    copy, rows = logged
+    image = Image.of(copy)
+    assert salvaged(image) == rows
+    assert image.whole("takes")
+    assert not image.log_torn
+
+
+def test_an_unfinished_transaction_does_not_count(
+    logged: tuple[Path, set[tuple[object, ...]]],
+) -> None:
+    """A frame cut short at the end is what a killed writer leaves: no damage, and no change."""
+    copy, rows = logged
+    log = Path(f"{copy}-wal")
+    log.write_bytes(log.read_bytes()[:-100])
+    image = Image.of(copy)
+    assert not image.log_torn
+    assert {row for row in salvaged(image) if row[0] != 59} == {row for row in rows if row[0] != 59}
+
+
+@pytest.mark.parametrize("at", [0, 40, 32 + 24 + 100, 32 + 10 * (24 + PAGE_BYTES) + 500])
+def test_a_broken_log_is_told(logged: tuple[Path, set[tuple[object, ...]]], at: int) -> None:
+    """Damage before the end of the log means that later changes may be missing."""
+    copy, _ = logged
+    log = Path(f"{copy}-wal")
+    content = bytearray(log.read_bytes())
+    content[at] ^= 0xFF
+    log.write_bytes(content)
+    assert Image.of(copy).log_torn
+
+
+@given(st.binary(max_size=300), st.integers(0, 2**32))
+def test_nothing_in_a_page_can_stop_the_reading(start: bytes, seed: int) -> None:
+    """Any bytes whatever give some rows or none, and an end."""
+    noise = random.Random(seed).randbytes(2 * PAGE_BYTES)
+    page = (b"\x0d\0\0" + start).ljust(PAGE_BYTES, b"\x81")
+    list(Image(page + noise, log_torn=False).rows())
+    list(Image(noise + page, log_torn=False).rows())
