@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from lab.runs import measure as measure
     from lab.runs import plan as plan
     from lab.runs import reconcile as reconcile
+    from lab.runs import recover as recover
     from lab.runs import run as run
     from lab.runs import score as score
     from lab.runs import shoot as shoot
@@ -84,6 +85,7 @@ _ROOM_OF = {
     "plan": "lab.runs",
     "preflight": "lab.stills",
     "reconcile": "lab.runs",
+    "recover": "lab.runs",
     "run": "lab.runs",
     "score": "lab.runs",
     "shoot": "lab.runs",

@@ -408,6 +408,24 @@ def reconcile(
 
 
 @app.command()
+def recover(folder: RunDir, as_json: Json = False) -> None:
+    """Check a run's ledger in full; rebuild a damaged one from what can be read, keeping the old.
+
+    Nothing is sent or bought. What could not be read is named, and takes that may have been bought
+    come back as uncertain.
+    """
+    from lab.runs import recover as rebuild
+
+    found = rebuild(folder)
+    if as_json:
+        _json(found.to_json())
+    else:
+        _out(str(found))
+    if not found.complete:
+        raise typer.Exit(1)
+
+
+@app.command()
 def create(
     prompt: Annotated[str, typer.Argument(metavar="PROMPT", show_default=False)],
     out: Annotated[Path, typer.Option(help="The folder that keeps what was bought.")] = Path(

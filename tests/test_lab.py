@@ -33,6 +33,7 @@ PUBLIC = [
     "plan",
     "preflight",
     "reconcile",
+    "recover",
     "run",
     "score",
     "shoot",

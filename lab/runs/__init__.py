@@ -5,6 +5,7 @@ from lab.runs.folder import RunFolder
 from lab.runs.ledger import Ledger, Money, TakeRow, TakeState
 from lab.runs.measuring import MeasureOutcome, measure
 from lab.runs.reconcile import Settled, reconcile
+from lab.runs.recover import Recovered, recover
 from lab.runs.run import RunOutcome, plan, run
 from lab.runs.scoring import score
 from lab.runs.shoot import create, shoot
@@ -14,6 +15,7 @@ __all__ = [
     "Ledger",
     "MeasureOutcome",
     "Money",
+    "Recovered",
     "RunFolder",
     "RunOutcome",
     "Settled",
@@ -23,6 +25,7 @@ __all__ = [
     "measure",
     "plan",
     "reconcile",
+    "recover",
     "run",
     "score",
     "shoot",

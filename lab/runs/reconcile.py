@@ -8,7 +8,7 @@ from typing import Any
 from lab.backends import Backend, Job, open_backend
 from lab.errors import InputError, LabError, did_you_mean
 from lab.runs.folder import RunFolder
-from lab.runs.ledger import Ledger, TakeRow, TakeState
+from lab.runs.ledger import UNKNOWN_ACCOUNT, Ledger, TakeRow, TakeState
 from lab.runs.runner import job_key
 from lab.takes import Take
 
@@ -19,8 +19,8 @@ _OPEN = (TakeState.UNCERTAIN, TakeState.SUBMITTING)
 class Settled:
     """What came of one uncertain take.
 
-    key: our name for it at the service, to look for in the vendor's console. state: where it is
-    now; still uncertain when nobody could say.
+    key: our name for it at the service, to look for in the vendor's console; "" when that was lost
+    with a damaged ledger. state: where it is now; still uncertain when nobody could say.
     """
 
     take_id: str
@@ -29,7 +29,8 @@ class Settled:
     says: str
 
     def __str__(self) -> str:
-        return f"take {self.take_id} ({self.state}): {self.says} [{self.key}]"
+        name = f" [{self.key}]" if self.key else ""
+        return f"take {self.take_id} ({self.state}): {self.says}{name}"
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -73,16 +74,15 @@ def reconcile(
                 )
         if not rows:
             return []
-        backend = open_backend(ledger.fact("sweep")["backend"])
+        backend = open_backend(next(iter(rows.values())).take.backend)
         try:
-            run_id = str(ledger.fact("run_id"))
             return [
                 _settle(
                     row,
                     folder,
                     ledger,
                     backend,
-                    key=job_key(run_id, row.take_id),
+                    key=_key(ledger, row.take_id),
                     job_id=bought.get(row.take_id),
                     absent=row.take_id in not_bought,
                 )
@@ -90,6 +90,14 @@ def reconcile(
             ]
         finally:
             backend.close()
+
+
+def _key(ledger: Ledger, take_id: str) -> str:
+    """Our name for a take at the service; "" when it was lost with a damaged ledger."""
+    lost = (ledger.fact("lost") or {}).get("facts", [])
+    if "run_id" in lost and UNKNOWN_ACCOUNT in ledger.sendings(take_id):
+        return ""
+    return job_key(str(ledger.fact("run_id")), take_id)
 
 
 def _as_told(backend: Backend, take: Take, job_id: str) -> tuple[Job | str, str]:
@@ -117,14 +125,17 @@ def _settle(
     why = "the service cannot say"
     found: Job | str = "unknown"
     if ledger.fact("origin") != backend.origin:
-        why = f"it was sent to {ledger.fact('origin')} and {backend.name} is now {backend.origin}"
+        place = ledger.fact("origin") or "a place that was lost with a damaged ledger"
+        why = f"it was sent to {place} and {backend.name} is now {backend.origin}"
+    elif not key:
+        why = "the name it was sent under was lost; look for its prompt at the service"
     else:
         try:
             found = backend.lookup(take, key)
         except LabError as error:
             why = str(error)
     if found == "absent" and set(ledger.sendings(row.take_id)) != {backend.account}:
-        found, why = "unknown", "it was sent with another key, which alone could find it"
+        found, why = "unknown", "it may have been sent with another key, which alone could find it"
     said = "found at the service and adopted"
     if not isinstance(found, Job) and job_id is not None:
         found, why = _as_told(backend, take, job_id)

@@ -19,6 +19,7 @@ from lab.runs.control import Control
 from lab.runs.folder import RunFolder
 from lab.runs.ledger import Ledger, Money, TakeRow, TakeState
 from lab.runs.provenance import provenance
+from lab.runs.recover import lost_histories
 from lab.runs.runner import Runner
 from lab.stills import Still
 from lab.sweeps import Plan, Sweep
@@ -230,7 +231,7 @@ def _adopted(
         )
         for place, (trial, take) in enumerate(pairs)
     ]
-    ledger.add(rows)
+    ledger.add(rows, lost_histories(ledger, folder, rows))
     ledger.set_fact("sweep", sweep.to_json())
     ledger.set_fact("provenance", {**provenance(), "origin": origin})
     ledger.set_fact("origin", origin)
@@ -239,8 +240,10 @@ def _adopted(
     return [row.take_id for row in rows]
 
 
-def _difference(old: Mapping[str, Any], new: Sweep) -> str:
+def _difference(old: Mapping[str, Any] | None, new: Sweep) -> str:
     """In words, what an existing run has that a changed sweep no longer asks for."""
+    if old is None:
+        return "its design was lost with a damaged ledger"
     now = new.to_json()
     parts = [
         f"{field} was {old[field]!r} and is {now[field]!r}"

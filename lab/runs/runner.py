@@ -46,7 +46,7 @@ from lab.runs.control import Control
 from lab.runs.decide import Action, Step, next_steps
 from lab.runs.executors import WorkerPool, failure_text, submit_to
 from lab.runs.folder import RunFolder
-from lab.runs.ledger import Ledger, TakeRow, TakeState
+from lab.runs.ledger import UNKNOWN_ACCOUNT, Ledger, TakeRow, TakeState
 from lab.runs.measuring import damage_text, start_measuring
 from lab.runs.progress import Progress
 from lab.runs.purse import Purse
@@ -229,8 +229,12 @@ class Runner:
                 continue
             gone = row.state is TakeState.FETCHED and not self._folder.result(row.take).is_file()
             if gone and row.job is None:
+                # After a recovery this may be all that was left of a take bought by this run.
+                bought = UNKNOWN_ACCOUNT in self._ledger.sendings(row.take_id)
                 row = self._ledger.record(
-                    row.take_id, "not_submitted", message="the clip that was reused is gone"
+                    row.take_id,
+                    "uncertain" if bought else "not_submitted",
+                    message="the clip that was reused is gone",
                 )
             mine.append(self._priced(row))
         self._purse = Purse(self._cap_usd, mine, elsewhere_usd=elsewhere)
@@ -396,6 +400,9 @@ class Runner:
             low_usd=row.low_usd,
             high_usd=row.high_usd,
             account=self._backend.account,
+            # Said again with each sending, so that a lost fact does not make it untraceable.
+            origin=self._backend.origin,
+            key=job_key(self._run_id, row.take_id),
         )
         located = row.take.relocated(self._folder.locate)
         key = job_key(self._run_id, row.take_id)
@@ -457,13 +464,13 @@ class Runner:
             return
         if isinstance(found, Job):
             self._record(row, "submitted", job=found.to_json())
-        elif found == "absent" and set(self._ledger.sendings(row.take_id)) <= {
+        elif found == "absent" and set(self._ledger.sendings(row.take_id)) == {
             self._backend.account
         }:
             self._record(row, "not_submitted", message="the backend never got it")
             self._count_absence(row.take_id)
         elif found == "absent":
-            self._doubt(row, "it was sent with another key, which alone could find it")
+            self._doubt(row, "it may have been sent with another key, which alone could find it")
         else:
             self._doubt(row, "the service cannot say")
 

@@ -182,7 +182,39 @@ class Sweep:
             "budget_usd": self.budget_usd,
             "cap_usd": self.cap_usd,
             "elements": dict(self.elements),
+            **({"makes": self.makes} if self.makes != "clip" else {}),
         }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], stills: Mapping[str, Still]) -> Self:
+        """The design that `to_json` told; the parts of a prompt with cuts are not in there.
+
+        stills: by SHA-256, with the names they had. Raises KeyError for one that is not there.
+        """
+        told = data["levels"]
+        names = [name for name in (*_SHOT_FACTORS, *_SETTING_FACTORS) if name in told]
+        levels: dict[str, tuple[Level, ...]] = {
+            name: tuple(told[name])
+            for name in (*names, *(other for other in told if other not in names))
+        }
+        for name in ("still", "end_still"):
+            if name in told:
+                levels[name] = tuple(level and stills[level["sha256"]] for level in told[name])
+        levels["prompt"] = tuple(
+            Prompt.written(level["text"], level["name"]) for level in told["prompt"]
+        )
+        return cls(
+            name=data["name"],
+            question=data["question"],
+            levels=levels,
+            zips=tuple(tuple(group) for group in data["zip"]),
+            repeats=data["repeats"],
+            backend=data["backend"],
+            budget_usd=data["budget_usd"],
+            cap_usd=data["cap_usd"],
+            elements=tuple(sorted(data["elements"].items())),
+            makes=data.get("makes", "clip"),
+        )
 
     @property
     def id(self) -> str:

@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -279,6 +280,32 @@ def test_what_another_key_sent_is_not_believed_absent(
     assert "sent with another key" in outcome.problems[0]
     (settled,) = reconcile(tmp_path / "run")
     assert settled.state is TakeState.UNCERTAIN
+
+
+def test_a_sending_that_nobody_wrote_down_is_not_believed_absent(
+    sweep_of: SweepOf, go, remote, tmp_path: Path
+) -> None:
+    """A take under way without a trace of how it was sent is left to a person."""
+    sweep = sweep_of(["push in"], backend="scripted")
+
+    def refuse(take_id: str) -> None:
+        raise AccountError("in arrears")
+
+    remote.on_submit = refuse
+    with pytest.raises(AccountError):
+        go(sweep)
+    path = tmp_path / "run" / "ledger.sqlite"
+    with Ledger.read(path) as ledger:
+        (row,) = ledger.takes()
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("DELETE FROM takes")
+        other.execute("DELETE FROM events")
+    with Ledger.write(path) as ledger:
+        ledger.add([replace(row, state=TakeState.SUBMITTING)])
+    remote.on_submit = lambda take_id: pytest.fail("bought twice")
+    remote.lookup = lambda take_id: "absent"
+    assert "unknown whether this take was bought" in go(sweep).problems[0]
+    assert states(tmp_path / "run") == [TakeState.UNCERTAIN]
 
 
 def test_a_second_sending_that_is_turned_down_is_in_doubt(

@@ -1,0 +1,663 @@
+"""A damaged ledger is named in one line, and rebuilt without buying anything twice."""
+
+import random
+import re
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.backends import BACKENDS, Job
+from lab.cli import main
+from lab.emulator import Emulator, Pace, Running, serving
+from lab.errors import BusyError, RunFolderError
+from lab.files import sha256_file
+from lab.media import write_clip
+from lab.report import write_report
+from lab.runs import Ledger, RunFolder, TakeRow, TakeState, plan, reconcile, recover, run
+from lab.runs.bought import Bought
+from lab.runs.schema import PAGE_BYTES, translated
+from lab.runs.scoring import VERSIONS
+from lab.stills import Still
+from lab.sweeps import Sweep
+
+KINDS = ("zeros", "noise", "cut", "cut inside")
+COMMANDS = ("status", "compare", "suggest", "plan", "verify", "reconcile", "run", "report")
+SAFE = (TakeState.FETCHED, TakeState.WAITING, TakeState.READY, TakeState.UNCERTAIN)
+
+SweepOf = Callable[..., Sweep]
+
+
+def pages_of(content: bytes) -> range:
+    return range(len(content) // PAGE_BYTES)
+
+
+def damaged(content: bytes, kind: str, page: int) -> bytes:
+    """A file whose page (counted from 0) is overwritten, or that ends before or within it."""
+    luck = random.Random(page)
+    start, end = page * PAGE_BYTES, (page + 1) * PAGE_BYTES
+    if kind == "cut":
+        return content[:start]
+    if kind == "cut inside":
+        return content[: start + luck.randrange(1, PAGE_BYTES)]
+    filling = bytes(PAGE_BYTES) if kind == "zeros" else luck.randbytes(PAGE_BYTES)
+    return content[:start] + filling + content[end:]
+
+
+def spoil(folder: RunFolder, kind: str = "zeros", page: int = 0) -> None:
+    folder.ledger.write_bytes(damaged(folder.ledger.read_bytes(), kind, page))
+
+
+def states(folder: RunFolder) -> dict[str, TakeState]:
+    with Ledger.read(folder.ledger) as ledger:
+        ledger.check()
+        return ledger.states()
+
+
+# --- commands --------------------------------------------------------------------------------
+
+
+@dataclass
+class Real:
+    """A small run that was made and scored, its folder to be spoiled by a test."""
+
+    sweep: Path
+    kept: Path
+    folder: RunFolder
+    ledger: bytes
+
+    def again(self, ledger: bytes) -> None:
+        """The folder as it was, but for its ledger."""
+        shutil.rmtree(self.folder.path, ignore_errors=True)
+        shutil.copytree(self.kept, self.folder.path)
+        self.folder.ledger.write_bytes(ledger)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, coffee: Still) -> Real:
+    """Two prompts, rendered and scored; the ledger is one file without a log."""
+    place = tmp_path_factory.mktemp("real")
+    sweep = place / "tiny.yaml"
+    sweep.write_text(
+        f"stills: {coffee.path.resolve()}\nprompts: [slow push in, make it move]\n"
+        "settings: {duration_s: 0.25, seed: 1}\nbudget_usd: 0\n"
+    )
+    kept = place / "kept"
+    with ThreadPoolExecutor(1) as threads:
+        run(sweep, kept, executor=threads, quiet=True)
+    for end in ("-wal", "-shm"):
+        (kept / f"ledger.sqlite{end}").unlink(missing_ok=True)
+    return Real(sweep, kept, RunFolder(place / "run"), (kept / "ledger.sqlite").read_bytes())
+
+
+Answer = tuple[int, str, str]
+
+
+@pytest.fixture
+def ask(made: Real, capsys: pytest.CaptureFixture[str]) -> Callable[[str], Answer]:
+    """A command's exit code, output and errors for the folder that may be spoiled."""
+    path = made.folder.path
+    words: dict[str, tuple[object, ...]] = {
+        "plan": ("plan", made.sweep, "--out", path),
+        "run": ("run", made.sweep, "--out", path),
+        "verify": ("verify", path / "report.html", "--no-scores"),
+    }
+
+    def command(name: str) -> Answer:
+        with pytest.raises(SystemExit) as stopped:
+            main([str(word) for word in words.get(name, (name, path))])
+        said = capsys.readouterr()
+        return stopped.value.code, said.out, said.err  # type: ignore[return-value]
+
+    return command
+
+
+def named_or_right(answer: Answer, right: Answer) -> bool:
+    code, out, err = answer
+    if code == right[0]:
+        return out == right[1]
+    errors = [line for line in err.splitlines() if line.startswith("error: ")]
+    return (
+        code == 2
+        and len(errors) == 1
+        and "ledger.sqlite: the ledger is damaged (" in errors[0]
+        and "`lab recover " in errors[0]
+    )
+
+
+def _ask_about_every_page(
+    made: Real, ask: Callable[[str], Answer], commands: tuple[str, ...], kinds: tuple[str, ...]
+) -> None:
+    for command in commands:
+        made.again(made.ledger)
+        right = ask(command)
+        assert right[0] == 0, right
+        for page in pages_of(made.ledger):
+            for kind in kinds:
+                made.again(damaged(made.ledger, kind, page))
+                answer = ask(command)
+                assert named_or_right(answer, right), (command, page, kind, answer)
+
+
+def test_a_damaged_ledger_is_named_or_the_answer_is_right(
+    made: Real, ask: Callable[[str], Answer]
+) -> None:
+    """Whatever page is spoiled, and however: exit 2 and one line, or the same answer as before."""
+    _ask_about_every_page(made, ask, ("status", "plan", "reconcile"), KINDS)
+    _ask_about_every_page(made, ask, ("compare", "suggest"), ("noise", "cut inside"))
+
+
+@pytest.mark.slow
+def test_every_command_names_a_damaged_ledger(made: Real, ask: Callable[[str], Answer]) -> None:
+    """The whole product of commands, pages and kinds of damage."""
+    write_report(made.kept, made.kept / "report.html")
+    _ask_about_every_page(made, ask, COMMANDS, KINDS)
+
+
+def test_an_empty_ledger_is_damaged(made: Real, ask: Callable[[str], Answer]) -> None:
+    """A ledger of no bytes is no older version, and opening it to write leaves it empty."""
+    for command in ("status", "run"):
+        made.again(b"")
+        _, _, err = ask(command)
+        assert "ledger.sqlite: the ledger is damaged (it is empty); `lab recover " in err
+        assert made.folder.ledger.read_bytes() == b""
+
+
+def test_recover_says_what_it_did(made: Real, ask: Callable[[str], Answer]) -> None:
+    """Nothing to do is exit 0 and no change; all restored is 0; something lost is 1, and named."""
+    made.again(made.ledger)
+    assert ask("recover") == (
+        0,
+        f"{made.folder.path}: the ledger passes the full check; nothing was changed\n",
+        "",
+    )
+    assert made.folder.ledger.read_bytes() == made.ledger
+    made.again(damaged(made.ledger, "zeros", 0))
+    code, out, err = ask("recover")
+    assert (code, err) == (0, "")
+    assert "file is not a database" in out
+    assert "rebuilt with 2 takes and 8 events; the damaged ledger is kept as " in out
+    assert (made.folder.path / "ledger.damaged-1.sqlite").read_bytes() == damaged(
+        made.ledger, "zeros", 0
+    )
+    made.again(damaged(made.ledger, "cut", 4))
+    code, out, err = ask("recover")
+    assert (code, err) == (1, "")
+    assert "lost: events " in out
+    assert ask("run")[0] == 0
+    assert ask("compare")[0] == 0
+    assert ask("recover")[0] == 0
+
+
+# --- the ledger of a paid run ------------------------------------------------------------------
+
+
+@pytest.fixture
+def paid(remote: object, sweep_of: SweepOf, tmp_path: Path) -> tuple[RunFolder, Sweep, set[str]]:
+    """A ledger of 48 takes that were sent, or not, in every state, written as a runner writes it.
+
+    Returns the folder, the sweep, and the ids that were sent and not surely refused or failed.
+    """
+    sweep = sweep_of(
+        ["push in " + f"towards the {word} cup " * 60 for word in ("red", "blue", "old", "new")],
+        backend="scripted",
+        repeats=12,
+    )
+    folder = RunFolder(tmp_path / "run")
+    folder.make()
+    still = folder.keep(next(s for s in sweep.levels["still"] if isinstance(s, Still)))
+    rows = [
+        TakeRow(t.id, n, trial.index, t.repeat, trial.factors, t.relocated(lambda _: still))
+        for n, (trial, t) in enumerate(sweep.takes())
+    ]
+    clip = folder.path / "any.mp4"
+    write_clip(clip, (Still.open(folder.locate(still).path).rgb() for _ in range(3)), fps=24)
+    sent: set[str] = set()
+    with Ledger.write(folder.ledger) as ledger:
+        ledger.add(rows)
+        ledger.set_fact("sweep", sweep.to_json())
+        ledger.set_fact("provenance", {"origin": "scripted"})
+        ledger.set_fact("origin", "scripted")
+        ledger.set_fact("run_id", "0123456789ab")
+        for row in rows:
+            if _live(ledger, row, row.position % 12, folder, clip):
+                sent.add(row.take_id)
+    clip.unlink()
+    return folder, sweep, sent
+
+
+def _live(ledger: Ledger, row: TakeRow, fate: int, folder: RunFolder, clip: Path) -> bool:
+    """Let a take go through its events; True when it may have been bought and has no last word."""
+    take_id = row.take_id
+    if fate == 0:
+        return False
+    key = f"i2v-0123456789ab-{take_id}"
+    ledger.record(
+        take_id, "submitting", low_usd=0.5, high_usd=0.5, account="", origin="scripted", key=key
+    )
+    if fate == 1:
+        ledger.record(take_id, "not_submitted", message="no slot")
+        return False
+    if fate == 2:
+        return True
+    if fate in (3, 4):
+        ledger.record(take_id, "refused" if fate == 3 else "uncertain", message="as scripted")
+        return fate == 4
+    job = Job("scripted", f"job-{take_id}", take_id, {"prompt": row.take.shot.prompt.text})
+    ledger.record(take_id, "submitted", job=job.to_json())
+    if fate == 5:
+        return True
+    ledger.record(take_id, "ready", cost_usd=0.5)
+    if fate == 6:
+        return True
+    shutil.copyfile(clip, folder.clip(take_id))
+    facts = {"sha256": sha256_file(clip), "bytes": clip.stat().st_size, "notes": []}
+    ledger.record(take_id, "fetched", clip={**facts, "honoured": [], "not_honoured": []})
+    if fate == 7:
+        folder.clip(take_id).unlink()
+    return True
+
+
+def _recover_every(
+    folder: RunFolder, sent: set[str], cases: list[tuple[str, int]], sweep: Sweep
+) -> None:
+    content = folder.ledger.read_bytes()
+    before = states(folder)
+    for kind, page in cases:
+        for old in folder.path.glob("ledger*"):
+            old.unlink()
+        folder.ledger.write_bytes(damaged(content, kind, page))
+        found = recover(folder.path)
+        after = states(folder)
+        where = (kind, page)
+        for take_id in sent:
+            lost = take_id not in after
+            assert lost or after[take_id] in (*SAFE, TakeState.SUBMITTING), where
+        if found.complete:
+            assert after == before, where
+        uncertain = {i for i, state in after.items() if state is TakeState.UNCERTAIN}
+        new = {i for i in uncertain if before[i] is not TakeState.UNCERTAIN}
+        assert new <= set(found.uncertain), where
+        if kind in ("zeros", "noise"):
+            assert after == before, where  # one page costs no take its state
+        assert recover(folder.path).kept is None
+
+
+def test_no_damage_makes_a_bought_take_planned(
+    paid: tuple[RunFolder, Sweep, set[str]],
+) -> None:
+    """A sample of pages: what was sent is fetched, waiting, ready or uncertain after a recovery."""
+    folder, sweep, sent = paid
+    pages = list(pages_of(folder.ledger.read_bytes()))
+    assert len(pages) > 60
+    luck = random.Random(0)
+    picked = [*pages[:8], *luck.sample(pages[8:], 4)]
+    _recover_every(folder, sent, [(kind, page) for page in picked for kind in KINDS], sweep)
+
+
+@pytest.mark.slow
+def test_no_page_at_all_makes_a_bought_take_planned(
+    paid: tuple[RunFolder, Sweep, set[str]],
+) -> None:
+    """Every page and every kind of damage."""
+    folder, sweep, sent = paid
+    pages = pages_of(folder.ledger.read_bytes())
+    _recover_every(folder, sent, [(kind, page) for page in pages for kind in KINDS], sweep)
+
+
+class Unscored(Executor):
+    """Stands where clips are measured, and measures nothing."""
+
+    def submit(self, work: Any, /, *arguments: Any, **named: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result({"clip": arguments[0], "versions": VERSIONS})
+        return done
+
+
+def test_the_next_run_sends_only_what_was_never_sent(
+    paid: tuple[RunFolder, Sweep, set[str]], remote: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After any damage a run sends takes that were surely never bought, and no other."""
+    monkeypatch.setattr("lab.runs.runner._UNHEARD_S", 0.0)
+    folder, sweep, sent = paid
+    kept = folder.path.with_name("kept")
+    shutil.copytree(folder.path, kept)
+    remote.lookup = lambda take_id: "absent"  # the worst that a service could say
+    last = len(pages_of(folder.ledger.read_bytes())) - 1
+    for kind, page in [("cut", 1), ("cut", 3), ("cut", last // 2), ("zeros", 1), ("noise", last)]:
+        shutil.rmtree(folder.path)
+        shutil.copytree(kept, folder.path)
+        spoil(folder, kind, page)
+        recover(folder.path)
+        remote.bought.clear()
+        run(sweep, folder.path, executor=Unscored(), quiet=True, reuse=False)
+        # One was surely never sent again: it was sent with this very key, and never arrived.
+        never_arrived = {i for i in remote.bought if i in sent}
+        with Ledger.read(kept / "ledger.sqlite") as ledger:
+            doubtful = {
+                row.take_id
+                for row in ledger.takes()
+                if row.state in (TakeState.SUBMITTING, TakeState.UNCERTAIN)
+            }
+        assert never_arrived <= doubtful, (kind, page)
+        if kind == "cut":
+            assert not never_arrived, page
+        assert len(set(remote.bought)) == len(remote.bought)
+
+
+def test_lost_takes_come_back_where_they_stood(
+    paid: tuple[RunFolder, Sweep, set[str]], remote: Any
+) -> None:
+    """When nothing can be read at all, takes count as sent, unless their clip is here."""
+    folder, sweep, _ = paid
+    here = {path.stem for path in folder.clips.iterdir()}
+    spoil(folder, "cut", 0)
+    found = recover(folder.path)
+    assert (found.takes, found.events) == (0, 0)
+    remote.lookup = lambda take_id: "absent"
+    outcome = run(sweep, folder.path, executor=Unscored(), quiet=True, reuse=False)
+    assert remote.bought == []
+    assert not outcome.complete
+    after = states(folder)
+    assert {i for i, state in after.items() if state is TakeState.FETCHED} == here
+    assert {after[i] for i in after if i not in here} == {TakeState.UNCERTAIN}
+    settled = reconcile(folder.path)
+    assert {each.state for each in settled} == {TakeState.UNCERTAIN}
+    assert {each.key for each in settled} == {""}
+    one = settled[0].take_id
+    reconcile(folder.path, not_bought=[one])
+    run(sweep, folder.path, executor=Unscored(), quiet=True, reuse=False)
+    assert remote.bought == [one]
+
+
+def test_a_take_whose_design_is_lost_waits_for_its_sweep(
+    paid: tuple[RunFolder, Sweep, set[str]], remote: Any
+) -> None:
+    """Without its row and the sweep's design, a take's events are kept until a run names it."""
+    folder, sweep, sent = paid
+    before = states(folder)
+    with closing(sqlite3.connect(folder.ledger)) as other, other:
+        other.execute("DELETE FROM facts WHERE name = 'sweep'")
+        other.execute("DELETE FROM takes WHERE position < 12")
+    found = recover(folder.path)
+    assert found.takes == 36
+    assert sum("the design of take" in said for said in found.lost) == 11
+    with Ledger.read(folder.ledger) as ledger:
+        lost = set(before) - set(ledger.states())
+        assert len(lost) == 12
+    spoil(folder)  # and once more, before anybody ran it
+    assert recover(folder.path).takes == 36
+    with pytest.raises(BusyError), folder.held():
+        run(sweep, folder.path, quiet=True)
+    run(sweep, folder.path, executor=Unscored(), quiet=True, reuse=False)
+    assert set(states(folder)) == set(before)
+    assert not set(remote.bought) & sent
+    assert remote.bought
+
+
+def test_a_lost_name_at_the_service_makes_doubt_of_what_was_under_way(
+    paid: tuple[RunFolder, Sweep, set[str]], remote: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not found under a new name proves nothing about takes that were sent under the old one."""
+    folder, sweep, sent = paid
+    with Ledger.write(folder.ledger) as ledger:
+        rows = ledger.takes()
+        fresh = {row.take_id for row in rows if row.state is TakeState.SUBMITTING}
+    with closing(sqlite3.connect(folder.ledger)) as other, other:
+        other.execute("DROP TABLE facts")
+    # As in a ledger of the second version, whose sendings do not say their names.
+    monkeypatch.setattr("lab.runs.remains._KEY", re.compile("none"))
+    found = recover(folder.path)
+    assert fresh <= set(found.uncertain)
+    assert not any("events" in said for said in found.lost)
+    remote.lookup = lambda take_id: "absent"
+    run(sweep, folder.path, executor=Unscored(), quiet=True, reuse=False)
+    assert not set(remote.bought) & sent
+    assert {states(folder)[take_id] for take_id in fresh} == {TakeState.UNCERTAIN}
+
+
+def test_names_at_the_service_are_found_in_what_was_sent(
+    paid: tuple[RunFolder, Sweep, set[str]],
+) -> None:
+    """Without its facts a run still knows under which name, and where, its takes were sent."""
+    folder, _, _ = paid
+    with closing(sqlite3.connect(folder.ledger)) as other, other:
+        other.execute("DROP TABLE facts")
+    found = recover(folder.path)
+    assert [said.split()[1] for said in found.lost] == ["design", "versions"]
+    assert found.uncertain == ()
+    with Ledger.read(folder.ledger) as ledger:
+        assert (ledger.fact("run_id"), ledger.fact("origin")) == ("0123456789ab", "scripted")
+
+
+def test_what_was_lost_once_is_not_lost_again(
+    paid: tuple[RunFolder, Sweep, set[str]],
+) -> None:
+    """A second recovery relies on what the first one settled, and on new events."""
+    folder, _, _ = paid
+    spoil(folder, "cut", len(pages_of(folder.ledger.read_bytes())) // 2)
+    assert not recover(folder.path).complete
+    with Ledger.write(folder.ledger) as ledger:
+        row = next(row for row in ledger.takes() if row.state is TakeState.UNCERTAIN)
+        ledger.record(row.take_id, "submitted", job=Job("scripted", "j", row.take_id).to_json())
+    before = states(folder)
+    spoil(folder)
+    assert recover(folder.path).complete
+    assert states(folder) == before
+    assert (folder.path / "ledger.damaged-2.sqlite").is_file()
+
+
+@pytest.mark.parametrize("log_at", [8, 60, 20_000])
+def test_a_damaged_log_makes_doubt(
+    paid: tuple[RunFolder, Sweep, set[str]], tmp_path: Path, log_at: int
+) -> None:
+    """What a damaged log may have held is not taken from older pages of the file."""
+    folder, _, sent = paid
+    with Ledger.write(folder.ledger) as ledger:
+        fresh = [row for row in ledger.takes() if row.state is TakeState.PLANNED]
+        for row in fresh[3:]:
+            ledger.record(row.take_id, "submitting", account="", low_usd=0.5, high_usd=0.5)
+        copy = RunFolder(tmp_path / "copy")
+        shutil.copytree(folder.path, copy.path)
+    log = copy.path / "ledger.sqlite-wal"
+    content = bytearray(log.read_bytes())
+    content[log_at] ^= 0xFF
+    log.write_bytes(content)
+    spoil(copy, "zeros", 2)
+    recover(copy.path)
+    after = states(copy)
+    for take_id in {*sent, *(row.take_id for row in fresh[3:])}:
+        assert after[take_id] in (*SAFE, TakeState.SUBMITTING)
+
+
+def test_a_recovery_that_is_killed_leaves_one_ledger_or_the_other(
+    paid: tuple[RunFolder, Sweep, set[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped before any step, what lies there is the damaged ledger or the new one, whole."""
+    folder, _, _ = paid
+    writer = Ledger.write(folder.ledger)
+    writer.record(next(iter(writer.states())), "submitting", account="", high_usd=1, low_usd=1)
+    kept = tmp_path / "kept"
+    shutil.copytree(folder.path, kept)  # with the log of a writer that never closed
+    writer.close()
+    assert (kept / "ledger.sqlite-wal").stat().st_size
+    want = states(folder)
+    moved, removed = Path.replace, Path.unlink
+    for last in range(100):
+        shutil.rmtree(folder.path)
+        shutil.copytree(kept, folder.path)
+        spoil(folder, "zeros", 3)
+        steps = iter(range(last))
+
+        def step(original: Callable[..., Any], *given: Any, left: Any = steps, **how: Any) -> Any:
+            if next(left, None) is None:
+                raise KeyboardInterrupt
+            return original(*given, **how)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "replace", lambda *a, **k: step(moved, *a, **k))
+            patch.setattr(Path, "unlink", lambda *a, **k: step(removed, *a, **k))
+            try:
+                recover(folder.path)
+                done = True
+            except KeyboardInterrupt:
+                done = False
+        recover(folder.path)
+        assert states(folder) == want, last
+        if done:
+            break
+    assert done
+    assert last > 4
+
+
+# --- when the ledger is looked at as a whole ---------------------------------------------------
+
+
+def test_after_a_killed_runner_the_whole_ledger_is_checked(
+    sweep_of: SweepOf, remote: Any, tmp_path: Path
+) -> None:
+    """A row that its events do not bear out is found before anything is sent, and again."""
+    sweep = sweep_of(["push in", "pan left"], backend="scripted")
+    folder = RunFolder(tmp_path / "run")
+    run(sweep, folder.path, executor=Unscored(), quiet=True)
+    owner = folder.path / "run.owner.json"
+    owner.write_text("{}")
+    run(sweep, folder.path, executor=Unscored(), quiet=True)  # nothing is wrong
+    assert not owner.exists()
+    with Ledger.write(folder.ledger) as ledger:
+        row = ledger.takes()[0]
+    with closing(sqlite3.connect(folder.ledger)) as other, other:
+        other.execute("DELETE FROM events WHERE take_id = ?", (row.take_id,))
+    wider = sweep_of(["push in", "pan left", "lock off"], backend="scripted")
+    remote.bought.clear()
+    owner.write_text("{}")
+    for _ in range(2):
+        with pytest.raises(RunFolderError, match=r"disagrees with its events\); `lab recover"):
+            run(wider, folder.path, executor=Unscored(), quiet=True)
+        assert owner.exists()
+    assert remote.bought == []
+    assert recover(folder.path).kept is not None
+    run(wider, folder.path, executor=Unscored(), quiet=True)
+    assert len(remote.bought) == 1
+
+
+def test_the_index_of_bought_takes_answers_for_itself_alone(
+    sweep_of: SweepOf, remote: Any, tmp_path: Path
+) -> None:
+    """What goes wrong while it is open is not blamed on it, and it is still named when it is it."""
+    with pytest.raises(sqlite3.DatabaseError, match="of somebody else"), Bought.open():
+        raise sqlite3.DatabaseError("of somebody else")
+    folder = RunFolder(tmp_path / "run")
+    sweep = sweep_of(["push in"], backend="scripted")
+    run(sweep, folder.path, executor=Unscored(), quiet=True)
+    spoil(folder, "zeros", 3)
+    with pytest.raises(RunFolderError, match=r"ledger\.sqlite: the ledger is damaged"):
+        run(sweep, folder.path, executor=Unscored(), quiet=True)
+    with Bought.open() as index:
+        (_, _, path) = index._connection.execute("PRAGMA database_list").fetchone()
+    Path(path).write_bytes(b"noise" * 1000)
+    with pytest.raises(RunFolderError, match=r"bought\.sqlite: not a usable index"):
+        plan(sweep, tmp_path / "other")
+
+
+def _full(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as opened:
+        opened.execute("PRAGMA max_page_count = 2")
+        opened.execute("CREATE TABLE t AS SELECT randomblob(90000)")
+
+
+def _busy(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as one, closing(sqlite3.connect(path, timeout=0)) as two:
+        one.execute("BEGIN EXCLUSIVE")
+        two.execute("BEGIN EXCLUSIVE")
+
+
+def _read_only(path: Path) -> None:
+    sqlite3.connect(path).close()
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as opened:
+        opened.execute("CREATE TABLE t (x)")
+
+
+def _no_file(path: Path) -> None:
+    with closing(sqlite3.connect(path / "below" / "nothing")) as opened:
+        opened.execute("PRAGMA user_version")
+
+
+def _no_text(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as opened:
+        opened.execute("SELECT CAST(x'ff0a' AS TEXT)").fetchone()
+
+
+@pytest.mark.parametrize(
+    ("trouble", "error", "says"),
+    [
+        (_full, RunFolderError, "the disk is full; free space"),
+        (_busy, BusyError, "keeps the ledger locked; wait"),
+        (_read_only, RunFolderError, "need the right to write"),
+        (_no_file, RunFolderError, "cannot be opened"),
+        (_no_text, RunFolderError, r"damaged \(text that is no UTF-8\); `lab recover"),
+    ],
+)
+def test_damage_is_told_from_other_trouble(
+    tmp_path: Path, trouble: Callable[[Path], None], error: type[Exception], says: str
+) -> None:
+    """A full disk, a lock or a missing right is no damage, and each says what to change."""
+    path = tmp_path / "ledger.sqlite"
+    with pytest.raises(error, match=says) as caught, translated(path):
+        trouble(path)
+    assert "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+# --- against a service ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+    """A paid service on loopback, with the environment pointing at it."""
+    with serving(Emulator(pace=Pace.instant(), short_side_px=64)) as running:
+        for name, value in running.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("KLING_POLL_S", "0.05")
+        monkeypatch.setenv("KLING_SETTLE_S", "0")
+        yield running
+
+
+def test_a_recovered_run_is_not_bought_again(
+    service: Running, sweep_of: SweepOf, tmp_path: Path
+) -> None:
+    """At a service: with every page of the ledger spoiled in turn, four takes are charged once."""
+    sweep = sweep_of(
+        ["push in", "pan left"], backend="kling", repeats=2, settings={"duration_s": 3}
+    )
+    folder, kept = RunFolder(tmp_path / "run"), tmp_path / "kept"
+    outcome = run(sweep, kept, executor=Unscored(), quiet=True, confirmed=True)
+    assert (outcome.complete, service.emulator.charged_jobs) == (True, 4)
+    last = len(pages_of((kept / "ledger.sqlite").read_bytes()))
+    for page in range(last):
+        for kind in ("zeros", "cut") if page % 4 == 1 else ("zeros",):
+            shutil.rmtree(folder.path, ignore_errors=True)
+            shutil.copytree(kept, folder.path)
+            for clip in sorted(folder.clips.iterdir())[::2]:
+                clip.unlink()
+            spoil(folder, kind, page)
+            recover(folder.path)
+            again = run(
+                sweep, folder.path, executor=Unscored(), quiet=True, confirmed=True, reuse=False
+            )
+            assert service.emulator.charged_jobs == 4, (kind, page)
+            if kind == "zeros" or page > 1:
+                assert again.complete, (kind, page, str(again))
+
+
+def test_every_backend_made_here_is_free() -> None:
+    """A lost history may be planned again only where that costs nothing."""
+    for backend in BACKENDS.values():
+        can = backend.capabilities
+        assert not can.renders_locally or can.simulated
