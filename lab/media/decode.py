@@ -1,5 +1,6 @@
 """Decode a clip one frame at a time; a clip is never held in memory whole."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -41,14 +42,12 @@ def frames(path: Path, short_side_px: int | None = None) -> Iterator[Frame]:
     """
     path = Path(path)
     held: Frame | None = None
-    first_pts: int | None = None
-    begin_s = shown_s = 0.0
     trouble = ""
     with opened(path) as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
-        step_s = 1 / (frame_rate(stream) or 25)
         ending = Ending.told(path, container)
+        clock = _Clock(1 / (frame_rate(stream) or 25))
         decoder = _pictures(container, stream)
         reformatter = VideoReformatter()  # one for the clip: its tables are as large as a frame
         while True:
@@ -65,28 +64,53 @@ def frames(path: Path, short_side_px: int | None = None) -> Iterator[Frame]:
             index = held.index + 1 if held else 0
             if index >= MAX_FRAMES:
                 raise ClipError(f"{path}: more than {MAX_FRAMES} frames; cut it into shorter clips")
-            time_s = index * step_s
-            if picture.pts is not None and picture.time_base:
-                if first_pts is None:
-                    first_pts = picture.pts
-                    begin_s = float(first_pts * picture.time_base)
-                time_s = float((picture.pts - first_pts) * picture.time_base)
+            time_s = clock.time_s(picture, index)
             if held is not None:
-                if time_s <= held.time_s:
-                    time_s = held.time_s + step_s
-                if ending.cut_off and behind_end and time_s - held.time_s > 1.5 * step_s:
+                if ending.cut_off and behind_end and time_s - held.time_s > 1.5 * clock.step_s:
                     break  # the pictures between here and there were stored later, and are lost
                 if time_s > MAX_CLIP_S:
                     trouble = f"its clock leaps to {time_s:.0f} s"
                     break
                 yield held
             held = Frame(index, time_s, rgb)
-            shown_s = max(float((picture.duration or 0) * (picture.time_base or 0)), step_s)
+            clock.show(picture, time_s)
         if held is None:
             raise ClipError(f"{path}: holds no frame that can be decoded")
-        end_s = begin_s + held.time_s + shown_s
-        damage = ending.damage(held.index, begin_s=begin_s, end_s=end_s, trouble=trouble)
+        damage = ending.damage(
+            held.index, begin_s=clock.begin_s, end_s=clock.end_s, trouble=trouble
+        )
     yield replace(held, damage=damage)
+
+
+@dataclass
+class _Clock:
+    """When pictures are shown, which grows from one to the next whatever the file says.
+
+    step_s: what a picture lasts on average. begin_s, end_s: when the first picture begins and the
+    latest one ends, by the file's own clock.
+    """
+
+    step_s: float
+    begin_s: float = 0.0
+    end_s: float = 0.0
+    _first_pts: int | None = None
+    _latest_s: float = -math.inf
+
+    def time_s(self, picture: VideoFrame, index: int) -> float:
+        """Seconds from the first picture to this one."""
+        time_s = index * self.step_s
+        if picture.pts is not None and picture.time_base:
+            if self._first_pts is None:
+                self._first_pts = picture.pts
+                self.begin_s = float(picture.pts * picture.time_base)
+            time_s = float((picture.pts - self._first_pts) * picture.time_base)
+        return time_s if time_s > self._latest_s else self._latest_s + self.step_s
+
+    def show(self, picture: VideoFrame, time_s: float) -> None:
+        """Take note of the latest picture."""
+        self._latest_s = time_s
+        lasts_s = float((picture.duration or 0) * (picture.time_base or 0))
+        self.end_s = self.begin_s + time_s + max(lasts_s, self.step_s)
 
 
 def _pictures(container: InputContainer, stream: VideoStream) -> Iterator[tuple[VideoFrame, bool]]:

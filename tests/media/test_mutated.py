@@ -13,8 +13,8 @@ import pytest
 from tests.media.mutated import CONTAINERS, mutate, write_small
 
 QUICK, MANY = 8, 120  # mutations of each of the five containers
-# Some hundred files of a dozen small frames take seconds; whoever takes this long hangs.
-HANGING_S = 300
+# Some hundred files of a dozen small frames take seconds; what takes this long hangs.
+HANGING_S = 900
 
 
 @pytest.fixture(scope="module")
