@@ -53,7 +53,7 @@ class Recovered:
     """What came of a run's ledger.
 
     damage: what was wrong with it, "" when nothing was, and then nothing was changed. kept: the
-    damaged file under its new name. takes, events: how many the new one holds. lost: a line for
+    damaged file under its new name. takes, events: how many the ledger holds now. lost: a line for
     each thing that could not be read. uncertain: ids of takes that may have been bought.
     """
 
@@ -113,11 +113,10 @@ def recover(out: str | Path) -> Recovered:
         try:
             with Ledger.read(folder.ledger) as ledger:
                 ledger.check()
+                takes, events = len(ledger.states()), sum(1 for _ in ledger.events())
         except DamagedLedgerError as error:
-            damage = str(error).partition("; `lab recover")[0]
-        else:
-            return Recovered(folder.path)
-        return _rebuilt(folder, damage)
+            return _rebuilt(folder, str(error).partition("; `lab recover")[0])
+        return Recovered(folder.path, takes=takes, events=events)
 
 
 def lost_histories(
@@ -249,6 +248,8 @@ def _made_here(backend: str) -> bool:
 
 def _in_doubt(row: TakeRow, found: Remains) -> bool:
     """True when there may have been sendings of this take that nobody knows of."""
+    if row.take_id not in found.rows and "account" in found.known_takes.get(row.take_id, {}):
+        return True
     if row.state in _DOUBTFUL:
         return not found.complete or bool({"run_id", "origin"} & set(found.lost_facts))
     planned = row.state is TakeState.PLANNED

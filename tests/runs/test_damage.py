@@ -370,6 +370,11 @@ def test_lost_takes_come_back_where_they_stood(
     settled = reconcile(folder.path)
     assert {each.state for each in settled} == {TakeState.UNCERTAIN}
     assert {each.key for each in settled} == {""}
+    gone = sorted(here)[0]
+    folder.clip(gone).unlink()  # nobody knows its job, so it may not be bought instead
+    run(sweep, folder.path, executor=Unscored(), quiet=True, reuse=False)
+    assert remote.bought == []
+    assert states(folder)[gone] is TakeState.UNCERTAIN
     one = settled[0].take_id
     reconcile(folder.path, not_bought=[one])
     run(sweep, folder.path, executor=Unscored(), quiet=True, reuse=False)
@@ -399,6 +404,29 @@ def test_a_take_whose_design_is_lost_waits_for_its_sweep(
     assert set(states(folder)) == set(before)
     assert not set(remote.bought) & sent
     assert remote.bought
+
+
+def test_doubt_of_a_take_without_a_row_outlives_a_second_recovery(
+    paid: tuple[RunFolder, Sweep, set[str]], remote: Any
+) -> None:
+    """The first recovery knew that events were lost; what is left of them says "not sent"."""
+    folder, sweep, _ = paid
+    with Ledger.write(folder.ledger) as ledger:
+        take_id = next(row.take_id for row in ledger.takes() if row.message == "no slot")
+        job = Job("scripted", f"job-{take_id}", take_id)
+        ledger.record(take_id, "submitting", account="", low_usd=0.5, high_usd=0.5)
+        ledger.record(take_id, "submitted", job=job.to_json())
+    with closing(sqlite3.connect(folder.ledger)) as other, other:
+        other.execute("DELETE FROM facts WHERE name = 'sweep'")
+        other.execute("DELETE FROM takes WHERE take_id = ?", (take_id,))
+        other.execute("DELETE FROM events WHERE seq > (SELECT max(seq) - 2 FROM events)")
+    assert take_id in recover(folder.path).uncertain
+    spoil(folder)
+    recover(folder.path)
+    remote.lookup = lambda take_id: "absent"
+    run(sweep, folder.path, executor=Unscored(), quiet=True, reuse=False)
+    assert take_id not in remote.bought
+    assert states(folder)[take_id] is TakeState.UNCERTAIN
 
 
 def test_a_lost_name_at_the_service_makes_doubt_of_what_was_under_way(
