@@ -5,22 +5,17 @@ but not scored, which has its own benchmark.
 """
 
 import json
-import math
 import os
 import re
 import subprocess
 import sys
 import urllib.request
-from concurrent.futures import Executor, Future
 from pathlib import Path
 from threading import Event, Thread
 from time import perf_counter
-from typing import Any
 
 from benchmarks.clips import STILL
-from lab.files import sha256_file
-from lab.measures import Measure, Number
-from lab.metrics import SPECS
+from benchmarks.unscored import Unscored
 from lab.runs import run
 from lab.sweeps import Sweep
 
@@ -32,40 +27,6 @@ with serving(Emulator(pace=Pace.instant(), short_side_px=16)) as running:
     print(json.dumps(running.environment), flush=True)
     sys.stdin.read()
 """
-
-
-class Unscored(Executor):
-    """Stands where clips are measured, and measures nothing."""
-
-    def submit(self, work: Any, /, *arguments: Any, **named: Any) -> Future[Any]:
-        done: Future[Any] = Future()
-        done.set_result(unmeasured(Path(arguments[0])).to_json())
-        return done
-
-
-def unmeasured(clip: Path) -> Measure:
-    """A record of a clip in which every number is absent."""
-    numbers = {
-        name: Number(math.nan, spec.unit, spec.version, "not measured here")
-        for name, spec in SPECS.items()
-    }
-    return Measure(
-        clip=str(clip),
-        clip_sha256=sha256_file(clip),
-        still=None,
-        simulated=True,
-        width_px=0,
-        height_px=0,
-        fps=0.0,
-        frames=0,
-        duration_s=0.0,
-        numbers=numbers,
-        series={},
-        boxes={},
-        times_s=(),
-        notes={},
-        damage="",
-    )
 
 
 def measure(folder: Path, *, smoke: bool = False) -> list[tuple[str, str, str]]:

@@ -325,7 +325,7 @@ class Ledger:
         text = _json(value)
         self._connection.execute(
             "INSERT INTO facts VALUES (?, ?, ?) "
-            "ON CONFLICT (name) DO UPDATE SET value = ?2, seal = ?3",
+            "ON CONFLICT (name) DO UPDATE SET value = excluded.value, seal = excluded.seal",
             (name, text, seal("facts", (name, text))),
         )
 
@@ -443,9 +443,11 @@ class Ledger:
 
     def events(self, take_id: str | None = None) -> Iterator[Event]:
         """(time, take id, kind, data) of every event, or of one take's, oldest first."""
-        for columns in self._rows(
-            "events", "WHERE ?1 IS NULL OR take_id = ?1 ORDER BY seq", take_id
-        ):
+        if take_id is None:
+            rows = self._rows("events", "ORDER BY seq")
+        else:
+            rows = self._rows("events", "WHERE take_id = ? ORDER BY seq", take_id)
+        for columns in rows:
             yield self._decoded("events", event_of, *columns)
 
     def sendings(self, take_id: str) -> list[str]:

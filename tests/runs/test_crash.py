@@ -18,7 +18,8 @@ from lab.files import sha256_file
 from lab.media import frames, open_image, write_image
 from lab.runs import Ledger, RunFolder, TakeState
 
-STILLS = Path(__file__).resolve().parents[2] / "data" / "stills"
+REPOSITORY = Path(__file__).resolve().parents[2]
+STILLS = REPOSITORY / "data" / "stills"
 
 # Everything that goes wrong and ends well; refusals would be results, not crashes.
 FAULTS = [
@@ -68,7 +69,7 @@ class Progress:
             "orders": sum(n for what, n in requests.items() if what.startswith("POST")),
             "requests": requests.total(),
             "downloads": self._emulator.downloads,
-            "measures": len(list(self._folder.measures.glob("*.json"))),
+            "measures": len(list(self._folder.measures.folder.glob("*.json"))),
         }
 
 
@@ -77,7 +78,8 @@ class Runs:
 
     def __init__(self, sweep: Path, out: Path) -> None:
         self._helper = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("forked.py")), str(sweep), str(out)],
+            [sys.executable, "-m", "tests.runs.forked", str(sweep), str(out)],
+            cwd=REPOSITORY,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -139,7 +141,7 @@ def runs(tmp_path: Path) -> Iterator[Callable[[int], Runs]]:
 
 @pytest.mark.parametrize(
     ("kills", "takes"),
-    [(40, 60), pytest.param(200, 480, marks=pytest.mark.slow)],
+    [(40, 96), pytest.param(200, 480, marks=pytest.mark.slow)],
 )
 def test_killed_again_and_again_it_buys_each_take_once(
     kills: int,

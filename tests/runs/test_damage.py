@@ -5,7 +5,7 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.unscored import Unscored
 from lab.backends import BACKENDS, Job
 from lab.cli import main
 from lab.emulator import Emulator, Pace, Running, serving
@@ -23,7 +24,6 @@ from lab.report import write_report
 from lab.runs import Ledger, RunFolder, TakeRow, TakeState, plan, reconcile, recover, run
 from lab.runs.bought import Bought
 from lab.runs.schema import PAGE_BYTES, translated
-from lab.runs.scoring import VERSIONS
 from lab.stills import Still
 from lab.sweeps import Sweep
 
@@ -309,15 +309,6 @@ def test_no_page_at_all_makes_a_bought_take_planned(
     folder, sweep, sent = paid
     pages = pages_of(folder.ledger.read_bytes())
     _recover_every(folder, sent, [(kind, page) for page in pages for kind in KINDS], sweep)
-
-
-class Unscored(Executor):
-    """Stands where clips are measured, and measures nothing."""
-
-    def submit(self, work: Any, /, *arguments: Any, **named: Any) -> Future[Any]:
-        done: Future[Any] = Future()
-        done.set_result({"clip": arguments[0], "versions": VERSIONS})
-        return done
 
 
 def test_the_next_run_sends_only_what_was_never_sent(
