@@ -11,7 +11,7 @@ import sys
 import tempfile
 import traceback
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -49,6 +49,9 @@ _COMPLIANCE = (
     "compliance: 1 is what was asked and nothing else, 0 none of it; speed: a multiple of what the "
     "vocabulary expects at that pace; seen: the one move that explains the camera's course best"
 )
+
+
+_NAMED = 8  # takes in one line
 
 
 @app.command()
@@ -462,14 +465,15 @@ def status(folder: RunDir, as_json: Json = False) -> None:
     place.check()
     with Ledger.read(place.ledger) as ledger:
         rows, money = ledger.takes(), ledger.money()
-    readings = {row.take_id: place.reading(row) for row in rows if row.take.shot.makes == "clip"}
     counts = Counter(row.state.value for row in rows)
-    measures = Counter(readings[row.take_id].state.value for row in rows if _clip_here(row))
-    not_fresh = {
-        row.take_id: readings[row.take_id].why
-        for row in rows
-        if _clip_here(row) and readings[row.take_id].why
-    }
+    measures: Counter[str] = Counter()
+    not_fresh: dict[str, str] = {}
+    for row in rows:
+        if row.clip is not None and row.take.shot.makes == "clip":
+            reading = place.reading(row)
+            measures[reading.state.value] += 1
+            if reading.why:
+                not_fresh[row.take_id] = reading.why
     if as_json:
         _json(
             {
@@ -485,16 +489,30 @@ def status(folder: RunDir, as_json: Json = False) -> None:
         return
     listed = ", ".join(f"{count} {state}" for state, count in counts.items())
     measured = [f"{measures.pop('fresh', 0)} measured"]
-    measured += [f"{count} with measurements {state}" for state, count in measures.items()]
+    measured += [f"{count} {_MEASUREMENTS[state]}" for state, count in measures.items()]
     _out(f"{folder}: {len(rows)} takes: {listed}; {', '.join(measured)}; {money}")
-    for take_id, why in not_fresh.items():
-        _out(f"take {take_id}: {why}")
+    for line in _by_reason(not_fresh):
+        _out(line)
     if "uncertain" in counts or "submitting" in counts:
         _out(f"it is unknown whether some were bought; `lab reconcile {folder}` asks")
 
 
-def _clip_here(row: Any) -> bool:
-    return row.clip is not None and row.take.shot.makes == "clip"
+_MEASUREMENTS = {
+    "stale": "with stale measurements",
+    "missing": "not measured",
+    "damaged": "with damaged measurements",
+    "of another clip": "measured on another clip",
+}
+
+
+def _by_reason(why_by_take: Mapping[str, str]) -> Iterator[str]:
+    """A line for each reason, with the takes that it holds for."""
+    takes: dict[str, list[str]] = {}
+    for take_id, why in why_by_take.items():
+        takes.setdefault(why, []).append(take_id)
+    for why, ids in takes.items():
+        more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
+        yield f"take{'s' * (len(ids) > 1)} {', '.join(ids[:_NAMED])}{more}: {why}"
 
 
 @app.command()
@@ -654,6 +672,8 @@ def compare(
             shown = asked.merge(table.drop(columns="backend"), on="take_id")
             _out(shown.to_string(index=False, float_format=form, na_rep="-"))
             _say(_COMPLIANCE)
+        for line in _by_reason(results.not_fresh):
+            _say(line)
         return
     if by is not None and by not in results.factors:
         raise InputError(
@@ -682,8 +702,8 @@ def compare(
         _say(f"{TOO_STILL}, {counted}:")
         for take_id in results.too_still:
             _say(f"  {take_id}  {results.title(take_id)}")
-    for take_id, why in results.not_fresh.items():
-        _say(f"take {take_id}: {why}")
+    for line in _by_reason(results.not_fresh):
+        _say(line)
     if results.simulated:
         _say(SIMULATED_NOTE)
 

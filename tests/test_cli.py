@@ -684,6 +684,7 @@ def test_calibrate_prints_a_card(tiny_calibration: list[str], tmp_path: Path) ->
     assert (tmp_path / "out" / "probes.jsonl").read_text() == rows
 
 
+@pytest.mark.slow
 def test_an_interrupted_calibration_can_go_on(tiny_calibration: list[str], tmp_path: Path) -> None:
     """Ctrl-C ends with 130 and one line that counts what is kept; no worker is left."""
     process = subprocess.Popen(

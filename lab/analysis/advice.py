@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from lab.analysis.compliance import COMPLIED, compliance
-from lab.analysis.matched import APART, JUDGED
+from lab.analysis.matched import APART, JUDGED, MOTION, unmeasured
 from lab.analysis.results import Results, load
 from lab.errors import InputError
 from lab.files import make_writable_folder
@@ -202,8 +202,12 @@ class _Evidence:
         wide = results.headlines()
         levels = {name: SPECS[name].unnoticed for name in JUDGED}
         visible = (wide[list(JUDGED)] / pd.Series(levels)).mean(axis=1)
+        # A mean over fewer numbers is not comparable, and motion tells what is too still.
+        unknown = unmeasured(results.scores, (*JUDGED, *MOTION))
+        visible = visible.where(~visible.index.isin(unknown))
         if not visible.notna().any():
-            raise InputError(f"{results.folder.path}: no take is scored yet; finish the run first")
+            why = next(iter(results.not_fresh.values()), "no take is scored yet; finish the run")
+            raise InputError(f"{results.folder.path}: nothing to go by: {why}")
         self.visible = visible.where(~visible.index.isin(results.too_still))
         self.wide = wide
         self.prompts = list(dict.fromkeys(self.shots[take].prompt for take in takes["take_id"]))

@@ -14,7 +14,7 @@ never below 0: moving less is not to be rewarded. Then, within the metric's rang
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +32,8 @@ MATCHED = tuple(
     for name, spec in SPECS.items()
     if spec.direction == "lower" and (spec.headline or not math.isnan(spec.unnoticed))
 )
+MOTION = ("motion", "motion.still")
+"""What says whether a take moves enough to be judged."""
 JUDGED = tuple(name for name in HEADLINES if SPECS[name].direction == "lower")
 _FLOOR = 0.1  # of the level that nobody would notice
 
@@ -114,6 +116,13 @@ def too_still(scores: pd.DataFrame) -> tuple[str, ...]:
     return tuple(rows["take_id"])
 
 
+def unmeasured(scores: pd.DataFrame, metrics: Sequence[str]) -> tuple[str, ...]:
+    """Ids of the takes for which one of these numbers was not measured by today's definitions."""
+    today = scores["metric"].map({name: spec.version for name, spec in SPECS.items()})
+    rows = scores[scores["metric"].isin(metrics) & (scores["version"] != today)]
+    return tuple(rows["take_id"].unique())
+
+
 def lines(scores: pd.DataFrame) -> dict[str, MotionLine]:
     """A line for every metric in `MATCHED`, through the takes that are not too still."""
     judged = scores[~scores["take_id"].isin(too_still(scores))]
@@ -127,7 +136,7 @@ def at_matched_motion(scores: pd.DataFrame) -> pd.DataFrame:
     """The rows of the metrics in `MATCHED`, with values at matched motion.
 
     Added columns: raw (as measured) and motion (% of the diagonal per s). NaN, with a reason, for
-    takes too still to judge.
+    takes too still to judge, and for those whose motion was not measured: they may be too still.
     """
     rows = scores[scores["metric"].isin(MATCHED)].copy()
     motion = scores[scores["metric"] == "motion"].set_index("take_id")["value"]
@@ -137,6 +146,8 @@ def at_matched_motion(scores: pd.DataFrame) -> pd.DataFrame:
         here = rows["metric"] == metric
         of = rows[here]
         rows.loc[here, "value"] = line.matched(of["raw"].to_numpy(), of["motion"].to_numpy())
+    unknown = rows["take_id"].isin(unmeasured(scores, MOTION)) & rows["raw"].notna()
+    rows.loc[unknown, "value"] = math.nan
     still = rows["take_id"].isin(too_still(scores))
     rows.loc[rows["value"].isna() & rows["raw"].notna(), "reason"] = "its motion is not known"
     rows.loc[still, "value"] = math.nan

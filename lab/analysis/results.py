@@ -10,7 +10,7 @@ import pandas as pd
 from lab.analysis.matched import TOO_STILL, MotionLine, at_matched_motion, lines, too_still
 from lab.errors import InputError, RunFolderError, did_you_mean
 from lab.files import written_whole
-from lab.measures import ClipFile, Measure, Reading, ReadingState
+from lab.measures import ClipFile, Reading, ReadingState
 from lab.metrics import HEADLINES, SPECS
 from lab.prompts import KINDS
 from lab.runs import Ledger, RunFolder, TakeRow
@@ -144,17 +144,18 @@ class Results:
             raise InputError(
                 f"{take_id}: no take of this run; {did_you_mean(take_id, self.takes['take_id'])}"
             )
-        found = self.measure(take_id)
-        if found is None:
-            take = self.takes[self.takes["take_id"] == take_id].iloc[0]
-            raise InputError(f"{take_id}: has no scores: {take['measure_why']}")
-        return found.record()
+        reading = self.reading(take_id)
+        if reading.measure is None:
+            raise InputError(f"{take_id}: has no scores: {reading.why}")
+        return reading.measure.record()
 
-    def measure(self, take_id: str) -> Measure | None:
-        """The measurements of a take's clip; None where there are none that can be used."""
+    def reading(self, take_id: str) -> Reading:
+        """What is known now of the measurements of a take's clip, and why some are not there."""
         take = self.takes[self.takes["take_id"] == take_id].iloc[0]
         clip = ClipFile(self.folder.clip(take_id), take["clip_sha256"], take["clip_bytes"])
-        return self.folder.measures.read(take_id, clip).measure if take["clip"] else None
+        if not take["clip"]:
+            return Reading(ReadingState.MISSING, why=str(take["measure_why"]))
+        return self.folder.measures.read(take_id, clip)
 
     def save(self) -> tuple[Path, Path, Path]:
         """Write takes.parquet, scores.parquet and frames.parquet into the run folder."""

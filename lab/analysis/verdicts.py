@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from lab.analysis.matched import JUDGED, in_words
+from lab.analysis.matched import JUDGED, MOTION, in_words, unmeasured
 from lab.analysis.results import Results
 from lab.metrics import SPECS
 
@@ -38,14 +38,14 @@ def best_and_worst(results: Results, count: int = 3, *, matched: bool = True) ->
     """The best and the worst takes by the mean rank of flicker, drift and warp.
 
     matched: rank the values at matched motion, as far as the run allows it. Takes that lack one of
-    the three, or are too still to judge, are not ranked: a frozen clip would win. A rank is a
-    description of these takes, not a test of a difference.
+    the three, are too still to judge, or whose motion was not measured, are not ranked: a frozen
+    clip would win. A rank is a description of these takes, not a test of a difference.
     """
     names = list(JUDGED)
     measured = results.headlines()[names]
     wide = results.headlines(matched=matched)[names]
     still = wide.index.isin(results.too_still)
-    judged = wide[~still].dropna()
+    judged = wide[~still & ~wide.index.isin(unmeasured(results.scores, MOTION))].dropna()
     order = judged.rank().mean(axis=1).sort_values(kind="stable").index
     medians = judged.median()
     ranked = [

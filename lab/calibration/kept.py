@@ -82,8 +82,9 @@ def measured(
                         file.write(json.dumps({**answer, "versions": VERSIONS}) + "\n")
                 progress.advance()
     except KeyboardInterrupt:
+        here = sum(clip.key in rows for clip in wanted)
         raise Interrupted(
-            f"interrupted; {len(rows)} of {len(wanted)} clips are measured and kept in "
+            f"interrupted; {here} of {len(wanted)} clips are measured and kept in "
             f"{kept.parent}; the same command goes on from there"
         ) from None
     pairs = tuple((clip, rows[clip.key]) for clip in wanted if clip.key in rows)

@@ -12,6 +12,9 @@ SCHEMA_VERSION = 2
 """2 is keyed by number. 1 had no version of its own and kept values, units and versions apart."""
 
 
+_HEADS = {name.partition(".")[0] for name in SPECS}
+
+
 @dataclass(frozen=True)
 class Number:
     """One measured number. value is in `unit`; where it is NaN, reason says why.
@@ -78,16 +81,22 @@ class Measure:
         )
 
     def updated(self, newer: "Measure") -> "Measure":
-        """This record with the numbers, series, boxes and notes of a newer one of the same clip."""
+        """This record with the numbers, series, boxes and notes of a newer one of the same clip.
+
+        Where the newer one saw other frames, nothing of the older one is kept.
+        """
+        if self.times_s != newer.times_s:
+            return newer
         parts = newer.numbers.keys()
         heads = {name.partition(".")[0] for name in parts}
         kept = {name: number for name, number in self.numbers.items() if name in SPECS}
         return replace(
             newer,
             numbers=kept | dict(newer.numbers),
-            series={k: v for k, v in self.series.items() if k not in parts} | dict(newer.series),
+            series={k: v for k, v in self.series.items() if k in kept.keys() - parts}
+            | dict(newer.series),
             boxes={k: v for k, v in self.boxes.items() if k not in heads} | dict(newer.boxes),
-            notes={k: v for k, v in self.notes.items() if k not in heads} | dict(newer.notes),
+            notes={k: v for k, v in self.notes.items() if k in _HEADS - heads} | dict(newer.notes),
         )
 
     def with_published(self, found: Measured) -> "Measure":
@@ -151,14 +160,14 @@ class Measure:
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Read what `to_json` wrote, in this or an older schema.
 
-        Raises ValueError, TypeError, KeyError or AttributeError for anything else.
+        Raises ValueError, TypeError, KeyError, AttributeError or OverflowError for anything else.
         """
         schema = data.get("schema", 1)
         if not (isinstance(schema, int) and 1 <= schema <= SCHEMA_VERSION):
             raise ValueError(f"schema {schema!r}, and this i2v-lab reads 1 to {SCHEMA_VERSION}")
         if schema == 1:
             data = _from_schema_1(data)
-        return cls(
+        found = cls(
             clip=str(data["clip"]),
             clip_sha256=str(data["clip_sha256"]),
             still=None if data["still"] is None else str(data["still"]),
@@ -186,6 +195,17 @@ class Measure:
             notes={str(name): str(note) for name, note in data["notes"].items()},
             damage=str(data["damage"]),
         )
+        found._check()
+        return found
+
+    def _check(self) -> None:
+        """Raise ValueError for what no measurement leaves behind."""
+        for name, number in self.numbers.items():
+            if math.isnan(number.value) and not number.reason:
+                raise ValueError(f"{name} has neither a value nor a reason")
+        for by_frame in (*self.series.values(), *self.boxes.values()):
+            if any(not 0 <= frame < len(self.times_s) for frame in by_frame):
+                raise ValueError("a series goes beyond the clip's frames")
 
 
 def _number(spec: MetricSpec, score: Score) -> Number:

@@ -12,20 +12,25 @@ from lab.files import sha256_file, write_json
 from lab.measures.record import Measure, Number
 from lab.metrics import SPECS
 
+_UNREADABLE = (
+    *(OSError, ValueError, TypeError, KeyError, AttributeError),
+    *(OverflowError, RecursionError),
+)
+
 
 class ReadingState(StrEnum):
     """What came of reading a record.
 
     fresh: every number is by today's definitions. stale: some numbers are not. missing: there is no
-    record. damaged: it cannot be read. other clip: record, clip file and ledger do not agree on
-    which clip was measured.
+    record. damaged: it cannot be read. of another clip: record, clip file and ledger do not agree
+    on which clip was measured.
     """
 
     FRESH = "fresh"
     STALE = "stale"
     MISSING = "missing"
     DAMAGED = "damaged"
-    OTHER_CLIP = "other clip"
+    OTHER_CLIP = "of another clip"
 
 
 @dataclass(frozen=True)
@@ -42,9 +47,10 @@ class Reading:
     """What is known of one clip's record.
 
     measure: the record where it can be used (fresh or stale), else None. In it stale numbers are
-    NaN with their reason and have no series. stale: the numbers that are to be measured again, by
-    the version they were measured by, 0 for one that was never measured. why: one line, "" when
-    fresh. swapped: the clip file is not the one in the ledger; measuring it would not help.
+    NaN with their reason; they have no series, and their metrics have no boxes and no notes. stale:
+    the numbers that are to be measured again, by the version they were measured by, 0 for one that
+    was never measured. why: one line, "" when fresh. swapped: the clip file is not the one in the
+    ledger; measuring it would not help.
     """
 
     state: ReadingState
@@ -73,25 +79,27 @@ class Measures:
 
     def read(self, take_id: str, clip: ClipFile) -> Reading:
         """The record of a take, held to its clip and to today's definitions."""
+        reading, written_ns = self._stored(take_id, clip)
+        if _swapped(clip, written_ns):
+            return Reading(ReadingState.OTHER_CLIP, why=_swapped_reason(clip), swapped=True)
+        return reading
+
+    def _stored(self, take_id: str, clip: ClipFile) -> tuple[Reading, int]:
+        """The record alone, and when it was written in ns; 0 where it tells nothing of the clip."""
         path = self.path(take_id)
         try:
             text = path.read_text(encoding="utf-8")
             written_ns = path.stat().st_mtime_ns
+            measure = Measure.from_json(json.loads(text))
         except FileNotFoundError:
             why = "not measured yet; `lab measure DIR` measures it"
-            return Reading(ReadingState.MISSING, why=why)
-        except (OSError, ValueError) as error:
-            return _damaged(error)
-        try:
-            measure = Measure.from_json(json.loads(text))
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            return _damaged(error)
+            return Reading(ReadingState.MISSING, why=why), _changed_ns(clip.path)
+        except _UNREADABLE as error:
+            return _damaged(error), 0
         if measure.clip_sha256 != clip.sha256:
             why = "measured on another clip; `lab measure DIR` measures this one"
-            return Reading(ReadingState.OTHER_CLIP, why=why)
-        if _swapped(clip, written_ns):
-            return Reading(ReadingState.OTHER_CLIP, why=_swapped_reason(clip), swapped=True)
-        return _held_to_definitions(measure)
+            return Reading(ReadingState.OTHER_CLIP, why=why), 0
+        return _held_to_definitions(measure), written_ns
 
     def write(self, take_id: str, measure: Measure, clip: ClipFile) -> None:
         """Write the record of a take, whole or not at all.
@@ -121,6 +129,7 @@ def _held_to_definitions(measure: Measure) -> Reading:
     }
     if not stale:
         return Reading(ReadingState.FRESH, measure)
+    heads = {name.partition(".")[0] for name in stale}
     usable = replace(
         measure,
         numbers={
@@ -128,9 +137,12 @@ def _held_to_definitions(measure: Measure) -> Reading:
             **{name: _stale_number(name, version) for name, version in stale.items()},
         },
         series={name: values for name, values in measure.series.items() if name not in stale},
+        boxes={name: boxes for name, boxes in measure.boxes.items() if name not in heads},
+        notes={name: note for name, note in measure.notes.items() if name not in heads},
     )
     first, *others = stale
-    why = _stale_reason(first, stale[first]) + (f" (and {len(others)} more)" if others else "")
+    more = f"{len(others)} other numbers are not up to date either; " if others else ""
+    why = more + _stale_reason(first, stale[first])
     return Reading(ReadingState.STALE, usable, stale, why)
 
 

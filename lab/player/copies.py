@@ -8,7 +8,7 @@ from typing import Any
 
 from lab.analysis import Results
 from lab.errors import LabError, StillError
-from lab.files import written_whole
+from lab.files import sha256_file, written_whole
 from lab.media import frames, open_image, poster_jpeg, write_proxy
 from lab.metrics import METRICS, measure_with_heatmaps
 from lab.runs import RunFolder
@@ -54,7 +54,7 @@ def make_copies(
     """
     folder.proxies.mkdir(exist_ok=True)
     copies = Copies()
-    jobs: dict[str, tuple[Path, Path, Path | None]] = {}
+    jobs: dict[str, tuple[Path, str, Path, Path | None]] = {}
     for take in takes:
         if take["still_path"]:
             copies.stills[take["still_path"]] = folder.proxies / _still_name(take)
@@ -63,7 +63,7 @@ def make_copies(
             name = f"{take['clip_sha256'][:16]}-{short_side_px}.mp4"
             moves = short_side_px and not take["clip"].endswith(".png")  # a still that was made
             film = folder.proxies / name if moves else None
-            jobs[take["take_id"]] = (folder.path / take["clip"], poster, film)
+            jobs[take["take_id"]] = (folder.path / take["clip"], take["clip_sha256"], poster, film)
     for path, picture in list(copies.stills.items()):
         try:
             if not picture.is_file():
@@ -73,7 +73,7 @@ def make_copies(
     missing = {
         take_id: job
         for take_id, job in jobs.items()
-        if not all(path.is_file() for path in job[1:] if path is not None)
+        if not all(path.is_file() for path in job[2:] if path is not None)
     }
     if missing:
         # Threads are enough: decoding, resizing and encoding leave Python's lock alone.
@@ -87,7 +87,7 @@ def make_copies(
                 if said:
                     copies.problems[started[done]] = said
                 progress.advance()
-    for take_id, (_, poster, film) in jobs.items():
+    for take_id, (_, _, poster, film) in jobs.items():
         if take_id not in copies.problems:
             copies.posters[take_id] = poster
             if film is not None:
@@ -113,9 +113,12 @@ def film_heat(results: Results, take_id: str) -> dict[str, Path]:
     return {name: path for name, path in kept.items() if path.is_file()}
 
 
-def _copy(clip: Path, poster: Path, film: Path | None) -> str:
+def _copy(clip: Path, sha256: str, poster: Path, film: Path | None) -> str:
     """Worker: what is missing of a clip's copies; returns why it could not be made, or ""."""
     try:
+        # Copies are kept under the clip's hash, so no other file's may get there.
+        if clip.is_file() and sha256_file(clip) != sha256:
+            return f"{clip.name} is not the clip in the ledger (SHA-256 {sha256[:12]}...)"
         if film is not None and not film.is_file():
             short_side_px = int(film.stem.rpartition("-")[2])
             write_proxy(clip, film, short_side_px)

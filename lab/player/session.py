@@ -100,9 +100,10 @@ def clip_entry(
         "missing": copies.problems.get(take_id) or ("" if take["clip"] else _no_clip(take)),
         "heat": {metric: address(path) for metric, path in heat.items()},
     }
-    measure = results.measure(take_id)
-    why = str(take["measure_why"]) if take["clip"] else ""
-    entry["remark"] = "; ".join(part for part in (str(take["damage"]), why) if part)
+    reading = results.reading(take_id)
+    measure, why = reading.measure, reading.why if take["clip"] else ""
+    damage = measure.damage if measure else ""
+    entry["remark"] = "; ".join(part for part in (damage, why) if part)
     if measure is None:
         facts = probe(film) if film else None
         timing = {"frames": facts.frames if facts else 1, "fps": (facts and facts.fps) or 25.0}

@@ -5,6 +5,7 @@ Workers take paths and plain data and return plain data. They never touch the le
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 from collections import deque
@@ -28,7 +29,8 @@ from lab.errors import InputError, LabError, WorkerDied
 from lab.settings import settings
 
 _UNGUARDED = (
-    'no worker process can start; in a script, put the call under if __name__ == "__main__":'
+    'no worker process can start: in a script, calls belong under `if __name__ == "__main__":`, '
+    "and there must be memory for the process"
 )
 
 
@@ -68,7 +70,8 @@ class WorkerPool(Executor):
         self._workers = workers or settings().workers
         self._fetch_weights = fetch_weights
         self._context = multiprocessing.get_context("spawn")
-        self._started = self._context.Event()  # set by the first worker that is ready
+        self._started = self._context.RawValue("b", 0)  # 1 once a worker was ready
+        self._refusal: WorkerDied | None = None  # why no task is started any more
         self._pool: ProcessPoolExecutor | None = None
         # One thread owns the state below and is told what happened through this queue: callbacks of
         # a broken pool run while it holds its own locks, so they must not wait for anything.
@@ -99,7 +102,7 @@ class WorkerPool(Executor):
             self._thread.join()
 
     def stop(self) -> None:
-        """End the workers now. What they were writing under temporary names is lost; no more."""
+        """End the workers now. Only what they were writing under temporary names is lost."""
         self._stopped = True
         self.shutdown(wait=True, cancel_futures=True)
 
@@ -119,6 +122,8 @@ class WorkerPool(Executor):
             self._pool.shutdown()
 
     def _start_tasks(self) -> None:
+        if self._refusal is not None:
+            self._refuse_waiting(self._refusal)
         while self._suspects or self._waiting:
             # A suspect runs alone, so that a process that dies names it.
             alone = bool(self._suspects)
@@ -148,7 +153,7 @@ class WorkerPool(Executor):
                 initializer=_start_worker,
                 initargs=(self._fetch_weights, self._started),
             )
-        return self._pool.submit(fn, *args, **kwargs)
+        return self._pool.submit(_call, fn, args, kwargs)
 
     def _tell_answer(self, task: _Task, inner: Future[Any]) -> None:
         self._events.put(lambda: self._answered(task, inner))
@@ -168,8 +173,11 @@ class WorkerPool(Executor):
         """The pool that ran this task is broken: try the task alone, or give it up."""
         self._pool = None  # every other task of the broken pool ends before a new one is started
         self._running.discard(task)
-        if not self._started.is_set():
-            task.future.set_exception(InputError(_UNGUARDED))
+        if not self._started.value:
+            # The next ones would fail as well, each with a process and its traceback.
+            self._refusal = WorkerDied(_UNGUARDED)
+            task.future.set_exception(self._refusal)
+            self._refuse_waiting(self._refusal)
         elif task.alone:
             task.future.set_exception(
                 WorkerDied(
@@ -179,6 +187,12 @@ class WorkerPool(Executor):
             )
         else:
             self._suspects.append(task)
+
+    def _refuse_waiting(self, error: WorkerDied) -> None:
+        for task in self._waiting:
+            if task.future.set_running_or_notify_cancel():
+                task.future.set_exception(error)
+        self._waiting.clear()
 
     def _cancel_waiting(self) -> None:
         for task in self._waiting:
@@ -204,6 +218,24 @@ class WorkerPool(Executor):
             process.join()
 
 
+class _Tracked(Executor):
+    """Somebody else's executor, and what was submitted to it here."""
+
+    def __init__(self, given: Executor) -> None:
+        self._given = given
+        self._submitted: list[Future[Any]] = []
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future = self._given.submit(fn, *args, **kwargs)
+        self._submitted.append(future)
+        return future
+
+    def cancel(self) -> None:
+        """Cancel what has not begun, so that whoever leaves the executor need not wait for it."""
+        for future in self._submitted:
+            future.cancel()
+
+
 @contextmanager
 def worker_pool(given: Executor | None, tasks: int) -> Iterator[Executor]:
     """The executor that was given, or a pool that ends with the block: at once after an error.
@@ -211,7 +243,12 @@ def worker_pool(given: Executor | None, tasks: int) -> Iterator[Executor]:
     tasks: how many there are to do; no more processes are started than that.
     """
     if given is not None:
-        yield given
+        tracked = _Tracked(given)
+        try:
+            yield tracked
+        except BaseException:
+            tracked.cancel()
+            raise
         return
     pool = WorkerPool(max(1, min(tasks, settings().workers)))
     try:
@@ -225,13 +262,18 @@ def worker_pool(given: Executor | None, tasks: int) -> Iterator[Executor]:
 def submit_to(
     executor: Executor, fn: Callable[..., Any], /, *args: Any, **kwargs: Any
 ) -> Future[Any]:
-    """Like `executor.submit`; an executor that is broken already says so through the future."""
+    """Like `executor.submit`; an executor that takes no more calls says so through the future."""
     try:
         return executor.submit(fn, *args, **kwargs)
-    except BrokenExecutor as error:
-        failed: Future[Any] = Future()
-        failed.set_exception(error)
-        return failed
+    except RuntimeError as error:  # broken, or shut down
+        return failed_future(error)
+
+
+def failed_future(error: Exception) -> Future[Any]:
+    """A future that has failed already."""
+    failed: Future[Any] = Future()
+    failed.set_exception(error)
+    return failed
 
 
 def failure_text(error: BaseException) -> str:
@@ -239,12 +281,27 @@ def failure_text(error: BaseException) -> str:
     if isinstance(error, LabError):
         text = str(error)
     elif isinstance(error, MemoryError):
-        text = "memory ran out; run again with fewer workers (I2VLAB_WORKERS=1)"
+        text = "memory ran out; run again with fewer workers (I2VLAB_WORKERS=1) or a smaller input"
     elif isinstance(error, BrokenExecutor):
         text = f"the executor that was given broke ({error}); run again with a new one"
     else:
         text = f"unexpected {type(error).__name__}: {error}"
     return " ".join(text.split())
+
+
+def _call(fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """Worker: the call, with an error that survives the way back.
+
+    One that does not would break the whole pool, and look like a process that died.
+    """
+    try:
+        return fn(*args, **kwargs)
+    except Exception as error:
+        try:
+            pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+        except Exception:  # noqa: BLE001 - whatever its own code raises
+            raise RuntimeError(f"{type(error).__name__}: {error}") from None
+        raise
 
 
 def _start_worker(fetch_weights: bool, started: Any) -> None:
@@ -259,4 +316,4 @@ def _start_worker(fetch_weights: bool, started: Any) -> None:
         os._exit(1)
 
     threading.Thread(target=follow_parent, daemon=True).start()
-    started.set()
+    started.value = 1

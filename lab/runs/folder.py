@@ -86,6 +86,8 @@ class RunFolder:
 
     def reading(self, row: TakeRow) -> Reading:
         """What is known of the measurements of a take's clip, and why some are not there."""
+        if row.take.shot.makes == "still":
+            return Reading(ReadingState.MISSING, why="a still has no scores")
         if row.clip is None:
             said = f"no clip: {row.message}" if row.message else "no clip yet"
             return Reading(ReadingState.MISSING, why=said)

@@ -1,5 +1,6 @@
 """Bring the measurements of a run up to date: only what is not fresh is measured."""
 
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 from lab.errors import Interrupted, LabError
 from lab.measures import Measure, Reading, ReadingState, measure_clip
-from lab.runs.executors import failure_text, submit_to, worker_pool
+from lab.runs.executors import failed_future, failure_text, submit_to, worker_pool
 from lab.runs.folder import RunFolder
 from lab.runs.ledger import Ledger, TakeRow
 from lab.runs.progress import Progress
@@ -57,38 +58,47 @@ def measure(
     with folder.held():
         with Ledger.read(folder.ledger) as ledger:
             rows = [row for row in ledger.takes() if row.clip and row.take.shot.makes == "clip"]
-        readings = {row.take_id: folder.reading(row) for row in rows}
-        todo = [row for row in rows if readings[row.take_id].state is not ReadingState.FRESH]
+        damage: dict[str, str] = {}
         problems: list[str] = []
-        remarks: list[str] = []
+        todo = []
+        for row in rows:
+            reading = folder.reading(row)
+            if reading.state is not ReadingState.FRESH:
+                todo.append(row)
+            damage[row.take_id] = damage_text(row.take_id, reading.measure)
         measured = 0
         try:
-            with (
-                worker_pool(executor, len(todo)) as pool,
-                Progress(len(todo), "clips measured", quiet=quiet) as progress,
-            ):
-                jobs = {
-                    start_measuring(pool, folder, row, readings[row.take_id]): row for row in todo
-                }
-                for job in as_completed(jobs):
-                    row = jobs[job]
-                    try:
-                        found = folder.keep_measure(row, Measure.from_json(job.result()))
-                    except Exception as error:  # noqa: BLE001 - one bad clip must not end the others
-                        problems.append(f"take {row.take_id}: {failure_text(error)}")
-                    else:
-                        measured += 1
-                        readings[row.take_id] = Reading(ReadingState.FRESH, found)
-                    progress.advance()
+            for row, answer in _answers(folder, todo, executor, quiet=quiet):
+                if isinstance(answer, Measure):
+                    measured += 1
+                    damage[row.take_id] = damage_text(row.take_id, answer)
+                else:
+                    problems.append(f"take {row.take_id}: {failure_text(answer)}")
         except KeyboardInterrupt:
             raise Interrupted(
                 f"interrupted with {measured} of {len(todo)} clips measured; run the same again "
                 "to go on"
             ) from None
-        for row in rows:
-            found_damage = damage_text(row.take_id, readings[row.take_id].measure)
-            remarks += [found_damage] if found_damage else []
-    return MeasureOutcome(folder.path, len(rows), measured, tuple(problems), tuple(remarks))
+    remarks = tuple(text for text in damage.values() if text)
+    return MeasureOutcome(folder.path, len(rows), measured, tuple(problems), remarks)
+
+
+def _answers(
+    folder: RunFolder, rows: Sequence[TakeRow], executor: Executor | None, *, quiet: bool
+) -> Iterator[tuple[TakeRow, Measure | BaseException]]:
+    """Each take with its new record, which is written by then, or with why there is none."""
+    with (
+        worker_pool(executor, len(rows)) as pool,
+        Progress(len(rows), "clips measured", quiet=quiet) as progress,
+    ):
+        jobs = {start_measuring(pool, folder, row, folder.reading(row)): row for row in rows}
+        for job in as_completed(list(jobs)):
+            row = jobs.pop(job)
+            try:
+                yield row, folder.keep_measure(row, Measure.from_json(job.result()))
+            except Exception as error:  # noqa: BLE001 - one bad clip must not end the others
+                yield row, error
+            progress.advance()
 
 
 def start_measuring(
@@ -96,7 +106,7 @@ def start_measuring(
 ) -> Future[dict[str, Any]]:
     """Measure what is not fresh of a take's clip; the future gives a record as plain data."""
     if reading.swapped:
-        return _failed(LabError(reading.why))
+        return failed_future(LabError(reading.why))
     still = row.take.shot.still
     plain = None if still is None else folder.locate(still).to_json()
     numbers = tuple(reading.stale) if reading.state is ReadingState.STALE else None
@@ -108,9 +118,3 @@ def damage_text(take_id: str, measure: Measure | None) -> str:
     if measure is None or not measure.damage:
         return ""
     return f"take {take_id}: {measure.damage}; its scores are of the frames before that"
-
-
-def _failed(error: LabError) -> Future[dict[str, Any]]:
-    failed: Future[dict[str, Any]] = Future()
-    failed.set_exception(error)
-    return failed

@@ -5,7 +5,7 @@ from concurrent.futures import Executor, as_completed
 from pathlib import Path
 from typing import Any
 
-from lab.errors import Interrupted, LabError
+from lab.errors import Interrupted
 from lab.files import make_writable_folder
 from lab.measures import Measure
 from lab.metrics import METRICS, measure, measure_with_heatmaps
@@ -63,7 +63,7 @@ def score(
     if executor is None and len(clips) == 1:
         try:
             yield score_clip(str(clips[0]), *asked)
-        except (LabError, MemoryError) as error:
+        except Exception as error:  # noqa: BLE001 - named like a clip of many
             yield _failed(str(clips[0]), error)
         return
     try:

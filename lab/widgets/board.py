@@ -158,7 +158,7 @@ def _line(row: TakeRow, names: list[str], reading: Reading, poster: str) -> dict
     waiting = here and reading.state is ReadingState.MISSING
     state = "measuring" if waiting else row.state.value
     if here and not waiting and reading.state is not ReadingState.FRESH:
-        said = f"measurements {reading.state}: {reading.why}"
+        said = reading.why
     elif reading.measure is not None and reading.measure.damage:
         said = reading.measure.damage
     else:

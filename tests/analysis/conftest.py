@@ -64,6 +64,7 @@ def ranked(results: Results) -> Callable[..., Results]:
                 "metric": name,
                 "value": take.get(name, 0.0 if name == "motion.still" else 1.0),
                 "reason": "",
+                "version": SPECS[name].version,
             }
             for number, take in enumerate(takes)
             for name in SPECS

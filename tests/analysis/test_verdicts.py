@@ -1,6 +1,7 @@
 """Best and worst takes, and why."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -90,3 +91,18 @@ def test_a_real_run_is_ranked(results: Results) -> None:
     found = best_and_worst(results)
     assert {v.take_id for v in (*found.best, *found.worst)} == set(results.takes["take_id"][1:])
     assert found.too_still == (results.takes["take_id"][0],)
+
+
+def test_a_take_whose_motion_is_stale_is_not_ranked(ranked: Callable[..., Results]) -> None:
+    """It may be frozen, and a frozen clip would win."""
+    results = ranked(*({"flicker": value} for value in (0.1, 2.0, 3.0, 4.0, 5.0)))
+    stale = (results.scores["take_id"] == "t0") & results.scores["metric"].str.startswith("motion")
+    scores = results.scores.assign(
+        value=results.scores["value"].mask(stale),
+        version=results.scores["version"].where(~stale, 0),
+    )
+    ranking = best_and_worst(replace(results, scores=scores))
+    assert "t0" in ranking.unscored
+    assert "t0" not in {verdict.take_id for verdict in (*ranking.best, *ranking.worst)}
+    even = replace(results, scores=scores).matched()
+    assert even[even["take_id"] == "t0"]["value"].isna().all()

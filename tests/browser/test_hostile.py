@@ -79,6 +79,7 @@ def test_the_report_shows_hostile_text_as_text(
     opened.check()
 
 
+@pytest.mark.slow
 def test_every_title_is_safe_in_the_player(visit: Open, reports: dict[str, Path]) -> None:
     """Under the films, on worst moments and in words for those who cannot see, each is text."""
     opened = visit(reports["prompts"])

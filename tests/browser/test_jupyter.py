@@ -356,6 +356,7 @@ def _numbers(panel: Locator, column: str) -> list[float]:
     return [float(text) for text in texts]
 
 
+@pytest.mark.slow
 def test_panels_show_hostile_text_as_text(
     server: Server, notebook: OpenNotebook, hostile: Hostile
 ) -> None:

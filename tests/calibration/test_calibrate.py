@@ -277,8 +277,19 @@ def test_a_clip_that_kills_its_worker_is_named(tmp_path: Path) -> None:
     assert [row["key"] for _, row in found.pairs] == ["a", "c"]
     (failed,) = found.failed
     assert failed.startswith("b: its worker process died")
-    with pytest.raises(InputError, match="none of 1 clips could be measured; the first: b: "):
-        KEPT.measured(things[1:2], _work, tmp_path / "other.jsonl", **how)
+
+
+def test_when_nothing_could_be_measured_the_first_reason_is_told(
+    tiny: Executor, tmp_path: Path
+) -> None:
+    """There is no card to make of it."""
+
+    def fail(chunk: Sequence[_Thing]) -> list[dict[str, Any]]:
+        raise MemoryError
+
+    how: dict[str, Any] = {"executor": tiny, "quiet": True, "unit": "things"}
+    with pytest.raises(InputError, match="none of 1 clips could be measured; the first: a: mem"):
+        KEPT.measured([_Thing("a")], fail, tmp_path / "rows.jsonl", **how)
 
 
 def test_a_card_names_what_could_not_be_measured(

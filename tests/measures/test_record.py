@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -78,3 +79,10 @@ def test_new_numbers_replace_only_their_own(clip: Path, measured: Measure) -> No
     assert both.boxes == measured.boxes
     assert both.notes["warp"] == "kept"
     assert both.notes.get("flicker") != "replaced"
+
+
+def test_other_frames_make_another_record(clip: Path, measured: Measure) -> None:
+    """Numbers of two decodings that saw different frames are never mixed."""
+    newer = Measure.from_json(measure_clip(str(clip), None, ["flicker"]))
+    fewer = replace(newer, times_s=newer.times_s[:-1])
+    assert measured.updated(fewer) == fewer

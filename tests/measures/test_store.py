@@ -72,6 +72,8 @@ def test_one_bumped_number_is_stale_and_the_rest_stays(
     assert f"measured by flicker.local version {then}" in number.reason
     assert reading.measure is not None
     assert "flicker.local" not in reading.measure.series
+    assert "flicker" not in reading.measure.boxes
+    assert reading.measure.boxes
     assert not math.isnan(reading.value("motion"))
 
 
@@ -85,7 +87,19 @@ def test_a_number_added_today_is_stale(
     assert reading.number("blur").reason.startswith("blur was not measured yet")
 
 
-@pytest.mark.parametrize("content", [b"", b'{"schema": 2, "clip"', b"\xff\xfe", b"[]", b"{}"])
+def _spoiled(**changes: object) -> bytes:
+    return json.dumps(json.loads(OLD.read_text()) | changes).encode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b'{"schema": 2, "clip"', b"\xff\xfe", b"[]", b"{}"),
+        _spoiled(frames=math.inf),
+        _spoiled(series={"flicker": {"99": 1.0}}),
+        _spoiled(reasons={}),
+    ],
+)
 def test_a_record_that_cannot_be_read_is_damaged(
     measures: Measures, clip: ClipFile, content: bytes
 ) -> None:
@@ -99,7 +113,9 @@ def test_a_record_that_cannot_be_read_is_damaged(
 
 def test_a_record_of_another_clip_is_told(measures: Measures, clip: ClipFile) -> None:
     """A record that was copied from another take is not used."""
-    reading = measures.read("take", replace(clip, sha256="0" * 64))
+    path = measures.path("take")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"clip_sha256": "0" * 64}))
+    reading = measures.read("take", clip)
     assert reading.state is ReadingState.OTHER_CLIP
     assert not reading.swapped
 
@@ -114,6 +130,8 @@ def test_a_swapped_clip_is_told(measures: Measures, clip: ClipFile, content: byt
     assert reading.state is ReadingState.OTHER_CLIP
     assert reading.swapped
     assert "not the clip in the ledger" in reading.why
+    measures.path("take").write_bytes(b"damaged")
+    assert measures.read("take", clip).swapped  # measuring would not help
 
 
 def test_a_copied_run_is_fresh(measures: Measures, clip: ClipFile, tmp_path: Path) -> None:

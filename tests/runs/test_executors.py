@@ -4,13 +4,21 @@ import os
 import signal
 import subprocess
 import sys
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+import threading
+from concurrent.futures import (
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+)
 from pathlib import Path
 
 import pytest
 
 from lab.errors import InputError, LabError, WorkerDied
-from lab.runs.executors import WorkerPool, failure_text, submit_to
+from lab.runs.executors import WorkerPool, failure_text, submit_to, worker_pool
+from tests.waiting import HANGS_S
 
 
 def _work(number: int, deadly: tuple[int, ...]) -> int:
@@ -84,10 +92,17 @@ def test_a_closed_pool_finishes_what_it_has() -> None:
 def test_a_script_without_a_guard_is_told(tmp_path: Path) -> None:
     """Its workers run the script again; the message says what to write, and nothing hangs."""
     script = tmp_path / "script.py"
-    script.write_text("import lab\nprint(list(lab.score(['a.mp4', 'b.mp4'], quiet=True)))\n")
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
-    assert "__main__" in done.stdout
+    script.write_text("import lab\nprint(list(lab.score(['a.mp4'] * 9, quiet=True)))\n")
+    done = subprocess.run(
+        [sys.executable, script],
+        capture_output=True,
+        text=True,
+        timeout=HANGS_S,
+        env={**os.environ, "I2VLAB_WORKERS": "1"},
+    )
+    assert done.stdout.count("__main__") == 9
     assert done.stdout.count("[{") == 1
+    assert done.stderr.count("Traceback") == 1  # not one a clip
 
 
 def test_no_pool_inside_a_worker() -> None:
@@ -111,6 +126,43 @@ def test_a_broken_executor_answers_through_the_future() -> None:
             given.submit(_work, 1, (1,)).result()
         late = submit_to(given, _work, 2, ())
         assert "executor that was given broke" in failure_text(late.exception() or Exception())
+    assert submit_to(given, _work, 3, ()).exception() is not None  # shut down by now
+
+
+def test_an_interrupt_leaves_a_given_executor_free() -> None:
+    """What had not begun is cancelled, so that leaving its own block does not take hours."""
+    release = threading.Event()
+    futures: list[Future[bool]] = []
+
+    def interrupted(given: Executor) -> None:
+        with worker_pool(given, 9) as pool:
+            futures.extend(pool.submit(release.wait) for _ in range(9))
+            raise KeyboardInterrupt
+
+    with ThreadPoolExecutor(1) as given:
+        with pytest.raises(KeyboardInterrupt):
+            interrupted(given)
+        release.set()
+    assert sum(future.cancelled() for future in futures) >= 8
+
+
+class _TwoPartError(Exception):
+    """An error that pickle cannot bring back, as libraries have them."""
+
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(what)
+
+
+def _fail_oddly() -> None:
+    raise _TwoPartError("a codec", "no reason")
+
+
+def test_an_error_that_cannot_travel_is_no_death() -> None:
+    """It is told by its name; the worker goes on."""
+    with WorkerPool(1) as pool:
+        failed = pool.submit(_fail_oddly)
+        assert "_TwoPartError: a codec" in str(failed.exception())
+        assert not isinstance(failed.exception(), WorkerDied)
 
 
 def test_a_failure_is_one_line() -> None:

@@ -96,6 +96,7 @@ def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(tmp_path: Path, sweep_
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in kept.items())
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_a_second_runner_is_refused(
     tmp_path: Path, sweep_file: Path
 ) -> None:

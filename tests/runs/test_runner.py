@@ -52,6 +52,7 @@ def test_a_sweep_becomes_scored_clips(tmp_path: Path, sweep_of: SweepOf, threads
         assert len(list(ledger.events())) == events
 
 
+@pytest.mark.slow
 def test_the_executor_does_not_change_the_clips_or_scores(
     tmp_path: Path, sweep_of: SweepOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:

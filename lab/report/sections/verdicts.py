@@ -34,9 +34,9 @@ def verdicts(source: Source) -> Section:
 def _not_fresh(why_by_take: Mapping[str, str]) -> str:
     """How many clips lack numbers, and the reasons; the table of scores has each take's own."""
     reasons = list(dict.fromkeys(why_by_take.values()))
-    more = f"; and {len(reasons) - _REASONS} other reasons" * (len(reasons) > _REASONS)
-    count = f"The measurements of {len(why_by_take)} clips cannot all be used"
-    return f"{count}: {'; '.join(reasons[:_REASONS])}{more}."
+    more = f"; other reasons: {len(reasons) - _REASONS}" * (len(reasons) > _REASONS)
+    count = f"Clips whose measurements cannot all be used: {len(why_by_take)}"
+    return f"{count} ({'; '.join(reasons[:_REASONS])}{more})."
 
 
 def _row(source: Source, verdict: Verdict) -> tuple[Cell, ...]:
