@@ -60,7 +60,7 @@ def test_a_broken_clip_is_named_and_stops_nothing(hostile_results: Results, tmp_
     finally:
         clip.write_bytes(kept)
     assert len(_films(page)) == 1
-    assert "not a video" in page
+    assert "is not the clip in the ledger" in page
 
 
 def test_heatmaps_are_inside_when_asked_for(hostile_results: Results, tmp_path: Path) -> None:

@@ -271,9 +271,8 @@ def test_shooting_collects_takes_in_one_folder(
         shoot(still, "push in", out=out, duration_secs=1, quiet=True)
 
 
-@pytest.mark.parametrize(
-    "step", ["fetch_clip", pytest.param("measure_clip", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("step", ["fetch_clip", "measure_clip"])
 def test_a_take_that_kills_its_worker_is_named(
     step: str, tmp_path: Path, sweep_of: SweepOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
