@@ -28,8 +28,8 @@ REPOSITORY = Path(__file__).parent.parent
 Pixels = NDArray[np.uint8]
 
 _POOLED = ("lab.runs.executors", "lab.runs.runner")
-# Notebooks whose films take long. The quick tier runs the first under papermill and the second in
-# JupyterLab, with short ones, and what the third shows in tests/test_cli_money.py.
+# Notebooks whose films take long. The quick tier runs the first under papermill with short ones;
+# what the others show has its tests in tests/stills, tests/prompts and tests/test_cli_money.py.
 _LONG_NOTEBOOKS = ("02_sweep.ipynb", "03_stills_and_prompts.ipynb", "06_kling.ipynb")
 # Files that take longest begin first, so that no worker waits for the last of another.
 _LONGEST_FIRST = (

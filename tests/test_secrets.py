@@ -36,7 +36,7 @@ FAULTS = [
 ]
 
 
-@pytest.fixture(params=["new", "legacy"])
+@pytest.fixture(params=["new", pytest.param("legacy", marks=pytest.mark.slow)])
 def service(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
     """A service where much goes wrong, and an environment with every key in it."""
     faults = [Fault.from_mapping(fault) for fault in FAULTS]

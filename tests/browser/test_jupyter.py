@@ -87,8 +87,6 @@ DOLLARS = [
 lab.Prompt.written(r"$5 bills fall, $\href{https://example.org}{10}$ bills rise")""",
     'lab.StillPanel(["$1_for_$2.jpg"])',
 ]
-# The quick tier runs the others without a browser.
-HERE = ("03_stills_and_prompts",)
 NOTEBOOKS = sorted(path.stem for path in (REPOSITORY / "notebooks").glob("*.ipynb"))
 
 
@@ -155,10 +153,8 @@ def _button(panel: Locator, name: str) -> Locator:
     return panel.get_by_role("button", name=name, exact=True)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=() if name in HERE else pytest.mark.slow) for name in NOTEBOOKS],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NOTEBOOKS)
 def test_every_notebook_runs_from_top_to_bottom(notebook: OpenNotebook, name: str) -> None:
     """Restart and run all, as one does first: no error, no complaint, small when it is saved."""
     opened = notebook(f"notebooks/{name}.ipynb")
