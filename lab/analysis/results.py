@@ -1,6 +1,6 @@
 """What a run left behind, as three pandas tables: takes, scores, frames."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,12 @@ class Results:
     """The tables of a run.
 
     takes: one row a take (factors, state, cost, requests honoured and not, clip; measure: "fresh",
-    "stale", "missing", "damaged" or "other clip", and measure_why: what to do about it, "" for a
-    fresh one; damage: what is wrong with the clip file). scores: one row a
-    take and metric (factors, value, unit, direction, reason when NaN, the
-    version it was measured by, 0 where it was not). frames: one row a
-    take, series and frame (factors, time_s, value). factors and varied name the factor columns; the
-    latter only those with several levels. sweep and provenance are as the ledger holds them.
+    "stale", "missing", "damaged" or "of another clip", and measure_why: what to do about it, "" for
+    a fresh one; damage: what is wrong with the clip file). scores: one row a take and metric
+    (factors, value, unit, direction, reason when NaN, the version it was measured by, 0 where it
+    was not). frames: one row a take, series and frame (factors, time_s, value). factors and varied
+    name the factor columns; the latter only those with several levels. sweep and provenance are as
+    the ledger holds them.
     """
 
     folder: RunFolder
@@ -87,17 +87,11 @@ class Results:
             columns.append("state")
         wide = self.headlines(matched=matched).reset_index()
         table = self.takes[columns].merge(wide, on="take_id", how="left")
-        remarks = [self._remark(row) for row in self.takes.to_dict("records")]
+        too_still = set(self.too_still)
+        remarks = [_remark(row, too_still) for row in self.takes.to_dict("records")]
         if any(remarks):
             table["remark"] = remarks
         return table
-
-    def _remark(self, take: Mapping[Any, Any]) -> str:
-        """What keeps a take's scores from being read like the others'; "" for nothing."""
-        still = TOO_STILL if take["take_id"] in self.too_still else ""
-        not_fresh = take["clip"] and take["measure"] not in ("", ReadingState.FRESH)
-        why = f"{take['measure']}: {take['measure_why']}" if not_fresh else ""
-        return "; ".join(part for part in (still, take["damage"], why) if part)
 
     @property
     def not_fresh(self) -> dict[str, str]:
@@ -229,6 +223,14 @@ def varied_factors(factors: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     names = dict.fromkeys(name for each in factors for name in each)
     varied = [name for name in names if len({each.get(name) for each in factors}) > 1]
     return tuple(name for name in varied if "prompt" not in varied or name not in KINDS)
+
+
+def _remark(take: Mapping[Any, Any], too_still: Collection[str]) -> str:
+    """What keeps a take's scores from being read like the others'; "" for nothing."""
+    still = TOO_STILL if take["take_id"] in too_still else ""
+    not_fresh = take["clip"] and take["measure"] not in ("", ReadingState.FRESH)
+    why = f"{take['measure']}: {take['measure_why']}" if not_fresh else ""
+    return "; ".join(part for part in (still, take["damage"], why) if part)
 
 
 def _take(place: RunFolder, row: TakeRow, reading: Reading, factors: list[str]) -> dict[str, Any]:

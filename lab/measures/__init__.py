@@ -7,7 +7,7 @@ or of another clip. How records are stored is known in this room only.
 
 from lab.measures.measuring import measure_clip
 from lab.measures.record import SCHEMA_VERSION, Measure, Number
-from lab.measures.store import ClipFile, Measures, Reading, ReadingState
+from lab.measures.store import ClipFile, Measures, Reading, ReadingState, swapped_reason
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -18,4 +18,5 @@ __all__ = [
     "Reading",
     "ReadingState",
     "measure_clip",
+    "swapped_reason",
 ]

@@ -81,7 +81,9 @@ class Measures:
         """The record of a take, held to its clip and to today's definitions."""
         reading, written_ns = self._stored(take_id, clip)
         if _swapped(clip, written_ns):
-            return Reading(ReadingState.OTHER_CLIP, why=_swapped_reason(clip), swapped=True)
+            return Reading(
+                ReadingState.OTHER_CLIP, why=swapped_reason(clip.path, clip.sha256), swapped=True
+            )
         return reading
 
     def _stored(self, take_id: str, clip: ClipFile) -> tuple[Reading, int]:
@@ -108,7 +110,7 @@ class Measures:
         on a full disk.
         """
         if measure.clip_sha256 != clip.sha256:
-            raise ClipError(_swapped_reason(clip))
+            raise ClipError(swapped_reason(clip.path, clip.sha256))
         self.folder.mkdir(parents=True, exist_ok=True)
         write_json(self.path(take_id), measure.to_json())
 
@@ -165,9 +167,10 @@ def _damaged(error: Exception) -> Reading:
     return Reading(ReadingState.DAMAGED, why=why)
 
 
-def _swapped_reason(clip: ClipFile) -> str:
+def swapped_reason(clip: Path, sha256: str) -> str:
+    """What to say of a file that is not the clip in the ledger, and what to do about it."""
     return (
-        f"{clip.path.name} is not the clip in the ledger (SHA-256 {clip.sha256[:12]}...); put that "
+        f"{clip.name} is not the clip in the ledger (SHA-256 {sha256[:12]}...); put that "
         "clip back, or move this file away and run the sweep again to fetch it"
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 from lab.analysis import Results
 from lab.errors import LabError, StillError
 from lab.files import sha256_file, written_whole
+from lab.measures import swapped_reason
 from lab.media import frames, open_image, poster_jpeg, write_proxy
 from lab.metrics import METRICS, measure_with_heatmaps
 from lab.runs import RunFolder
@@ -118,7 +119,7 @@ def _copy(clip: Path, sha256: str, poster: Path, film: Path | None) -> str:
     try:
         # Copies are kept under the clip's hash, so no other file's may get there.
         if clip.is_file() and sha256_file(clip) != sha256:
-            return f"{clip.name} is not the clip in the ledger (SHA-256 {sha256[:12]}...)"
+            return swapped_reason(clip, sha256)
         if film is not None and not film.is_file():
             short_side_px = int(film.stem.rpartition("-")[2])
             write_proxy(clip, film, short_side_px)
