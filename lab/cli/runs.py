@@ -1,0 +1,242 @@
+"""Commands that plan, make and look after runs."""
+
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lab.cli.options import BackendName, Budget, Cap, Json, Reuse, RunDir, SweepFile, Yes
+from lab.cli.terminal import (
+    interruptible,
+    lines_by_reason,
+    print_error,
+    print_json,
+    print_out,
+    print_table,
+)
+from lab.errors import InputError
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/demo"),
+) -> None:
+    """Run the sample sweep offline, print its scores and write a report."""
+    sample = Path(__file__).resolve().parents[2] / "data" / "sweeps" / "coffee.yaml"
+    if not sample.is_file():
+        raise InputError("the sample sweep comes with the source checkout; run `lab demo` there")
+    make_run(sample, out)
+    from lab.report import write_report
+
+    print_error(f"report: {write_report(out)}")
+
+
+def plan(
+    sweep: SweepFile,
+    out: Annotated[
+        Path | None, typer.Option(help="A run folder; what it has is not priced again.")
+    ] = None,
+    backend: BackendName = None,
+    budget: Budget = None,
+    cap: Cap = None,
+    reuse: Reuse = True,
+    as_json: Json = False,
+) -> None:
+    """Say how many takes, what they cost, how long, how much disk; before anything runs."""
+    from lab.runs import plan as price
+    from lab.sweeps import Sweep
+
+    design = Sweep.load(sweep, backend=backend, budget_usd=budget, cap_usd=cap)
+    priced = price(design, out, reuse=reuse)
+    if as_json:
+        print_json(priced.to_json())
+    else:
+        print_out(str(priced))
+    priced.check()
+
+
+def run(
+    sweep: SweepFile,
+    out: Annotated[Path, typer.Option(help="The run folder, made if need be.")],
+    backend: BackendName = None,
+    budget: Budget = None,
+    cap: Cap = None,
+    yes: Yes = False,
+    reuse: Reuse = True,
+    as_json: Json = False,
+) -> None:
+    """Make and score every take of a sweep. Run the same again to go on."""
+    make_run(sweep, out, backend, budget, cap, yes=yes, reuse=reuse, as_json=as_json)
+
+
+def make_run(
+    sweep: Path,
+    out: Path,
+    backend: str | None = None,
+    budget: float | None = None,
+    cap: float | None = None,
+    *,
+    yes: bool = False,
+    reuse: bool = True,
+    as_json: bool = False,
+) -> None:
+    from lab.analysis import load
+    from lab.runs import plan as price
+    from lab.runs import run as make
+    from lab.sweeps import Sweep
+
+    design = Sweep.load(sweep, backend=backend, budget_usd=budget, cap_usd=cap)
+    priced = price(design, out, reuse=reuse)
+    if as_json:
+        print_json({"plan": priced.to_json()})
+    else:
+        print_error(f"{priced}\n")
+    confirmed = yes or (priced.asks and not as_json and _agreed(priced))
+    with interruptible():
+        outcome = make(design, out, confirmed=confirmed, reuse=reuse, quiet=as_json)
+    results = load(out)
+    results.save()
+    if as_json:
+        for record in json.loads(results.table().to_json(orient="records")):
+            print_json({**record, "simulated": results.simulated})
+        print_json(
+            {
+                "run": str(outcome.folder),
+                "takes": outcome.takes,
+                "scored": outcome.scored,
+                **outcome.money.to_json(),
+                "reused": outcome.reused,
+                "stopped": outcome.stopped,
+                "remarks": list(outcome.remarks),
+                "problems": list(outcome.problems),
+            }
+        )
+    else:
+        print_table(results)
+        print_error(str(outcome))
+    if not outcome.complete:
+        raise typer.Exit(1)
+
+
+def _agreed(priced: Any) -> bool:
+    """Ask the person at the terminal; without one, say no."""
+    from lab.units import usd_text
+
+    price = usd_text(priced.low_usd, priced.high_usd)
+    return sys.stdin.isatty() and typer.confirm(f"Spend {price} on {priced.sweep.backend}?")
+
+
+def reconcile(
+    folder: RunDir,
+    bought: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TAKE=JOB", help="You found this take at the service under this id."),
+    ] = None,
+    not_bought: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TAKE", help="You looked, and the service never got this take."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List takes of which it is unknown whether they were bought, and settle them by asking."""
+    from lab.runs import reconcile as settle
+
+    pairs = [said.partition("=") for said in bought or ()]
+    for take_id, _, job_id in pairs:
+        if not (take_id and job_id):
+            raise InputError(f"--bought {take_id!r}: write it as TAKE=JOB, with the service's id")
+    found = settle(
+        folder,
+        bought={take_id: job_id for take_id, _, job_id in pairs},
+        not_bought=not_bought or (),
+    )
+    for settled in found:
+        if as_json:
+            print_json(settled.to_json())
+        else:
+            print_out(str(settled))
+    if not found and not as_json:
+        print_out(f"{folder}: no take is uncertain")
+    if any(settled.state == "uncertain" for settled in found):
+        raise typer.Exit(1)
+
+
+def recover(folder: RunDir, as_json: Json = False) -> None:
+    """Check a run's ledger in full; rebuild a damaged one from what can be read, keeping the old.
+
+    Nothing is sent or bought. What could not be read is named, and takes that may have been bought
+    come back as uncertain.
+    """
+    from lab.runs import recover as rebuild
+
+    found = rebuild(folder)
+    if as_json:
+        print_json(found.to_json())
+    else:
+        print_out(str(found))
+    if not found.complete:
+        raise typer.Exit(1)
+
+
+def status(folder: RunDir, as_json: Json = False) -> None:
+    """How far a run is."""
+    from lab.runs import Ledger, RunFolder
+
+    place = RunFolder(folder)
+    place.check()
+    with Ledger.read(place.ledger) as ledger:
+        rows, money = ledger.takes(), ledger.money()
+    counts = Counter(row.state.value for row in rows)
+    measures: Counter[str] = Counter()
+    not_fresh: dict[str, str] = {}
+    for row in rows:
+        if row.clip is not None and row.take.shot.makes == "clip":
+            reading = place.reading(row)
+            measures[reading.state.value] += 1
+            if reading.why:
+                not_fresh[row.take_id] = reading.why
+    if as_json:
+        print_json(
+            {
+                "run": str(folder),
+                "takes": len(rows),
+                "states": dict(counts),
+                "measured": measures["fresh"],
+                "measures": dict(measures),
+                "not_fresh": not_fresh,
+                **money.to_json(),
+            }
+        )
+        return
+    listed = ", ".join(f"{count} {state}" for state, count in counts.items())
+    measured = [f"{measures.pop('fresh', 0)} measured"]
+    measured += [f"{count} {_MEASUREMENTS[state]}" for state, count in measures.items()]
+    print_out(f"{folder}: {len(rows)} takes: {listed}; {', '.join(measured)}; {money}")
+    for line in lines_by_reason(not_fresh):
+        print_out(line)
+    if "uncertain" in counts or "submitting" in counts:
+        print_out(f"it is unknown whether some were bought; `lab reconcile {folder}` asks")
+
+
+_MEASUREMENTS = {
+    "stale": "with stale measurements",
+    "missing": "not measured",
+    "damaged": "with damaged measurements",
+    "of another clip": "measured on another clip",
+}
+
+
+def measure(folder: RunDir, as_json: Json = False) -> None:
+    """Measure a run's clips again where numbers are missing, damaged, or of older definitions."""
+    from lab.runs import measure as bring_up_to_date
+
+    with interruptible():
+        outcome = bring_up_to_date(folder, quiet=as_json)
+    if as_json:
+        print_json(outcome.to_json())
+    else:
+        print_out(str(outcome))
+    if outcome.problems:
+        raise typer.Exit(1)

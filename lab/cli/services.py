@@ -1,0 +1,92 @@
+"""Commands about the toolkit itself and what it talks to: calibrate, emulate, weights."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lab.cli.options import Json
+from lab.cli.terminal import exit_for, interruptible, print_error, print_json, print_out
+from lab.errors import InputError
+
+
+def calibrate(
+    out: Annotated[
+        Path, typer.Option(help="Where measurements are kept; run again to go on.")
+    ] = Path("runs/calibration"),
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Four photographs, middle strengths only.")
+    ] = False,
+    stills: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Your photographs instead of the shipped.")
+    ] = None,
+    footage: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Real clips to spoil as well.")
+    ] = None,
+    moves: Annotated[
+        bool, typer.Option("--moves", help="Camera moves instead: is what was asked seen?")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Measure the metrics on clips with known defects: what each one tells, and what moves it."""
+    from lab.calibration import calibrate as measure
+    from lab.calibration import calibrate_moves
+
+    if moves:
+        if footage is not None:
+            raise InputError("--footage: camera moves are drawn, so there is none to measure on")
+        with interruptible():
+            table = calibrate_moves(out, stills=stills, quick=quick, quiet=as_json)
+        if as_json:
+            for row in json.loads(table.clips.to_json(orient="records")):
+                print_json(row)
+        else:
+            print_out(str(table))
+            print_error(f"camera moves: {out / 'moves.csv'}")
+        exit_for(table.failed, name_them=as_json)
+        return
+    with interruptible():
+        card = measure(out, stills=stills, footage=footage, quick=quick, quiet=as_json)
+    if as_json:
+        print_json(card.to_json())
+    else:
+        print_out(str(card))
+        print_error(f"validity card: {out / 'card.json'}")
+    exit_for(card.failed, name_them=as_json)
+
+
+def emulate(
+    port: Annotated[int, typer.Option(help="Where it answers, on 127.0.0.1.")] = 8790,
+    faults: Annotated[
+        Path | None, typer.Option(metavar="FILE.toml", help="What shall go wrong, and how often.")
+    ] = None,
+    speed: Annotated[
+        float, typer.Option(min=0.01, help="How many times faster than its usual 5 s a job is.")
+    ] = 1.0,
+    small: Annotated[
+        bool, typer.Option("--small", help="Render clips of 180 px, to save time.")
+    ] = False,
+) -> None:
+    """Answer like Kling on this machine, for nothing, until Ctrl-C."""
+    from lab.emulator import Emulator, Pace, load_faults, serve
+
+    usual = Pace()
+    emulator = Emulator(
+        pace=Pace(usual.submitted_s / speed, usual.processing_s / speed),
+        faults=load_faults(faults) if faults else (),
+        short_side_px=180 if small else None,
+    )
+    serve(emulator, port=port)
+
+
+def weights(as_json: Json = False) -> None:
+    """Fetch the pinned model weights into the user's cache, and say where they are."""
+    from lab.vision import WEIGHTS, weight_path
+
+    for weight in WEIGHTS.values():
+        path = weight_path(weight.name)
+        if as_json:
+            print_json({"name": weight.name, "path": str(path), "sha256": weight.sha256})
+        else:
+            print_out(f"{weight.name}: {path} ({weight.purpose}; {weight.licence})")
