@@ -10,7 +10,7 @@ import pandas as pd
 from lab.analysis.matched import TOO_STILL, MotionLine, at_matched_motion, lines, too_still
 from lab.errors import InputError, RunFolderError, did_you_mean
 from lab.files import written_whole
-from lab.measures import ClipFile, Reading, ReadingState
+from lab.measures import ClipFile, Number, Reading, ReadingState
 from lab.metrics import HEADLINES, SPECS
 from lab.prompts import KINDS
 from lab.runs import Ledger, RunFolder, TakeRow
@@ -193,8 +193,11 @@ def load(folder: str | Path) -> Results:
     takes = pd.DataFrame([_take(place, row, readings[row.take_id], factors) for row in rows])
     keys = takes[["take_id", "trial", "repeat", *factors, "simulated"]]
     scores = pd.DataFrame(
-        [score for take_id, reading in readings.items() for score in _scores(take_id, reading)],
-        columns=["take_id", *_SCORE_COLUMNS],
+        [
+            score_row(take_id, name, reading.number(name))
+            for take_id, reading in readings.items()
+            for name in SPECS
+        ]
     )
     frames = pd.DataFrame(
         [frame for take_id, reading in readings.items() for frame in _frames(take_id, reading)],
@@ -210,9 +213,6 @@ def load(folder: str | Path) -> Results:
         sweep=sweep or {},
         provenance=provenance or {},
     )
-
-
-_SCORE_COLUMNS = ("metric", "value", "unit", "direction", "headline", "version", "reason")
 
 
 def varied_factors(factors: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -266,23 +266,19 @@ def _take(place: RunFolder, row: TakeRow, reading: Reading, factors: list[str]) 
     }
 
 
-def _scores(take_id: str, reading: Reading) -> list[dict[str, Any]]:
-    rows = []
-    for name, spec in SPECS.items():
-        number = reading.number(name)
-        rows.append(
-            {
-                "take_id": take_id,
-                "metric": name,
-                "value": number.value,
-                "unit": spec.unit,
-                "direction": spec.direction,
-                "headline": spec.headline,
-                "version": number.version,
-                "reason": number.reason,
-            }
-        )
-    return rows
+def score_row(take_id: str, metric: str, number: Number) -> dict[str, Any]:
+    """A row of `Results.scores`, but for the factors."""
+    spec = SPECS[metric]
+    return {
+        "take_id": take_id,
+        "metric": metric,
+        "value": number.value,
+        "unit": spec.unit,
+        "direction": spec.direction,
+        "headline": spec.headline,
+        "version": number.version,
+        "reason": number.reason,
+    }
 
 
 def _frames(take_id: str, reading: Reading) -> list[dict[str, Any]]:

@@ -41,7 +41,7 @@ def verify(
     scores: Annotated[bool, typer.Option(help="Measure every clip again.")] = True,
     as_json: Json = False,
 ) -> None:
-    """Say whether a report still matches its stills, clips, ledger and scores."""
+    """Say whether every number in a report is what its ledger, files and clips say."""
     from lab.report import verify as hold
 
     with interruptible():
@@ -49,6 +49,7 @@ def verify(
     if as_json:
         for mismatch in found.mismatches:
             print_json(mismatch.to_json())
+        print_json(found.to_json())
     else:
         print_out(str(found))
     if not found.holds:

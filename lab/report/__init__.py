@@ -2,11 +2,14 @@
 
 from lab.report.build import write_report
 from lab.report.export import export_notebook
-from lab.report.sections import SECTIONS
-from lab.report.verify import Mismatch, Verification, verify
+from lab.report.sections import HELD, SECTIONS
+from lab.report.verification import Count, Mismatch, Verification
+from lab.report.verify import verify
 
 __all__ = [
+    "HELD",
     "SECTIONS",
+    "Count",
     "Mismatch",
     "Verification",
     "export_notebook",

@@ -1,9 +1,13 @@
-"""What a report is made of. Plain data; the template draws each kind and escapes every string."""
+"""What a report is made of. Plain data; the template draws each kind and escapes every string.
+
+What a block says of takes carries a name (`held`, `shows`), which the template writes beside it, so
+that `lab verify` finds every such text on the page and compares it with what the facts say.
+"""
 
 import base64
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from warnings import catch_warnings, filterwarnings
@@ -24,45 +28,61 @@ _DARK = (
 
 @dataclass(frozen=True)
 class Prose:
-    """A paragraph. tone "warning" sets it apart, "lead" makes it what is read first."""
+    """A paragraph. tone "warning" sets it apart, "lead" makes it what is read first.
+
+    shows: what it says of takes, for `lab verify`; "" for what says nothing of them.
+    """
 
     text: str
     tone: str = ""
+    shows: str = ""
     kind: str = "prose"
 
 
 @dataclass(frozen=True)
 class Facts:
-    """Labelled facts."""
+    """Labelled facts. held: what `lab verify` calls them; "" for those it does not hold."""
 
     pairs: Sequence[tuple[str, str]]
+    held: str = ""
     kind: str = "facts"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A table's cell: its text, and a number to sort by where there is one.
-
-    score: the take and metric whose score it shows, for `lab verify`.
-    """
+    """A table's cell: its text, and a number to sort by where there is one."""
 
     text: str
     number: float | None = None
-    score: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
 class Table:
     """A table that sorts by any column. caption names it for readers and screen readers.
 
-    folded: shown only when it is opened.
+    folded: shown only when it is opened. held: what `lab verify` calls it; "" for a table that it
+    does not hold. takes: the take that each row is about, where they are about takes. names: what
+    it calls the columns, where that is not what stands above them.
     """
 
     caption: str
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     folded: bool = False
+    held: str = ""
+    takes: Sequence[str] = ()
+    names: Sequence[str] = ()
     kind: str = "table"
+
+    def take(self, row: int) -> str:
+        """The take that a row is about, or ""."""
+        return self.takes[row] if self.takes else ""
+
+    def shows(self, row: int, column: int) -> str:
+        """What a cell shows, as `lab verify` names it."""
+        name = (self.names or self.columns)[column]
+        of = "" if self.takes else f" of {self.rows[row][0].text}"
+        return f"{name}{of} in {self.held}"
 
 
 @dataclass(frozen=True)
@@ -77,17 +97,16 @@ class Picture:
 
 @dataclass(frozen=True)
 class Tile:
-    """A take in the grid: its poster (a data: URI or ""), lines under it, and what it is called.
+    """A take in the grid: its poster, lines under it by what they show, and what it is called.
 
-    take_id is "" where it cannot be chosen for the player.
+    poster: a data: URI; "" where there is none, and the take cannot be chosen for the player.
     """
 
     take_id: str
     title: str
     poster: str
-    lines: Sequence[str]
+    lines: Mapping[str, str]
     link: str
-    anchor: str
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,11 @@
 
 import base64
 import hashlib
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -12,8 +14,8 @@ from lab.analysis import Results, load
 from lab.errors import RunFolderError
 from lab.files import write_text
 from lab.player import module, style
-from lab.report.blocks import in_page
-from lab.report.facts import facts
+from lab.report.blocks import Section, in_page
+from lab.report.facts import facts_of
 from lab.report.gate import check
 from lab.report.sections import SECTIONS
 from lab.report.source import Source
@@ -44,25 +46,16 @@ def write_report(
     target = results.folder.path / "report.html" if path is None else Path(path)
     source = Source(results, target.resolve(), round(most_mb * 1_000_000), heatmaps, quiet)
     sections = [section for build in SECTIONS if (section := build(source)) is not None]
-    look = style() + (files("lab.report") / "report.css").read_text(encoding="utf-8")
-    script = module() + (files("lab.report") / "report.js").read_text(encoding="utf-8")
     films = {
         name: base64.b64encode(film.read_bytes()).decode("ascii")
         for film, name in source.films.items()
     }
-    environment = Environment(
-        loader=PackageLoader("lab.report", "."), autoescape=True, undefined=StrictUndefined
-    )
-    page = environment.get_template("report.html.j2").render(
+    page = draw(
+        sections,
         title=results.sweep.get("name") or "run",
         written=(now or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M UTC"),
-        sections=sections,
         films=films,
-        facts=in_page(facts(source)),
-        style=look,
-        script=script,
-        style_hash=_hash(look),
-        script_hash=_hash(script),
+        facts=in_page(facts_of(source)),
     )
     check(page, links=False)
     try:
@@ -70,6 +63,37 @@ def write_report(
     except OSError as error:
         raise RunFolderError(f"{target}: cannot be written ({error.strerror})") from error
     return target
+
+
+def draw(
+    sections: Sequence[Section],
+    *,
+    title: str = "",
+    written: str = "",
+    films: Mapping[str, str] = MappingProxyType({}),
+    facts: str = "",
+) -> str:
+    """The page as text. films: base64 by element id; facts: JSON for `lab verify`."""
+    environment = Environment(
+        loader=PackageLoader("lab.report", "."), autoescape=True, undefined=StrictUndefined
+    )
+    look, script = _asset(style(), "report.css"), _asset(module(), "report.js")
+    return environment.get_template("report.html.j2").render(
+        title=title,
+        written=written,
+        sections=sections,
+        films=films,
+        facts=facts,
+        style=look,
+        script=script,
+        style_hash=_hash(look),
+        script_hash=_hash(script),
+    )
+
+
+def _asset(shared: str, name: str) -> str:
+    """What the player brings, and the report's own after it."""
+    return shared + (files("lab.report") / name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:

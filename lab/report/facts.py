@@ -1,52 +1,205 @@
-"""What a report claims, as data inside it, so that `lab verify` can hold it to the originals."""
+"""What a report claims, as data inside it, so that `lab verify` can hold it to the originals.
 
+The facts are the tables that the page was drawn from, but for the series over time. `results_of`
+makes the tables again, so whatever the page says of takes can be drawn a second time and compared.
+"""
+
+import math
 from typing import Any
 
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from lab.analysis import Results
+from lab.analysis.results import score_row
+from lab.measures import Number
 from lab.metrics import SPECS
 from lab.report.source import Source
+from lab.runs import RunFolder
 
-FORMAT = 1
+FORMAT = 2
+"""2 holds whole rows of the takes and what the ledger says of the run. 1 held files and scores."""
+
+MEASURED = ("simulated", "notes", "measure", "measure_why", "damage")
+"""Columns of the takes that come from the record of measurements, wholly or in part."""
+
+Level = str | int | float | bool | None
 
 
-def facts(source: Source) -> dict[str, Any]:
-    """Every take with the hashes of its files, its state and cost, and all its scores.
+class Row(BaseModel):
+    """A row of `Results.takes`; beside these columns it has one for each factor."""
 
-    run: the way from the report to the run folder. Scores are as measured, null where there is
-    none; versions are those of the metrics' definitions. not_measured: the scores that are null
-    because they were not measured by these definitions.
+    model_config = ConfigDict(strict=True, extra="allow")
+    __pydantic_extra__: dict[str, Level] = Field(init=False)
+
+    take_id: str
+    trial: int
+    repeat: int
+    state: str
+    message: str | None
+    cost_usd: float | None
+    low_usd: float | None
+    high_usd: float | None
+    simulated: bool
+    requested: str
+    honoured: str
+    not_honoured: str
+    notes: str
+    prompt_text: str
+    still_path: str
+    still_sha256: str
+    clip: str
+    clip_sha256: str
+    clip_bytes: int | float | None
+    measure: str
+    measure_why: str
+    damage: str
+    still: Level
+    prompt: Level
+
+
+class TakeFacts(BaseModel):
+    """A take. scores: as measured, None where there is none, for which reasons has the reason.
+
+    not_measured: the scores that are None because no measurement by the report's definitions was
+    there, with the version of the measurement that was, 0 for none.
     """
-    scores = source.results.scores
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    row: Row
+    scores: dict[str, float | None]
+    reasons: dict[str, str]
+    not_measured: dict[str, int]
+
+    @property
+    def id(self) -> str:
+        """The take's id."""
+        return self.row.take_id
+
+    @property
+    def reported(self) -> dict[str, float | None]:
+        """The scores that were measured by the report's definitions."""
+        return {name: v for name, v in self.scores.items() if name not in self.not_measured}
+
+
+class RunFacts(BaseModel):
+    """A run. path: the way to its folder from the report."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    path: str
+    title: str
+    question: str
+    backend: str
+    zip: list[list[str]]
+    provenance: dict[str, Any]
+
+
+class ReportFacts(BaseModel):
+    """Everything that a report claims. versions: of the definitions of the metrics."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    format: int
+    run: RunFacts
+    versions: dict[str, int]
+    factors: list[str]
+    varied: list[str]
+    takes: list[TakeFacts] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _agree(self) -> "ReportFacts":
+        columns = set(self.takes[0].row.model_dump())
+        if any(set(take.row.model_dump()) != columns for take in self.takes):
+            raise ValueError("the takes have different columns")
+        if not set(self.varied) <= set(self.factors) <= columns:
+            raise ValueError("a factor has no column")
+        return self
+
+
+def facts_of(source: Source) -> dict[str, Any]:
+    """What the page is drawn from, as plain data in the shape of `ReportFacts`."""
+    results = source.results
     by_take = {
-        str(take_id): rows for take_id, rows in scores.groupby("take_id", sort=False, observed=True)
+        str(take_id): rows
+        for take_id, rows in results.scores.groupby("take_id", sort=False, observed=True)
     }
     return {
         "format": FORMAT,
-        "run": source.link(source.results.folder.path.resolve()),
+        "run": {
+            "path": source.link(results.folder.path.resolve()),
+            **sweep_facts(results),
+            "provenance": dict(results.provenance),
+        },
         "versions": {name: spec.version for name, spec in SPECS.items()},
+        "factors": list(results.factors),
+        "varied": list(results.varied),
         "takes": [
             {
-                "id": row["take_id"],
-                "title": source.title(row),
-                "state": row["state"],
-                "cost_usd": _plain(row["cost_usd"]),
-                "clip": row["clip"],
-                "clip_sha256": row["clip_sha256"],
-                "still": row["still_path"],
-                "still_sha256": row["still_sha256"],
-                "scores": {
-                    str(name): _plain(value)
-                    for name, value in by_take[row["take_id"]][["metric", "value"]].values
-                },
-                "not_measured": [
-                    str(name)
-                    for name, version in by_take[row["take_id"]][["metric", "version"]].values
-                    if version != SPECS[str(name)].version
-                ],
+                "row": {name: _plain(value) for name, value in row.items()},
+                **_numbers(by_take[row["take_id"]]),
             }
             for row in source.rows
         ],
     }
 
 
-def _plain(value: Any) -> float | None:
-    return None if value is None or value != value else float(value)
+def sweep_facts(results: Results) -> dict[str, Any]:
+    """What a report says of the design of a run."""
+    sweep = results.sweep
+    return {
+        "title": str(sweep.get("name") or ""),
+        "question": str(sweep.get("question") or ""),
+        "backend": str(sweep.get("backend") or ""),
+        "zip": [list(group) for group in sweep.get("zip") or []],
+    }
+
+
+def results_of(facts: ReportFacts, folder: RunFolder) -> Results:
+    """The tables that the facts were written from, without the series over time."""
+    takes = pd.DataFrame([take.row.model_dump() for take in facts.takes])
+    keys = takes[["take_id", "trial", "repeat", *facts.factors, "simulated"]]
+    rows = [score_row(take.id, name, _number(take, name)) for take in facts.takes for name in SPECS]
+    run = facts.run
+    return Results(
+        folder=folder,
+        takes=takes,
+        scores=keys.merge(pd.DataFrame(rows), on="take_id"),
+        frames=keys.head(0).assign(metric="", frame=0, time_s=0.0, value=0.0),
+        factors=tuple(facts.factors),
+        varied=tuple(facts.varied),
+        sweep={
+            "name": run.title,
+            "question": run.question,
+            "backend": run.backend,
+            "zip": run.zip,
+        },
+        provenance=run.provenance,
+    )
+
+
+def _numbers(rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """A take's rows of `Results.scores` as plain data."""
+    records = rows[["metric", "value", "reason", "version"]].to_dict("records")
+    return {
+        "scores": {row["metric"]: _plain(row["value"]) for row in records},
+        "reasons": {row["metric"]: row["reason"] for row in records if row["reason"]},
+        "not_measured": {
+            row["metric"]: int(row["version"])
+            for row in records
+            if row["version"] != SPECS[row["metric"]].version
+        },
+    }
+
+
+def _number(take: TakeFacts, name: str) -> Number:
+    """A number of a take; of today's version where the report's own definition measured it."""
+    value, unit = take.scores.get(name), SPECS[name].unit
+    version = take.not_measured.get(name, SPECS[name].version if name in take.scores else 0)
+    reason = take.reasons.get(name, "" if name in take.scores else "not in the report")
+    return Number(math.nan if value is None else value, unit, version, reason)
+
+
+def _plain(value: Any) -> Any:
+    return None if value is None or value != value else value

@@ -21,13 +21,17 @@ _OPENING = 2
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A run's results, where the report will lie, and how many bytes of films it may carry."""
+    """A run's results, where the report will lie, and how many bytes of films it may carry.
+
+    pictures: False draws no picture and copies no clip, where only the words are wanted.
+    """
 
     results: Results
     report: Path
     most_bytes: int
     heatmaps: bool = False
     quiet: bool = True
+    pictures: bool = True
 
     def title(self, take: dict[str, Any]) -> str:
         """What a take is called in headings: what varied, and the repeat if there are several."""
@@ -80,6 +84,8 @@ class Source:
     @cached_property
     def _fitted(self) -> tuple[Copies, str]:
         """Films at 360 px if they fit, else at 240 px, else those of the foremost takes."""
+        if not self.pictures:
+            return Copies(), ""
         most = bytes_text(self.most_bytes)
         for side in (SHORT_SIDE_PX, _SMALLER_SIDE_PX):
             copies = make_copies(

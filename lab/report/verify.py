@@ -1,128 +1,46 @@
-"""Hold a report to what it was made from: files, ledger, scores, and what its own page shows."""
+"""Hold a report to what it was made from: its facts, the ledger, the files, clips measured again.
+
+The page is held to the facts inside it, and the facts to the originals. The run's own records of
+measurements are not believed: whether they are there changes nothing.
+"""
 
 import json
 import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from concurrent.futures import Executor, Future, as_completed
-from dataclasses import dataclass
-from html.parser import HTMLParser
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
+from lab.analysis import Results, load
 from lab.errors import InputError, Interrupted, LabError, RunFolderError
 from lab.files import opened_file, sha256_file
 from lab.measures import Measure, measure_clip
-from lab.metrics import HEADLINES, SPECS
-from lab.report.facts import FORMAT
-from lab.runs import Ledger, RunFolder
+from lab.metrics import SPECS
+from lab.report.facts import FORMAT, MEASURED, ReportFacts, TakeFacts, results_of, sweep_facts
+from lab.report.shown import Page, hold_page
+from lab.report.source import Source
+from lab.report.verification import Count, Mismatch, Verification
+from lab.runs import RunFolder
 from lab.runs.executors import failure_text, submit_to, worker_pool
 from lab.runs.progress import Progress
 from lab.stills import Still
-from lab.units import number_text
 
 MAX_REPORT_BYTES = 1_000_000_000
 TOLERANCE = 0.01
 """Share by which a score may differ: other machines and library versions round otherwise."""
 
-
-@dataclass(frozen=True)
-class Mismatch:
-    """What no longer matches: of which take ("" for the page), what, as reported and as found."""
-
-    take_id: str
-    what: str
-    reported: str
-    found: str
-
-    def __str__(self) -> str:
-        about = f"take {self.take_id}: " if self.take_id else ""
-        return f"{about}{self.what}: the report says {self.reported}, found {self.found}"
-
-    def to_json(self) -> dict[str, str]:
-        """Plain data."""
-        return {
-            "take": self.take_id,
-            "what": self.what,
-            "reported": self.reported,
-            "found": self.found,
-        }
-
-
-@dataclass(frozen=True)
-class Verification:
-    """How a report stands to its originals. checked: what was compared, in words."""
-
-    report: Path
-    run: Path
-    takes: int
-    checked: tuple[str, ...]
-    mismatches: tuple[Mismatch, ...]
-
-    @property
-    def holds(self) -> bool:
-        """True when everything that was compared matches."""
-        return not self.mismatches
-
-    def __str__(self) -> str:
-        compared = ", ".join(self.checked)
-        head = f"{self.report}: {self.takes} takes of {self.run}; compared {compared}"
-        if self.holds:
-            return f"{head}: all match"
-        parts = [mismatch for mismatch in self.mismatches if "." in mismatch.what.split()[0]]
-        lines = [str(mismatch) for mismatch in self.mismatches if mismatch not in parts]
-        lines += [f"and {len(parts)} parts of scores"] * bool(parts)
-        return "\n".join([f"{head}: {len(self.mismatches)} differ", *lines])
-
-
-class _Take(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore")
-    id: str
-    state: str
-    cost_usd: float | None
-    clip: str
-    clip_sha256: str
-    still: str
-    still_sha256: str
-    scores: dict[str, float | None]
-    not_measured: list[str] = []
-
-
-class _Facts(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore")
-    format: int
-    run: str
-    versions: dict[str, int]
-    takes: list[_Take]
-
-
-class _Page(HTMLParser):
-    """The facts of a report, and the score cells that its page shows."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.facts = ""
-        self.cells: dict[tuple[str, str], list[str]] = {}
-        self._into: tuple[str, str] | str | None = None
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        named = dict(attrs)
-        if tag == "script":
-            self._into = "facts" if named.get("id") == "i2v-facts" else None
-        elif tag == "td" and "data-metric" in named:
-            self._into = (named.get("data-take") or "", named["data-metric"] or "")
-            self.cells.setdefault(self._into, []).append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in ("script", "td"):
-            self._into = None
-
-    def handle_data(self, data: str) -> None:
-        if self._into == "facts":
-            self.facts += data
-        elif isinstance(self._into, tuple):
-            self.cells[self._into][-1] += data
+_NAMES = {
+    "cost_usd": "cost in USD",
+    "clip_sha256": "clip's SHA-256",
+    "still_path": "still",
+    "still_sha256": "still's SHA-256",
+}
+"""What columns are called where their own name would puzzle."""
+_GONE = "no such file"
 
 
 def verify(
@@ -136,97 +54,159 @@ def verify(
     """Compare a report with the stills, clips and ledger of its run.
 
     run: the run folder, where the report does not lie as it did beside it. scores: measure every
-    clip again, which takes as long as scoring did; a score matches within 1 %. Raises InputError
-    for a file that is no report and RunFolderError where the run is not found.
+    clip again, which takes as long as scoring did; a score matches within 1 %. A number that cannot
+    be checked counts as one that does not match. Raises InputError for a file that is no report or
+    of another format, and RunFolderError where the run is not found.
     """
     path = Path(report)
     page, facts = _read(path)
-    folder = RunFolder(path.resolve().parent / facts.run if run is None else run)
+    folder = RunFolder(path.resolve().parent / facts.run.path if run is None else run)
     if not folder.exists:
         raise RunFolderError(f"{folder.path}: holds no run; name the report's own with --run DIR")
-    found = [*_shown(page, facts), *_ledger(folder, facts), *_files(folder, facts)]
-    checked = ["the score table", "the ledger", "the files' hashes"]
-    if scores:
-        found += _scores(folder, facts, executor, quiet)
-        checked.append(f"the scores of {len(_scored(facts))} clips measured again")
-    return Verification(path, folder.path, len(facts.takes), tuple(checked), tuple(found))
+    source = Source(results_of(facts, folder), path.resolve(), 0, pictures=False)
+    values, own_script, differ = hold_page(page, source)
+    ledger = list(_ledger(load(folder.path), facts))
+    files, lost = _files(folder, facts)
+    again = _measured_again(folder, facts, executor, quiet=quiet) if scores else _Again.not_(facts)
+    known = len(facts.takes) - sum(found.what == "take" for found in ledger)
+    return Verification(
+        report=path,
+        run=folder.path,
+        values=values,
+        takes=Count(known, len(facts.takes)),
+        files=files,
+        scores=again.scores.count,
+        clips=again.clips.count,
+        not_measured=sum(len(take.not_measured) for take in facts.takes),
+        measured_again=scores,
+        own_script=own_script,
+        mismatches=(*differ, *ledger, *lost, *again.found),
+    )
 
 
-def _read(path: Path) -> tuple[_Page, _Facts]:
+def _read(path: Path) -> tuple[Page, ReportFacts]:
     with opened_file(path, InputError, MAX_REPORT_BYTES) as file:
-        content = file.read()
-    page = _Page()
-    page.feed(content.decode("utf-8", "replace"))
+        page = Page(file.read().decode("utf-8", "replace"))
     if not page.facts:
         raise InputError(f"{path}: is no report of i2v-lab; name a file that `lab report` wrote")
     try:
-        facts = _Facts.model_validate(json.loads(page.facts))
-    except (ValueError, ValidationError, RecursionError) as error:
-        raise InputError(f"{path}: its facts cannot be read; it was changed or cut") from error
-    if facts.format != FORMAT:
+        plain = json.loads(page.facts)
+        kind = plain["format"]
+    except (ValueError, RecursionError, TypeError, KeyError):
+        kind = None
+    if isinstance(kind, int) and kind != FORMAT:
+        newer = "a newer i2v-lab wrote it; update this one" if kind > FORMAT else "write it again"
         raise InputError(
-            f"{path}: has facts of format {facts.format} and this i2v-lab reads {FORMAT}"
+            f"{path}: has facts of format {kind} and this i2v-lab reads {FORMAT}; {newer}"
         )
-    return page, facts
+    try:
+        return page, ReportFacts.model_validate(plain)
+    except (ValidationError, NameError, RecursionError) as error:
+        raise InputError(f"{path}: its facts cannot be read; it was changed or cut") from error
 
 
-def _shown(page: _Page, facts: _Facts) -> Iterator[Mismatch]:
-    """The page's own table against the facts inside it."""
-    known = {
-        (take.id, metric): take.scores.get(metric) for take in facts.takes for metric in HEADLINES
+def _ledger(now: Results, facts: ReportFacts) -> Iterator[Mismatch]:
+    """What the facts say of the takes and the design, held to the ledger."""
+    for what, found in sweep_facts(now).items():
+        reported = getattr(facts.run, what)
+        if reported != found:
+            yield Mismatch("", f"the run's {what}", str(reported), str(found))
+    rows = {
+        str(row["take_id"]): {str(name): value for name, value in row.items()}
+        for row in now.takes.to_dict("records")
     }
-    for cell in dict.fromkeys([*known, *page.cells]):
-        texts, value = page.cells.get(cell, []), known.get(cell)
-        right = "none: " if value is None else number_text(value)
-        if len(texts) != 1 or not (texts[0] == right or (value is None and texts[0][:6] == right)):
-            shown = " and ".join(texts) or "nothing"
-            yield Mismatch(cell[0], f"{cell[1]} in the table", shown, _number(value))
-
-
-def _ledger(folder: RunFolder, facts: _Facts) -> Iterator[Mismatch]:
-    with Ledger.read(folder.ledger) as ledger:
-        rows = {row.take_id: row for row in ledger.takes()}
     for take in facts.takes:
         row = rows.pop(take.id, None)
         if row is None:
             yield Mismatch(take.id, "take", "made", "not in the ledger")
             continue
-        if row.state.value != take.state:
-            yield Mismatch(take.id, "state", take.state, row.state.value)
-        if row.cost_usd != take.cost_usd:
-            yield Mismatch(take.id, "cost in USD", _number(take.cost_usd), _number(row.cost_usd))
-        still, clip = row.take.shot.still, row.clip or {}
-        path = str(folder.result(row.take).relative_to(folder.path)) if row.clip else ""
-        for what, reported, kept in (
-            ("clip", take.clip, path),
-            ("clip's SHA-256", take.clip_sha256, str(clip.get("sha256", ""))),
-            ("still", take.still, "" if still is None else str(still.path)),
-            ("still's SHA-256", take.still_sha256, "" if still is None else still.sha256),
-        ):
-            if reported != kept:
-                yield Mismatch(take.id, what, reported or "none", kept or "none")
+        reported = take.row.model_dump()
+        for name in dict.fromkeys([*reported, *row]):
+            one, other = (_value(of.get(name)) for of in (reported, row))
+            if name not in MEASURED and one != other:
+                yield Mismatch(take.id, _NAMES.get(name, name), _said(one), _said(other))
     if rows:
         yield Mismatch("", "takes", str(len(facts.takes)), f"{len(rows)} more in the ledger")
 
 
-def _files(folder: RunFolder, facts: _Facts) -> Iterator[Mismatch]:
+def _value(value: Any) -> Any:
+    """A value of a table, in which there are several ways to say that there is none."""
+    return None if value is None or value != value or value == "" else value
+
+
+def _said(value: Any) -> str:
+    return _number(value) if value is None or isinstance(value, float) else str(value)
+
+
+def _files(folder: RunFolder, facts: ReportFacts) -> tuple[Count, list[Mismatch]]:
+    """Stills and clips, held to their hashes; each file is read once."""
     known: dict[str, str] = {}
+    found = []
     for take in facts.takes:
+        row = take.row
         for what, name, reported in (
-            ("clip", take.clip, take.clip_sha256),
-            ("still", take.still, take.still_sha256),
+            ("clip", row.clip, row.clip_sha256),
+            ("still", row.still_path, row.still_sha256),
         ):
-            if name:
-                if name not in known:
-                    file = _inside(folder, name)
-                    known[name] = sha256_file(file) if file is not None else "no such file"
-                if known[name] != reported:
-                    yield Mismatch(take.id, f"{what} {name}", f"SHA-256 {reported}", known[name])
+            if name and name not in known:
+                file = _inside(folder, name)
+                known[name] = sha256_file(file) if file is not None else _GONE
+            if name and known[name] != reported:
+                says = f"SHA-256 {reported}"
+                found.append(Mismatch(take.id, f"{what} {name}", says, known[name]))
+    gone = sum(hash_ == _GONE for hash_ in known.values())
+    return Count(len(known) - gone, len(known), {"missing": gone} if gone else {}), found
 
 
-def _scores(
-    folder: RunFolder, facts: _Facts, executor: Executor | None, quiet: bool
-) -> Iterator[Mismatch]:
+@dataclass
+class _Tally:
+    """How many of some things were checked, and for what reasons others were not."""
+
+    of: int
+    checked: int = 0
+    unchecked: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def count(self) -> Count:
+        return Count(self.checked, self.of, dict(self.unchecked))
+
+
+@dataclass
+class _Again:
+    """The scores of a report measured again: how many, of how many clips, and what differs."""
+
+    scores: _Tally
+    clips: _Tally
+    found: list[Mismatch] = field(default_factory=list)
+
+    @classmethod
+    def begun(cls, facts: ReportFacts) -> "_Again":
+        """Nothing is checked yet."""
+        reported = [len(take.reported) for take in facts.takes if take.reported]
+        return cls(_Tally(sum(reported)), _Tally(len(reported)))
+
+    @classmethod
+    def not_(cls, facts: ReportFacts) -> "_Again":
+        """Measuring was not asked for."""
+        again = cls.begun(facts)
+        for tally in (again.scores, again.clips):
+            tally.unchecked["not asked for"] = tally.of
+        return again
+
+    def lost(self, take: TakeFacts, scores: Collection[str], reason: str, found: str) -> None:
+        """A take's clip could not be measured, and so these scores were not checked."""
+        self.scores.unchecked[reason] += len(scores)
+        self.clips.unchecked[reason] += 1
+        self.found.append(
+            Mismatch(take.id, "its scores", f"{len(scores)} numbers", f"not checked: {found}")
+        )
+
+
+def _measured_again(
+    folder: RunFolder, facts: ReportFacts, executor: Executor | None, *, quiet: bool
+) -> _Again:
+    """Measure every clip that has scores in the report, and compare."""
+    again = _Again.begun(facts)
     changed = {
         name: version
         for name, version in facts.versions.items()
@@ -234,50 +214,75 @@ def _scores(
     }
     for name, version in changed.items():
         now = f"version {SPECS[name].version}" if name in SPECS else "no such metric"
-        what = f"definition of {name}, so its scores were not compared"
-        yield Mismatch("", what, f"version {version}", now)
-    todo = [(take, clip) for take in _scored(facts) if (clip := _inside(folder, take.clip))]
+        what = f"definition of {name}, so its scores were not checked"
+        again.found.append(Mismatch("", what, f"version {version}", now))
+    todo = {}
+    for take in facts.takes:
+        scores = [name for name in take.reported if name not in changed]
+        other = len(take.reported) - len(scores)
+        again.scores.unchecked.update({"of another definition": other} if other else {})
+        if scores:
+            todo[take.id] = (take, scores)
+        elif other:
+            again.clips.unchecked["of another definition"] += 1
     try:
         with (
             worker_pool(executor, len(todo)) as pool,
             Progress(len(todo), "clips measured again", quiet=quiet) as progress,
         ):
             jobs = {}
-            for take, clip in todo:
-                still = _inside(folder, take.still) if take.still else None
+            for take, scores in todo.values():
+                clip = _inside(folder, take.row.clip)
                 try:
-                    plain = Still.open(still).to_json() if still is not None else None
+                    if clip is None:
+                        raise InputError("its clip is missing")
+                    still = _still(folder, take)
                 except LabError as error:
-                    yield Mismatch(take.id, "still", take.still, str(error))
+                    reason = "missing" if clip is None else "without their still"
+                    again.lost(take, scores, reason, str(error))
+                    progress.advance()
                     continue
-                jobs[submit_to(pool, measure_clip, str(clip), plain)] = take
+                jobs[submit_to(pool, measure_clip, str(clip), still)] = (take, scores)
             for job in as_completed(jobs):
                 progress.advance()
-                yield from _compared(jobs[job], job, set(changed))
+                _compare(again, *jobs[job], job)
     except KeyboardInterrupt:
         raise Interrupted("interrupted; nothing was changed") from None
+    return again
 
 
-def _scored(facts: _Facts) -> list[_Take]:
-    """The takes whose clips have scores in the report."""
-    return [
-        take
-        for take in facts.takes
-        if take.clip.endswith(".mp4") and any(value is not None for value in take.scores.values())
-    ]
+def _still(folder: RunFolder, take: TakeFacts) -> dict[str, Any] | None:
+    """The take's still as a worker takes it; None where it has none. Raises LabError."""
+    name = take.row.still_path
+    if not name:
+        return None
+    file = _inside(folder, name)
+    if file is None:
+        raise InputError(f"its still {name} is missing")
+    return Still.open(file).to_json()
 
 
-def _compared(take: _Take, job: Future[dict[str, Any]], changed: set[str]) -> Iterator[Mismatch]:
+def _compare(
+    again: _Again, take: TakeFacts, scores: Collection[str], job: Future[dict[str, Any]]
+) -> None:
+    """What a worker measured beside what the report says of the same clip."""
     error = job.exception()
     if error is not None:
-        yield Mismatch(take.id, "scores", "measured", failure_text(error))
+        again.lost(take, scores, "that cannot be measured", failure_text(error))
         return
-    again = Measure.from_json(job.result()).record()["scores"]
-    for name, reported in take.scores.items():
-        now = again.get(name)
-        skipped = name in changed or name in take.not_measured
-        if not skipped and not _same(name, reported, now):
-            yield Mismatch(take.id, name, _number(reported), _number(now))
+    measure = Measure.from_json(job.result())
+    again.clips.checked += 1
+    again.scores.checked += len(scores)
+    now = measure.record()["scores"]
+    for name in scores:
+        if not _same(name, take.scores[name], now.get(name)):
+            says, found = _number(take.scores[name]), _number(now.get(name))
+            again.found.append(Mismatch(take.id, name, says, found))
+    if take.row.damage != measure.damage:
+        says, found = take.row.damage or "none", measure.damage or "none"
+        again.found.append(Mismatch(take.id, "damage of the clip", says, found))
+    if measure.simulated and not take.row.simulated:
+        again.found.append(Mismatch(take.id, "made by", "a video model", "rendered locally"))
 
 
 def _same(name: str, reported: float | None, now: float | None) -> bool:

@@ -36,4 +36,15 @@ SECTIONS: tuple[Callable[[Source], Section | None], ...] = (
     history,
 )
 
-__all__ = ["SECTIONS"]
+HELD: tuple[Callable[[Source], Section | None], ...] = (
+    asked,
+    verdicts,
+    trials,
+    scores,
+    factors,
+    camera,
+    provenance,
+)
+"""The sections that say what came of takes: `lab verify` draws them again from the facts."""
+
+__all__ = ["HELD", "SECTIONS"]

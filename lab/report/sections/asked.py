@@ -15,10 +15,7 @@ def asked(source: Source) -> Section:
     results, sweep = source.results, source.results.sweep
     takes = results.takes
     counts = takes["state"].value_counts()
-    levels = sweep.get("levels", {})
-    varied = [
-        f"{name} ({len(levels.get(name, [])) or takes[name].nunique()})" for name in results.varied
-    ]
+    varied = [f"{name} ({takes[name].nunique(dropna=False)})" for name in results.varied]
     known = takes[takes["cost_usd"].notna()]
     spent = usd_text(float(known["cost_usd"].sum()))
     low, high = (float(known[name].fillna(0).sum()) for name in ("low_usd", "high_usd"))
@@ -35,8 +32,8 @@ def asked(source: Source) -> Section:
     ]
     blocks: list[Prose | Facts | Table] = []
     if results.simulated:
-        blocks.append(Prose(SIMULATED_NOTE, tone="warning"))
-    blocks.append(Facts(pairs))
+        blocks.append(Prose(SIMULATED_NOTE, "warning", "what is simulated"))
+    blocks.append(Facts(pairs, held="what was asked"))
     unheard = takes[takes["not_honoured"] != ""]
     if len(unheard):
         counted = unheard.groupby("not_honoured", sort=False)["take_id"].count()
@@ -48,6 +45,7 @@ def asked(source: Source) -> Section:
                     (Cell(str(what)), Cell(str(count), float(count)))
                     for what, count in counted.items()
                 ],
+                held="what was not done",
             )
         )
     return Section("What was asked", blocks)

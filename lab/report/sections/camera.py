@@ -36,7 +36,8 @@ def camera(source: Source) -> Section | None:
         for row in by_term(table).to_dict("records")
     ]
     columns = ("camera term", "takes", "compliance (median)", "speed (median)", "mostly seen")
-    blocks: list[Prose | Table] = [Prose(said), Table("Asked and done, by term", columns, rows)]
+    terms = Table("Asked and done, by term", columns, rows, held="the camera's terms")
+    blocks: list[Prose | Table] = [Prose(said), terms]
     missed = table[(table["compliance"] < COMPLIED) | table["compliance"].isna()]
     if len(missed):
         takes = [
@@ -51,7 +52,9 @@ def camera(source: Source) -> Section | None:
             for row in missed.to_dict("records")
         ]
         shown = ("take", "asked", "compliance", "seen", "measured", "id")
-        blocks.append(Table(f"Takes below {COMPLIED:g}, or not to be judged", shown, takes))
+        caption = f"Takes below {COMPLIED:g}, or not to be judged"
+        ids = [row[-1].text for row in takes]
+        blocks.append(Table(caption, shown, takes, held="the camera's takes", takes=ids))
     return Section("What the camera did", blocks)
 
 

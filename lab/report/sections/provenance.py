@@ -21,11 +21,12 @@ def provenance(source: Source) -> Section:
     takes = source.rows
     stills = {take["still_path"]: take for take in takes if take["still_path"]}.values()
     blocks: list[Facts | Table] = [
-        Facts(pairs),
+        Facts(pairs, held="the provenance"),
         Table(
             "Stills",
             ("still", "file in the run folder", "SHA-256"),
             [_words(take, "still", "still_path", "still_sha256") for take in stills],
+            held="the stills",
         ),
         Table(
             "Clips",
@@ -35,6 +36,8 @@ def provenance(source: Source) -> Section:
                 for take in takes
                 if take["clip"]
             ],
+            held="the clips",
+            takes=[str(take["take_id"]) for take in takes if take["clip"]],
         ),
     ]
     return Section("Provenance", blocks)

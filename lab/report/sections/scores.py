@@ -36,14 +36,22 @@ def scores(source: Source) -> Section:
             value = float(row[name])
             if math.isnan(value):
                 said = f"none: {reasons.get((take_id, name), 'unknown')}"
-                cells.append(Cell(said, score=(take_id, name)))
+                cells.append(Cell(said))
             else:
-                cells.append(Cell(number_text(value), value, (take_id, name)))
+                cells.append(Cell(number_text(value), value))
         rows.append([*cells, *(Cell(row[name]) for name in remarks), Cell(take_id)])
     said = "Press a heading to sort. ↓ less is better; motion is neither good nor bad."
     if results.too_still:
         said += f" Low scores of a take {TOO_STILL} are no merit: nothing moved that could fail."
-    return Section("Scores", [Prose(said), Table("Every take and its scores", columns, rows)])
+    shown_as = Table(
+        "Every take and its scores",
+        columns,
+        rows,
+        held="the table",
+        takes=list(table["take_id"]),
+        names=[*shown, *HEADLINES, *remarks, "id"],
+    )
+    return Section("Scores", [Prose(said), shown_as])
 
 
 def _factor(value: Any) -> Cell:

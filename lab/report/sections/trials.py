@@ -3,6 +3,7 @@
 from typing import Any
 from urllib.parse import quote
 
+from lab.analysis.matched import TOO_STILL
 from lab.metrics import HEADLINES
 from lab.report.blocks import Grid, Prose, Section, Tile
 from lab.report.source import Source
@@ -41,18 +42,17 @@ def _tile(source: Source, row: dict[str, Any], wide: Any, too_still: tuple[str, 
     poster = source.poster_uri(row)
     values = {name: float(wide.at[take_id, name]) for name in HEADLINES[:3]}
     scores = [f"{name} {number_text(value)}" for name, value in values.items() if value == value]
-    lines = [" · ".join(scores) or "not measured"] if poster else []
+    lines = {"scores": " · ".join(scores) or "not measured"} if row["clip"] else {}
     if row["state"] != "fetched":
-        lines.append(str(row["state"]))
+        lines["state"] = str(row["state"])
     if take_id in too_still:
-        lines.append("too still to judge")
+        lines["remark"] = TOO_STILL
     if row["cost_usd"] is not None and row["cost_usd"] > 0:
-        lines.append(usd_text(float(row["cost_usd"])))
+        lines["cost"] = usd_text(float(row["cost_usd"]))
     return Tile(
-        take_id=take_id if poster else "",
+        take_id=take_id,
         title=source.title(row),
         poster=poster,
         lines=lines,
         link=quote("./" + source.link(source.clip_path(row))) if poster else "",
-        anchor=f"take-{take_id}",
     )

@@ -13,21 +13,34 @@ _REASONS = 3  # more would bury the verdict
 def verdicts(source: Source) -> Section:
     """Which levels lead, in words; ranks at matched motion; takes too still to be ranked."""
     results, ranking = source.results, source.ranking
-    blocks: list[Prose | Table] = [Prose(said, "lead") for said in leaders(results)]
+    blocks: list[Prose | Table] = [
+        Prose(said, "lead", f"sentence {number} on what leads")
+        for number, said in enumerate(leaders(results), start=1)
+    ]
     if results.not_fresh:
-        blocks.append(Prose(_not_fresh(results.not_fresh)))
+        blocks.append(Prose(_not_fresh(results.not_fresh), shows="what was not measured"))
     if ranking.best:
         caution = "A rank does not say that a difference would be seen again."
         rows = [_row(source, verdict) for verdict in (*ranking.best, *reversed(ranking.worst))]
-        blocks.append(Prose(f"{ranking.said} {caution}"))
-        blocks.append(Table("Best and worst takes, and why", ("place", "take", "why", "id"), rows))
+        blocks.append(Prose(f"{ranking.said} {caution}", shows="how takes are ranked"))
+        blocks.append(
+            Table(
+                "Best and worst takes, and why",
+                ("place", "take", "why", "id"),
+                rows,
+                held="the ranking",
+                takes=[row[-1].text for row in rows],
+            )
+        )
     else:
         said = "Too few takes have every headline score and enough motion to be ranked."
         blocks.append(Prose(said))
     if ranking.too_still:
         caption = f"Takes {TOO_STILL}, which are not ranked: a frozen clip would win"
         rows = [_still(source, take_id) for take_id in ranking.too_still]
-        blocks.append(Table(caption, ("take", "time held still", "id"), rows))
+        columns = ("take", "time held still", "id")
+        held = "the takes too still"
+        blocks.append(Table(caption, columns, rows, held=held, takes=ranking.too_still))
     return Section("What came of it", blocks)
 
 
