@@ -126,12 +126,13 @@ def test_running_prints_json_lines_and_nothing_else(ran: tuple[Path, Answer]) ->
 def test_running_again_makes_nothing_again(
     lab: Lab, ran: tuple[Path, Answer], sweep_file: Path
 ) -> None:
-    """The same command goes on where nothing is left: same answer, clips untouched."""
+    """The same command, or resume, goes on where nothing is left: same answer, clips untouched."""
     folder, (_, before, _) = ran
     clips = {path: path.stat().st_mtime_ns for path in (folder / "clips").iterdir()}
-    code, out, _ = lab("run", sweep_file, "--out", folder, "--json")
-    assert code == 0
-    assert _lines(out)[1:] == _lines(before)[1:]
+    for again in (("run", sweep_file, "--out", folder), ("resume", folder)):
+        code, out, _ = lab(*again, "--json")
+        assert code == 0
+        assert _lines(out)[1:] == _lines(before)[1:]
     assert {path: path.stat().st_mtime_ns for path in (folder / "clips").iterdir()} == clips
 
 

@@ -14,7 +14,8 @@ import pytest
 
 from lab.cli import main
 from lab.emulator import Emulator, Fault, Pace, Running, serving
-from lab.runs import Ledger, TakeState
+from lab.errors import Interrupted
+from lab.runs import Control, Ledger, TakeState, run
 from lab.stills import Still
 from tests.waiting import HANGS_S, until
 
@@ -77,6 +78,29 @@ def test_nobody_at_the_terminal_spends_nothing(
     assert code == 2
     assert "--budget, --cap" in err.splitlines()[-1]
     assert service.emulator.charged_jobs == 0
+
+
+def test_a_resumed_run_asks_before_it_spends(
+    service: Running, sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without the sweep file, under the rules of `lab run`: what it was given, or what is given."""
+    out, control = tmp_path / "run", Control()
+    assert lab(capsys, "resume", out)[0] == 2
+    control.stop()
+    with pytest.raises(Interrupted):
+        run(sweep, out, confirmed=True, quiet=True, control=control)
+    sweep.unlink()
+    code, said, err = lab(capsys, "resume", out)
+    assert (code, said) == (2, "")
+    assert "0.25 to 0.28 USD; set a budget or a cap" in err.splitlines()[-1]
+    code, _, err = lab(capsys, "resume", out, "--budget", 0.1)
+    assert (code, service.emulator.charged_jobs) == (2, 0)
+    assert "the budget is 0.10 USD" in err.splitlines()[-1]
+    code, said, _ = lab(capsys, "resume", out, "--budget", 1, "--json")
+    assert (code, service.emulator.charged_jobs) == (0, 1)
+    plan, take, outcome = map(json.loads, said.splitlines())
+    assert (plan["plan"]["takes"], take["prompt"], outcome["scored"]) == (1, "push in", 1)
+    assert lab(capsys, "resume", out)[0] == 0  # nothing is left to buy
 
 
 @pytest.mark.parametrize(("answer", "code", "bought"), [("y", 0, 1), ("n", 2, 0)])
@@ -154,6 +178,7 @@ def test_a_still_is_created_and_sent_straight_to_video(
     still = Still.open(out.strip())
     assert min(still.width_px, still.height_px) >= 300
     assert lab(capsys, *create)[1] == out
+    assert lab(capsys, "resume", tmp_path / "stills")[0] == 0
     sweep = tmp_path / "next.yaml"
     sweep.write_text(
         f"stills: [{still.path}, none]\nprompts: push in\nsettings: {{duration_s: 3}}\n"
@@ -199,7 +224,10 @@ def test_a_broken_faults_file_is_one_line(
 def test_ctrl_c_does_not_wait_for_a_slow_answer(
     service: Running, sweep: Path, tmp_path: Path
 ) -> None:
-    """With an order under way whose answer takes an hour it ends all the same: one purchase."""
+    """With an order under way whose answer takes an hour it ends all the same: one purchase.
+
+    The resumed run knows the budget that the interrupted one was given.
+    """
     out = tmp_path / "run"
     service.emulator.add_fault(Fault("slow", method="POST", seconds=3600))
     command = [sys.executable, "-m", "lab", "run", str(sweep), "--out", str(out), "--budget", "1"]
@@ -208,8 +236,8 @@ def test_ctrl_c_does_not_wait_for_a_slow_answer(
     until(lambda: service.emulator.jobs, running)
     running.send_signal(signal.SIGINT)
     assert running.wait(timeout=HANGS_S) == 130
-    assert b"run the same again" in running.stderr.read()
+    assert f"run the same again to go on (`lab resume {out}`)" in running.stderr.read().decode()
     running.stderr.close()
     service.emulator.clear_faults()
-    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    assert subprocess.run([*command[:3], "resume", str(out)], check=False).returncode == 0
     assert service.emulator.charged_jobs == 1

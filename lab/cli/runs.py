@@ -3,8 +3,9 @@
 import json
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +20,9 @@ from lab.cli.terminal import (
 )
 from lab.errors import InputError
 
+if TYPE_CHECKING:
+    from lab.sweeps import Sweep
+
 
 def demo(
     out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/demo"),
@@ -27,8 +31,10 @@ def demo(
     sample = Path(__file__).resolve().parents[2] / "data" / "sweeps" / "coffee.yaml"
     if not sample.is_file():
         raise InputError("the sample sweep comes with the source checkout; run `lab demo` there")
-    make_run(sample, out)
     from lab.report import write_report
+    from lab.sweeps import Sweep
+
+    make_run(Sweep.load(sample), out)
 
     print_error(f"report: {write_report(out)}")
 
@@ -67,27 +73,50 @@ def run(
     reuse: Reuse = True,
     as_json: Json = False,
 ) -> None:
-    """Make and score every take of a sweep. Run the same again to go on."""
-    make_run(sweep, out, backend, budget, cap, yes=yes, reuse=reuse, as_json=as_json)
+    """Make and score every take of a sweep. Run the same again, or `lab resume`, to go on."""
+    from lab.sweeps import Sweep
+
+    design = Sweep.load(sweep, backend=backend, budget_usd=budget, cap_usd=cap)
+    make_run(design, out, yes=yes, reuse=reuse, as_json=as_json)
+
+
+def resume(
+    folder: RunDir,
+    budget: Budget = None,
+    cap: Cap = None,
+    yes: Yes = False,
+    reuse: Reuse = True,
+    as_json: Json = False,
+) -> None:
+    """Go on with a run where it stopped. Its ledger holds the sweep, so no file is needed.
+
+    Budget and cap are those that the run was last given, unless they are given anew.
+    """
+    from lab.sweeps import Sweep
+
+    design = Sweep.from_run(folder)
+    design = replace(
+        design,
+        budget_usd=design.budget_usd if budget is None else budget,
+        cap_usd=design.cap_usd if cap is None else cap,
+    )
+    # A folder may hold takes of earlier sweeps too, as that of `lab create` does.
+    make_run(design, folder, yes=yes, reuse=reuse, as_json=as_json, grow=True)
 
 
 def make_run(
-    sweep: Path,
+    design: "Sweep",
     out: Path,
-    backend: str | None = None,
-    budget: float | None = None,
-    cap: float | None = None,
     *,
     yes: bool = False,
     reuse: bool = True,
     as_json: bool = False,
+    grow: bool = False,
 ) -> None:
     from lab.analysis import load
     from lab.runs import plan as price
     from lab.runs import run as make
-    from lab.sweeps import Sweep
 
-    design = Sweep.load(sweep, backend=backend, budget_usd=budget, cap_usd=cap)
     priced = price(design, out, reuse=reuse)
     if as_json:
         print_json({"plan": priced.to_json()})
@@ -95,7 +124,7 @@ def make_run(
         print_error(f"{priced}\n")
     confirmed = yes or (priced.asks and not as_json and _agreed(priced))
     with interruptible():
-        outcome = make(design, out, confirmed=confirmed, reuse=reuse, quiet=as_json)
+        outcome = make(design, out, confirmed=confirmed, reuse=reuse, quiet=as_json, grow=grow)
     results = load(out)
     results.save()
     if as_json:

@@ -16,6 +16,7 @@ from lab.backends import BACKENDS, Quote, open_backend
 from lab.clips import Clip
 from lab.errors import LabError
 from lab.files import written_whole
+from lab.runs.design import kept_stills
 from lab.runs.folder import RunFolder
 from lab.runs.ledger import (
     NOT_OURS,
@@ -284,8 +285,8 @@ def _designed(design: Any, folder: RunFolder) -> dict[str, TakeRow]:
     rows: dict[str, TakeRow] = {}
     # Whatever it was, if it makes no takes now, the next run of the sweep brings them.
     with suppress(*NOT_OURS, OSError):
-        named, kept = _kept_stills(design, folder)
-        sweep = Sweep.from_json(design, named)
+        stills, _ = kept_stills(design, folder)
+        sweep = Sweep.from_json(design, stills)
         quotes = _quotes(sweep)
         for place, (trial, take) in enumerate(sweep.takes()):
             quote = quotes.get(trial.index)
@@ -295,24 +296,11 @@ def _designed(design: Any, folder: RunFolder) -> dict[str, TakeRow]:
                 trial=trial.index,
                 repeat=take.repeat,
                 factors=trial.factors,
-                take=take.relocated(lambda still: kept[still.sha256]),
+                take=take.relocated(lambda still: still.at(still.path.relative_to(folder.path))),
                 low_usd=None if quote is None else quote.low_usd,
                 high_usd=None if quote is None else quote.high_usd,
             )
     return rows
-
-
-def _kept_stills(design: Any, folder: RunFolder) -> tuple[dict[str, Still], dict[str, Still]]:
-    """A design's stills by SHA-256: by the names they had, and where the folder keeps them."""
-    named, kept = {}, {}
-    levels = [*design["levels"]["still"], *design["levels"].get("end_still", ())]
-    for level in (level for level in levels if level is not None):
-        for path in folder.stills.glob(f"*-{level['sha256'][:8]}.*"):
-            still = Still.open(path)
-            if still.sha256 == level["sha256"]:
-                named[still.sha256] = still.at(Path(f"{level['name']}{path.suffix}"))
-                kept[still.sha256] = still.at(path.relative_to(folder.path))
-    return named, kept
 
 
 def _quotes(sweep: Sweep) -> dict[int, Quote]:

@@ -112,6 +112,7 @@ class Runner:
         self._quiet = quiet
         self._control = control
         self._run_id = str(ledger.fact("run_id"))
+        self._again = f"run the same again to go on (`lab resume {folder.path}`)"
         self._open: dict[str, TakeRow] = {}
         self._planned: dict[str, TakeRow] = {}
         self._to_measure: deque[str] = deque()
@@ -161,8 +162,7 @@ class Runner:
         except KeyboardInterrupt:
             self._gather()
             raise Interrupted(
-                f"interrupted with {len(self._ended)} of {len(take_ids)} takes done; "
-                "run the same again to go on"
+                f"interrupted with {len(self._ended)} of {len(take_ids)} takes done; {self._again}"
             ) from None
         if self._full is not None:
             raise self._full
@@ -209,13 +209,13 @@ class Runner:
             return ""
         count = f"{len(self._planned)} takes were not sent"
         if self._no_submits is not None:
-            return f"{self._no_submits}; {count}; run the same again to go on"
+            return f"{self._no_submits}; {count}; {self._again}"
         if self._no_polls is not None:
-            return f"{self._no_polls}; {count}; run the same again to go on"
+            return f"{self._no_polls}; {count}; {self._again}"
         if self._capped:
             cap = usd_text(self._cap_usd or 0)
             return f"the cap of {cap} is reached after whole blocks; {count}"
-        return f"takes that are still at the service hold every slot; {count}; run the same again"
+        return f"takes that are still at the service hold every slot; {count}; {self._again}"
 
     def _sort_out(self, take_ids: list[str], quotes: Mapping[str, Quote]) -> None:
         """Where each take stands, from the ledger and the files that are here."""
@@ -619,7 +619,7 @@ class Runner:
 
     def _leave(self, row: TakeRow, why: str) -> None:
         """To the next run; this one does no more for it."""
-        self._left[row.take_id] = f"{why}; run the same again to go on"
+        self._left[row.take_id] = f"{why}; {self._again}"
 
     def _workers(self) -> Executor:
         if self._given is not None:

@@ -44,8 +44,12 @@ class Still:
 
     @property
     def name(self) -> str:
-        """The file's name without its suffix: what tables call this still."""
-        return self.path.stem
+        """The file's name without its suffix: what tables call this still.
+
+        A copy that a run folder keeps ends in the beginning of its hash, and is called as the
+        original was.
+        """
+        return self.path.stem.removesuffix(f"-{self.sha256[:8]}") or self.path.stem
 
     def rgb(self) -> NDArray[np.uint8]:
         """The pixels, (height, width, 3) uint8. Read anew at each call, never kept."""

@@ -3,7 +3,7 @@
 import glob
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -53,7 +53,7 @@ class Sweep:
     all others are crossed. elements: the backend's id of each figure that a prompt may cite as
     @name. budget_usd: a plan that may cost more is refused. cap_usd: the run makes as many whole
     blocks as fit. makes: "still" for pictures from text instead of clips. Build it with
-    `Sweep.load(path)` or `Sweep.of(...)`.
+    `Sweep.load(path)`, `Sweep.of(...)` or, from a folder that was run, `Sweep.from_run(folder)`.
     """
 
     name: str
@@ -88,6 +88,18 @@ class Sweep:
             said = {"backend": backend, "budget_usd": budget_usd, "cap_usd": cap_usd}
             data |= {name: value for name, value in said.items() if value is not None}
         return cls.from_document(parse(data, str(path)), path.parent, str(path))
+
+    @classmethod
+    def from_run(cls, out: str | Path) -> "Sweep":
+        """The sweep that a run folder was last run with, read from its ledger.
+
+        It plans the same takes. Its stills are the copies that the folder keeps. Raises
+        RunFolderError for a folder without a run or a ledger that does not keep the whole design,
+        and SweepError with one line for every still that is gone or changed.
+        """
+        from lab.runs.design import design  # the one look upwards: the ledger lives a floor above
+
+        return design(out)
 
     @classmethod
     def of(
@@ -187,22 +199,23 @@ class Sweep:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], stills: Mapping[str, Still]) -> Self:
-        """The design that `to_json` told; the parts of a prompt with cuts are not in there.
+        """Inverse of `to_json`; what older versions did not tell is as it was for them.
 
-        stills: by SHA-256, with the names they had. Raises KeyError for one that is not there.
+        stills: by SHA-256. Raises KeyError for one that is not there.
         """
-        told = data["levels"]
-        names = [name for name in (*_SHOT_FACTORS, *_SETTING_FACTORS) if name in told]
-        levels: dict[str, tuple[Level, ...]] = {
-            name: tuple(told[name])
-            for name in (*names, *(other for other in told if other not in names))
-        }
-        for name in ("still", "end_still"):
-            if name in told:
-                levels[name] = tuple(level and stills[level["sha256"]] for level in told[name])
-        levels["prompt"] = tuple(
-            Prompt.written(level["text"], level["name"]) for level in told["prompt"]
+        usual = ShotSettings()
+        told = {**{name: [getattr(usual, name)] for name in _SETTING_FACTORS}, **data["levels"]}
+        options = (
+            BACKENDS[data["backend"]].capabilities.options if data["backend"] in BACKENDS else ()
         )
+        # The order of factors is the order of trials, and JSON objects lose it.
+        known = [*_SHOT_FACTORS, *_SETTING_FACTORS, *(option.name for option in options)]
+        names = [name for name in known if name in told]
+        names += [name for name in told if name not in known]
+        levels: dict[str, tuple[Level, ...]] = {name: tuple(told[name]) for name in names}
+        for name in {"still", "end_still"} & set(levels):
+            levels[name] = tuple(level and stills[level["sha256"]] for level in told[name])
+        levels["prompt"] = tuple(_told_prompt(level) for level in told["prompt"])
         return cls(
             name=data["name"],
             question=data["question"],
@@ -211,8 +224,8 @@ class Sweep:
             repeats=data["repeats"],
             backend=data["backend"],
             budget_usd=data["budget_usd"],
-            cap_usd=data["cap_usd"],
-            elements=tuple(sorted(data["elements"].items())),
+            cap_usd=data.get("cap_usd"),
+            elements=tuple(sorted(data.get("elements", {}).items())),
             makes=data.get("makes", "clip"),
         )
 
@@ -283,8 +296,16 @@ def _shown(level: Level) -> Any:
     if isinstance(level, Still):
         return {"name": level.name, "sha256": level.sha256}
     if isinstance(level, Prompt):
-        return {"text": level.text, "name": level.name}
+        cuts = [asdict(part) for part in level.multi_shot]
+        return {"text": level.text, "name": level.name, **({"multi_shot": cuts} if cuts else {})}
     return level
+
+
+def _told_prompt(level: Mapping[str, Any]) -> Prompt:
+    """Inverse of `_shown` for a prompt."""
+    if "multi_shot" in level:
+        return Prompt.cut([Segment(**part) for part in level["multi_shot"]], level["name"])
+    return Prompt.written(level["text"], level["name"])
 
 
 def _stills(
