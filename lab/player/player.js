@@ -186,6 +186,10 @@ class Player {
     this.empty();
     this.session = this.model.get("session") ?? { clips: [], metrics: [] };
     const { clips } = this.session;
+    // Other clips begin where Python says, whether it told the moment before them or after.
+    const ids = JSON.stringify(clips.map(({ id }) => id));
+    if (ids !== this.ids) this.time = this.model.get("time_s") ?? 0;
+    this.ids = ids;
     this.tracks = [];
     this.heats = [];
     this.heatMetric = "";
@@ -422,13 +426,14 @@ class Player {
 
   /** Show one moment in every clip; where a clip is over, its last frame. */
   async go(time) {
+    if (!this.films.length) return; // the moment waits in the model for clips
     if (this.playing) this.pause(false);
     this.time = Math.min(Math.max(time, 0), this.end);
     this.root.dataset.settled = "false";
     this.paint();
-    const asked = this.time;
+    const [asked, session] = [this.time, this.session];
     await Promise.all(this.tracks.map((track) => track.show(asked)));
-    if (asked !== this.time || this.playing) return;
+    if (asked !== this.time || session !== this.session || this.playing) return;
     this.root.dataset.settled = "true";
     this.tell();
   }

@@ -1,5 +1,6 @@
 """The takes of a run folder as a live table: read from the ledger and the measures, never kept."""
 
+import threading
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,13 +44,20 @@ class Board:
         self._readings: dict[str, tuple[object, Reading]] = {}
         self._later = Later(0.0)
         self._undrawable: set[str] = set()
+        self._latest: tuple[RunFolder, list[TakeRow], dict[str, Reading]] | None = None
+        # Several threads look and draw; what one of them read must not cover what came later.
+        self._lock = threading.RLock()
 
     def look(self, folder: RunFolder) -> Seen:
         """Read the folder and show what is there; posters that are not made yet follow."""
-        with Ledger.read(folder.ledger) as ledger:
-            rows, money = ledger.takes(), ledger.money()
-        readings = {row.take_id: self._reading(folder, row) for row in rows}
-        self._show(folder, rows, readings)
+        with self._lock:
+            with Ledger.read(folder.ledger) as ledger:
+                rows, money = ledger.takes(), ledger.money()
+            readings = {row.take_id: self._reading(folder, row) for row in rows}
+            if self._latest is not None and self._latest[0].path != folder.path:
+                self.clear()
+            self._latest = (folder, rows, readings)
+            self._show()
         states = [row.state.value for row in rows]
         return Seen(
             takes=len(rows),
@@ -68,8 +76,11 @@ class Board:
         )
 
     def clear(self) -> None:
-        """Show nothing."""
-        self.table.rows = []
+        """Show nothing, whatever is still being drawn."""
+        with self._lock, self.table.hold_sync():
+            self._latest = None
+            self._undrawable.clear()
+            self.table.rows, self.table.chosen, self.trouble = [], [], ""
 
     def _reading(self, folder: RunFolder, row: TakeRow) -> Reading:
         """What was measured, read once for each time it was written; without the series."""
@@ -82,12 +93,11 @@ class Board:
             kept = self._readings[row.take_id] = (stamp, reading)
         return kept[1]
 
-    def _show(
-        self,
-        folder: RunFolder,
-        rows: list[TakeRow],
-        readings: dict[str, Reading],
-    ) -> None:
+    def _show(self) -> None:
+        """Draw the latest look, and start to make the posters that it lacks."""
+        if self._latest is None:
+            return
+        folder, rows, readings = self._latest
         names = [*varied_factors([row.factors for row in rows])]
         names += ["repeat"] * any(row.repeat > 1 for row in rows)
         names += ["state"]
@@ -113,18 +123,13 @@ class Board:
                     short_side_px=None,
                     quiet=True,
                 ),
-                lambda copies: self._drew(folder, rows, readings, copies),
+                self._drew,
             )
 
-    def _drew(
-        self,
-        folder: RunFolder,
-        rows: list[TakeRow],
-        readings: dict[str, Reading],
-        copies: Copies,
-    ) -> None:
-        self._undrawable |= set(copies.problems)
-        self._show(folder, rows, readings)
+    def _drew(self, copies: Copies) -> None:
+        with self._lock:
+            self._undrawable |= set(copies.problems)
+            self._show()
 
     def _poster(self, folder: RunFolder, row: TakeRow) -> str:
         """The poster's address; "" where there is none yet, or Jupyter does not serve it."""

@@ -1,7 +1,9 @@
 """The form of a sweep: fields for every factor, and the sweep that they ask for."""
 
+import json
 import os
 import pprint
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,8 @@ from lab.widgets.still_panel import StillPanel
 _OWN = ("duration_s", "aspect_ratio", "resolution", "seed")
 _SHOT = ("still", "end_still", "prompt")
 _MONEY = ("budget_usd", "cap_usd")
+# Levels in a line, commas between them: a text with commas in it stands in quotes.
+_LEVELS = re.compile(r'\s*"(?:[^"\\]|\\.)*"\s*|[^,]+')
 
 
 class Design:
@@ -37,7 +41,6 @@ class Design:
         prompts: PromptPanel | None,
         changed: Callable[[], None],
     ) -> None:
-        self._still_panel, self._prompt_panel = stills, prompts
         self._lines: dict[str, Prompt] = {}
         self._rest: dict[str, Any] = {}
         self.name = wide(widgets.Text(description="name"))
@@ -76,13 +79,33 @@ class Design:
         )
         self.cap_usd = wide(widgets.Text(description="cap USD", placeholder="make what fits, stop"))
         if sweep is not None:
-            self._fill(sweep)
+            self.show(sweep)
         for field in self._fields():
             field.observe(lambda _: changed(), "value")
-        for panel, field in ((stills, self.stills), (prompts, self.prompts)):
+        for panel in (stills, prompts):
             if panel is not None:
-                field.layout.display = "none"
                 panel.observe(lambda _: changed(), "value")
+        self._link(stills, prompts)
+
+    def _link(self, stills: StillPanel | None, prompts: PromptPanel | None) -> None:
+        """Take stills and prompts from these panels; from the fields where there is none."""
+        self._still_panel, self._prompt_panel = stills, prompts
+        for panel, field in ((stills, self.stills), (prompts, self.prompts)):
+            field.layout.display = "" if panel is None else "none"
+
+    def kept(self) -> Callable[[], None]:
+        """What puts everything back as it is now."""
+        values = [(field, field.value) for field in self._fields()]
+        lines, rest = dict(self._lines), dict(self._rest)
+        panels = self._still_panel, self._prompt_panel
+
+        def put_back() -> None:
+            self._lines, self._rest = lines, rest
+            self._link(*panels)
+            for field, value in values:
+                field.value = value
+
+        return put_back
 
     def _fields(self) -> list[widgets.Widget]:
         shown = (self.name, self.question, self.stills, self.prompts, *self.settings())
@@ -92,8 +115,15 @@ class Design:
         """The fields of settings."""
         return (self.duration_s, self.aspect_ratio, self.resolution, self.seed, self.more)
 
-    def _fill(self, sweep: Sweep) -> None:
-        """Show a sweep in the fields."""
+    def show(self, sweep: Sweep) -> None:
+        """Show a sweep in the fields, and take everything from them.
+
+        Raises InputError for one that makes stills.
+        """
+        if sweep.makes != "clip":
+            raise InputError("this sweep makes stills; run it with lab.create or lab.run")
+        self._link(None, None)
+        self._lines, self._rest = {}, {}
         levels = sweep.levels
         self.name.value, self.question.value = sweep.name, sweep.question
         self.stills.value = "\n".join(
@@ -112,15 +142,13 @@ class Design:
         defaults = {option.name: (option.default,) for option in _options(sweep.backend)}
         defaults |= {"fps": (24.0,), "sound": (False,)}
         self.more.value = "\n".join(
-            f"{name}: {', '.join(map(_word, values))}"
+            f"{name}: {', '.join(_option(name, value) for value in values)}"
             for name, values in levels.items()
             if name not in (*_OWN, *_SHOT) and values != defaults.get(name)
         )
         self.repeats.value, self.backend.value = sweep.repeats, sweep.backend
         self.budget_usd.value = "" if sweep.budget_usd is None else _word(sweep.budget_usd)
         self.cap_usd.value = "" if sweep.cap_usd is None else _word(sweep.cap_usd)
-        if sweep.makes != "clip":
-            raise InputError("this sweep makes stills; run it with lab.create or lab.run")
         if sweep.zips:
             self._rest["zip"] = [list(group) for group in sweep.zips]
         if sweep.elements:
@@ -144,7 +172,7 @@ class Design:
                 name, colon, values = line.partition(":")
                 if not colon:
                     raise InputError(f"more: {line.strip()!r} should be a name: and its levels")
-                settings[name.strip()] = [_level(value) for value in values.split(",")]
+                settings[name.strip()] = [_level(value) for value in _LEVELS.findall(values)]
         money = {field: _amount(field, getattr(self, field).value) for field in _MONEY}
         return {
             "name": self.name.value.strip(),
@@ -232,10 +260,15 @@ def _amount(field: str, text: str) -> float | None:
 
 
 def _level(text: str) -> bool | int | float | str:
-    """A level as a sweep file would read it."""
+    """A level as a sweep file would read it; what stands in quotes is text."""
     word = text.strip()
     if word in ("on", "off", "true", "false"):
         return word in ("on", "true")
+    if word.startswith('"'):
+        try:
+            return str(json.loads(word))
+        except ValueError:
+            raise InputError(f"more: {word} has a quote too many or too few") from None
     for kind in (int, float):
         try:
             return kind(word)
@@ -244,8 +277,22 @@ def _level(text: str) -> bool | int | float | str:
     return word
 
 
+def _option(name: str, level: Any) -> str:
+    """A level of another setting as it is typed; to a backend 1 and 1.0 are not the same."""
+    exact = isinstance(level, float) and name != "fps"
+    return str(level) if exact else _word(level)
+
+
 def _word(level: Any) -> str:
     """A level as it is typed."""
+    if isinstance(level, bool):
+        return "on" if level else "off"
     if isinstance(level, float) and level.is_integer():
         return str(int(level))
-    return {True: "on", False: "off"}[level] if isinstance(level, bool) else str(level)
+    plain = not isinstance(level, str) or (_reads_as_itself(level) and "," not in level)
+    return str(level) if plain else json.dumps(level, ensure_ascii=False)
+
+
+def _reads_as_itself(text: str) -> bool:
+    """True where a text is read as itself without quotes."""
+    return not text.startswith('"') and _level(text) == text != ""

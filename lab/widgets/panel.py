@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import Any
 
+import anywidget
 import ipywidgets as widgets
 
 from lab.player import style
 
-_LOOK = (files("lab.widgets") / "panel.css").read_text(encoding="utf-8")
+_HERE = files("lab.widgets")
 
 
 def patience_s() -> float | None:
@@ -21,14 +22,21 @@ def patience_s() -> float | None:
     return 3.0 if "JPY_SESSION_NAME" in os.environ else None
 
 
+class _Frame(anywidget.AnyWidget):
+    """What a panel is beyond its fields: how it looks, and that its keys are its own."""
+
+    _esm = (_HERE / "panel.js").read_text(encoding="utf-8")
+    _css = style() + (_HERE / "panel.css").read_text(encoding="utf-8")
+
+
 class Panel(widgets.VBox):
     """A form over public calls. `code()` is what its buttons do; it prints as plain HTML too."""
 
     def __init__(self, children: Sequence[widgets.Widget]) -> None:
         self._code = widgets.HTML()
-        look = widgets.HTML(f"<style>{style()}{_LOOK}</style>")
-        look.layout.display = "none"
-        super().__init__([look, *children, self._code])
+        frame = _Frame()
+        frame.layout.display = "none"
+        super().__init__([frame, *children, self._code])
         self.add_class("i2v-panel")
         self.add_class("mathjax_ignore")  # dollars in prompts and names are no formulas
 

@@ -58,8 +58,9 @@ class Player(anywidget.AnyWidget):
             self.results.folder, chosen, short_side_px=self.short_side_px, quiet=True
         )
         self.takes = tuple(takes)
-        self._tell()
-        self.time_s = time_s
+        with self.hold_sync():  # the moment belongs to these takes
+            self._tell()
+            self.time_s = time_s
 
     def _tell(self, said: str = "") -> None:
         told = session(

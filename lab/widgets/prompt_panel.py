@@ -11,6 +11,7 @@ from lab.prompts import KINDS, VARIED, Prompt, lint, rewritten, vary, vocabulary
 from lab.stills import Still
 from lab.widgets.later import Later
 from lab.widgets.panel import Panel, Said, button, heading, patience_s, wide
+from lab.widgets.picked import Picked
 
 _NONE = "–"
 
@@ -18,7 +19,8 @@ _NONE = "–"
 class PromptPanel(Panel):
     """Pick terms or write; add what is good. `value` holds the prompts that were added.
 
-    prompts: texts or `Prompt`s to begin with. still: its room for the motion is linted too.
+    prompts: texts or `Prompt`s to begin with. still: its room for the motion is linted too. Picked
+    terms join what is written by hand and never take its place; Undo takes back a pick or rewrite.
     """
 
     value = traitlets.Tuple()
@@ -34,6 +36,7 @@ class PromptPanel(Panel):
         self.name = wide(widgets.Text(description="name", placeholder="what tables call it"))
         self.remarks = widgets.HTML(layout={"margin": "0 0 0 7.5em"})
         self.take = button("Use the rewrite", "Put the proposed text in place", self._rewrite)
+        self.back = button("Undo", "The text before the last pick or rewrite", self._undo)
         self.put = button("Add prompt", "Add it to the list", self._add)
         self.by = widgets.Dropdown(options=list(VARIED), description="vary by")
         self.spread = button("Add variants", "Prompts that differ in that alone", self._vary)
@@ -43,6 +46,9 @@ class PromptPanel(Panel):
         self.said = Said()
         self._later = Later()
         self._rewritten = ""
+        self._picked = Picked()
+        self._before: list[tuple[Picked, dict[str, str]]] = []
+        self._filling = False  # while the panel itself changes the text and the pickers
         super().__init__(
             [
                 heading("Prompts"),
@@ -55,34 +61,57 @@ class PromptPanel(Panel):
                     ],
                     layout={"flex_flow": "row wrap"},
                 ),
-                widgets.HBox([self.put, self.take, self.by, self.spread]),
+                widgets.HBox([self.put, self.take, self.back, self.by, self.spread]),
                 self.list,
                 widgets.HBox([self.drop]),
                 self.said,
             ]
         )
         for picker in self.pickers.values():
-            picker.observe(lambda _: self._compose(), "value")
+            picker.observe(self._pick, "value")
         self.text.observe(lambda _: self._changed(), "value")
         self.name.observe(lambda _: self.show_code(), "value")
+        self.back.disabled = True
         self._put([Prompt.written(one) if isinstance(one, str) else one for one in prompts])
         self._changed()
 
-    def _compose(self) -> None:
-        """The text that the picked terms make."""
-        chosen = {kind: picker.value for kind, picker in self.pickers.items() if picker.value}
-        if not chosen:
+    def _pick(self, change: dict[str, Any]) -> None:
+        """Say the picked terms in the text, beside what was written by hand."""
+        if self._filling:
             return
-        self.text.value = Prompt.of(
-            [chosen["camera"]] if "camera" in chosen else [],
-            [chosen["subject"]] if "subject" in chosen else [],
-            strength=chosen.get("strength", ""),
-            pace=chosen.get("pace", ""),
-            mood=chosen.get("mood", ""),
-        ).text
+        chosen = self._chosen()
+        kind = next(kind for kind, picker in self.pickers.items() if picker is change["owner"])
+        self._remember({**chosen, kind: change["old"]})
+        self._fill(self._picked.with_words(_words(chosen)), chosen)
+
+    def _chosen(self) -> dict[str, str]:
+        return {kind: picker.value for kind, picker in self.pickers.items()}
+
+    def _remember(self, chosen: dict[str, str]) -> None:
+        self._before.append((self._picked, chosen))
+        self.back.disabled = False
+
+    def _fill(self, picked: Picked, chosen: dict[str, str]) -> None:
+        """Show a text, and in the pickers which of its words they put there."""
+        self._picked, self._filling = picked, True
+        try:
+            for kind, picker in self.pickers.items():
+                picker.value = chosen[kind]
+            self.text.value = picked.text
+        finally:
+            self._filling = False
+
+    def _undo(self) -> None:
+        picked, chosen = self._before.pop()
+        self.back.disabled = not self._before
+        self._fill(picked, chosen)
 
     def _changed(self) -> None:
         text, still = self.text.value, self.still
+        if not self._filling:
+            self._picked = self._picked.typed(text)
+            if not self._picked.has_words:  # they are somebody's own words now
+                self._fill(self._picked, dict.fromkeys(self.pickers, ""))
         self._later.call(lambda: _linted(text, still), self._tell)
         self.show_code()
 
@@ -92,7 +121,8 @@ class PromptPanel(Panel):
 
     def _rewrite(self) -> None:
         if self._rewritten:
-            self.text.value = self._rewritten
+            self._remember(self._chosen())
+            self._fill(Picked(self._rewritten), dict.fromkeys(self.pickers, ""))
 
     def _written(self) -> Prompt | None:
         try:
@@ -156,6 +186,19 @@ class PromptPanel(Panel):
 def _picker(kind: str) -> widgets.Dropdown:
     names = [term.name for term in vocabulary().values() if term.kind == kind]
     return wide(widgets.Dropdown(options=[(_NONE, ""), *((n, n) for n in names)], description=kind))
+
+
+def _words(chosen: dict[str, str]) -> str:
+    """How the picked terms are said together; "" for none."""
+    if not any(chosen.values()):
+        return ""
+    return Prompt.of(
+        chosen["camera"],
+        chosen["subject"],
+        strength=chosen["strength"],
+        pace=chosen["pace"],
+        mood=chosen["mood"],
+    ).text
 
 
 def _shown(prompt: Prompt) -> str:

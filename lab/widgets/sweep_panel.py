@@ -4,7 +4,9 @@ import html
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import ipywidgets as widgets
 
 from lab.errors import Interrupted, LabError
 from lab.media import data_uri, poster_jpeg
-from lab.runs import Control, RunFolder, plan, run
+from lab.runs import Control, Ledger, RunFolder, plan, run
 from lab.stills import Still
 from lab.sweeps import Plan, Sweep
 from lab.units import usd_text
@@ -33,10 +35,11 @@ _REMARKS = ("error", "warning", "note", "differs")
 class SweepPanel(Panel):
     """Design a sweep, see its price as you type, run it, and watch the takes land.
 
-    sweep: a `Sweep` or the path of a sweep file to begin with. out: the run folder; one that was
-    begun is shown as it stands and gone on with. stills, prompts: panels to take these from. The
-    run is a thread of this kernel, so other cells keep working; every step is in the ledger, so
-    that a closed browser or a restarted kernel loses nothing: show the panel again and press Run.
+    sweep: a `Sweep`, the path of a sweep file, or a run folder whose design to begin with. out: the
+    run folder; one that was begun is shown as it stands and gone on with, and its design is offered
+    where the fields ask for something else. stills, prompts: panels to take these from. The run is
+    a thread of this kernel, so other cells keep working; every step is in the ledger, so that a
+    closed browser or a restarted kernel loses nothing: show the panel again and press Run.
     """
 
     def __init__(
@@ -47,7 +50,7 @@ class SweepPanel(Panel):
         stills: StillPanel | None = None,
         prompts: PromptPanel | None = None,
     ) -> None:
-        given = Sweep.load(sweep) if isinstance(sweep, str | Path) else sweep
+        given, begun = _opened(sweep)
         self.design = Design(given, stills=stills, prompts=prompts, changed=self._changed)
         self.sweep: Sweep | None = None
         self.last_error: BaseException | None = None
@@ -55,9 +58,16 @@ class SweepPanel(Panel):
         self._watching: threading.Thread | None = None
         self._asked: dict[str, Any] = {}
         self._later = Later()
+        self._shown: Path | None = None  # the run folder that the board and the money are of
+        self._put_back: Callable[[], None] | None = None
+        self._loaded = ""
         named = given.name if given is not None and given.name else "sweep"
-        self.out = wide(widgets.Text(value=str(out or f"runs/{named}"), description="run folder"))
+        place = str(out or begun or f"runs/{named}")
+        self.out = wide(widgets.Text(value=place, description="run folder"))
         self.out.observe(lambda _: self._changed(), "value")
+        self.held = widgets.HTML()
+        self.load = button("Load its design", "Put it into the fields", self.load_design)
+        self.back = button("Put mine back", "The fields as they were before", self._undo)
         self.priced = widgets.HTML()
         self.matrix = widgets.HTML()
         self.agree = widgets.Checkbox(description="Spend what the plan says", indent=False)
@@ -74,8 +84,8 @@ class SweepPanel(Panel):
         self.board = Board(choosable=False, caption="Takes of this run")
         super().__init__(self._laid_out())
         self.agree.observe(lambda _: self.show_code(), "value")
-        self._found()
-        self._buttons()
+        self._arrive()
+        self._offer("")
         self._changed()
 
     def _laid_out(self) -> list[widgets.Widget]:
@@ -85,6 +95,7 @@ class SweepPanel(Panel):
         money = [form.backend, form.budget_usd, form.cap_usd, self.out]
         return [
             heading("Sweep"),
+            widgets.HBox([self.held, self.load, self.back], layout=flex),
             widgets.HBox(
                 [
                     widgets.VBox(what, layout={"flex": "3 1 26em"}),
@@ -147,6 +158,7 @@ class SweepPanel(Panel):
         folder, control = self.folder, Control()
         asked = (sweep, folder, self._agreed_usd, control)
         thread = threading.Thread(target=self._run, args=asked, name="sweep", daemon=True)
+        self._shown = folder.path
         _UNDER_WAY[folder.path.resolve()] = (control, thread)
         thread.start()
         self._buttons()
@@ -216,20 +228,28 @@ class SweepPanel(Panel):
 
     def _look_on(self, folder: RunFolder) -> None:
         place, on = folder.path.resolve(), True
-        while on:
+        while on and self.folder.path == folder.path:
             on = place in _UNDER_WAY or bool(folder.runner)  # asked first: the last look is after
-            self._look(folder)
+            self._look()
             if on:
                 time.sleep(_LOOK_EVERY_S)
         self._buttons()
         self._changed()
 
-    def _look(self, folder: RunFolder) -> None:
+    def _look(self) -> None:
+        """Show the folder that the field names as it stands, or nothing where it holds no run."""
+        folder = self.folder
         if folder.exists:
             try:
                 self._tell(self.board.look(folder))
+                return
             except LabError as error:
                 self.said.say(str(error), "error")
+        self.board.clear()
+        self.bar.max, self.bar.value = 1, 0
+        self.count.value = self.money.value = ""
+        self.purse.layout.display = "none"
+        self.start.description = "▶ Run"
 
     def _tell(self, seen: Seen) -> None:
         """How far it is, and what it has cost of what it may."""
@@ -244,16 +264,47 @@ class SweepPanel(Panel):
         of = f" of {usd_text(float(budget))}" if budget else ""
         self.money.value = html.escape(f"{seen.money}{of}")
 
-    def _found(self) -> None:
-        """Show the folder as it stands; follow it if somebody else is at work there."""
+    def _arrive(self) -> None:
+        """Show the folder that the field names now; follow whoever is at work there."""
         folder = self.folder
-        self._look(folder)
+        self._shown = folder.path
+        self.said.say("")
+        self._look()
+        self._buttons()
         if self.running:
             self.said.say("This run is under way; the panel follows it.")
             self._watch(folder)
         elif who := folder.runner:
             self.said.say(f"{who} is running here; this panel follows it.", "warning")
             self._watch(folder)
+
+    def _offer(self, held: str) -> None:
+        """Offer the folder's design, or the fields that it took the place of."""
+        told = held or (self._loaded if self._put_back else "")
+        self.held.value = f'<div class="said">{html.escape(told)}</div>' if told else ""
+        self.load.layout.display = "" if held else "none"
+        self.back.layout.display = "" if self._put_back else "none"
+
+    def load_design(self) -> None:
+        """Put the design of the run folder into the fields; what stood there can be put back."""
+        put_back = self.design.kept()
+        try:
+            self.design.show(Sweep.from_run(self.folder.path))
+        except LabError as error:
+            self.said.say(str(error), "error")
+            return
+        self._put_back, self._loaded = (
+            put_back,
+            f"The fields hold the design of {self.folder.path}.",
+        )
+        self._offer("")
+        self._changed()
+
+    def _undo(self) -> None:
+        if self._put_back is not None:
+            self._put_back()
+        self._put_back = None
+        self._changed()
 
     def _buttons(self) -> None:
         paused = self.control is not None and self.control.paused
@@ -266,20 +317,22 @@ class SweepPanel(Panel):
     def _changed(self) -> None:
         self._later.call(self._price, self._show_price)
 
-    def _price(self) -> tuple[dict[str, Any], Sweep | None, Plan | None, str]:
-        asked: dict[str, Any] = {}
+    def _price(self) -> "_Priced":
+        found = _Priced()
         try:
-            asked = self.design.asked()
-            sweep = Sweep.of(**asked)
-            return asked, sweep, plan(sweep, self.folder.path), ""
+            found.asked = self.design.asked()
+            found.sweep = Sweep.of(**found.asked)
+            found.plan = plan(found.sweep, self.folder.path)
         except LabError as error:
-            return asked, None, None, str(error)
+            found.error = str(error)
+        with suppress(LabError):  # a ledger that cannot be read is told by the board
+            found.held = _held(self.folder, found.sweep)
+        return found
 
-    def _show_price(self, told: tuple[Mapping[str, Any], Sweep | None, Plan | None, str]) -> None:
-        asked, self.sweep, priced, error = told
-        self._asked = dict(asked)
+    def _show_price(self, found: "_Priced") -> None:
+        self.sweep, self._asked, priced = found.sweep, found.asked, found.plan
         if priced is None:
-            lines = "<br>".join(html.escape(line) for line in error.splitlines())
+            lines = "<br>".join(html.escape(line) for line in found.error.splitlines())
             self.priced.value = f'<div class="said error">{lines}</div>'
             self.matrix.value = ""
         else:
@@ -294,11 +347,11 @@ class SweepPanel(Panel):
         self.agree.description = f"Spend {price}"
         self.agree.layout.display = "" if asks else "none"
         self.show_code()
-        if not self.running and self.folder.exists:
-            self._look(self.folder)
+        self._offer(found.held)
+        if self.folder.path != self._shown:
+            self._arrive()
         elif not self.running:
-            self.board.clear()
-            self.start.description = "▶ Run"
+            self._look()
 
     def code(self) -> str:
         """The sweep and its run, as calls."""
@@ -311,6 +364,38 @@ class SweepPanel(Panel):
 
     def __repr__(self) -> str:
         return f"SweepPanel(out={self.out.value!r})"
+
+
+@dataclass
+class _Priced:
+    """What the fields ask for and what it costs, or why not. held: another run in the folder."""
+
+    asked: dict[str, Any] = field(default_factory=dict)
+    sweep: Sweep | None = None
+    plan: Plan | None = None
+    error: str = ""
+    held: str = ""
+
+
+def _opened(given: Sweep | str | Path | None) -> tuple[Sweep | None, Path | None]:
+    """The sweep to begin with, and the run folder that it comes from, if it does."""
+    if given is None or isinstance(given, Sweep):
+        return given, None
+    if Path(given).is_dir():
+        return Sweep.from_run(given), Path(given)
+    return Sweep.load(given), None
+
+
+def _held(folder: RunFolder, sweep: Sweep | None) -> str:
+    """What run the folder holds that these fields do not ask for; "" where there is none."""
+    if not folder.exists:
+        return ""
+    with Ledger.read(folder.ledger) as ledger:
+        known, told = set(ledger.states()), ledger.fact("sweep") or {}
+    if sweep is not None and known <= {take.id for _, take in sweep.takes()}:
+        return ""
+    named = f" of “{told['name']}”" if told.get("name") else ""
+    return f"{folder.path} holds a run{named} with {len(known)} takes."
 
 
 def _shown(priced: Plan) -> str:

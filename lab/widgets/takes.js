@@ -63,9 +63,9 @@ class Takes {
   }
 
   fill() {
-    // Columns and rows come in one message, and either may be told first.
+    // Columns and rows may be told in either order; rows of other columns wait for their own.
     if (this.model.get("columns") !== this.columns) return this.build();
-    const rows = this.model.get("rows");
+    const rows = this.model.get("rows").filter(({ cells }) => cells.length === this.columns.length);
     const kept = new Map();
     for (const row of rows) {
       const key = JSON.stringify(row);

@@ -13,7 +13,7 @@ import lab
 from lab.runs import RunFolder
 from lab.stills import Still
 from lab.sweeps import Sweep
-from lab.widgets import PromptPanel, ResultsPanel, StillPanel, SweepPanel
+from lab.widgets import PromptPanel, ResultsPanel, StillPanel, SweepPanel, design
 from tests.waiting import until
 
 HOSTILE = """<img src=x onerror=alert(1)>"'</script>"""
@@ -107,6 +107,18 @@ def test_a_sum_of_money_is_one_number(sweep: Sweep, typed: str) -> None:
         panel.design.asked()
 
 
+def test_text_with_commas_stays_one_level(place: Path) -> None:
+    """What a level's text could be taken for, it is not: commas, numbers, switches, nothing."""
+    levels = ["blur, text", "on", "2", "", 2, 2.0, True, 'a "b"', "plain"]
+    shown = ", ".join(design._option("negative", level) for level in levels)
+    found = [design._level(word) for word in design._LEVELS.findall(shown)]
+    assert [(type(one), one) for one in found] == [(type(one), one) for one in levels]
+    panel = SweepPanel(out="run")
+    panel.design.more.value = 'negative: "blur'
+    with pytest.raises(lab.errors.InputError, match="a quote too many or too few"):
+        panel.design.asked()
+
+
 def test_long_seeds_and_plain_prices_stay_as_they_are(sweep: Sweep) -> None:
     """A seed of ten digits, and a budget, come back out of their fields."""
     dear = Sweep.of(
@@ -178,7 +190,50 @@ def test_a_sweep_runs_beside_the_kernel(sweep: Sweep, monkeypatch: pytest.Monkey
     assert [row["id"] for row in again.board.table.rows] == [row["id"] for row in rows]
     _priced(again)
     until(lambda: "already done" in again.priced.value)
+    _elsewhere_and_back(again)
+    _design_is_offered(sweep)
     _results(Path("run"))
+
+
+def _state(panel: SweepPanel) -> tuple[object, ...]:
+    shown = (panel.count.value, panel.money.value, panel.bar.value, panel.start.description)
+    return [row["id"] for row in panel.board.table.rows], *shown
+
+
+def _elsewhere_and_back(panel: SweepPanel) -> None:
+    """No number of the run stays when the field names another folder, and all come back."""
+    before = _state(panel)
+    for typed in ("runs/no such", "cup.jpg"):
+        panel.out.value = typed
+        until(lambda: panel.board.table.rows == [])
+        assert _state(panel) == ([], "", "", 0, "▶ Run")
+        panel.out.value = "run"
+        until(lambda: panel.board.table.rows)
+        assert _state(panel) == before
+
+
+def _design_is_offered(sweep: Sweep) -> None:
+    """Other fields over the run's folder: its design can be loaded, and the fields put back."""
+    Path("cup.jpg").rename("away.jpg")
+    panel = SweepPanel(out="elsewhere", prompts=PromptPanel(["tilt up"]))
+    panel.design.stills.value = "away.jpg"
+    _priced(panel)
+    assert panel.load.layout.display == "none"
+    panel.out.value = "run"
+    until(lambda: panel.load.layout.display == "")
+    assert "run holds a run of “two” with 2 takes." in panel.held.value
+    before = panel.design.asked()
+    panel.load.click()
+    until(lambda: "already done" in panel.priced.value)
+    assert _ids(panel.design.sweep()) == _ids(sweep)
+    assert (panel.load.layout.display, panel.back.layout.display) == ("none", "")
+    panel.back.click()
+    assert panel.design.asked() == before
+    until(lambda: panel.load.layout.display == "" and panel.back.layout.display == "none")
+    shown = SweepPanel("run")
+    assert (shown.out.value, _ids(shown.design.sweep())) == ("run", _ids(sweep))
+    assert len(shown.board.table.rows) == 2
+    Path("away.jpg").rename("cup.jpg")
 
 
 def _results(out: Path) -> None:
@@ -208,8 +263,26 @@ def _results(out: Path) -> None:
     assert "application/vnd.jupyter.widget-view+json" in bundle
     twin = results.player._repr_mimebundle_()[0]["text/html"]
     assert twin.count("<img") == 2
-    results._reported()
+    results.plot.value = "motion warp"
+    results._play()
+    results._report()  # at once: neither drops the other, and both are told
+    assert "Copying" in results.said.value
+    assert "Writing" in results.written.value
+    until(lambda: not results.said.value and "Written: " in results.written.value)
     assert (out / "report.html").is_file()
+    results.refresh()
+    assert results.plot.value == "motion warp"
+    assert "Written: " in results.written.value
+    before = (results.head.value, results.board.table.rows)
+    results.out.value = "no such"
+    until(lambda: "no such: holds no run" in results.said.value)
+    shown = (results.head.value, results.board.table.rows, results.chosen, results.place.children)
+    assert shown == ("", [], (), ())
+    assert results.figure.value == ""
+    assert "holds no run" in results.twin()
+    results.out.value = str(out)
+    until(lambda: results.head.value)
+    assert (results.head.value, results.board.table.rows, results.said.value) == (*before, "")
 
 
 def test_a_run_outside_of_what_jupyter_serves_says_so(
@@ -271,6 +344,54 @@ def test_prompts_are_picked_written_and_varied(place: Path) -> None:
     panel.text.value = " "
     panel._add()
     assert "the prompt is empty" in panel.said.value
+
+
+def test_a_pick_joins_what_is_written_by_hand(place: Path) -> None:
+    """Terms go in after it as one clause and come out again; edited, they are somebody's own."""
+    panel = PromptPanel()
+    text, pickers = panel.text, panel.pickers
+    text.value = typed = "My own words, on two lines:\n  the cup glows "
+    pickers["camera"].value = "push_in"
+    assert text.value == f"{typed.rstrip()}; push-in"
+    pickers["pace"].value = "slow"
+    assert text.value == f"{typed.rstrip()}; slow push-in"
+    text.value = f"First {text.value}; steam rises"  # around the words
+    pickers["camera"].value = "pull_out"
+    assert text.value == f"First {typed.rstrip()}; slow pull-out; steam rises"
+    pickers["camera"].value = pickers["pace"].value = ""
+    assert text.value == f"First {typed}; steam rises"
+
+    text.value = typed
+    pickers["camera"].value = "push_in"
+    text.value = mine = text.value.replace("push-in", "push right in")
+    assert pickers["camera"].value == ""
+    pickers["camera"].value = "orbit_right"
+    assert text.value == f"{mine}; orbit right"
+    panel.back.click()
+    assert (text.value, pickers["camera"].value) == (mine, "")
+
+    text.value = ""
+    pickers["pace"].value = "slow"
+    text.value += "; steam rises."
+    pickers["pace"].value = ""
+    assert text.value == "steam rises."
+    pickers["camera"].value = "push_in"
+    assert text.value == "steam rises. push-in"
+
+
+def test_a_rewrite_and_every_pick_can_be_taken_back(place: Path) -> None:
+    """Undo goes back step by step to what was written, and then has nothing to do."""
+    panel = PromptPanel()
+    panel.text.value = "make it cool"
+    until(lambda: not panel.take.disabled)
+    panel.take.click()
+    rewritten = panel.text.value
+    panel.pickers["mood"].value = "dreamy"
+    assert panel.text.value.startswith(rewritten)
+    panel.back.click()
+    assert (panel.text.value, panel.pickers["mood"].value) == (rewritten, "")
+    panel.back.click()
+    assert (panel.text.value, panel.back.disabled) == ("make it cool", True)
 
 
 def test_stills_are_checked_uploaded_and_fitted(place: Path, subject_weights: Path) -> None:
