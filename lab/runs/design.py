@@ -27,7 +27,8 @@ def design(out: str | Path) -> Sweep:
     sweep = Sweep.from_json(told, stills)
     known = {row.take_id for row in rows}
     # After a recovery the ledger may lack takes that the design has.
-    if lost is None and any(take.id not in known for _, take in sweep.takes()):
+    asked = [take for trial, take in sweep.takes() if trial.shot.still not in sweep.stand_ins]
+    if lost is None and any(take.id not in known for take in asked):
         raise _incomplete(folder, _unexplained(sweep, rows))
     return sweep
 
@@ -41,7 +42,10 @@ def kept_stills(
     found: dict[str, Still] = {}
     problems: list[str] = []
     levels = [*told["levels"]["still"], *told["levels"].get("end_still", ())]
-    for level in {level["sha256"]: level for level in levels if level is not None}.values():
+    # A still to be made from text has no hash before a picture is chosen.
+    by_hash = {level["sha256"]: level for level in levels if level is not None}
+    by_hash.pop("", None)
+    for level in by_hash.values():
         why = f"is gone from {folder.stills}"
         for path in folder.stills.glob(f"*-{level['sha256'][:8]}.*"):
             try:

@@ -30,7 +30,8 @@ from lab.units import bytes_text
 class RunFolder:
     """The layout of one run.
 
-    ledger.sqlite, stills/ (copies, so that the folder can be moved), clips/<take_id>.mp4,
+    ledger.sqlite, stills/ (copies, so that the folder can be moved), created/ (stills that the run
+    made from text and chose, where it did), clips/<take_id>.mp4,
     measures/<take_id>.json, proxies/, and the tables and reports made from them.
     """
 
@@ -38,6 +39,7 @@ class RunFolder:
         self.path = as_path(path, RunFolderError)
         self.ledger = self.path / "ledger.sqlite"
         self.stills = self.path / "stills"
+        self.created = self.path / "created"
         self.clips = self.path / "clips"
         self.measures = Measures(self.path / "measures")
         self.proxies = self.path / "proxies"

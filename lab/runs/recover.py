@@ -32,6 +32,7 @@ from lab.runs.ledger import (
 from lab.runs.remains import Remains, nobody
 from lab.runs.salvage import Image
 from lab.runs.schema import DamagedLedgerError
+from lab.shots import Shot
 from lab.stills import Still
 from lab.sweeps import Sweep
 
@@ -287,9 +288,11 @@ def _designed(design: Any, folder: RunFolder) -> dict[str, TakeRow]:
     with suppress(*NOT_OURS, OSError):
         stills, _ = kept_stills(design, folder)
         sweep = Sweep.from_json(design, stills)
+        # A still that was not chosen yet has no clips, only pictures to choose from.
+        clips = [pair for pair in sweep.takes() if pair[0].shot.still not in sweep.stand_ins]
         quotes = _quotes(sweep)
-        for place, (trial, take) in enumerate(sweep.takes()):
-            quote = quotes.get(trial.index)
+        for place, (trial, take) in enumerate([*sweep.creations(), *clips]):
+            quote = quotes.get(trial.shot)
             rows[take.id] = TakeRow(
                 take_id=take.id,
                 position=place,
@@ -303,12 +306,13 @@ def _designed(design: Any, folder: RunFolder) -> dict[str, TakeRow]:
     return rows
 
 
-def _quotes(sweep: Sweep) -> dict[int, Quote]:
-    """Today's prices by trial; none where the backend is not set up."""
+def _quotes(sweep: Sweep) -> dict[Shot, Quote]:
+    """Today's prices by shot; none where the backend is not set up."""
     with suppress(LabError):
         backend = open_backend(sweep.backend)
         try:
-            return {trial.index: backend.quote(trial.shot) for trial in sweep.trials()}
+            shots = [trial.shot for trial, _ in (*sweep.creations(), *sweep.takes())]
+            return {shot: backend.quote(shot) for shot in dict.fromkeys(shots)}
         finally:
             backend.close()
     return {}

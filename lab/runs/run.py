@@ -5,25 +5,26 @@ here are not fetched; clips already measured are not measured.
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lab.backends import Backend, open_backend
+from lab.backends import Backend, Quote, open_backend
 from lab.errors import MoneyError, RunFolderError
 from lab.runs.bought import Bought
 from lab.runs.control import Control
+from lab.runs.creation import choose, with_chosen
 from lab.runs.folder import RunFolder
 from lab.runs.ledger import Ledger, Money, TakeRow, TakeState
 from lab.runs.provenance import provenance
 from lab.runs.recover import lost_histories
 from lab.runs.runner import Runner
-from lab.stills import Still
-from lab.sweeps import Plan, Sweep
+from lab.sweeps import Plan, Sweep, Trial
 from lab.sweeps import plan as price
+from lab.takes import Take
 from lab.units import usd_text
 
 
@@ -31,8 +32,9 @@ from lab.units import usd_text
 class RunOutcome:
     """How a run ended.
 
-    scored: takes with a result and, for clips, scores. problems: one line for each take that was
-    sent and has none, and why. remarks: one line for each take whose clip is damaged and was scored
+    scored: takes with a result and, for clips, scores. chosen: one line for each still that was
+    made from text, and which picture was taken. problems: one line for each take that was sent and
+    has none, and why. remarks: one line for each take whose clip is damaged and was scored
     all the same. stopped: why takes were not sent at all, "" when every one was.
     """
 
@@ -44,6 +46,7 @@ class RunOutcome:
     problems: tuple[str, ...]
     remarks: tuple[str, ...] = ()
     stopped: str = ""
+    chosen: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -57,7 +60,7 @@ class RunOutcome:
         if self.money.spent_usd or self.money.open_usd or self.money.expected_usd[1]:
             lines.append(str(self.money))
         lines += [f"stopped: {self.stopped}"] if self.stopped else []
-        return "\n".join([*lines, *self.remarks, *self.problems])
+        return "\n".join([*lines, *self.chosen, *self.remarks, *self.problems])
 
 
 def plan(sweep: Sweep, out: str | Path | None = None, *, reuse: bool = True) -> Plan:
@@ -74,10 +77,14 @@ def plan(sweep: Sweep, out: str | Path | None = None, *, reuse: bool = True) -> 
     finally:
         backend.close()
     done, spent = _done(folder, local=local)
+    if folder is not None and folder.exists:
+        with Ledger.read(folder.ledger) as ledger:
+            sweep = with_chosen(sweep, folder, ledger)
     found: set[str] = set()
     if reuse and not free:
         with Bought.open() as index:
-            missing = [take.id for _, take in sweep.takes() if take.id not in done]
+            wanted = [*sweep.creations(), *sweep.takes()]
+            missing = [take.id for _, take in wanted if take.id not in done]
             found = {take_id for take_id in missing if index.find(take_id, origin) is not None}
     return price(sweep, done=done, reused=found, spent_usd=spent)
 
@@ -128,7 +135,7 @@ def run(
     folder = RunFolder(out)
     maker = open_backend(sweep.backend)
     try:
-        if priced.takes > priced.done:
+        if priced.takes > priced.done or priced.stills:
             maker.prepare()
         folder.make()
         folder.check_space(priced.bytes)
@@ -137,32 +144,50 @@ def run(
             Ledger.write(folder.ledger) as ledger,
             _index(not maker.capabilities.simulated) as index,
         ):
-            ids = _adopted(sweep, folder, ledger, maker, priced, grow=grow)
-            takes = {take.id: trial.index for trial, take in sweep.takes()}
-            with Runner(
-                maker,
-                folder,
-                ledger,
-                cap_usd=sweep.cap_usd,
-                index=index,
-                reuse=reuse,
-                executor=executor,
-                quiet=quiet,
-                control=control or Control(),
-            ) as runner:
-                runner.run(ids, {take_id: priced.quotes[takes[take_id]] for take_id in ids})
-            if runner.turned_away is not None:
-                raise runner.turned_away
-            problems = runner.problems(ids)
-            return RunOutcome(
-                folder=folder.path,
-                takes=len(ids),
-                scored=runner.scored,
-                reused=runner.reused,
-                money=ledger.money(),
-                problems=tuple(problems),
-                remarks=tuple(runner.remarks(ids)),
-                stopped=runner.stopped,
+            sweep = with_chosen(sweep, folder, ledger)
+            _check_same(sweep, folder, ledger, maker, grow=grow)
+
+            def make(design: Sweep, pairs: Sequence[tuple[Trial, Take]]) -> RunOutcome:
+                quotes = {take.id: maker.quote(trial.shot) for trial, take in pairs}
+                _add(pairs, quotes, design, folder, ledger, maker)
+                with Runner(
+                    maker,
+                    folder,
+                    ledger,
+                    cap_usd=design.cap_usd,
+                    index=index,
+                    reuse=reuse,
+                    executor=executor,
+                    quiet=quiet,
+                    control=control or Control(),
+                ) as runner:
+                    runner.run([*quotes], quotes)
+                if runner.turned_away is not None:
+                    raise runner.turned_away
+                return RunOutcome(
+                    folder=folder.path,
+                    takes=len(pairs),
+                    scored=runner.scored,
+                    reused=runner.reused,
+                    money=ledger.money(),
+                    problems=tuple(runner.problems([*quotes])),
+                    remarks=tuple(runner.remarks([*quotes])),
+                    stopped=runner.stopped,
+                )
+
+            if not sweep.created:
+                return make(sweep, sweep.takes())
+            stills = make(sweep, sweep.creations())
+            sweep, chosen, unmade = choose(sweep, folder, ledger)
+            ready = [pair for pair in sweep.takes() if pair[0].shot.still not in sweep.stand_ins]
+            clips = make(sweep, ready)
+            return replace(
+                clips,
+                takes=len(sweep.takes()),
+                reused=stills.reused + clips.reused,
+                problems=(*stills.problems, *unmade.values(), *clips.problems),
+                stopped="; ".join(filter(None, (stills.stopped, clips.stopped))),
+                chosen=tuple(chosen),
             )
     finally:
         maker.close()
@@ -197,14 +222,16 @@ def _done(folder: RunFolder | None, *, local: bool) -> tuple[set[str], float]:
     return {row.take_id for row in done}, sum(row.committed_usd for row in done)
 
 
-def _adopted(
-    sweep: Sweep, folder: RunFolder, ledger: Ledger, backend: Backend, priced: Plan, *, grow: bool
-) -> list[str]:
-    """Put the sweep's takes into the ledger; refuse where the folder holds another experiment."""
-    pairs = sweep.takes()
-    known = ledger.states()
-    wanted = {take.id for _, take in pairs}
-    missing = [take_id for take_id in known if take_id not in wanted]
+def _check_same(
+    sweep: Sweep, folder: RunFolder, ledger: Ledger, backend: Backend, *, grow: bool
+) -> None:
+    """Refuse where the folder holds another experiment, or was begun at another place."""
+    wanted = {take.id for _, take in (*sweep.creations(), *sweep.takes())}
+    missing = [
+        row.take_id
+        for row in ledger.takes()
+        if row.take_id not in wanted and row.take.shot.makes == sweep.makes
+    ]
     if missing and not grow:
         raise RunFolderError(
             f"{folder.path}: holds another sweep ({_difference(ledger.fact('sweep'), sweep)}); "
@@ -216,28 +243,41 @@ def _adopted(
             f"{folder.path}: was begun with {origin} and {backend.name} is now {backend.origin}; "
             "takes of two places do not mix, so name another folder"
         )
-    stills = [*sweep.levels["still"], *sweep.levels.get("end_still", ())]
-    kept = {still.sha256: folder.keep(still) for still in stills if isinstance(still, Still)}
+
+
+def _add(
+    pairs: Sequence[tuple[Trial, Take]],
+    quotes: Mapping[str, Quote],
+    sweep: Sweep,
+    folder: RunFolder,
+    ledger: Ledger,
+    backend: Backend,
+) -> None:
+    """Put takes into the ledger, and copies of their stills into the folder."""
+    shots = [trial.shot for trial, _ in pairs]
+    stills = dict.fromkeys(still for shot in shots for still in (shot.still, shot.end_still))
+    kept = {still.sha256: folder.keep(still) for still in stills if still is not None}
+    known = len(ledger.states())
     rows = [
         TakeRow(
             take_id=take.id,
-            position=len(known) + place,
+            position=known + place,
             trial=trial.index,
             repeat=take.repeat,
             factors=trial.factors,
             take=take.relocated(lambda still: kept[still.sha256]),
-            low_usd=priced.quotes[trial.index].low_usd,
-            high_usd=priced.quotes[trial.index].high_usd,
+            low_usd=quotes[take.id].low_usd,
+            high_usd=quotes[take.id].high_usd,
         )
         for place, (trial, take) in enumerate(pairs)
     ]
     ledger.add(rows, lost_histories(ledger, folder, rows))
+    origin = ledger.fact("origin") or backend.origin
     ledger.set_fact("sweep", sweep.to_json())
     ledger.set_fact("provenance", {**provenance(), "origin": origin})
     ledger.set_fact("origin", origin)
     if ledger.fact("run_id") is None:
         ledger.set_fact("run_id", secrets.token_hex(6))
-    return [row.take_id for row in rows]
 
 
 def _difference(old: Mapping[str, Any] | None, new: Sweep) -> str:

@@ -25,6 +25,7 @@ from lab.errors import InputError, SweepError, did_you_mean
 from lab.files import opened_file, write_text
 from lab.prompts import Prompt
 from lab.shots import MAX_DURATION_S, MAX_FPS
+from lab.sweeps.creation import MAX_BEST_OF
 from lab.units import RATIOS, SHORT_SIDE_PX
 
 MAX_FILE_BYTES = 1_000_000
@@ -44,6 +45,10 @@ def _grouped(value: Any) -> Any:
 
 def _prompt(value: Any) -> Any:
     return {"text": value} if isinstance(value, str) else value
+
+
+def _still(value: Any) -> Any:
+    return {"file": value} if isinstance(value, str) else value
 
 
 def _switch(value: Any) -> Any:
@@ -73,6 +78,18 @@ class SegmentEntry(_Strict):
 
     text: str = Field(min_length=1)
     duration_s: Duration
+
+
+class StillEntry(_Strict):
+    """A file, or several by a pattern; or text from which the run makes a picture.
+
+    best_of: how many pictures are made of the text; preflight chooses one.
+    """
+
+    file: str | None = Field(default=None, min_length=1)
+    create: str | None = Field(default=None, min_length=1)
+    name: Annotated[str, Field(pattern=r"^(\w[\w -]{0,59})?$")] = ""
+    best_of: int = Field(default=1, ge=1, le=MAX_BEST_OF)
 
 
 class PromptEntry(_Strict):
@@ -109,14 +126,19 @@ class SettingsEntry(BaseModel):
 class SweepDocument(_Strict):
     """A whole sweep file.
 
-    stills and end_stills: file patterns; the word none stands for no still (text-to-video).
+    stills: file patterns, and texts to make pictures from; the word none stands for no still
+    (text-to-video). end_stills: file patterns.
     elements: a name that prompts cite as @name, and the backend's id of it. budget_usd: a plan that
     may cost more is refused. cap_usd: as many whole blocks as fit are made, then the run stops.
     """
 
     name: str = Field(default="", max_length=80)
     question: str = Field(default="", max_length=500)
-    stills: Strings
+    stills: Annotated[
+        list[Annotated[StillEntry, BeforeValidator(_still)]],
+        BeforeValidator(_listed),
+        Field(min_length=1),
+    ]
     end_stills: Strings | None = None
     elements: dict[
         Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,19}$")],
@@ -209,6 +231,11 @@ def parse(data: Any, source: str) -> SweepDocument:
 
 
 def _beyond_types(document: SweepDocument) -> Iterator[str]:
+    for number, still in enumerate(document.stills):
+        if (still.file is None) == (still.create is None):
+            yield f"stills[{number}]: give either a file or create, the text to make one from"
+        elif still.create is None and (still.name or still.best_of > 1):
+            yield f"stills[{number}]: name and best_of belong to create; a file has its own name"
     for number, entry in enumerate(document.prompts):
         built = any([entry.camera, entry.subject, entry.strength, entry.pace, entry.mood])
         given = sum(map(bool, (entry.text, built, entry.multi_shot)))
@@ -234,15 +261,18 @@ def _told(error: ErrorDetails) -> str:
     path = _printable(str(place)) + "".join(
         f"[{step}]" if isinstance(step, int) else f".{_printable(step)}" for step in rest
     )
+    entries: dict[str, tuple[type[BaseModel], str]] = {
+        "prompts": (PromptEntry, "text or "),
+        "stills": (StillEntry, "a path or "),
+    }
     if error["type"] == "extra_forbidden":
-        model = PromptEntry if path.startswith("prompts[") else SweepDocument
+        model, _ = entries.get(path.partition("[")[0], (SweepDocument, ""))
         hint = did_you_mean(str(error["loc"][-1]), model.model_fields)
         return f"{path}: no such field; {hint}"
     if error["type"] == "missing":
         return f"{path}: is missing and required"
     if error["type"] == "model_type":
-        fields = PromptEntry if path.startswith("prompts[") else SettingsEntry
-        text = "text or " if fields is PromptEntry else ""
+        fields, text = entries.get(path.partition("[")[0], (SettingsEntry, ""))
         accepted = f"{text}fields ({', '.join(fields.model_fields)})"
         return f"{path}: {_shown(error['input'])} should be {accepted}"
     said = error["msg"].replace("Input should be", "should be")

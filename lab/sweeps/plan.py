@@ -2,14 +2,16 @@
 
 import html
 import math
-from collections.abc import Set
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Set
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any
 
 from lab.backends import Backend, Quote, Unsupported, open_backend, unsupported
 from lab.errors import BackendError, MoneyError
 from lab.findings import Finding
+from lab.shots import Shot
+from lab.stills import Still
 from lab.sweeps.remarks import remarks
 from lab.sweeps.sweep import Sweep, Trial, block_of
 from lab.units import bytes_text, seconds_text, usd_text
@@ -44,6 +46,7 @@ class Plan:
     simulated: bool
     unsupported: tuple[tuple[Unsupported, int], ...]
     findings: tuple[tuple[str, Finding], ...]
+    stills: int = 0
 
     def check(self) -> None:
         """Raise BackendError where the backend cannot make a shot, MoneyError over budget."""
@@ -78,6 +81,7 @@ class Plan:
             ("backend", self._backend()),
             ("varied", varied or "nothing"),
             ("takes", f"{self.trials} trials x {self.sweep.repeats} = {self.takes}"),
+            ("stills", self._stills()),
             ("already done", f"{self.done} of {self.takes}" if self.done else ""),
             ("reused", f"{self.reused} bought by an earlier run" if self.reused else ""),
             ("price", f"{price} ({self.basis})" if self.basis else price),
@@ -98,6 +102,15 @@ class Plan:
         here = "" if self.origin == self.sweep.backend else f" at {self.origin}"
         return self.sweep.backend + here
 
+    def _stills(self) -> str:
+        if not self.stills:
+            return ""
+        listed = ", ".join(
+            f"{still.name} (best of {still.best_of})" if still.best_of > 1 else still.name
+            for still in self.sweep.created
+        )
+        return f"{self.stills} to be made from text first: {listed}"
+
     def _capped(self) -> str:
         if self.blocks_in_cap == self.blocks:
             return "everything fits"
@@ -112,6 +125,7 @@ class Plan:
             "trials": self.trials,
             "repeats": self.sweep.repeats,
             "takes": self.takes,
+            "stills": self.stills,
             "done": self.done,
             "reused": self.reused,
             "blocks": self.blocks,
@@ -168,13 +182,17 @@ def plan(
         takes = sweep.takes()
         wanted = [(trial, take) for trial, take in takes if take.id not in free]
         quotes = {trial.index: backend.quote(trial.shot) for trial in trials}
-        costs = [quotes[trial.index] for trial, _ in wanted]
+        pictures = [
+            backend.quote(trial.shot) for trial, take in sweep.creations() if take.id not in free
+        ]
+        costs = [*pictures, *(quotes[trial.index] for trial, _ in wanted)]
         blocks: dict[tuple[int, str], float] = {}
         for trial, take in wanted:
             block = block_of(take)
             blocks[block] = blocks.get(block, 0.0) + quotes[trial.index].high_usd
         cap = math.inf if sweep.cap_usd is None else sweep.cap_usd
-        ends = accumulate(blocks.values(), initial=spent_usd)
+        first_usd = spent_usd + sum(quote.high_usd for quote in pictures)
+        ends = accumulate(blocks.values(), initial=first_usd)
         found = sum(take.id in done for _, take in takes)
         can = backend.capabilities
         at_once = 1 if can.renders_locally else max(1, min(can.concurrency, len(wanted)))
@@ -194,11 +212,25 @@ def plan(
             quotes=tuple(quotes[trial.index] for trial in trials),
             basis="; ".join(dict.fromkeys(quote.basis for quote in costs if quote.basis)),
             simulated=can.simulated,
-            unsupported=_counted(backend, trials),
-            findings=remarks(trial.shot for trial in trials),
+            unsupported=(*_counted(backend, trials), *_of_creations(backend, sweep)),
+            findings=remarks(_with_pictures(trial.shot, sweep.stand_ins) for trial in trials),
+            stills=len(pictures),
         )
     finally:
         backend.close()
+
+
+def _of_creations(backend: Backend, sweep: Sweep) -> Iterator[tuple[Unsupported, int]]:
+    """What stands against making the stills, with the number of trials that need each."""
+    for still in sweep.created:
+        trials = sum(trial.factors["still"] == still.name for trial in sweep.trials())
+        for item in unsupported(backend, still.shot):
+            yield replace(item, setting=f"still {still.name}: {item.setting}"), trials
+
+
+def _with_pictures(shot: Shot, missing: Collection[Still]) -> Shot:
+    """A shot without a still that is not made yet: there is nothing to look at."""
+    return replace(shot, still=None) if shot.still in missing else shot
 
 
 def _counted(backend: Backend, trials: tuple[Trial, ...]) -> tuple[tuple[Unsupported, int], ...]:

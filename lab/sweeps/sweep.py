@@ -3,7 +3,7 @@
 import glob
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -14,16 +14,26 @@ from lab.files import as_path, content_id
 from lab.prompts import KINDS, Prompt, Segment
 from lab.shots import Option, Shot, ShotSettings
 from lab.stills import Still
-from lab.sweeps.document import PromptEntry, SweepDocument, parse, prompt_entry, read_yaml
+from lab.sweeps.creation import CreatedStill
+from lab.sweeps.document import (
+    PromptEntry,
+    StillEntry,
+    SweepDocument,
+    parse,
+    prompt_entry,
+    read_yaml,
+)
 from lab.takes import Take
 
 MAX_TAKES = 100_000
 NO_STILL = "none"
 _SHOT_FACTORS = ("still", "end_still", "prompt")
 _SETTING_FACTORS = ("duration_s", "aspect_ratio", "resolution", "fps", "seed", "sound")
+_NAME_CHARS = 40
+_NOT_IN_NAMES = re.compile(r"[^\w -]+")
 _CITED = re.compile(r"@([A-Za-z][A-Za-z0-9_]*)")
 
-Level = Still | Prompt | Option | None
+Level = Still | CreatedStill | Prompt | Option | None
 
 
 @dataclass(frozen=True)
@@ -105,16 +115,17 @@ class Sweep:
     def of(
         cls,
         *,
-        stills: str | Path | Sequence[str | Path],
+        stills: str | Path | Sequence[str | Path | Mapping[str, Any]],
         prompts: str | Prompt | Sequence[str | Prompt | Mapping[str, Any]],
         folder: str | Path = ".",
         **fields: Any,
     ) -> Self:
         """A sweep from Python values: the same fields, the same checks as in a file.
 
-        prompts may be `Prompt`s too, such as `vary` gives.
+        prompts may be `Prompt`s too, such as `vary` gives. A still may be {"create": "text"}, with
+        name and best_of if need be: a picture that the run makes.
         """
-        paths: Any = [stills] if isinstance(stills, str | Path) else stills
+        paths: Any = [stills] if isinstance(stills, str | Path | Mapping) else stills
         if isinstance(paths, list | tuple):
             paths = [str(path) if isinstance(path, Path) else path for path in paths]
         listed = [prompts] if isinstance(prompts, str | Prompt | Mapping) else prompts
@@ -128,11 +139,12 @@ class Sweep:
     def from_document(cls, document: SweepDocument, folder: Path, source: str) -> Self:
         """Open the stills, build the prompts, and check the design as a whole."""
         problems: list[str] = []
+        ends = [StillEntry(file=pattern) for pattern in document.end_stills or ()]
         levels: dict[str, tuple[Level, ...]] = {
-            "still": tuple(_stills("stills", document.stills, folder, problems)),
+            "still": tuple(_stills("stills", document.stills, folder, document, problems)),
             **(
-                {"end_still": tuple(_stills("end_stills", document.end_stills, folder, problems))}
-                if document.end_stills
+                {"end_still": tuple(_stills("end_stills", ends, folder, document, problems))}
+                if ends
                 else {}
             ),
             "prompt": tuple(_prompts(document.prompts, problems)),
@@ -180,6 +192,37 @@ class Sweep:
             for trial in trials
         )
 
+    @property
+    def created(self) -> tuple[CreatedStill, ...]:
+        """The stills that a run of this sweep makes from text first."""
+        return tuple(still for still in self.levels["still"] if isinstance(still, CreatedStill))
+
+    @property
+    def stand_ins(self) -> tuple[Still, ...]:
+        """What stands in the plan for created stills of which none is chosen yet."""
+        return tuple(level.still for level in self.created if level.chosen is None)
+
+    def creations(self) -> tuple[tuple[Trial, Take], ...]:
+        """Every picture that is made for a still to be chosen from, with what it is for."""
+        return tuple(
+            (
+                Trial(index, still.shot, {"still": still.name, "prompt": still.prompt.label}),
+                Take(still.shot, self.backend, repeat),
+            )
+            for index, still in enumerate(self.created)
+            for repeat in range(1, still.best_of + 1)
+        )
+
+    def with_chosen(self, chosen: Mapping[str, Still]) -> "Sweep":
+        """The same sweep, some created stills now known. chosen: the pictures, by level name."""
+        stills = tuple(
+            replace(still, chosen=chosen[still.name])
+            if isinstance(still, CreatedStill) and still.name in chosen
+            else still
+            for still in self.levels["still"]
+        )
+        return replace(self, levels={**self.levels, "still": stills})
+
     def to_json(self) -> dict[str, Any]:
         """The design as plain data: what two runs must agree on to be the same experiment."""
         return {
@@ -214,7 +257,7 @@ class Sweep:
         names += [name for name in told if name not in known]
         levels: dict[str, tuple[Level, ...]] = {name: tuple(told[name]) for name in names}
         for name in {"still", "end_still"} & set(levels):
-            levels[name] = tuple(level and stills[level["sha256"]] for level in told[name])
+            levels[name] = tuple(_told_still(level, stills) for level in told[name])
         levels["prompt"] = tuple(_told_prompt(level) for level in told["prompt"])
         return cls(
             name=data["name"],
@@ -263,7 +306,8 @@ def _trial(
     elements: Mapping[str, str],
     makes: Literal["clip", "still"],
 ) -> Trial:
-    still, end_still, prompt = cell["still"], cell.get("end_still"), cell["prompt"]
+    level, end_still, prompt = cell["still"], cell.get("end_still"), cell["prompt"]
+    still = level.still if isinstance(level, CreatedStill) else level
     assert still is None or isinstance(still, Still)
     assert end_still is None or isinstance(end_still, Still)
     assert isinstance(prompt, Prompt)
@@ -272,7 +316,7 @@ def _trial(
     settings = ShotSettings.from_json({**plain, "options": options})
     cited = tuple((name, elements[name]) for name in _cited(prompt) if name in elements)
     factors = {
-        "still": _name(still),
+        "still": _name(level),
         **({"end_still": _name(end_still)} if "end_still" in cell else {}),
         "prompt": prompt.label,
         **prompt.factors(),
@@ -288,11 +332,22 @@ def _cited(prompt: Prompt) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_CITED.findall(prompt.text)))
 
 
-def _name(still: Still | None) -> str:
-    return NO_STILL if still is None else still.name
+def _name(still: Level) -> str:
+    return still.name if isinstance(still, Still | CreatedStill) else NO_STILL
+
+
+def _told_still(told: Mapping[str, Any] | None, stills: Mapping[str, Still]) -> Level:
+    """A level as `to_json` told it."""
+    if told is None:
+        return None
+    if "create" in told:
+        return CreatedStill.from_json(told, stills[told["sha256"]] if told["sha256"] else None)
+    return stills[told["sha256"]]
 
 
 def _shown(level: Level) -> Any:
+    if isinstance(level, CreatedStill):
+        return level.to_json()
     if isinstance(level, Still):
         return {"name": level.name, "sha256": level.sha256}
     if isinstance(level, Prompt):
@@ -309,39 +364,81 @@ def _told_prompt(level: Mapping[str, Any]) -> Prompt:
 
 
 def _stills(
-    field: str, patterns: Sequence[str], folder: Path, problems: list[str]
-) -> Iterator[Still | None]:
+    field: str,
+    entries: Sequence[StillEntry],
+    folder: Path,
+    document: SweepDocument,
+    problems: list[str],
+) -> Iterator[Still | CreatedStill | None]:
+    """The levels of a list of stills; what is wrong with it is added to problems."""
     seen: dict[str, str] = {}
     names: dict[str, str] = {}
-    for number, pattern in enumerate(patterns):
+    for number, entry in enumerate(entries):
         where = f"{field}[{number}]"
-        if pattern == NO_STILL:
+        if entry.file == NO_STILL:
             yield None
             continue
-        try:
-            whole = str(folder / Path(pattern).expanduser())
-        except RuntimeError as error:  # ~ of somebody unknown
-            problems.append(f"{where}: {pattern!r}: {error}")
-            continue
-        named = not glob.has_magic(pattern) or Path(whole).is_file()
-        paths = [whole] if named else sorted(glob.glob(whole))
-        if not paths:
-            problems.append(f"{where}: {pattern!r} matches no file in {folder}")
-        for path in paths:
-            try:
-                still = Still.open(path)
-            except StillError as error:
-                problems.append(f"{where}: {error}")
-                continue
-            if still.sha256 in seen:
-                problems.append(f"{where}: {path} is the same picture as {seen[still.sha256]}")
+        opened = _opened(where, entry, folder, problems)
+        found: Iterator[tuple[str, Still | CreatedStill]] = (
+            opened if entry.create is None else _to_create(where, entry, document, problems)
+        )
+        for source, still in found:
+            content = still.sha256 if isinstance(still, Still) else still.id
+            if content in seen:
+                problems.append(f"{where}: {source} is the same picture as {seen[content]}")
             elif still.name in names:
                 problems.append(
-                    f"{where}: {path} has the same name as {names[still.name]}; rename one"
+                    f"{where}: {source} has the same name as {names[still.name]}; rename one"
                 )
             else:
-                seen[still.sha256] = names[still.name] = path
+                seen[content] = names[still.name] = source
                 yield still
+
+
+def _opened(
+    where: str, entry: StillEntry, folder: Path, problems: list[str]
+) -> Iterator[tuple[str, Still]]:
+    """The files that an entry names, and their stills."""
+    pattern = entry.file or ""
+    try:
+        whole = str(folder / Path(pattern).expanduser())
+    except RuntimeError as error:  # ~ of somebody unknown
+        problems.append(f"{where}: {pattern!r}: {error}")
+        return
+    named = not glob.has_magic(pattern) or Path(whole).is_file()
+    paths = [whole] if named else sorted(glob.glob(whole))
+    if not paths:
+        problems.append(f"{where}: {pattern!r} matches no file in {folder}")
+    for path in paths:
+        try:
+            yield path, Still.open(path)
+        except StillError as error:
+            problems.append(f"{where}: {error}")
+
+
+def _to_create(
+    where: str, entry: StillEntry, document: SweepDocument, problems: list[str]
+) -> Iterator[tuple[str, CreatedStill]]:
+    """The still that is to be made from an entry's text, in the first ratio and resolution."""
+    try:
+        prompt = Prompt.written(entry.create or "")
+    except PromptError as error:
+        problems.append(f"{where}: {error}")
+        return
+    maker = BACKENDS.get(document.backend)
+    options = () if maker is None else maker.capabilities.options
+    words = " ".join(_NOT_IN_NAMES.sub(" ", prompt.text).split())
+    yield (
+        repr(prompt.text),
+        CreatedStill.of(
+            prompt,
+            name=entry.name or words[:_NAME_CHARS].strip() or "created",
+            best_of=entry.best_of,
+            aspect_ratio=document.settings.aspect_ratio[0],
+            resolution=document.settings.resolution[0],
+            options={option.name: option.default for option in options},
+        ),
+    )
 
 
 def _prompts(entries: Sequence[PromptEntry], problems: list[str]) -> Iterator[Prompt]:

@@ -12,10 +12,13 @@ import pytest
 from lab.backends import BACKENDS, Capabilities, Fetched, Job, JobStatus, Quote
 from lab.backends.contract import JobState, Lookup
 from lab.errors import FetchError
-from lab.media import write_clip
+from lab.media import write_clip, write_image
+from lab.stills import Still
 from lab.sweeps import Sweep
+from lab.takes import Take
 
 STILLS = Path(__file__).resolve().parents[2] / "data" / "stills"
+COFFEE = Still.open(STILLS / "coffee.jpg")
 
 
 @dataclass
@@ -33,6 +36,8 @@ class Remote:
     broken_fetches: int = 0
     fetches: int = 0
     price_usd: float = 0.5
+    takes: dict[str, Take] = field(default_factory=dict)
+    picture: Callable[[Take], np.ndarray] = lambda take: np.roll(COFFEE.rgb(), take.repeat, 1)
 
 
 REMOTE = Remote()
@@ -49,6 +54,7 @@ class ScriptedBackend:
         resolutions=("720p",),
         fps=(24.0,),
         seed=True,
+        creates_stills=True,
         lookup=True,
         concurrency=2,
         poll_every_s=0.0,
@@ -68,6 +74,7 @@ class ScriptedBackend:
 
     def submit(self, take, key) -> Job:
         REMOTE.keys.append(key)
+        REMOTE.takes[take.id] = take
         REMOTE.on_submit(take.id)
         REMOTE.bought.append(take.id)
         return Job(self.name, f"job-{take.id}", take.id)
@@ -95,6 +102,9 @@ class ScriptedBackend:
         if REMOTE.broken_fetches:
             REMOTE.broken_fetches -= 1
             raise FetchError("the line was cut")
+        if path.suffix == ".png":
+            write_image(path, REMOTE.picture(REMOTE.takes[job.take_id]))
+            return Fetched()
         rng = np.random.default_rng(0)
         first = np.kron(rng.integers(0, 255, (18, 32, 3)), np.ones((8, 8, 1))).astype(np.uint8)
         write_clip(path, (np.roll(first, shift, axis=1) for shift in range(6)), fps=24)

@@ -120,7 +120,7 @@ def test_one_value_stands_for_a_list() -> None:
         },
         "s.yaml",
     )
-    assert document.stills == ["a.jpg"]
+    assert [still.file for still in document.stills] == ["a.jpg"]
     assert document.prompts[0].camera == ["pan_left"]
     assert document.settings.duration_s == [2.0]
     assert document.settings.aspect_ratio == ["1:1"]

@@ -1,0 +1,103 @@
+"""Choose the stills that a run had made from text; what clips were asked for with stays chosen."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+
+from lab.files import make_writable_folder, written_whole
+from lab.findings import Finding
+from lab.prompts import Prompt
+from lab.runs.folder import RunFolder
+from lab.runs.ledger import Ledger, TakeRow, TakeState
+from lab.stills import Needs, Still, preflight
+from lab.sweeps import CreatedStill, Sweep
+
+_ENDED = (TakeState.FETCHED, TakeState.FAILED, TakeState.REFUSED)
+
+
+def with_chosen(sweep: Sweep, folder: RunFolder, ledger: Ledger) -> Sweep:
+    """The sweep, with the created stills that clips of this folder were asked for with.
+
+    A later version of preflight might choose another picture, and every clip be bought again.
+    """
+    if not sweep.created:
+        return sweep
+    rows = ledger.takes()
+    used = {
+        row.take.shot.still.sha256: folder.locate(row.take.shot.still)
+        for row in rows
+        if row.take.shot.still is not None
+    }
+    chosen = {
+        level.name: used[row.clip["sha256"]]
+        for level, pictures in _pictures(sweep, rows)
+        for row in pictures
+        if row.clip is not None and row.clip["sha256"] in used
+    }
+    return sweep.with_chosen(chosen)
+
+
+def choose(
+    sweep: Sweep, folder: RunFolder, ledger: Ledger
+) -> tuple[Sweep, list[str], dict[str, str]]:
+    """Choose a picture for every created still whose pictures are all here.
+
+    Returns the sweep with what is chosen now, a line for each new choice, and by level name why
+    there is no picture to choose.
+    """
+    needs = Needs.together(
+        prompt.needs for prompt in sweep.levels["prompt"] if isinstance(prompt, Prompt)
+    )
+    chosen: dict[str, Still] = {}
+    lines: list[str] = []
+    unmade: dict[str, str] = {}
+    for level, pictures in _pictures(sweep, ledger.takes()):
+        if level.chosen is not None:
+            continue
+        made = [row for row in pictures if row.state is TakeState.FETCHED]
+        if to_come := sum(row.state not in _ENDED for row in pictures):
+            unmade[level.name] = (
+                f"still {level.name}: {to_come} of its {level.best_of} pictures are not here yet; "
+                "run the same again to go on"
+            )
+        elif made:
+            chosen[level.name], line = _best(level, made, folder, needs)
+            lines.append(f"still {level.name}: {line}")
+        else:
+            unmade[level.name] = f"still {level.name}: no picture could be made; change its text"
+    return sweep.with_chosen(chosen), lines, unmade
+
+
+def _pictures(
+    sweep: Sweep, rows: Sequence[TakeRow]
+) -> Iterator[tuple[CreatedStill, list[TakeRow]]]:
+    """Every created still with the rows of its pictures."""
+    by_id = {row.take_id: row for row in rows}
+    asked = [(trial.factors["still"], take.id) for trial, take in sweep.creations()]
+    for level in sweep.created:
+        yield level, [by_id[id_] for name, id_ in asked if name == level.name and id_ in by_id]
+
+
+def _best(
+    level: CreatedStill, rows: Sequence[TakeRow], folder: RunFolder, needs: Needs
+) -> tuple[Still, str]:
+    """The picture with the fewest errors, then warnings, then notes, copied under its own name.
+
+    The first of equals. Also says which it is, and what preflight remarks on it.
+    """
+    found: list[tuple[list[int], TakeRow, Sequence[Finding]]] = []
+    for row in rows:
+        findings = preflight(
+            folder.result(row.take),
+            aspect_ratio=level.settings.aspect_ratio,
+            resolution=level.settings.resolution,
+            needs=needs,
+        ).findings
+        severities = [finding.severity for finding in findings]
+        counts = [severities.count(severity) for severity in ("error", "warning", "note")]
+        found.append((counts, row, findings))
+    _, row, findings = min(found, key=lambda candidate: candidate[0])
+    copy = make_writable_folder(folder.created) / f"{level.name}.png"
+    with written_whole(copy) as part:
+        shutil.copyfile(folder.result(row.take), part)
+    remarks = ", ".join(finding.kind for finding in findings) or "no remarks"
+    return Still.open(copy), f"picture {row.repeat} of {level.best_of} is taken ({remarks})"
