@@ -189,6 +189,26 @@ def test_a_still_is_created_and_sent_straight_to_video(
     assert lab(capsys, "report", tmp_path / "run")[0] == 0
 
 
+def test_a_sweep_goes_from_text_to_film(
+    service: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One command makes pictures, takes one and animates it; tables and report show the clips."""
+    sweep = tmp_path / "film.yaml"
+    sweep.write_text(
+        "stills: {create: a cup on a table, name: cup, best_of: 2}\nprompts: slow push in\n"
+        "settings: {duration_s: 3}\nbackend: kling\nbudget_usd: 1\n"
+    )
+    out = tmp_path / "run"
+    code, table, said = lab(capsys, "run", sweep, "--out", out)
+    assert code == 0, said
+    assert "2 to be made from text first: cup (best of 2)" in said
+    assert "still cup: picture " in said
+    assert len(table.splitlines()) == 3  # names, one take, and that the emulator renders locally
+    assert service.emulator.charged_jobs == 3
+    assert json.loads(lab(capsys, "status", out, "--json")[1])["measures"] == {"fresh": 1}
+    assert lab(capsys, "report", out)[0] == 0
+
+
 def test_the_emulator_says_how_to_reach_it(tmp_path: Path) -> None:
     """`lab emulate` prints what to export, answers, goes wrong as told, and ends on Ctrl-C."""
     faults = tmp_path / "faults.toml"

@@ -1,7 +1,7 @@
 """What a run left behind, as three pandas tables: takes, scores, frames."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,9 @@ class Results:
     a fresh one; damage: what is wrong with the clip file). scores: one row a take and metric
     (factors, value, unit, direction, reason when NaN, the version it was measured by, 0 where it
     was not). frames: one row a take, series and frame (factors, time_s, value). factors and varied
-    name the factor columns; the latter only those with several levels. sweep and provenance are as
-    the ledger holds them.
+    name the factor columns; the latter only those with several levels. created: one row a picture
+    that was made from text to be animated (the still it is for, its prompt, state, cost, its file,
+    and whether it was chosen). sweep and provenance are as the ledger holds them.
     """
 
     folder: RunFolder
@@ -40,6 +41,7 @@ class Results:
     varied: tuple[str, ...]
     sweep: Mapping[str, Any]
     provenance: Mapping[str, Any]
+    created: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def simulated(self) -> bool:
@@ -188,6 +190,9 @@ def load(folder: str | Path) -> Results:
         sweep, provenance = ledger.fact("sweep"), ledger.fact("provenance")
     if not rows:
         raise RunFolderError(f"{place.path}: holds no takes yet; run its sweep again to go on")
+    pictures = [row for row in rows if row.take.shot.makes == "still"]
+    rows = [row for row in rows if row.take.shot.makes == "clip"] or rows
+    used = {row.take.shot.still.sha256 for row in rows if row.take.shot.still is not None}
     readings = {row.take_id: place.reading(row) for row in rows}
     factors = list(dict.fromkeys(name for row in rows for name in row.factors))
     takes = pd.DataFrame([_take(place, row, readings[row.take_id], factors) for row in rows])
@@ -212,7 +217,14 @@ def load(folder: str | Path) -> Results:
         varied=varied_factors([row.factors for row in rows]),
         sweep=sweep or {},
         provenance=provenance or {},
+        created=pd.DataFrame(
+            [_picture(place, row, used) for row in pictures], columns=_PICTURE_COLUMNS
+        ),
     )
+
+
+_PICTURE_COLUMNS = ["take_id", "still", "prompt_text", "repeat", "state", "message", "cost_usd"]
+_PICTURE_COLUMNS += ["picture", "chosen"]
 
 
 def varied_factors(factors: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -278,6 +290,22 @@ def score_row(take_id: str, metric: str, number: Number) -> dict[str, Any]:
         "headline": spec.headline,
         "version": number.version,
         "reason": number.reason,
+    }
+
+
+def _picture(place: RunFolder, row: TakeRow, used: Collection[str]) -> dict[str, Any]:
+    """used: SHA-256 of the stills that clips were asked for with."""
+    clip = row.clip or {}
+    return {
+        "take_id": row.take_id,
+        "still": row.factors.get("still"),
+        "prompt_text": row.take.shot.prompt.text,
+        "repeat": row.repeat,
+        "state": row.state.value,
+        "message": row.message,
+        "cost_usd": row.cost_usd,
+        "picture": str(place.result(row.take).relative_to(place.path)) if clip else "",
+        "chosen": clip.get("sha256") in used,
     }
 
 

@@ -138,6 +138,7 @@ def make_run(
                 **outcome.money.to_json(),
                 "reused": outcome.reused,
                 "stopped": outcome.stopped,
+                "chosen": list(outcome.chosen),
                 "remarks": list(outcome.remarks),
                 "problems": list(outcome.problems),
             }

@@ -86,15 +86,15 @@ def _best(
     """
     found: list[tuple[list[int], TakeRow, Sequence[Finding]]] = []
     for row in rows:
-        findings = preflight(
+        seen = preflight(
             folder.result(row.take),
             aspect_ratio=level.settings.aspect_ratio,
             resolution=level.settings.resolution,
             needs=needs,
-        ).findings
-        severities = [finding.severity for finding in findings]
+        )
+        severities = [finding.severity for finding in seen.findings]
         counts = [severities.count(severity) for severity in ("error", "warning", "note")]
-        found.append((counts, row, findings))
+        found.append((counts, row, seen.findings))
     _, row, findings = min(found, key=lambda candidate: candidate[0])
     copy = make_writable_folder(folder.created) / f"{level.name}.png"
     with written_whole(copy) as part:

@@ -7,12 +7,12 @@ here are not fetched; clips already measured are not measured.
 import secrets
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lab.backends import Backend, Quote, open_backend
+from lab.backends import Quote, open_backend
 from lab.errors import MoneyError, RunFolderError
 from lab.runs.bought import Bought
 from lab.runs.control import Control
@@ -133,23 +133,25 @@ def run(
             "(confirmed=True, --yes)"
         )
     folder = RunFolder(out)
-    maker = open_backend(sweep.backend)
-    try:
+    with closing(open_backend(sweep.backend)) as maker:
         if priced.takes > priced.done or priced.stills:
             maker.prepare()
-        folder.make()
-        folder.check_space(priced.bytes)
-        with (
-            folder.held(),
-            Ledger.write(folder.ledger) as ledger,
-            _index(not maker.capabilities.simulated) as index,
-        ):
-            sweep = with_chosen(sweep, folder, ledger)
-            _check_same(sweep, folder, ledger, maker, grow=grow)
+        origin, simulated = maker.origin, maker.capabilities.simulated
+    folder.make()
+    folder.check_space(priced.bytes)
+    with (
+        folder.held(),
+        Ledger.write(folder.ledger) as ledger,
+        _index(not simulated) as index,
+    ):
+        sweep = with_chosen(sweep, folder, ledger)
+        _check_same(sweep, folder, ledger, origin, grow=grow)
 
-            def make(design: Sweep, pairs: Sequence[tuple[Trial, Take]]) -> RunOutcome:
+        def make(design: Sweep, pairs: Sequence[tuple[Trial, Take]]) -> RunOutcome:
+            # A runner closes its backend, so that requests under way end with it.
+            with closing(open_backend(design.backend)) as maker:
                 quotes = {take.id: maker.quote(trial.shot) for trial, take in pairs}
-                _add(pairs, quotes, design, folder, ledger, maker)
+                _add(pairs, quotes, design, folder, ledger, origin)
                 with Runner(
                     maker,
                     folder,
@@ -162,35 +164,33 @@ def run(
                     control=control or Control(),
                 ) as runner:
                     runner.run([*quotes], quotes)
-                if runner.turned_away is not None:
-                    raise runner.turned_away
-                return RunOutcome(
-                    folder=folder.path,
-                    takes=len(pairs),
-                    scored=runner.scored,
-                    reused=runner.reused,
-                    money=ledger.money(),
-                    problems=tuple(runner.problems([*quotes])),
-                    remarks=tuple(runner.remarks([*quotes])),
-                    stopped=runner.stopped,
-                )
-
-            if not sweep.created:
-                return make(sweep, sweep.takes())
-            stills = make(sweep, sweep.creations())
-            sweep, chosen, unmade = choose(sweep, folder, ledger)
-            ready = [pair for pair in sweep.takes() if pair[0].shot.still not in sweep.stand_ins]
-            clips = make(sweep, ready)
-            return replace(
-                clips,
-                takes=len(sweep.takes()),
-                reused=stills.reused + clips.reused,
-                problems=(*stills.problems, *unmade.values(), *clips.problems),
-                stopped="; ".join(filter(None, (stills.stopped, clips.stopped))),
-                chosen=tuple(chosen),
+            if runner.turned_away is not None:
+                raise runner.turned_away
+            return RunOutcome(
+                folder=folder.path,
+                takes=len(pairs),
+                scored=runner.scored,
+                reused=runner.reused,
+                money=ledger.money(),
+                problems=tuple(runner.problems([*quotes])),
+                remarks=tuple(runner.remarks([*quotes])),
+                stopped=runner.stopped,
             )
-    finally:
-        maker.close()
+
+        if not sweep.created:
+            return make(sweep, sweep.takes())
+        stills = make(sweep, sweep.creations())
+        sweep, chosen, unmade = choose(sweep, folder, ledger)
+        ready = [pair for pair in sweep.takes() if pair[0].shot.still not in sweep.stand_ins]
+        clips = make(sweep, ready)
+        return replace(
+            clips,
+            takes=len(sweep.takes()),
+            reused=stills.reused + clips.reused,
+            problems=(*stills.problems, *unmade.values(), *clips.problems),
+            stopped="; ".join(filter(None, (stills.stopped, clips.stopped))),
+            chosen=tuple(chosen),
+        )
 
 
 def _index(wanted: bool) -> Any:
@@ -223,7 +223,7 @@ def _done(folder: RunFolder | None, *, local: bool) -> tuple[set[str], float]:
 
 
 def _check_same(
-    sweep: Sweep, folder: RunFolder, ledger: Ledger, backend: Backend, *, grow: bool
+    sweep: Sweep, folder: RunFolder, ledger: Ledger, origin: str, *, grow: bool
 ) -> None:
     """Refuse where the folder holds another experiment, or was begun at another place."""
     wanted = {take.id for _, take in (*sweep.creations(), *sweep.takes())}
@@ -237,10 +237,10 @@ def _check_same(
             f"{folder.path}: holds another sweep ({_difference(ledger.fact('sweep'), sweep)}); "
             "name another folder, or only add to the sweep"
         )
-    origin = ledger.fact("origin") or backend.origin
-    if origin != backend.origin:
+    begun = ledger.fact("origin") or origin
+    if begun != origin:
         raise RunFolderError(
-            f"{folder.path}: was begun with {origin} and {backend.name} is now {backend.origin}; "
+            f"{folder.path}: was begun with {begun} and {sweep.backend} is now {origin}; "
             "takes of two places do not mix, so name another folder"
         )
 
@@ -251,7 +251,7 @@ def _add(
     sweep: Sweep,
     folder: RunFolder,
     ledger: Ledger,
-    backend: Backend,
+    origin: str,
 ) -> None:
     """Put takes into the ledger, and copies of their stills into the folder."""
     shots = [trial.shot for trial, _ in pairs]
@@ -272,7 +272,6 @@ def _add(
         for place, (trial, take) in enumerate(pairs)
     ]
     ledger.add(rows, lost_histories(ledger, folder, rows))
-    origin = ledger.fact("origin") or backend.origin
     ledger.set_fact("sweep", sweep.to_json())
     ledger.set_fact("provenance", {**provenance(), "origin": origin})
     ledger.set_fact("origin", origin)

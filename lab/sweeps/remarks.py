@@ -13,7 +13,8 @@ def remarks(shots: Iterable[Shot]) -> tuple[tuple[str, Finding], ...]:
     """What each remark is about, and the remark; each once, however many shots it concerns.
 
     Stills are checked in the ratio and resolution of their shots, prompts by themselves, and each
-    prompt on its still for the room that it needs.
+    prompt on its still for the room that it needs. A picture that is made from text does not move,
+    so its prompt is not linted.
     """
     checked, roomy, linted = cache(preflight), cache(room_findings), cache(lint)
     found: dict[tuple[str, Finding], None] = {}
@@ -28,6 +29,6 @@ def remarks(shots: Iterable[Shot]) -> tuple[tuple[str, Finding], ...]:
             about = f"prompt {shot.prompt.label!r} on still {shot.still.name}"
             for finding in roomy(shot.still, shot.prompt.needs, aspect_ratio=ratio):
                 found[about, finding] = None
-        for finding in linted(shot.prompt):
+        for finding in linted(shot.prompt) if shot.makes == "clip" else ():
             found[f"prompt {shot.prompt.label!r}", finding] = None
     return tuple(found)
