@@ -1,6 +1,5 @@
 """Brings a clip here from an address that a reply named, trusting neither."""
 
-import ipaddress
 import random
 import re
 import socket
@@ -15,6 +14,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 
 from lab.backends.kling.account import Account, is_loopback
+from lab.backends.kling.addresses import is_public
 from lab.backends.kling.catalogue import catalogue
 from lab.backends.kling.transport import Budget, Budgets, Tries, tls
 from lab.errors import ClipError, FetchError, StillError
@@ -30,7 +30,6 @@ _KINDS = {
 }
 _NAMES = {"clip": "an MP4 clip", "still": "a PNG or JPEG picture"}
 _EXPIRED = (403, 404, 410)
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 Made = Literal["clip", "still"]
 Resolve = Callable[[str, int], Sequence[str]]
@@ -59,23 +58,6 @@ def resolved(host: str, port: int) -> tuple[str, ...]:
     """The addresses of a host, by the system's resolver. Raises OSError."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
-
-
-def is_public(address: str) -> bool:
-    """An address that anybody on the Internet could ask; none of this house's own."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(found, ipaddress.IPv6Address):
-        inside = found.ipv4_mapped or found.sixtofour
-        if inside is None and found in _NAT64:
-            inside = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
-        if inside is not None:
-            return is_public(str(inside))
-        if found.teredo is not None:
-            return False
-    return found.is_global and not found.is_multicast
 
 
 class Downloader:
