@@ -37,7 +37,8 @@ class Capabilities:
     renders_locally: `fetch` computes on this machine, so it is spread over processes.
     concurrency: jobs that may be in flight at once. poll_every_s: pause between two polls.
     slot_wait_s: how long a run waits for a free slot, outage_s for a service that does not answer,
-    and job_wait_s for one job, before it leaves the rest to the next run.
+    and job_wait_s for one job, before it leaves the rest to the next run. options: settings of its
+    own; untaken: names of settings it does not take though people ask, with what to do instead.
     """
 
     duration_s: tuple[float, float]
@@ -62,6 +63,7 @@ class Capabilities:
     outage_s: float = 900.0
     job_wait_s: float = 3 * 3600.0
     options: tuple[Option, ...] = ()
+    untaken: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -238,8 +240,11 @@ def unsupported(backend: Backend, shot: Shot) -> tuple[Unsupported, ...]:
             refuse(setting, value, ", ".join(accepted))
     if wants.fps not in can.fps:
         refuse("fps", f"{wants.fps:g}", ", ".join(f"{rate:g}" for rate in can.fps))
-    known = {option.name: option for option in can.options}
+    known, untaken = {option.name: option for option in can.options}, dict(can.untaken)
     for name, chosen in wants.options:
+        if name in untaken:
+            found.append(Unsupported(name, str(chosen), untaken[name], blocking=True))
+            continue
         if name not in known:
             refuse(
                 name, chosen, f"no setting of that name; its own are {', '.join(known) or 'none'}"

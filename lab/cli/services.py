@@ -67,15 +67,19 @@ def emulate(
     small: Annotated[
         bool, typer.Option("--small", help="Render clips of 180 px, to save time.")
     ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse fields that no document gives the model.")
+    ] = False,
 ) -> None:
     """Answer like Kling on this machine, for nothing, until Ctrl-C."""
-    from lab.emulator import Emulator, Pace, load_faults, serve
+    from lab.emulator import Assumptions, Emulator, Pace, load_faults, serve
 
     usual = Pace()
     emulator = Emulator(
         pace=Pace(usual.submitted_s / speed, usual.processing_s / speed),
         faults=load_faults(faults) if faults else (),
         short_side_px=180 if small else None,
+        assumptions=Assumptions(strict_fields=strict),
     )
     serve(emulator, port=port)
 

@@ -12,6 +12,8 @@ class Assumptions:
     retired_models: legacy models that were to retire on 2026-09-15 still work.
     expired_status: HTTP status of a link that has expired, 410 or 403.
     media_takes_authorization: the media host ignores an Authorization header, does not refuse it.
+    strict_fields: a field that no document gives the model is refused with 400/1201; the service
+    itself ignores it (seen live), so that no client ever hears of it there.
     callbacks_twice: every callback is sent twice.
     callbacks_backwards: callbacks that are due together are sent last first.
     """
@@ -21,5 +23,6 @@ class Assumptions:
     retired_models: bool = True
     expired_status: int = 410
     media_takes_authorization: bool = False
+    strict_fields: bool = False
     callbacks_twice: bool = False
     callbacks_backwards: bool = False

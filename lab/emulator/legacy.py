@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 
 from lab.emulator.calls import Call, Route
+from lab.emulator.fields import check_legacy
 from lab.emulator.models import (
     IMAGE_UNIT_USD,
     VIDEO_UNIT_USD,
@@ -103,8 +104,8 @@ def costs(store: Store, call: Call) -> Reply:
         data["resource_pack_subscribe_infos"] = [
             {
                 "resource_pack_name": "Video API pack",
-                "_id": "509f3fd3d4f644ea9c2a7b3a1e1a6f01",
-                "_type": "decreasing_total",
+                "resource_pack_id": "509f3fd3d4f644ea9c2a7b3a1e1a6f01",
+                "resource_pack_type": "decreasing_total",
                 "total_quantity": float(store.account.balance_units or 0),
                 "remaining_quantity": float(remaining),
                 "purchase_time": bought_ms,
@@ -168,6 +169,8 @@ def _result(store: Store, job: Job, now_s: float) -> dict[str, Any]:
 
 def _order(store: Store, family: Family, body: Mapping[str, Any]) -> Order:
     model = _model(store, family, body)
+    if store.assumptions.strict_fields:
+        check_legacy(family, model, body)
     prompt = text_of(body, "prompt", most_chars=_MOST_PROMPT_CHARS)
     negative = text_of(body, "negative_prompt", most_chars=_MOST_PROMPT_CHARS)
     _check_strength(body)
@@ -176,6 +179,9 @@ def _order(store: Store, family: Family, body: Mapping[str, Any]) -> Order:
     if not prompt.strip() and not cuts:
         raise invalid("prompt can not be null")
     first, last, references = _frames(family, body)
+    if cuts and (last or (first and family == "omni-video")):
+        # One example for kling-v3 sends a first frame all the same, so that one is taken.
+        raise invalid("multi_shot does not support first or end frames")
     videos = list_of(body, "video_list") if family == "omni-video" else []
     mode = word_of(body, "mode", tuple(_MODES), "pro" if family == "omni-video" else "std")
     resolution = _MODES[mode]
@@ -187,7 +193,9 @@ def _order(store: Store, family: Family, body: Mapping[str, Any]) -> Order:
     if last:
         check_end_frame(model, resolution, sound=sound)
     elements = [str(item.get("element_id", "")) for item in list_of(body, "element_list")]
-    check_elements(model, elements, others=references)
+    check_elements(
+        model, elements, others=references, first_frame=bool(first), end_frame=bool(last)
+    )
     spoken = prompt or " ".join(cut.text for cut in cuts)
     check_content(prompt, negative, *(cut.text for cut in cuts))
     problem = next(filter(None, map(problem_with, (prompt, *(cut.text for cut in cuts)))), "")
@@ -223,6 +231,8 @@ def _order(store: Store, family: Family, body: Mapping[str, Any]) -> Order:
 
 
 def _picture_order(store: Store, body: Mapping[str, Any]) -> Order:
+    if store.assumptions.strict_fields:
+        check_legacy("image", None, body)
     name = text_of(body, "model_name") or _DEFAULT_MODELS["image"]
     model = image_model(name)
     if model is None:

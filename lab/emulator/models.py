@@ -21,7 +21,9 @@ class VideoModel(_Row):
     """One video model: its spellings, its limits, its price in units a second.
 
     end_frame, sound_resolutions: the resolutions at which it takes a last frame, or sound.
-    first_frame_seconds: the only durations without a last frame or a reference video.
+    first_frame_seconds: the only durations without a last frame or a reference video. elements: how
+    many it takes; frame_elements, end_frame_elements: with a first frame, with a last one too,
+    where that is fewer.
     """
 
     name: str
@@ -38,10 +40,21 @@ class VideoModel(_Row):
     sound_resolutions: tuple[str, ...] = ()
     always_sound: bool = False
     elements: int = 0
+    frame_elements: int | None = None
+    end_frame_elements: int | None = None
     silent_units: dict[str, Decimal]
     sound_units: dict[str, Decimal]
     video_units: dict[str, Decimal] = {}
     assumed: tuple[str, ...] = ()
+
+    def most_elements(self, *, first_frame: bool, end_frame: bool) -> int:
+        """How many elements a clip with these frames may have."""
+        most = self.elements
+        if first_frame and self.frame_elements is not None:
+            most = self.frame_elements
+        if end_frame and self.end_frame_elements is not None:
+            most = self.end_frame_elements
+        return most
 
     def units(
         self, duration_s: int, resolution: str, *, sound: bool, reference_video: bool = False

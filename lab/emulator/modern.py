@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from lab.emulator.calls import Call, Route
+from lab.emulator.fields import check_new
 from lab.emulator.models import VIDEO_UNIT_USD, Family, VideoModel, amount_text, video_model
 from lab.emulator.orders import (
     Cut,
@@ -45,7 +46,10 @@ def create(family: Family, store: Store, call: Call) -> Reply:
     model = video_model(family, name=call.parameters["model"])
     if model is None:
         raise ApiError(1203)
-    job = store.add(_order(store, family, model, call.json()), call.now_s, stuck=call.stuck)
+    body = call.json()
+    if store.assumptions.strict_fields:
+        check_new(family, model, body)
+    job = store.add(_order(store, family, model, body), call.now_s, stuck=call.stuck)
     return succeeded(_head(job, job.created_s, "submitted"))
 
 
@@ -201,7 +205,13 @@ def _order(store: Store, family: Family, model: VideoModel, body: Mapping[str, A
     sound = audio != "off"
     if end_frame:
         check_end_frame(model, resolution, sound=sound)
-    check_elements(model, asked.elements, others=asked.references)
+    check_elements(
+        model,
+        asked.elements,
+        others=asked.references,
+        first_frame="first_frame" in asked.frames,
+        end_frame=end_frame,
+    )
     multi_shot = flag_of(settings, "multi_shot", True)
     _check_videos(asked, multi_shot=multi_shot, audio=audio)
     cuts: tuple[Cut, ...] = ()

@@ -167,10 +167,19 @@ def check_sound(model: VideoModel, resolution: str, mode: str) -> None:
         raise invalid(f"audio is not supported by {model.name} at {resolution}")
 
 
-def check_elements(model: VideoModel, elements: list[str], *, others: int = 0) -> None:
+def check_elements(
+    model: VideoModel,
+    elements: list[str],
+    *,
+    others: int = 0,
+    first_frame: bool = False,
+    end_frame: bool = False,
+) -> None:
     """Raise ApiError 1201 for too many elements (with `others` beside them), or unclear ids."""
-    if len(elements) + others > model.elements:
-        raise invalid(f"too many elements, {model.name} takes at most {model.elements}")
+    most = model.most_elements(first_frame=first_frame, end_frame=end_frame)
+    if len(elements) > most or len(elements) + others > model.elements:
+        framed = " with a first frame" if first_frame and most < model.elements else ""
+        raise invalid(f"too many elements, {model.name} takes at most {most}{framed}")
     for one in elements:
         if one and any(one in other for other in elements if other != one):
             raise invalid("element ids must not be part of one another")

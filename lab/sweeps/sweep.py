@@ -497,11 +497,14 @@ def _settings(document: SweepDocument, problems: list[str]) -> dict[str, tuple[L
         problems.append(f"backend: {document.backend!r} does not exist; {hint}")
         return levels
     # A default that is not written down may be another one tomorrow, so it becomes a level too.
-    options = BACKENDS[document.backend].capabilities.options
+    can = BACKENDS[document.backend].capabilities
+    options, untaken = can.options, dict(can.untaken)
     levels |= {option.name: (option.default,) for option in options}
     own = [option.name for option in options]
     for name, values in (settings.model_extra or {}).items():
-        if name not in own:
+        if name in untaken:
+            problems.append(f"settings.{name}: {document.backend}: {untaken[name]}")
+        elif name not in own:
             hint = did_you_mean(name, [*_SETTING_FACTORS, *own])
             problems.append(f"settings.{name}: no such setting; {hint}")
         else:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lab.emulator import Account, Fault, Pace
+from lab.emulator import Account, Assumptions, Fault, Pace
 from lab.emulator.callbacks import signature
 from lab.emulator.replies import ERRORS
 
@@ -63,7 +63,9 @@ class _Scene:
             concurrency=0 if "1303" in name else 20,
             balance_units=0.0 if "1102" in name else 5000.0 if name == "legacy/costs" else None,
         )
-        served = self._emulate(account=account, pace=Pace(1, 4, 0))
+        # Whatever a document shows, it documents.
+        strict = Assumptions(strict_fields=True)
+        served = self._emulate(account=account, pace=Pace(1, 4, 0), assumptions=strict)
         short = name.partition("/")[2]
         if "duplicate" in name:
             self.request(served, golden)

@@ -104,6 +104,60 @@ def test_what_v3_ignores_is_ignored(served: Any, legacy_body: Body) -> None:
     assert served.post(PATH, body).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"seed": 1}, "seed"),
+        ({"aspect_ratio": "16:9"}, "aspect_ratio"),
+        ({"camera_control": {"type": "simple"}}, "camera_control"),
+        ({"static_mask": "x"}, "static_mask"),
+        ({"model": "kling-v3"}, "model"),
+        ({"watermark_info": {"enabled": False, "text": "x"}}, "text"),
+        ({"element_list": [{"element_id": "1", "name": "x"}]}, "name"),
+        ({"model_name": "kling-v2-6", "multi_shot": False, "duration": "5"}, "multi_shot"),
+        ({"model_name": "kling-v2-6", "cfg_scale": 0.5, "duration": "5"}, "cfg_scale"),
+        ({"model_name": "kling-v2-5-turbo", "sound": "off", "duration": "5"}, "sound"),
+    ],
+)
+def test_in_strict_mode_only_documented_fields_pass(
+    emulate: Any, legacy_body: Body, change: dict[str, Any], field: str
+) -> None:
+    """What the service would ignore is named; what a document gives the model passes."""
+    served = emulate(assumptions=Assumptions(strict_fields=True))
+    code, number, said = _refusal(served.post(PATH, legacy_body(**change)))
+    assert (code, number) == (400, 1201)
+    assert said.startswith(f"{field} is not a documented field of kling-v")
+    assert served.emulator.jobs == []
+    documented = {"negative_prompt": "", "cfg_scale": 0.5, "mode": "std", "sound": "on"}
+    assert served.post(PATH, legacy_body(**documented)).status_code == 200
+
+
+def test_in_strict_mode_cuts_need_the_key_of_the_prompt(emulate: Any, legacy_body: Body) -> None:
+    """Every example of a document has it, empty."""
+    served = emulate(assumptions=Assumptions(strict_fields=True))
+    shots = [{"index": 1, "prompt": "push in", "duration": "3"}]
+    body = legacy_body("", multi_shot=True, shot_type="customize", multi_prompt=shots)
+    assert served.post(PATH, body).status_code == 200
+    del body["prompt"]
+    assert "prompt is missing" in _refusal(served.post(PATH, body))[2]
+
+
+def test_cuts_take_no_frames_on_omni(served: Any, still_base64: str) -> None:
+    """Nor a last frame elsewhere; references are taken."""
+    body: dict[str, Any] = {
+        "model_name": "kling-v3-omni",
+        "prompt": "",
+        "multi_shot": True,
+        "shot_type": "customize",
+        "multi_prompt": [{"index": 1, "prompt": "push in", "duration": "5"}],
+        "image_list": [{"image_url": still_base64, "type": "first_frame"}],
+        "aspect_ratio": "16:9",
+    }
+    assert _refusal(served.post("/v1/videos/omni-video", body))[:2] == (400, 1201)
+    del body["image_list"][0]["type"]
+    assert served.post("/v1/videos/omni-video", body).status_code == 200
+
+
 def test_open_questions_have_a_switch(emulate: Any, legacy_body: Body) -> None:
     """A duration as a number, and retired models, go the other way when the assumption does."""
     served = emulate(assumptions=Assumptions(number_durations=True, retired_models=False))

@@ -190,6 +190,29 @@ def test_a_last_frame_is_not_for_every_model(
     assert reply.status_code == (200 if accepted else 400)
 
 
+@pytest.mark.parametrize(
+    ("model", "body", "field"),
+    [
+        ("kling-3.0", {"negative_prompt": "blur"}, "negative_prompt"),
+        ("kling-3.0", {"settings": {"seed": 7}}, "seed"),
+        ("kling-3.0", {"settings": {"aspect_ratio": "16:9"}}, "aspect_ratio"),
+        ("kling-3.0", {"options": {"external_id": "a"}}, "external_id"),
+        ("kling-2.6", {"settings": {"multi_shot": False, "duration": 5}}, "multi_shot"),
+        ("kling-2.5-turbo", {"settings": {"audio": "off", "duration": 5}}, "audio"),
+        ("kling-3.0-turbo", {"settings": {"audio": "native", "duration": 5}}, "audio"),
+    ],
+)
+def test_in_strict_mode_only_documented_fields_pass(
+    emulate: Any, modern_body: Body, model: str, body: dict[str, Any], field: str
+) -> None:
+    """What the service would ignore is refused and named."""
+    served = emulate(assumptions=Assumptions(strict_fields=True))
+    code, number, said = _refusal(served.post(f"/image-to-video/{model}", modern_body() | body))
+    assert (code, number) == (400, 1201)
+    assert said == f"{field} is not a documented field of {model}"
+    assert served.post(PATH, modern_body(audio="native")).status_code == 200
+
+
 def test_elements_are_counted(served: Any, modern_body: Body) -> None:
     """At most three on 3.0, none on Turbo, and no id within another."""
 

@@ -218,6 +218,10 @@ def test_adding_a_level_keeps_the_takes_already_made(folder: Path) -> None:
         ({"prompts": ["   "]}, "prompts[0]: the prompt is empty"),
         ({"backend": "offlin"}, "did you mean 'offline'?"),
         ({"settings": {"flaw": 1}}, "settings.flaw: no such setting; did you mean 'flaws'?"),
+        (
+            {"backend": "kling", "settings": {"negative_prompt": "blur"}},
+            "settings.negative_prompt: kling: no field of the new protocol",
+        ),
         ({"settings": {"durations": 1}}, "did you mean 'duration_s'?"),
         ({"settings": {"seed": [1, 1]}}, "settings.seed: [1, 1] names a level twice"),
         ({"settings": {"duration_s": [2, 2.0]}}, "names a level twice"),

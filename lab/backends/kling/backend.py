@@ -70,7 +70,7 @@ def capabilities_of(
         fps=(24.0,),
         seed=False,
         end_frame=any(model.last_frame for model in models),
-        elements=any(model.elements for model in models),
+        elements=any(model.elements.from_still for model in models),
         multi_shot=any(model.multi_shot for model in models),
         sound=any(model.sound for model in models),
         text_to_video=any(model.new_paths.text for model in models),
@@ -87,6 +87,11 @@ def capabilities_of(
                 says="which of Kling's models makes the clip",
                 choices=tuple(sold.models),
             ),
+        ),
+        untaken=tuple(
+            (name, f"{row.says} ({row.source}, {row.read_on})")
+            for row in sold.untaken
+            for name in row.settings
         ),
     )
 

@@ -53,6 +53,8 @@ class Limits(_Row):
 class ProtocolLimits(_Row):
     """What one generation of the service's protocol takes; picture_mb in millions of bytes."""
 
+    read_on: date
+    source: str
     prompt_chars: int = Field(gt=0)
     picture_mb: float = Field(gt=0)
 
@@ -86,10 +88,27 @@ class LastFrame(_Row):
     with_sound: bool
 
 
+class Elements(_Row):
+    """How many elements a clip takes at most, from a still and from text alone."""
+
+    from_still: int = Field(default=0, ge=0)
+    from_text: int = Field(default=0, ge=0)
+
+
+class Untaken(_Row):
+    """Settings that people ask for and no model takes, what to do instead, and who says so."""
+
+    settings: tuple[str, ...] = Field(min_length=1)
+    says: str
+    read_on: date
+    source: str
+
+
 class Model(_Row):
     """One model: its spellings, what it takes, USD per second of clip.
 
-    legacy: its name in the old protocol; None where that does not have it.
+    legacy: its name in the old protocol; None where that does not have it. fields: what its
+    requests have beside that which all have; nothing else is sent.
     """
 
     legacy: str | None = None
@@ -100,10 +119,10 @@ class Model(_Row):
     resolutions: tuple[Resolution, ...] = Field(min_length=1)
     last_frame: LastFrame | None = None
     multi_shot: bool = False
-    elements: int = Field(default=0, ge=0)
-    pictures_and_elements: int | None = None
+    legacy_cuts_from_still: bool = False
+    elements: Elements = Elements()
     prompt_chars: int | None = None
-    settings: tuple[Literal["multi_shot", "audio"], ...] = ()
+    fields: tuple[Literal["multi_shot", "sound"], ...] = ()
     silent: Prices = Field(default_factory=dict)
     sound: Prices = Field(default_factory=dict)
     latency_s: Seconds
@@ -121,10 +140,10 @@ class Model(_Row):
             raise ValueError("latency_s names other resolutions than those sold")
         if not self.lengths_s:
             raise ValueError("durations_s names no length")
-        if self.multi_shot and "multi_shot" not in self.settings:
-            raise ValueError("multi_shot is no setting of a model that has cuts")
-        if self.silent and self.sound and "audio" not in self.settings:
-            raise ValueError("audio is no setting of a model whose sound can be chosen")
+        if self.multi_shot != ("multi_shot" in self.fields):
+            raise ValueError("multi_shot is a field of models that have cuts, and of no others")
+        if bool(self.silent and self.sound) != ("sound" in self.fields):
+            raise ValueError("sound is a field of models whose sound can be chosen, and no others")
         return self
 
     @property
@@ -175,6 +194,7 @@ class Catalogue(_Row):
     protocols: Mapping[Protocol, ProtocolLimits]
     regions: Mapping[str, Annotated[str, Field(pattern=r"^https://[a-z0-9.-]+$")]]
     media: Media
+    untaken: tuple[Untaken, ...]
     models: Mapping[str, Model]
     stills: Stills
 

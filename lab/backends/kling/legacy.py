@@ -31,8 +31,8 @@ _MODES = {"720p": "std", "1080p": "pro", "4k": "4k"}
 def build(take: Take, key: str, *, model: Model, pictures: Pictures, extras: Extras) -> Request:
     """The order of one clip.
 
-    Every setting that would silently spoil an experiment is said: model, cuts, sound, quality,
-    length, watermark. Raises BackendError when the model makes no such clip.
+    Every setting that would silently spoil an experiment is said, where the model has it: model,
+    cuts, sound, quality, length, watermark. Raises BackendError when the model makes no such clip.
     """
     shot, asked = take.shot, take.shot.settings
     path = model.path("legacy", from_image=pictures.first is not None)
@@ -43,13 +43,15 @@ def build(take: Take, key: str, *, model: Model, pictures: Pictures, extras: Ext
         "mode": _MODES[asked.resolution],
         # Documents show nothing but texts here; that a number is taken too is unknown.
         "duration": str(round(asked.duration_s)),
-        "sound": "on" if asked.sound else "off",
-        "multi_shot": bool(shot.prompt.multi_shot),
         "watermark_info": {"enabled": False},
         "external_task_id": key,
         **_words(shot),
         **_frames(pictures, omni=model.omni),
     }
+    if "sound" in model.fields:
+        body["sound"] = "on" if asked.sound else "off"
+    if "multi_shot" in model.fields:
+        body["multi_shot"] = bool(shot.prompt.multi_shot)
     if pictures.first is None:
         body["aspect_ratio"] = asked.aspect_ratio
     if shot.elements:
@@ -68,8 +70,6 @@ def build_still(take: Take, key: str, *, stills: Stills, extras: Extras) -> Requ
         "n": 1,
         "aspect_ratio": asked.aspect_ratio,
         "resolution": stills.tiers.get(asked.resolution),
-        # Not among the documented fields of pictures; one that is unknown is ignored.
-        "watermark_info": {"enabled": False},
         "external_task_id": key,
     }
     if extras.callback_url:
@@ -85,6 +85,8 @@ def _words(shot: Shot) -> dict[str, Any]:
     if not shot.prompt.multi_shot:
         return {"prompt": texts[0]}
     return {
+        # Ignored, but there in every example of the document.
+        "prompt": "",
         "shot_type": "customize",
         "multi_prompt": [
             {"index": place, "prompt": text, "duration": str(round(part.duration_s))}

@@ -28,7 +28,7 @@ def limits(shot: Shot, catalogue: Catalogue, protocol: Protocol) -> tuple[Unsupp
         found = [
             *_of_model(shot, model, catalogue, protocol),
             *_of_frames(shot, model, catalogue, protocol),
-            *_of_elements(shot, model),
+            *_of_elements(shot, model, catalogue),
             *_of_prompt(shot, model, catalogue, protocol),
             *_of_cuts(shot, model, catalogue, protocol),
         ]
@@ -115,10 +115,6 @@ def _of_text_only(
         yield _blocks(
             "aspect_ratio", shot.settings.aspect_ratio, f"from text alone: {', '.join(ratios)}"
         )
-    if shot.elements and not model.omni:
-        yield _blocks(
-            "elements", "asked for", "from text alone only kling-3.0-omni takes them; give a still"
-        )
 
 
 def _of_picture(
@@ -145,18 +141,16 @@ def _of_picture(
         )
 
 
-def _of_elements(shot: Shot, model: Model) -> Iterator[Unsupported]:
+def _of_elements(shot: Shot, model: Model, catalogue: Catalogue) -> Iterator[Unsupported]:
     names = [name for name, _ in shot.elements]
     used = cited(texts_of(shot))
-    if shot.elements and not model.elements:
-        yield _blocks("elements", len(names), "this model takes none")
+    most = model.elements.from_text if shot.still is None else model.elements.from_still
+    if names and not most:
+        yield _blocks("elements", len(names), _without_elements(shot, model, catalogue))
         return
-    if len(names) > max(model.elements, 0) and names:
-        yield _blocks("elements", len(names), f"at most {model.elements}")
-    pictures = (shot.still is not None) + (shot.end_still is not None)
-    most = model.pictures_and_elements
-    if names and most is not None and pictures + len(names) > most:
-        yield _blocks("elements", len(names), f"pictures and elements together: at most {most}")
+    if len(names) > most:
+        start = "from text alone" if shot.still is None else "with a first frame"
+        yield _blocks("elements", len(names), f"{start} this model takes at most {most}")
     for name, element in shot.elements:
         if not NAME.fullmatch(name):
             yield _blocks("elements", name, "a name is letters, digits and underscores")
@@ -172,6 +166,13 @@ def _of_elements(shot: Shot, model: Model) -> Iterator[Unsupported]:
     for name in names:
         if name not in used:
             yield Unsupported("elements", name, f"the prompt does not cite it; write @{name}")
+
+
+def _without_elements(shot: Shot, model: Model, catalogue: Catalogue) -> str:
+    if shot.still is not None or not model.elements.from_still:
+        return "this model takes none"
+    others = [name for name, other in catalogue.models.items() if other.elements.from_text]
+    return f"from text alone only {', '.join(others)} takes them; give a still"
 
 
 def _of_prompt(
@@ -219,6 +220,10 @@ def _of_cuts(
             )
     if protocol == "legacy" and shot.end_still is not None:
         yield _blocks("end_still", "given", "not together with cuts here; set KLING_PROTOCOL=new")
+    elif protocol == "legacy" and shot.still is not None and not model.legacy_cuts_from_still:
+        yield _blocks(
+            "multi_shot", "asked for", "not together with a still here; set KLING_PROTOCOL=new"
+        )
     elif protocol == "legacy" and shot.still is not None:
         yield Unsupported(
             "multi_shot",

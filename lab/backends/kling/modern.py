@@ -33,8 +33,8 @@ TASKS = "/tasks"
 def build(take: Take, key: str, *, model: Model, pictures: Pictures, extras: Extras) -> Request:
     """The order of one clip.
 
-    Every setting that would silently spoil an experiment is said: cuts, sound, resolution, length,
-    watermark. Raises BackendError when the model makes no such clip.
+    Every setting that would silently spoil an experiment is said, where the model has it: cuts,
+    sound, resolution, length, watermark. Raises BackendError when the model makes no such clip.
     """
     shot = take.shot
     path = model.path("new", from_image=pictures.first is not None)
@@ -80,9 +80,9 @@ def _settings(shot: Shot, model: Model, *, from_image: bool) -> dict[str, Any]:
         "resolution": asked.resolution,
         "duration": round(asked.duration_s),
     }
-    if "multi_shot" in model.settings:
+    if "multi_shot" in model.fields:
         settings["multi_shot"] = bool(shot.prompt.multi_shot)
-    if "audio" in model.settings:
+    if "sound" in model.fields:
         settings["audio"] = "native" if asked.sound else "off"
     if not from_image:
         settings["aspect_ratio"] = asked.aspect_ratio

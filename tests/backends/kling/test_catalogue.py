@@ -18,9 +18,9 @@ new_paths = { image = "/image-to-video/kling-4.0", text = "/text-to-video/kling-
 durations_s = { low = 3, high = 30 }
 resolutions = ["720p", "1080p"]
 multi_shot = true
-elements = 5
+elements = { from_still = 5 }
 prompt_chars = 11000
-settings = ["multi_shot", "audio"]
+fields = ["multi_shot", "sound"]
 silent = { "720p" = 0.1, "1080p" = 0.2 }
 sound = { "720p" = 0.15, "1080p" = 0.3 }
 latency_s = { "720p" = 100, "1080p" = 200 }
@@ -65,6 +65,13 @@ class TestShipped:
     def test_hosts_are_https(self) -> None:
         """Keys are never sent in the clear."""
         assert all(host.startswith("https://") for host in catalogue().regions.values())
+
+    def test_limits_say_where_they_stand(self) -> None:
+        """Each part of it has a page and a day."""
+        sold = catalogue()
+        parts = (sold.money, sold.limits, *sold.protocols.values(), *sold.untaken)
+        assert all(part.source.startswith("https://kling.ai/") for part in parts)
+        assert all(part.read_on.year == 2026 for part in parts)
 
 
 class TestNewModel:
@@ -121,9 +128,11 @@ class TestNewModel:
         ('silent = { "720p" = 0.084', 'silent = { "720p" = -1', "kling-3.0.silent.720p"),
         ('silent = { "720p" = 0.084', 'silent = { "721p" = 0.084', "kling-3.0.silent.721p"),
         ("margin = 0.10", "margin = 10", "money.margin"),
-        ("elements = 3", "element = 3", "element"),
+        ("elements = {", "element = {", "element"),
         ("https://api-singapore", "http://api-singapore", "regions.singapore"),
         ('legacy = "kling-v3"\n', "", "legacy"),
+        ('fields = ["sound"]', 'fields = ["multi_shot", "sound"]', "kling-2.6"),
+        ('fields = ["sound"]\n', "", "kling-2.6"),
         ('"/image-to-video/kling-3.0"', '"https://else.where/"', "new_paths.image"),
         ('[models."kling-3.0"]', '[models."kling-3"]', "kling-3.0, the default"),
         ("[money]", "[money", "no TOML"),

@@ -47,6 +47,8 @@ def emulated() -> Iterator[Emulated]:
             pace=how.pop("pace", emulator.Pace.instant()),
             faults=faults,
             short_side_px=72,
+            # The service ignores what it does not know; here nothing of the kind is let through.
+            assumptions=emulator.Assumptions(strict_fields=True),
         )
         served = emulator.start(made)
         running.append(served)
@@ -122,6 +124,36 @@ def test_every_kind_of_clip(
     assert fetched.not_honoured == ()
     quote = KlingBackend(account=Account()).quote(take.shot)
     assert status.cost_usd == pytest.approx(quote.low_usd)
+
+
+@pytest.mark.parametrize("protocol", ["new", "legacy"])
+@pytest.mark.parametrize("model", ["kling-3.0", "kling-3.0-omni", "kling-2.6", "kling-2.5-turbo"])
+@pytest.mark.parametrize("start", ["still", "frames", "text", "cuts", "elements"])
+def test_no_model_is_sent_what_it_does_not_have(
+    emulated: Emulated, take_with: TakeWith, wide: Any, model: str, protocol: str, start: str
+) -> None:
+    """Whatever passes our own limits passes a service that refuses every undocumented field."""
+    backend, service = emulated(protocol=protocol)
+    changed: dict[str, Any] = {"model": model, "resolution": "1080p"}
+    prompt: Any = "slow push in"
+    if start == "frames":
+        changed["end_still"] = wide
+    elif start == "text":
+        changed["still"] = None
+    elif start == "cuts":
+        prompt = Prompt.cut([Segment("push in", 2), Segment("pan right", 3)])
+        changed["still"] = None
+    elif start == "elements":
+        prompt, changed["elements"] = "@a @b @c", tuple((name, name) for name in "abc")
+    take = take_with(prompt, **changed)
+    if any(item.blocking for item in backend.limits(take.shot)):
+        assert start in ("cuts", "elements")
+        with pytest.raises(BackendError):
+            backend.submit(take, "key-1")
+        assert service.requests == {}
+    else:
+        backend.submit(take, "key-1")
+        assert service.charged_jobs == 1
 
 
 def test_turbo(made: Callable[..., Any], take_with: TakeWith) -> None:

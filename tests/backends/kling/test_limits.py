@@ -1,6 +1,7 @@
 """What a model or a protocol cannot do is known before it is paid, and only that."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,9 @@ class TestProtocols:
         assert _blocking(take_with(prompt).shot, "legacy") == []
         assert _blocking(take_with(prompt, end_still=coffee).shot, "legacy") == ["end_still"]
         assert _blocking(take_with(prompt, end_still=coffee).shot) == []
+        assert _blocking(take_with(prompt, model=OMNI).shot, "legacy") == ["multi_shot"]
+        assert _blocking(take_with(prompt, model=OMNI).shot) == []
+        assert _blocking(take_with(prompt, model=OMNI, still=None).shot, "legacy") == []
 
 
 class TestCuts:
@@ -167,15 +171,86 @@ class TestElements:
         assert [item.value for item in found if item.setting == "elements"] == ["hero"]
         assert not [item for item in found if item.blocking]
 
-    def test_omni_counts_pictures_too(self, take_with: TakeWith, coffee: Still) -> None:
-        """Seven in all."""
-        names = "abcdefg"
-        prompt = " ".join(f"@{name}" for name in names)
-        elements = tuple((name, name) for name in names)
-        take = take_with(prompt, model=OMNI, elements=elements)
-        assert _blocking(take.shot) == ["elements"]
-        take = take_with(prompt[:-3], model=OMNI, elements=elements[:-1])
-        assert _blocking(take.shot) == []
+    @pytest.mark.parametrize("protocol", ["new", "legacy"])
+    @pytest.mark.parametrize(
+        ("count", "still", "end", "blocks"),
+        [
+            (3, True, False, []),
+            (4, True, False, ["elements"]),
+            (3, True, True, []),
+            (4, True, True, ["elements"]),
+            (7, False, False, []),
+            (8, False, False, ["elements"]),
+        ],
+    )
+    def test_omni_takes_fewer_with_a_first_frame(
+        self,
+        take_with: TakeWith,
+        coffee: Still,
+        protocol: str,
+        count: int,
+        still: bool,
+        end: bool,
+        blocks: list[str],
+    ) -> None:
+        """Three with a first frame, with or without a last one, and seven from text alone."""
+        names = "abcdefgh"[:count]
+        changed = {} if still else {"still": None}
+        take = take_with(
+            " ".join(f"@{name}" for name in names),
+            model=OMNI,
+            elements=tuple((name, name) for name in names),
+            end_still=coffee if end else None,
+            **changed,
+        )
+        assert _blocking(take.shot, protocol) == blocks
+
+    def test_why_there_are_too_many(self, take_with: TakeWith) -> None:
+        """The line says the number, and that the first frame is the reason."""
+        elements = tuple((name, name) for name in "abcd")
+        take = take_with("@a @b @c @d", model=OMNI, elements=elements)
+        (item,) = [each for each in limits(take.shot, catalogue(), "new") if each.blocking]
+        assert "with a first frame this model takes at most 3" in item.says
+
+
+class TestUntaken:
+    """Settings that other tools have, and that no model here takes."""
+
+    @pytest.mark.parametrize(
+        ("setting", "value", "advice"),
+        [
+            ("negative_prompt", "blur", "in the prompt"),
+            ("cfg_scale", 0.5, "not for 2.5 and 2.6"),
+            ("camera_control", "simple", "camera move in the prompt"),
+            ("static_mask", "mask.png", "masks"),
+            ("mode", "pro", "set resolution"),
+            ("voice_id", "1", "voices"),
+        ],
+    )
+    @pytest.mark.parametrize("model", list(catalogue().models))
+    def test_each_is_refused_with_its_source(
+        self, take_with: TakeWith, model: str, setting: str, value: Any, advice: str
+    ) -> None:
+        """One line for it, which says what to do instead and where that stands."""
+        shot = take_with(sound=model == TURBO).shot
+        options = tuple(sorted({"model": model, setting: value}.items()))
+        shot = replace(shot, settings=replace(shot.settings, options=options))
+        (item,) = [
+            item for item in unsupported(KlingBackend(account=Account()), shot) if item.blocking
+        ]
+        assert item.setting == setting
+        assert advice in item.says
+        assert "https://kling.ai/document-api/" in item.says
+        assert "2026-" in item.says
+
+    def test_what_nobody_knows_is_refused_in_general(self, take_with: TakeWith) -> None:
+        """A word that no page has gets the list of settings that there are."""
+        shot = take_with().shot
+        shot = replace(shot, settings=replace(shot.settings, options=(("sed", 1),)))
+        (item,) = [
+            item for item in unsupported(KlingBackend(account=Account()), shot) if item.blocking
+        ]
+        assert item.says == "accepted: no setting of that name; its own are model"
 
 
 class TestPictures:

@@ -110,6 +110,22 @@ class TestModernOrders:
         body = _built(modern, take_with(model="kling-3.0-turbo", sound=True)).body
         assert body["settings"] == {"resolution": "720p", "duration": 5}
 
+    @pytest.mark.parametrize(
+        ("model", "more"),
+        [
+            ("kling-3.0", {"multi_shot": False, "audio": "off"}),
+            ("kling-3.0-omni", {"multi_shot": False, "audio": "off"}),
+            ("kling-2.6", {"audio": "off"}),
+            ("kling-2.5-turbo", {}),
+        ],
+    )
+    def test_only_what_a_model_has(
+        self, take_with: TakeWith, model: str, more: dict[str, Any]
+    ) -> None:
+        """2.6 makes no cuts and 2.5 Turbo no sound either, so neither is asked about it."""
+        body = _built(modern, take_with(model=model)).body
+        assert body["settings"] == {"resolution": "720p", "duration": 5, **more}
+
     def test_cuts(self, take_with: TakeWith) -> None:
         """They are written into the prompt; a semicolon would end a shot, so it is a comma."""
         prompt = Prompt.cut([Segment("push in; steam", 2), Segment("pan right", 3)])
@@ -176,6 +192,22 @@ class TestLegacyOrders:
         assert body["image_tail"] == "<base64 still>"
         assert "aspect_ratio" not in body
 
+    @pytest.mark.parametrize(
+        ("model", "more"),
+        [
+            ("kling-3.0", {"multi_shot", "sound"}),
+            ("kling-3.0-omni", {"multi_shot", "sound"}),
+            ("kling-2.6", {"sound"}),
+            ("kling-2.5-turbo", set()),
+        ],
+    )
+    def test_only_what_a_model_has(self, take_with: TakeWith, model: str, more: set[str]) -> None:
+        """As in the new protocol: no field of another model's is sent."""
+        body = _built(legacy, take_with(model=model)).body
+        usual = {"model_name", "mode", "duration", "watermark_info", "external_task_id", "prompt"}
+        picture = "image_list" if model == "kling-3.0-omni" else "image"
+        assert set(body) == {*usual, picture, *more}
+
     def test_omni_takes_a_list(self, take_with: TakeWith) -> None:
         """First and last frame by kind."""
         take = take_with(model="kling-3.0-omni")
@@ -191,7 +223,35 @@ class TestLegacyOrders:
             {"index": 1, "prompt": "push in; steam", "duration": "2"},
             {"index": 2, "prompt": "pan right", "duration": "3"},
         ]
-        assert "prompt" not in body
+        assert (body["prompt"], body["multi_shot"]) == ("", True)
+
+    @pytest.mark.parametrize(
+        ("name", "key", "changed", "pictures"),
+        [
+            ("create_multi_shot", "take-0005", {}, FIRST),
+            (
+                "create_multi_shot_text",
+                "take-0006",
+                {"still": None, "aspect_ratio": "9:16", "sound": True},
+                Pictures(),
+            ),
+        ],
+    )
+    def test_the_documents_examples_of_cuts(
+        self,
+        take_with: TakeWith,
+        name: str,
+        key: str,
+        changed: dict[str, Any],
+        pictures: Pictures,
+    ) -> None:
+        """The prompt is there and empty, and each part has its own."""
+        golden = _golden(f"legacy/{name}")["request"]
+        prompt = Prompt.cut([Segment("push in on the cup", 2), Segment("wide; steam rises", 3)])
+        take = take_with(prompt, resolution="1080p", **changed)
+        request = _built(legacy, take, key, pictures=pictures)
+        assert request.path == golden["path"]
+        assert _holds(request.body, golden["json"])
 
     def test_elements(self, take_with: TakeWith) -> None:
         """Cited by number; an address in the prompt is none."""
@@ -211,6 +271,7 @@ class TestLegacyOrders:
         assert request.path == golden["path"]
         assert _holds(request.body, {**golden["json"], "n": 1, "resolution": "2k"})
         assert request.body["callback_url"] == "https://me.example/"
+        assert "watermark_info" not in request.body
 
     def test_a_model_it_does_not_have(self, take_with: TakeWith) -> None:
         """Nothing is built."""

@@ -1,0 +1,117 @@
+"""The fields that a document names for each request, and the strict mode that refuses all others.
+
+The service itself ignores what it does not know (seen live), so a client that sends too much never
+hears of it there. Written from the vendor's pages, not from any client.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from lab.emulator.models import Family, VideoModel
+from lab.emulator.replies import ApiError
+
+_SETTINGS = {"resolution", "duration"}
+_OPTIONS = {"callback_url", "external_task_id", "watermark_info"}
+_CONTENTS = {
+    "prompt": {"type", "text"},
+    "first_frame": {"type", "url"},
+    "last_frame": {"type", "url"},
+    "element": {"type", "element_id", "id"},
+}
+_OMNI_CONTENTS = {
+    kind: {"type", "url", "id"} for kind in ("refer_image", "feature_video", "base_video")
+}
+
+_LEGACY_VIDEO = {"model_name", "prompt", "mode", "duration", *_OPTIONS}
+_LEGACY: Mapping[Family, set[str]] = {
+    "image-to-video": {*_LEGACY_VIDEO, "image", "negative_prompt"},
+    "text-to-video": {*_LEGACY_VIDEO, "aspect_ratio", "negative_prompt"},
+    "omni-video": {*_LEGACY_VIDEO, "aspect_ratio", "image_list", "video_list"},
+    "image": {
+        *("model_name", "prompt", "negative_prompt", "image", "image_reference", "image_fidelity"),
+        *("human_fidelity", "element_list", "resolution", "n", "aspect_ratio"),
+        *("callback_url", "external_task_id"),
+    },
+}
+_CUTS = {"multi_shot", "shot_type", "multi_prompt"}
+_LISTED = {
+    "multi_prompt": {"index", "prompt", "duration"},
+    "element_list": {"element_id"},
+    "image_list": {"image_url", "type"},
+    "video_list": {"video_url", "refer_type", "keep_original_sound"},
+    "voice_list": {"voice_id"},
+}
+# Of one model, or of two, as the capability map has it.
+_RARE: Mapping[tuple[str, Family], set[str]] = {
+    ("kling-v1", "text-to-video"): {"camera_control"},
+    ("kling-v1", "image-to-video"): {"static_mask", "dynamic_masks"},
+    ("kling-v1-5", "image-to-video"): {"static_mask", "dynamic_masks", "camera_control"},
+    ("kling-v2-6", "image-to-video"): {"voice_list"},
+    ("kling-v2-6", "text-to-video"): {"voice_list"},
+}
+
+
+def check_new(family: Family, model: VideoModel, body: Mapping[str, Any]) -> None:
+    """Raise ApiError 1201 for a field that the newer protocol's pages do not give this model."""
+    from_text = family == "text-to-video"
+    _only(body, {"prompt" if from_text else "contents", "settings", "options"}, model.name)
+    settings = {*_SETTINGS}
+    settings |= {"multi_shot"} if model.multi_shot else set()
+    settings |= {"audio"} if model.sound else set()
+    settings |= set() if family == "image-to-video" else {"aspect_ratio"}
+    _only(_inside(body, "settings"), settings, model.name)
+    _only(_inside(body, "options"), _OPTIONS, model.name)
+    _only(_inside(_inside(body, "options"), "watermark_info"), {"enabled"}, model.name)
+    kinds = {**_CONTENTS, **(_OMNI_CONTENTS if family == "omni-video" else {})}
+    lacks = {"last_frame"} if not model.end_frame else set()
+    lacks |= {"element"} if not model.elements else set()
+    for item in _objects(body, "contents"):
+        kind = str(item.get("type"))
+        if kind in lacks:
+            raise _undocumented(kind, model.name)
+        _only(item, kinds.get(kind, set()), model.name)
+
+
+def check_legacy(family: Family, model: VideoModel | None, body: Mapping[str, Any]) -> None:
+    """Raise ApiError 1201 for a field that the legacy pages do not give this model, and for cuts
+    without the key `prompt`, which every example has. model: None for pictures."""
+    documented = {*_LEGACY[family]}
+    name = "pictures"
+    if model is not None:
+        name = model.legacy
+        documented |= _CUTS if model.multi_shot else set()
+        documented |= {"sound"} if model.sound else set()
+        documented |= _RARE.get((name, family), set())
+        if family != "text-to-video" and model.elements:
+            documented |= {"element_list"}
+        if family == "image-to-video" and model.end_frame:
+            documented |= {"image_tail"}
+        if family != "omni-video" and not name.startswith("kling-v2"):
+            documented |= {"cfg_scale"}
+    _only(body, documented, name)
+    _only(_inside(body, "watermark_info"), {"enabled"}, name)
+    for listed, fields in _LISTED.items():
+        for item in _objects(body, listed):
+            _only(item, fields, name)
+    if body.get("multi_prompt") and "prompt" not in body:
+        raise ApiError(1201, 'prompt is missing; with multi_prompt it is ""')
+
+
+def _only(given: Iterable[str], documented: set[str], owner: str) -> None:
+    for name in given:
+        if name not in documented:
+            raise _undocumented(name, owner)
+
+
+def _undocumented(name: str, owner: str) -> ApiError:
+    return ApiError(1201, f"{name} is not a documented field of {owner}")
+
+
+def _inside(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = body.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _objects(body: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    value = body.get(name)
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
