@@ -158,6 +158,29 @@ def test_what_nobody_knows_is_listed_and_settled(
         assert list(ledger.states().values()) == [TakeState.FETCHED]
 
 
+def test_a_run_that_ended_at_its_cap_says_so_again(
+    service: Running, sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Run again, it prints what there is, why nothing was sent and what to do: exit 1, not 0 or 2;
+    its status and plan say so too, until the cap is raised."""
+    sweep.write_text(sweep.read_text() + "repeats: 2\ncap_usd: 0.3\n")
+    out, said = tmp_path / "run", "the cap of 0.30 USD is reached"
+    for _ in range(2):
+        code, table, err = lab(capsys, "run", sweep, "--out", out)
+        assert code == 1
+        assert f"{said} after whole blocks; 1 take was not sent; raise the cap to go on" in err
+        assert "fetched" in table
+        assert service.emulator.charged_jobs == 1
+    assert said in lab(capsys, "status", out)[1]
+    assert json.loads(lab(capsys, "status", out, "--json")[1])["stopped"].startswith(said)
+    code, planned, _ = lab(capsys, "plan", sweep, "--out", out)
+    assert code == 0
+    assert "reached; raise it to go on" in planned
+    assert lab(capsys, "run", sweep, "--out", out, "--cap", 1)[0] == 0
+    assert said not in lab(capsys, "status", out)[1]
+    assert json.loads(lab(capsys, "status", out, "--json")[1])["stopped"] == ""
+
+
 def test_a_mistyped_settlement_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """--bought without an id is one line and exit 2; so is a folder that holds no run."""
     code, _, err = lab(capsys, "reconcile", tmp_path, "--bought", "abc")

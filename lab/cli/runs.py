@@ -212,12 +212,14 @@ def recover(folder: RunDir, as_json: Json = False) -> None:
 
 def status(folder: RunDir, as_json: Json = False) -> None:
     """How far a run is."""
-    from lab.runs import Ledger, RunFolder
+    from lab.runs import Ledger, RunFolder, cap_reached
 
     place = RunFolder(folder)
     place.check()
     with Ledger.read(place.ledger) as ledger:
         rows, money = ledger.takes(), ledger.money()
+        design = ledger.fact("sweep") or {}
+    stopped = cap_reached(design.get("cap_usd"), rows)
     counts = Counter(row.state.value for row in rows)
     measures: Counter[str] = Counter()
     not_fresh: dict[str, str] = {}
@@ -237,6 +239,7 @@ def status(folder: RunDir, as_json: Json = False) -> None:
                 "measures": dict(measures),
                 "not_fresh": not_fresh,
                 **money.to_json(),
+                "stopped": stopped,
             }
         )
         return
@@ -246,6 +249,8 @@ def status(folder: RunDir, as_json: Json = False) -> None:
     print_out(f"{folder}: {len(rows)} takes: {listed}; {', '.join(measured)}; {money}")
     for line in lines_by_reason(not_fresh):
         print_out(line)
+    if stopped:
+        print_out(f"stopped: {stopped}")
     if "uncertain" in counts or "submitting" in counts:
         print_out(f"it is unknown whether some were bought; `lab reconcile {folder}` asks")
 

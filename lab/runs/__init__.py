@@ -4,6 +4,7 @@ from lab.runs.control import Control
 from lab.runs.folder import RunFolder
 from lab.runs.ledger import Ledger, Money, TakeRow, TakeState
 from lab.runs.measuring import MeasureOutcome, measure
+from lab.runs.purse import cap_reached
 from lab.runs.reconcile import Settled, reconcile
 from lab.runs.recover import Recovered, recover
 from lab.runs.run import RunOutcome, plan, run
@@ -21,6 +22,7 @@ __all__ = [
     "Settled",
     "TakeRow",
     "TakeState",
+    "cap_reached",
     "create",
     "measure",
     "plan",

@@ -4,8 +4,30 @@ from collections.abc import Iterable
 
 from lab.runs.ledger import TakeRow, TakeState
 from lab.sweeps import block_of
+from lab.units import usd_text
 
 _ROUNDING_USD = 1e-6
+
+
+def cap_reached(cap_usd: float | None, rows: Iterable[TakeRow]) -> str:
+    """Why a run that is held to a cap sends no more of its takes; "" when it would go on.
+
+    rows: every take of the run folder, in the order of the design.
+    """
+    rows = list(rows)
+    planned = [row for row in rows if row.state is TakeState.PLANNED]
+    if cap_usd is None or not planned or Purse(cap_usd, rows).admits(planned[0]):
+        return ""
+    return cap_text(cap_usd, len(planned))
+
+
+def cap_text(cap_usd: float, unsent: int) -> str:
+    """One clause for a run that ended at its cap, and what to do."""
+    takes = "take was" if unsent == 1 else "takes were"
+    return (
+        f"the cap of {usd_text(cap_usd)} is reached after whole blocks; {unsent} {takes} not sent; "
+        "raise the cap to go on"
+    )
 
 
 class Purse:

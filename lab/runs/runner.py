@@ -49,10 +49,10 @@ from lab.runs.folder import RunFolder
 from lab.runs.ledger import UNKNOWN_ACCOUNT, Ledger, TakeRow, TakeState
 from lab.runs.measuring import damage_text, start_measuring
 from lab.runs.progress import Progress
-from lab.runs.purse import Purse
+from lab.runs.purse import Purse, cap_text
 from lab.settings import settings
 from lab.stills import Still
-from lab.units import bytes_text, seconds_text, usd_text
+from lab.units import bytes_text, seconds_text
 from lab.vision import WEIGHTS, weight_path
 from lab.vision.weights import cached_path
 
@@ -213,8 +213,7 @@ class Runner:
         if self._no_polls is not None:
             return f"{self._no_polls}; {count}; {self._again}"
         if self._capped:
-            cap = usd_text(self._cap_usd or 0)
-            return f"the cap of {cap} is reached after whole blocks; {count}"
+            return cap_text(self._cap_usd or 0, len(self._planned))
         return f"takes that are still at the service hold every slot; {count}; {self._again}"
 
     def _sort_out(self, take_ids: list[str], quotes: Mapping[str, Quote]) -> None:

@@ -59,7 +59,9 @@ class Plan:
                 f"the plan may cost {usd_text(self.high_usd)} and the budget is {usd_text(budget)};"
                 " raise the budget, drop levels or repeats, or set a cap to make what fits"
             )
-        if cap is not None and self.blocks and not self.blocks_in_cap:
+        # A run that has something and ended at its cap is told so by the run, with its results.
+        begun = self.done or self.reused
+        if cap is not None and self.blocks and not self.blocks_in_cap and not begun:
             raise MoneyError(
                 f"not one block fits in the cap of {usd_text(cap)}; the whole plan may cost "
                 f"{usd_text(self.high_usd)} in {self.blocks} blocks; raise the cap or drop levels"
@@ -114,6 +116,8 @@ class Plan:
     def _capped(self) -> str:
         if self.blocks_in_cap == self.blocks:
             return "everything fits"
+        if self.done and not self.blocks_in_cap:
+            return "reached; raise it to go on"
         return f"{self.blocks_in_cap} of {self.blocks} blocks (a still's variants, once) surely fit"
 
     def to_json(self) -> dict[str, Any]:

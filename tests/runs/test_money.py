@@ -77,6 +77,9 @@ def test_a_cap_stops_after_whole_blocks(
     with Ledger.read(tmp_path / "run" / "ledger.sqlite") as ledger:
         made = [row for row in ledger.takes() if row.state is TakeState.FETCHED]
     assert {row.repeat for row in made} == {1}
+    again = go(sweep)
+    assert not again.complete
+    assert (again.stopped, again.scored, len(remote.bought)) == (outcome.stopped, 6, 6)
     assert go(sweep, cap_usd=6.0).complete
     assert len(remote.bought) == len(set(remote.bought)) == 12
 
