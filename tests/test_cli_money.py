@@ -264,10 +264,20 @@ def test_a_broken_faults_file_is_one_line(
     assert len(err.splitlines()) == 1
 
 
+# Once is in the quick tier too: tests/runs/test_interrupt.py.
+@pytest.mark.parametrize(
+    "presses",
+    [
+        pytest.param(1, id="once", marks=pytest.mark.slow),
+        pytest.param(2, id="twice"),
+        pytest.param(3, id="thrice", marks=pytest.mark.slow),
+    ],
+)
 def test_ctrl_c_does_not_wait_for_a_slow_answer(
-    service: Running, sweep: Path, tmp_path: Path
+    service: Running, sweep: Path, tmp_path: Path, presses: int
 ) -> None:
-    """With an order under way whose answer takes an hour it ends all the same: one purchase.
+    """With an order under way whose answer takes an hour it ends all the same, 130, and says once
+    how to go on, however often Ctrl-C is pressed while it winds down. There is one purchase.
 
     The resumed run knows the budget that the interrupted one was given.
     """
@@ -278,9 +288,38 @@ def test_ctrl_c_does_not_wait_for_a_slow_answer(
     assert running.stderr is not None
     until(lambda: service.emulator.jobs, running)
     running.send_signal(signal.SIGINT)
+    # The bar is closed first; then the answers of the next second are waited for.
+    while b"takes scored" not in running.stderr.readline():
+        assert running.poll() is None
+    for _ in range(presses - 1):
+        running.send_signal(signal.SIGINT)
+    said = running.stderr.read().decode()
     assert running.wait(timeout=HANGS_S) == 130
-    assert f"run the same again to go on (`lab resume {out}`)" in running.stderr.read().decode()
+    assert said.count(f"run the same again to go on (`lab resume {out}`)") == 1
+    assert "Traceback" not in said
     running.stderr.close()
     service.emulator.clear_faults()
     assert subprocess.run([*command[:3], "resume", str(out)], check=False).returncode == 0
     assert service.emulator.charged_jobs == 1
+
+
+def test_ctrl_c_before_a_run_says_how_to_go_on_too(sweep: Path) -> None:
+    """A question that is interrupted ends with the same line and 130, not with a bare code."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "lab", "run", str(sweep), "--out", str(sweep.parent / "run")]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        said = b""
+        while b"[y/N]" not in said:
+            said += os.read(ours, 4096)
+        process.send_signal(signal.SIGINT)
+        while True:
+            try:
+                said += os.read(ours, 4096)
+            except OSError:  # the other end is closed
+                break
+    os.close(ours)
+    assert process.returncode == 130
+    assert "run the same again to go on" in said.decode()
+    assert "Traceback" not in said.decode()
+    assert not (sweep.parent / "run").exists()

@@ -15,7 +15,7 @@ from typing import NoReturn
 import typer
 
 from lab.cli import prompts, reports, results, runs, scores, services, stills
-from lab.cli.terminal import print_error
+from lab.cli.terminal import interrupts, print_error
 from lab.errors import LabError
 
 COMMANDS: Mapping[str, Sequence[Callable[..., None]]] = {
@@ -67,26 +67,35 @@ for panel, commands in COMMANDS.items():
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit with its code; no traceback ever reaches the user."""
+    with interrupts.taken():
+        code = _run(arguments)
+        if code == 130:
+            interrupts.say()
+        if code == 130 and arguments is None:
+            # As a program of its own: do not wait for requests under way. The ledger knows of them.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+    sys.exit(code)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
-        code = app(arguments, standalone_mode=False)
+        return app(arguments, standalone_mode=False) or 0
+    except typer.Abort:  # at a question
+        return 130
     except typer.TyperException as error:
         worded = getattr(error, "format_message", None)
         said = worded() if worded else str(error)
         print_error(f"error: {' '.join(said.split())} See `lab --help`.")
-        code = 2
+        return 2
     except LabError as error:
         for line in str(error).splitlines():
             print_error(f"error: {line}")
-        code = 2
+        return 2
     except Exception as error:  # noqa: BLE001 - the last door: told in one line, kept in a file
         with tempfile.NamedTemporaryFile("w", suffix=".txt", prefix="lab-", delete=False) as file:
             traceback.print_exc(file=file)
         said = " ".join(f"{type(error).__name__}: {error}".split())
         print_error(f"error: this is a bug in i2v-lab ({said}); please report it with {file.name}")
-        code = 70
-    if code == 130 and arguments is None:
-        # As a program of its own: do not wait for requests under way. The ledger knows of them.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    sys.exit(code or 0)
+        return 70

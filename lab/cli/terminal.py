@@ -1,8 +1,12 @@
 """How commands speak: results on standard output, everything else on standard error."""
 
 import json
+import os
+import signal
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import typer
@@ -10,6 +14,7 @@ import typer
 from lab.errors import Interrupted
 
 _NAMED = 8  # takes in one line
+_GO_ON = "interrupted; run the same again to go on"
 
 
 def print_out(text: str) -> None:
@@ -51,11 +56,57 @@ def exit_for(failed: Sequence[str], *, name_them: bool) -> None:
         raise typer.Exit(1)
 
 
+class _Interrupts:
+    """What Ctrl-C does to a command, and the one line that says how to go on.
+
+    The first lets the command wind down. Any later one ends the program at once: every step was
+    written down before it was taken, so that nothing is lost but the time to wind down.
+    """
+
+    def __init__(self) -> None:
+        self._said = False
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Take them over while the block lasts, unless somebody else has, or ignores them."""
+        here = threading.current_thread() is threading.main_thread()
+        self._said = False
+        if not here or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+            yield
+            return
+        signal.signal(signal.SIGINT, self._first)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def say(self, line: str = _GO_ON) -> None:
+        """Say it, unless it was said already; what comes later comes too late."""
+        if signal.getsignal(signal.SIGINT) in (self._first, self._second):
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if not self._said:
+            self._said = True
+            print_error(line)
+
+    def _first(self, number: int, frame: FrameType | None) -> None:
+        signal.signal(number, self._second)
+        raise KeyboardInterrupt
+
+    def _second(self, number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        # Not through the stream: it may be in the middle of a line of its own.
+        os.write(2, f"{_GO_ON}\n".encode())
+        os._exit(130)
+
+
+interrupts = _Interrupts()
+
+
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Say what an interrupt left behind; the command line library only keeps the exit code."""
     try:
         yield
     except Interrupted as error:
-        print_error(str(error))
+        interrupts.say(str(error))
         raise typer.Exit(130) from None
