@@ -18,6 +18,7 @@ from lab.emulator import legacy, modern
 from lab.emulator.calls import Call, Route
 from lab.emulator.emulator import Emulator
 from lab.emulator.faults import Fault
+from lab.emulator.guard import objection
 from lab.emulator.media import Media, Missing
 from lab.emulator.replies import ApiError, Reply, refused
 from lab.emulator.wire import drop
@@ -74,7 +75,11 @@ class ApiApp:
         """One request."""
         request = Request(scope, receive)
         path: str = scope["path"]
-        if path.startswith("/emulator/"):
+        controls = path.startswith("/emulator/")
+        if said := objection(request.headers, controls=controls):
+            await _json({"error": said}, 403)(scope, receive, send)
+            return
+        if controls:
             response = await self._control(request, path)
             await response(scope, receive, send)
             return
@@ -187,6 +192,9 @@ class MediaApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         request = Request(scope, receive)
+        if said := objection(request.headers, controls=False):
+            await Response(said, 403)(scope, receive, send)
+            return
         emulator = self._emulator
         emulator.count_download()
         outcome = "dropped"
