@@ -1,7 +1,9 @@
 """A sweep: what is varied, crossed or zipped into trials, and repeated into takes."""
 
 import glob
+import os
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import product
@@ -386,12 +388,10 @@ def _stills(
             content = still.sha256 if isinstance(still, Still) else still.id
             if content in seen:
                 problems.append(f"{where}: {source} is the same picture as {seen[content]}")
-            elif still.name in names:
-                problems.append(
-                    f"{where}: {source} has the same name as {names[still.name]}; rename one"
-                )
+            elif (name := unicodedata.normalize("NFC", still.name)) in names:
+                problems.append(f"{where}: {source} has the same name as {names[name]}; rename one")
             else:
-                seen[content] = names[still.name] = source
+                seen[content] = names[name] = source
                 yield still
 
 
@@ -401,12 +401,10 @@ def _opened(
     """The files that an entry names, and their stills."""
     pattern = entry.file or ""
     try:
-        whole = str(folder / Path(pattern).expanduser())
-    except RuntimeError as error:  # ~ of somebody unknown
+        paths = _matching(folder, pattern)
+    except (RuntimeError, ValueError) as error:  # ~ of somebody unknown, a zero byte
         problems.append(f"{where}: {pattern!r}: {error}")
         return
-    named = not glob.has_magic(pattern) or Path(whole).is_file()
-    paths = [whole] if named else sorted(glob.glob(whole))
     if not paths:
         problems.append(f"{where}: {pattern!r} matches no file in {folder}")
     for path in paths:
@@ -439,6 +437,24 @@ def _to_create(
             options={option.name: option.default for option in options},
         ),
     )
+
+
+def _matching(folder: Path, pattern: str) -> list[str]:
+    """The files that a sweep's pattern names; one without signs of a pattern need not exist.
+
+    A part of the pattern that exists under that very name means just that: a file [1].png, a
+    folder shoot[1], a file ~a.png.
+    """
+    here = os.path.lexists(folder.joinpath(*Path(pattern).parts[:1]))
+    whole = folder / (Path(pattern) if here else Path(pattern).expanduser())
+    if not glob.has_magic(pattern) or os.path.isfile(whole):
+        return [str(whole)]
+    base = folder if whole.is_relative_to(folder) else Path(whole.anchor)
+    parts = list(whole.relative_to(base).parts)
+    while len(parts) > 1 and os.path.isdir(base / parts[0]):
+        base /= parts.pop(0)
+    found = glob.glob(os.path.join(*parts), root_dir=base)
+    return sorted(str(base / name) for name in found)
 
 
 def _prompts(entries: Sequence[PromptEntry], problems: list[str]) -> Iterator[Prompt]:

@@ -169,6 +169,46 @@ def test_a_pattern_names_every_still_it_matches(folder: Path) -> None:
     assert [trial.factors["still"] for trial in sweep.trials()] == ["a", "b"]
 
 
+@pytest.mark.parametrize(
+    "name", ["shoot[1]", "a*b", "what?", "[!x]", "{a,b}", "~me", "-v", "a b\nc"]
+)
+def test_the_sweeps_own_folder_is_no_pattern(
+    tmp_path: Path, stills_dir: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the folder is called, its own pictures are planned, never a neighbour's."""
+    for place, photograph in (
+        (name, "coffee"),
+        ("shoot1", "cat"),
+        ("aab", "cat"),
+        ("whaty", "cat"),
+    ):
+        (tmp_path / place).mkdir()
+        shutil.copy(stills_dir / f"{photograph}.jpg", tmp_path / place / f"{photograph}.jpg")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / name))
+    mine = tmp_path / name
+    told: tuple[tuple[str, Path], ...] = (
+        ("*.jpg", mine),  # the sweep lies in it
+        ("*.jpg", Path(name)),  # and the path is relative
+        (f"{name}/*.jpg", tmp_path),  # the pattern names the folder
+        (f"{mine}/*.jpg", tmp_path),
+        ("~/*.jpg", tmp_path),  # the home folder is it
+    )
+    for pattern, folder in told:
+        stills = _of(folder, stills=[pattern]).levels["still"]
+        assert [still.name for still in stills] == ["coffee"], (pattern, folder)
+
+
+def test_a_file_with_signs_of_a_pattern_in_its_name(folder: Path) -> None:
+    """[1].jpg and ~x.jpg mean the files that are called so; other signs are still patterns."""
+    for name in ("b[1].jpg", "~x.jpg"):
+        (folder / "a.jpg").rename(folder / name)
+        stills = _of(folder, stills=[name]).levels["still"]
+        assert [still.path.name for still in stills] == [name]
+        (folder / name).rename(folder / "a.jpg")
+    assert [still.name for still in _of(folder, stills=["[ab].jpg"]).levels["still"]] == ["a", "b"]
+
+
 def test_stills_are_looked_for_beside_the_file(folder: Path) -> None:
     """A sweep file means its own folder, and takes its name when it gives none."""
     path = folder / "night.yaml"
@@ -257,6 +297,14 @@ def test_two_stills_of_one_name_are_refused(folder: Path, photo: Any) -> None:
     """Tables know stills by name, so two pictures of one name are refused."""
     write_image(folder / "a.png", photo[:, ::-1])
     (line,) = _problems(folder, stills=["a.jpg", "a.png"])
+    assert "has the same name as" in line
+
+
+def test_names_that_look_alike_are_one_name(folder: Path) -> None:
+    """An accent written as one sign or as two reads the same in every table, so it is refused."""
+    (folder / "a.jpg").rename(folder / "caf\u00e9.jpg")
+    (folder / "b.jpg").rename(folder / "cafe\u0301.jpg")
+    (line,) = _problems(folder, stills=["*.jpg"])
     assert "has the same name as" in line
 
 
