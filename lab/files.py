@@ -6,6 +6,7 @@ import json
 import os
 import stat
 import tempfile
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,7 +16,35 @@ from lab.errors import InputError, RunFolderError
 from lab.units import bytes_text
 
 PART_SUFFIX = ".part"
+_MOST_STEM_BYTES = 80
+"""With what is added to it (a hash, a suffix, a mark for temporaries) a name stays under 143 bytes,
+the least that a common file system takes (eCryptfs; most take 255)."""
+_MOST_SUFFIX_BYTES = 16
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def file_name(text: str, ending: str = "") -> str:
+    """A file name that begins with `text`, as far as it fits, and ends with `ending`.
+
+    Separators and control characters become "_", and a text over 80 bytes of UTF-8 is cut between
+    letters. Where that changes the text, a hash of it is added: different texts stay different.
+    """
+    plain = "".join("_" if sign in "/\\" or not sign.isprintable() else sign for sign in text)
+    kept = _cut(plain, _MOST_STEM_BYTES)
+    return f"{kept}{'' if kept == text else '-' + content_id(text, 8)}{ending}"
+
+
+def file_suffix(path: Path) -> str:
+    """The suffix of a file, in small letters; a long one is none that anybody needs, and cut."""
+    return _cut(path.suffix.lower(), _MOST_SUFFIX_BYTES)
+
+
+def _cut(text: str, most_bytes: int) -> str:
+    """The longest beginning that has at most so many bytes and parts no letter from its accents."""
+    end = len(text.encode("utf-8", "surrogatepass")[:most_bytes].decode("utf-8", "ignore"))
+    while 0 < end < len(text) and unicodedata.category(text[end]).startswith("M"):
+        end -= 1
+    return text[:end]
 
 
 def as_path(value: object, error: type[InputError]) -> Path:
@@ -60,7 +89,9 @@ def written_whole(path: Path) -> Iterator[Path]:
     """
     path = Path(path)
     handle, name = tempfile.mkstemp(
-        prefix=f".{path.stem}-", suffix=f"{path.suffix}{PART_SUFFIX}", dir=path.parent
+        prefix=f".{_cut(path.stem, _MOST_STEM_BYTES)}-",
+        suffix=f"{_cut(path.suffix, _MOST_SUFFIX_BYTES)}{PART_SUFFIX}",
+        dir=path.parent,
     )
     os.close(handle)
     part = Path(name)

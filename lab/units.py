@@ -1,6 +1,8 @@
 """Conversions between the units of the names: seconds, frames, pixels, ratios, bytes, dollars."""
 
+import json
 import math
+import re
 from fractions import Fraction
 
 from lab.errors import InputError
@@ -13,6 +15,26 @@ RATIOS = {
     "3:4": Fraction(3, 4),
 }
 SHORT_SIDE_PX = {"720p": 720, "1080p": 1080, "4k": 2160}
+_UNSEEN = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f"  # controls, without tab and line feed
+    r"\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u206f"  # no width, or turn the direction
+    r"\u2028\u2029\u2060-\u2064\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"  # line ends, marks
+    r"\ud800-\udfff]"  # bytes of a file name that are no UTF-8
+)
+
+
+def visible(text: str) -> str:
+    """The text with every character that would steer a terminal or turn the line written out.
+
+    As in JSON (a right-to-left override is shown as \\u202e), so JSON stays the same data. Line
+    feeds and tabs stay.
+    """
+    return _UNSEEN.sub(lambda found: json.dumps(found[0])[1:-1], text)
+
+
+def visible_line(text: str) -> str:
+    """`visible` for what must stay in one line, such as a name: line feeds and tabs too."""
+    return visible(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def frame_size(aspect_ratio: str, resolution: str) -> tuple[int, int]:

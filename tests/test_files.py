@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from lab.errors import RunFolderError
 from lab.files import (
     content_id,
+    file_name,
     make_writable_folder,
     remove_parts,
     sha256_file,
@@ -150,3 +152,38 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         make_writable_folder(tmp_path / "file" / "runs")
     assert str(tmp_path / "file" / "runs") in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["a" * 300, "木" * 77, "e\u0301" * 60, "🦀" * 60, "a\u202eb", "a/b", "a\nb", "\udcff"]
+)
+def test_a_name_made_from_a_name_fits(tmp_path: Path, text: str) -> None:
+    """A file name is cut between letters, never inside one, and steers no terminal."""
+    name = file_name(text, "-1d76b847.jpg")
+    assert len(name.encode()) <= 143
+    assert name.endswith("-1d76b847.jpg")
+    assert name.isprintable()
+    write_text(tmp_path / name, "")
+    kept = name[: -len("-12345678-1d76b847.jpg")]
+    if text.startswith(kept):
+        assert not unicodedata.combining(text[len(kept)])
+
+
+@given(st.lists(st.text(max_size=120), min_size=2, max_size=4, unique=True))
+def test_different_names_stay_different(texts: list[str]) -> None:
+    """Cutting and cleaning never makes one name of two."""
+    assert len({file_name(text) for text in texts}) == len(texts)
+
+
+def test_a_short_name_is_kept() -> None:
+    """A name that fits is not touched: 80 bytes of letters, spaces and accents."""
+    for text in ("a" * 80, "Café im Regen (1)", "東京", "-x", "CON [1]"):
+        assert file_name(text, ".png") == f"{text}.png"
+
+
+def test_a_file_with_the_longest_name_is_written_whole(tmp_path: Path) -> None:
+    """255 bytes of name leave no room for a mark, so the temporary's name is shorter."""
+    for name in (f"{'x' * 251}.png", f"{'木' * 83}.jpg", f"a.{'y' * 253}"):
+        write_text(tmp_path / name, "whole")
+        assert (tmp_path / name).read_text() == "whole"
+    assert not list(tmp_path.glob(".*"))

@@ -21,7 +21,7 @@ from lab.analysis.compliance import COMPLIED, compliance
 from lab.analysis.matched import APART, JUDGED, MOTION, unmeasured
 from lab.analysis.results import Results, load
 from lab.errors import InputError
-from lab.files import make_writable_folder
+from lab.files import file_name, file_suffix, make_writable_folder
 from lab.findings import Finding
 from lab.metrics import SPECS
 from lab.prompts import Prompt, lint, vary
@@ -98,9 +98,9 @@ class Advice:
         Raises InputError for an existing file and for one that cannot be written.
         """
         target = Path(path)
-        if target.exists():
+        if os.path.exists(target):
             raise InputError(f"{target}: exists already; name another file or remove it")
-        folder = target.parent / f"{target.stem}_stills"
+        folder = target.parent / file_name(target.stem, "_stills")
         make_writable_folder(folder)
         stills: list[str | Path] = [still.put(folder) for still in self.stills] or ["none"]
         remarks = [f"{item.kind}: {item}" for item in self.suggestions]
@@ -163,9 +163,9 @@ class NextStill:
         """Lay it into a folder; returns where."""
         if self.extend_to:
             ratio = self.extend_to.replace(":", "x")
-            target = folder / f"{self.name}_{ratio}.png"
+            target = folder / file_name(self.name, f"_{ratio}.png")
             return fit(self.still, self.extend_to, mode="extend", path=target).path
-        target = folder / f"{self.name}{self.still.path.suffix}"
+        target = folder / file_name(self.name, file_suffix(self.still.path))
         shutil.copyfile(self.still.path, target)
         return target
 

@@ -113,9 +113,10 @@ def photographs(folder: Path | None) -> list[Path]:
 
 
 def _listed(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder")
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes)
+    try:
+        return sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes)
+    except OSError as error:
+        raise InputError(f"{folder}: no such folder ({error.strerror})") from error
 
 
 @lru_cache(maxsize=2)

@@ -83,11 +83,12 @@ def _preflight_lines(path: Path, found: Any) -> str:
 
 
 def _overlay(folder: Path, found: Any) -> None:
-    from lab.files import make_writable_folder
+    from lab.files import file_name, make_writable_folder
     from lab.media import write_image
 
     make_writable_folder(folder)
-    path = folder / f"{found.still.name}-{found.still.sha256[:8]}-preflight.png"
+    ending = f"-{found.still.sha256[:8]}-preflight.png"
+    path = folder / file_name(found.still.path.stem, ending)
     write_image(path, found.overlay())
     print_error(f"picture: {path}")
 

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lab.files import file_name
 from lab.media import Frame, frames, write_clip
 from lab.metrics.contract import Field, Metric
 from lab.metrics.measure import ClipScores, measure
@@ -44,7 +45,8 @@ def measure_with_heatmaps(
         full = specs[name].unnoticed * _FULL_COLOUR
         if math.isnan(full):
             full = float(np.percentile(every, _PERCENTILE)) if every.size else 1.0
-        film = folder / f"{scores.clip.path.stem}-{scores.clip.sha256[:8]}.{name}.mp4"
+        ending = f"-{scores.clip.sha256[:8]}.{name}.mp4"
+        film = folder / file_name(scores.clip.path.stem, ending)
         fps = scores.clip.facts.fps or 25.0
         drawn = _drawn(scores.clip.path, fields, max(full, 1e-6))
         write_clip(film, drawn, fps=fps, crf=26, key_every=round(fps / 2) or 1)

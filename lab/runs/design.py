@@ -47,7 +47,7 @@ def kept_stills(
     by_hash.pop("", None)
     for level in by_hash.values():
         why = f"is gone from {folder.stills}"
-        for path in folder.stills.glob(f"*-{level['sha256'][:8]}.*"):
+        for path in folder.stills.glob(f"*-{level['sha256'][:8]}*"):
             try:
                 still = Still.open(path)
             except StillError as error:

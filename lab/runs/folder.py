@@ -14,6 +14,8 @@ from filelock import FileLock, Timeout
 from lab.errors import BusyError, RunFolderError
 from lab.files import (
     as_path,
+    file_name,
+    file_suffix,
     make_writable_folder,
     remove_parts,
     sha256_file,
@@ -54,10 +56,17 @@ class RunFolder:
     @property
     def exists(self) -> bool:
         """True when a run was begun here."""
-        return self.ledger.is_file()
+        return os.path.isfile(self.ledger)
 
     def check(self) -> None:
         """Raise RunFolderError unless a run was begun here."""
+        try:
+            self.ledger.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except (OSError, ValueError) as error:
+            said = getattr(error, "strerror", None) or error
+            raise RunFolderError(f"{self.path}: cannot be read ({said})") from error
         if not self.exists:
             raise RunFolderError(
                 f"{self.path}: holds no run; make one with `lab run SWEEP.yaml --out {self.path}`"
@@ -65,7 +74,7 @@ class RunFolder:
 
     def make(self) -> None:
         """Create the folder and what it holds. Refuses a folder full of something else."""
-        if self.path.is_dir() and not self.exists:
+        if os.path.isdir(self.path) and not self.exists:
             strangers = [name for name in os.listdir(self.path) if name not in self._own]
             if strangers:
                 raise RunFolderError(
@@ -115,7 +124,8 @@ class RunFolder:
 
     def keep(self, still: Still) -> Still:
         """The still as the ledger names it: a copy in this folder, by a path relative to it."""
-        copy = self.stills / f"{still.name}-{still.sha256[:8]}{still.path.suffix.lower()}"
+        ending = f"-{still.sha256[:8]}{file_suffix(still.path)}"
+        copy = self.stills / file_name(still.path.stem, ending)
         if not copy.is_file() or sha256_file(copy) != still.sha256:
             with written_whole(copy) as part:
                 shutil.copyfile(still.path, part)

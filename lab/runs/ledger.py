@@ -6,6 +6,7 @@ Every row carries a seal, so that what is read is what was written, or the ledge
 """
 
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -250,7 +251,7 @@ class Ledger:
     @classmethod
     def read(cls, path: Path) -> Self:
         """Open for reading only; a writer may be at work meanwhile."""
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise RunFolderError(f"{path.parent}: holds no run")
         with translated(path):
             address = f"{path.resolve().as_uri()}?mode=ro"

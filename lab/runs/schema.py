@@ -4,6 +4,7 @@ A row's seal is a hash of its other columns. SQLite finds a page whose structure
 finds a row whose content is.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -53,6 +54,9 @@ COMMIT;
 # Version 1 knew no estimates, version 2 no seals.
 _TO_VERSION_2 = ("low_usd REAL", "high_usd REAL")
 _TO_VERSION_3 = "seal TEXT NOT NULL DEFAULT ''"
+
+_MOST_PATH_BYTES = 500
+"""SQLite on Unix takes 512 with what it adds for its log."""
 
 Table = Literal["facts", "takes", "events"]
 _KEYS: dict[Table, str] = {"facts": "name", "takes": "take_id", "events": "seq"}
@@ -128,6 +132,11 @@ def _as_ours(path: Path, error: sqlite3.DatabaseError) -> LabError:
         return BusyError(f"{path}: another process keeps the ledger locked; wait and try again")
     if kind == "FULL":
         return RunFolderError(f"{path}: the disk is full; free space and go on")
+    if kind == "CANTOPEN" and len(os.fsencode(path.absolute())) > _MOST_PATH_BYTES:
+        return RunFolderError(
+            f"{path}: SQLite opens no path of over {_MOST_PATH_BYTES} bytes; name a run folder "
+            "nearer to the root"
+        )
     if kind in ("READONLY", "CANTOPEN", "PERM", "AUTH"):
         return RunFolderError(
             f"{path}: the ledger cannot be opened or written ({error}); you need the right to "

@@ -1,5 +1,6 @@
 """Bring a still into the ratio it will be published in, before anything is paid."""
 
+import os
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab.errors import InputError, StillError
-from lab.files import as_path, make_writable_folder, sha256_file
+from lab.files import as_path, file_name, make_writable_folder, sha256_file
 from lab.media import write_image
 from lab.media.images import MIN_SIDE_PX
 from lab.stills.framing import Crop, extent, framing
@@ -100,7 +101,8 @@ def _target(still: Still, ratio: str, mode: Mode, path: str | Path | None) -> Pa
     """Where the new still goes."""
     if path is None:
         how = "_extended" if mode == "extend" else ""
-        return still.path.with_name(f"{still.name}_{ratio.replace(':', 'x')}{how}.png")
+        ending = f"_{ratio.replace(':', 'x')}{how}.png"
+        return still.path.with_name(file_name(still.path.stem, ending))
     target = as_path(path, InputError)
     if target.suffix.lower() != ".png":
         raise InputError(f"{target}: a fitted still is written as .png, which keeps its history")
@@ -110,10 +112,13 @@ def _target(still: Still, ratio: str, mode: Mode, path: str | Path | None) -> Pa
 def _kept(target: Path, rgb: NDArray[np.uint8], history: list[str]) -> Still:
     """The still in its file. A file that is there already is left, and must hold the same."""
     make_writable_folder(target.parent)
-    fresh = not target.exists()
+    fresh = not os.path.exists(target)
     with TemporaryDirectory() as folder:
         made = target if fresh else Path(folder) / target.name
-        write_image(made, rgb, history=history)
+        try:
+            write_image(made, rgb, history=history)
+        except OSError as error:
+            raise InputError(f"{target}: cannot be written ({error.strerror})") from error
         if not fresh and (not target.is_file() or sha256_file(made) != sha256_file(target)):
             raise InputError(
                 f"{target}: exists already and holds another picture; name another file or "

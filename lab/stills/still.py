@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lab.errors import StillError
 from lab.files import as_path, sha256_file
 from lab.media import data_uri, open_image, poster_jpeg
+from lab.units import visible_line
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,10 @@ class Still:
         """The file's name without its suffix: what tables call this still.
 
         A copy that a run folder keeps ends in the beginning of its hash, and is called as the
-        original was.
+        original was. In one line, whatever stands in it.
         """
-        return self.path.stem.removesuffix(f"-{self.sha256[:8]}") or self.path.stem
+        stem = self.path.stem
+        return visible_line(stem.removesuffix(f"-{self.sha256[:8]}") or stem)
 
     def rgb(self) -> NDArray[np.uint8]:
         """The pixels, (height, width, 3) uint8. Read anew at each call, never kept."""

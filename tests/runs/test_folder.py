@@ -1,14 +1,17 @@
 """The run folder: one runner, no strangers, movable."""
 
 import os
+import shutil
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import pytest
 
 from lab.errors import BusyError, RunFolderError
-from lab.runs import RunFolder
+from lab.files import sha256_file
+from lab.runs import Ledger, RunFolder
 from lab.stills import Still
 
 
@@ -70,6 +73,49 @@ def test_stills_are_kept_by_content(tmp_path: Path, still: Path) -> None:
     assert not kept.path.is_absolute()
     moved = RunFolder((tmp_path / "run").rename(tmp_path / "moved"))
     assert moved.locate(kept).rgb().shape == (400, 600, 3)
+
+
+def test_stills_with_long_and_like_names_are_kept_apart(tmp_path: Path, stills_dir: Path) -> None:
+    """Names at the file system's limit fit, and none that differs by case or accent is another."""
+    folder = RunFolder(tmp_path / "run")
+    folder.make()
+    names = ["木" * 77, "木" * 76 + "本", "x" * 240, "Cup", "cup", "caf\u00e9", "cafe\u0301"]
+    photographs = [
+        "coffee",
+        "cat",
+        "astronaut",
+        "china",
+        "flower",
+        "rocket",
+        "hopper",
+    ]
+    kept = []
+    for name, photograph in zip(names, photographs, strict=True):
+        path = Path(shutil.copy(stills_dir / f"{photograph}.jpg", tmp_path / f"{name}.jpg"))
+        kept.append(folder.keep(Still.open(path)))
+        path.unlink()
+    for still in kept:
+        assert sha256_file(folder.locate(still).path) == still.sha256
+    told = {unicodedata.normalize("NFC", still.path.name).casefold() for still in kept}
+    assert len(told) == len(names)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "/".join(["d" * 80] * 60)])
+def test_a_path_too_long_for_the_system_is_told(tmp_path: Path, name: str) -> None:
+    """One line instead of the system's own error, reading and writing."""
+    folder = RunFolder(tmp_path / name)
+    with pytest.raises(RunFolderError, match="too long"):
+        folder.check()
+    with pytest.raises(RunFolderError, match="too long"):
+        folder.make()
+
+
+def test_a_path_too_long_for_sqlite_is_told(tmp_path: Path) -> None:
+    """SQLite opens no path of over 500 bytes; it is not rights that are missing."""
+    folder = RunFolder(tmp_path.joinpath(*["d" * 90] * 6))
+    folder.make()
+    with pytest.raises(RunFolderError, match="nearer to the root"):
+        Ledger.write(folder.ledger)
 
 
 def test_too_little_disk_is_said_before_anything_runs(tmp_path: Path) -> None:
