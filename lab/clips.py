@@ -1,6 +1,5 @@
 """The file a take became."""
 
-import html
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Self
 from lab.errors import ClipError
 from lab.files import as_path, sha256_file
 from lab.media import ClipFacts, data_uri, probe, write_proxy
+from lab.units import html_text
 
 SIMULATED_MARK = "simulated by i2v-lab"
 """Stands at the start of the comment tag of every clip that no model made."""
@@ -41,7 +41,7 @@ class Clip:
             write_proxy(self.path, proxy)
             video = data_uri(proxy.read_bytes(), ".mp4")
         facts = f"{self.facts.width_px}x{self.facts.height_px}, {self.facts.duration_s:.1f} s"
-        said = f"{html.escape(self.path.name)}, {facts}" + (", simulated" if self.simulated else "")
+        said = f"{html_text(self.path.name)}, {facts}" + (", simulated" if self.simulated else "")
         return (
             '<figure class="mathjax_ignore" style="margin:0">'
             f'<video controls loop muted playsinline src="{video}" '

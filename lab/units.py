@@ -1,5 +1,6 @@
 """Conversions between the units of the names: seconds, frames, pixels, ratios, bytes, dollars."""
 
+import html
 import json
 import math
 import re
@@ -15,26 +16,12 @@ RATIOS = {
     "3:4": Fraction(3, 4),
 }
 SHORT_SIDE_PX = {"720p": 720, "1080p": 1080, "4k": 2160}
-_UNSEEN = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f"  # controls, without tab and line feed
-    r"\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u206f"  # no width, or turn the direction
-    r"\u2028\u2029\u2060-\u2064\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"  # line ends, marks
-    r"\ud800-\udfff]"  # bytes of a file name that are no UTF-8
+_STEERING = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f"  # controls, escape among them; not tab and line feed
+    r"\u2028\u2029"  # other ends of a line
+    r"\u202a-\u202e\u2066-\u206f"  # turn the direction of what follows
+    r"\ud800-\udfff]"  # bytes of a file name that are no UTF-8, which nothing can print
 )
-
-
-def visible(text: str) -> str:
-    """The text with every character that would steer a terminal or turn the line written out.
-
-    As in JSON (a right-to-left override is shown as \\u202e), so JSON stays the same data. Line
-    feeds and tabs stay.
-    """
-    return _UNSEEN.sub(lambda found: json.dumps(found[0])[1:-1], text)
-
-
-def visible_line(text: str) -> str:
-    """`visible` for what must stay in one line, such as a name: line feeds and tabs too."""
-    return visible(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def frame_size(aspect_ratio: str, resolution: str) -> tuple[int, int]:
@@ -98,3 +85,22 @@ def usd_text(low_usd: float, high_usd: float | None = None) -> str:
     if high_usd is None or math.isclose(low_usd, high_usd):
         return "0 USD" if low_usd == 0 else f"{low_usd:.{2 if low_usd >= 0.01 else 4}f} USD"
     return f"{low_usd:.2f} to {high_usd:.2f} USD"
+
+
+def visible(text: str) -> str:
+    """The text with every character that steers a terminal or turns a line written out.
+
+    Written as in JSON (\\u202e for a right-to-left override), so that JSON stays the same data.
+    Line feeds and tabs stay.
+    """
+    return _STEERING.sub(lambda found: json.dumps(found[0])[1:-1], text)
+
+
+def visible_line(text: str) -> str:
+    """`visible` for what must stay in one line, such as a name: line feeds and tabs as well."""
+    return visible(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def html_text(text: str) -> str:
+    """The visible text, escaped for HTML and its attributes."""
+    return html.escape(visible(text))

@@ -355,6 +355,35 @@ def test_a_hostile_sweep_is_no_bug(lab: Lab, tmp_path: Path) -> None:
     _one_error(lab("plan", path), "nested too deeply")
 
 
+def test_nothing_in_a_name_or_prompt_steers_the_terminal(
+    lab: Lab, coffee: Still, tmp_path: Path
+) -> None:
+    """Escape sequences, overrides and line feeds are shown as JSON has them; data stay the same."""
+    steering = "a\u202egnp\x1b]0;x\x07\x9b2J\r\nb\u2066"
+    odd = tmp_path / f"{steering}.jpg"
+    odd.write_bytes(coffee.path.read_bytes())
+    sweep = tmp_path / "odd.yaml"
+    prompts = json.dumps([f"slow push in {steering}"])
+    sweep.write_text(f"stills: {json.dumps(odd.name)}\nprompts: {prompts}\n")
+    for arguments in (
+        ("plan", sweep),
+        ("plan", sweep, "--json"),
+        ("preflight", odd),
+        ("preflight", odd, "--json"),
+        ("preflight", tmp_path / f"gone{steering}.png"),
+        ("score", odd),
+        ("lint", f"push in {steering}"),
+        ("status", tmp_path / steering),
+        ("plan", tmp_path / f"gone{steering}.yaml"),
+        ("compare", tmp_path, f"--{steering}"),
+    ):
+        _, out, err = lab(*arguments)
+        assert not set(out + err) & set(steering) - set("agnpb]0;x2J\n"), arguments
+        assert not err or len(err.splitlines()) == 1, arguments
+    (told,) = _lines(lab("preflight", odd, "--json")[1])
+    assert told["path"] == str(odd)
+
+
 def test_an_unknown_backend_is_wrong_input(lab: Lab, sweep_file: Path) -> None:
     """A misspelt backend is answered with the nearest."""
     _one_error(lab("plan", sweep_file, "--backend", "ofline"), "did you mean 'offline'?")

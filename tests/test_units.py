@@ -1,6 +1,8 @@
 """Conversions between units."""
 
+import json
 import re
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -14,9 +16,12 @@ from lab.units import (
     diagonal_px,
     frame_count,
     frame_size,
+    html_text,
     number_text,
     seconds_text,
     usd_text,
+    visible,
+    visible_line,
 )
 
 
@@ -122,3 +127,32 @@ def test_prices_read_as_one_number_or_an_interval(prices: tuple[float, ...], tex
 def test_measured_values_have_three_digits(value: float, text: str) -> None:
     """Zeros at the end stay, so that columns can be compared."""
     assert number_text(value) == text
+
+
+@given(st.text())
+def test_nothing_that_steers_stays_raw(text: str) -> None:
+    """No control, override or isolate is left, and the same text in JSON stays the same data."""
+    for shown in (visible(text), visible_line(text), html_text(text)):
+        kinds = {unicodedata.category(sign) for sign in shown} - {"Cc"}
+        assert not kinds & {"Cs", "Zl", "Zp"}
+        assert not {unicodedata.bidirectional(sign) for sign in shown} & {
+            *("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
+        }
+    assert not {sign for sign in visible_line(text) if unicodedata.category(sign) == "Cc"}
+    assert json.loads(visible(json.dumps(text, ensure_ascii=False))) == text
+
+
+def test_letters_stay_as_they_are() -> None:
+    """Other scripts, accents and joined pictures are no controls."""
+    for text in (
+        "קפה בגשם",
+        "猫が振り向く",
+        "e\u0301 \U0001f468\u200d\U0001f469",
+        "a\tb\nc",
+        "50 % #1?",
+    ):
+        assert visible(text) == text
+    assert visible("cup\u202egnp.exe\x1b[2J\x9b\x7f\r") == (
+        r"cup\u202egnp.exe\u001b[2J\u009b\u007f\r"
+    )
+    assert visible_line("a\tb\nc") == r"a\tb\nc"

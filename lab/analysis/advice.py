@@ -5,7 +5,6 @@ a suggestion when the takes made with it came out worse than others, or when the
 """
 
 import glob
-import html
 import os
 import re
 import shutil
@@ -28,7 +27,7 @@ from lab.prompts import Prompt, lint, vary
 from lab.runs import Ledger
 from lab.stills import Still, fit, preflight
 from lab.sweeps import Sweep, prompt_entry, write_yaml
-from lab.units import RATIOS
+from lab.units import RATIOS, html_text
 
 Kind = Literal[
     "less_motion",
@@ -142,7 +141,7 @@ class Advice:
         rows = "".join(
             "<tr>"
             + "".join(
-                f"<td style='text-align:left'>{html.escape(getattr(item, name))}</td>"
+                f"<td style='text-align:left'>{html_text(getattr(item, name))}</td>"
                 for name in cells
             )
             + "</tr>"

@@ -14,7 +14,7 @@ from lab.measures import ClipFile, Number, Reading, ReadingState
 from lab.metrics import HEADLINES, SPECS
 from lab.prompts import KINDS
 from lab.runs import Ledger, RunFolder, TakeRow
-from lab.units import number_text
+from lab.units import number_text, visible, visible_line
 
 SIMULATED_NOTE = "Simulated: these clips were rendered locally; no video model was involved."
 
@@ -119,7 +119,8 @@ class Results:
     def title(self, take_id: str) -> str:
         """What a take is called: what varied, and the repeat if there are several."""
         take = self.takes[self.takes["take_id"] == take_id].iloc[0]
-        parts = [self.level(name, take[name]) for name in self.varied] or [str(take["still"])]
+        parts = [self.level(name, take[name]) for name in self.varied]
+        parts = parts or [self.level("still", take["still"])]
         if self.takes["repeat"].max() > 1:
             parts.append(f"repeat {take['repeat']}")
         return " · ".join(parts)
@@ -129,7 +130,7 @@ class Results:
         """A level as titles show it; switches need their name."""
         if pd.api.types.is_bool(value):
             return f"{factor} {'on' if value else 'off'}"
-        return str(value)
+        return visible_line(str(value))
 
     def record(self, take_id: str) -> dict[str, Any]:
         """Everything that was measured on a take's clip, as `lab.score` yields it.
@@ -173,9 +174,10 @@ class Results:
     def _repr_html_(self) -> str:
         note = f"<p><b>{SIMULATED_NOTE}</b></p>" if self.simulated else ""
         # Dollars in prompts and names are no formulas.
-        return note + self.table().to_html(
+        table = self.table().to_html(
             index=False, float_format=number_text, classes=["mathjax_ignore"]
         )
+        return note + visible(table)
 
 
 def load(folder: str | Path) -> Results:

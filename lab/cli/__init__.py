@@ -15,8 +15,8 @@ from typing import NoReturn
 import typer
 
 from lab.cli import prompts, reports, results, runs, scores, services, stills
-from lab.cli.terminal import interrupts, print_error
-from lab.errors import LabError
+from lab.cli.terminal import interrupts, print_error_line
+from lab.errors import LabError, SweepError
 
 COMMANDS: Mapping[str, Sequence[Callable[..., None]]] = {
     "Before anything is paid": (
@@ -87,15 +87,15 @@ def _run(arguments: Sequence[str] | None) -> int:
     except typer.TyperException as error:
         worded = getattr(error, "format_message", None)
         said = worded() if worded else str(error)
-        print_error(f"error: {' '.join(said.split())} See `lab --help`.")
+        print_error_line(f"{' '.join(said.split())} See `lab --help`.")
         return 2
     except LabError as error:
-        for line in str(error).splitlines():
-            print_error(f"error: {line}")
+        for line in error.problems if isinstance(error, SweepError) else [str(error)]:
+            print_error_line(line)
         return 2
     except Exception as error:  # noqa: BLE001 - the last door: told in one line, kept in a file
         with tempfile.NamedTemporaryFile("w", suffix=".txt", prefix="lab-", delete=False) as file:
             traceback.print_exc(file=file)
         said = " ".join(f"{type(error).__name__}: {error}".split())
-        print_error(f"error: this is a bug in i2v-lab ({said}); please report it with {file.name}")
+        print_error_line(f"this is a bug in i2v-lab ({said}); please report it with {file.name}")
         return 70

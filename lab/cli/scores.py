@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from lab.cli.options import Json
-from lab.cli.terminal import interruptible, print_error, print_json, print_out
+from lab.cli.terminal import interruptible, print_error_line, print_json, print_out
 from lab.errors import InputError
 
 
@@ -42,7 +42,7 @@ def score(
         for record in measure(clips, still, quiet=quiet, literature=literature, heatmaps=heatmaps):
             if "error" in record:
                 failed += 1
-                print_error(f"error: {record['error']}")
+                print_error_line(record["error"])
             elif as_json:
                 plain = _scored(record, why=why)
                 if asked is not None:
@@ -67,9 +67,11 @@ def _done(record: dict[str, Any], asked: Any) -> Sequence[Any]:
 def _score_card(record: dict[str, Any], *, why: bool) -> str:
     from lab.metrics import HEADLINES, LITERATURE, SPECS, explain
     from lab.metrics.motion import TOO_STILL_SHARE
+    from lab.units import visible_line
 
     facts = f"{record['width_px']}x{record['height_px']}, {record['frames']} frames"
-    lines = [f"{record['clip']} ({facts}, {record['duration_s']:.2f} s)"]
+    named = visible_line(record["clip"])
+    lines = [f"{named} ({facts}, {record['duration_s']:.2f} s)"]
     for name in HEADLINES:
         value = record["scores"][name]
         if value is None:

@@ -6,7 +6,13 @@ from typing import Annotated, Any
 import typer
 
 from lab.cli.options import Budget, Json, Yes
-from lab.cli.terminal import interruptible, print_error, print_json, print_out
+from lab.cli.terminal import (
+    interruptible,
+    print_error,
+    print_error_line,
+    print_json,
+    print_out,
+)
 from lab.errors import InputError
 
 
@@ -37,7 +43,7 @@ def preflight(
         try:
             still = Still.open(path)
         except InputError as error:
-            print_error(f"error: {error}")
+            print_error_line(str(error))
             continue
         opened.append(still)
         found = check(still, aspect_ratio=ratio, resolution=resolution, needs=needs)
@@ -58,11 +64,11 @@ def preflight(
 
 def _preflight_lines(path: Path, found: Any) -> str:
     from lab.stills.checks import amount
+    from lab.units import visible_line
 
     still, findings = found.still, found.findings
-    lines = [
-        f"{path}: {still.width_px}x{still.height_px} px" + ("" if findings else ", no remarks")
-    ]
+    size = f"{still.width_px}x{still.height_px} px"
+    lines = [f"{visible_line(str(path))}: {size}{'' if findings else ', no remarks'}"]
     for finding in findings:
         measured = ""
         if finding.value is not None and finding.limit is not None:

@@ -1,4 +1,7 @@
-"""How commands speak: results on standard output, everything else on standard error."""
+"""How commands speak: results on standard output, everything else on standard error.
+
+Names, prompts and what services say are a stranger's text: nothing in it steers the terminal.
+"""
 
 import json
 import os
@@ -12,21 +15,27 @@ from typing import Any
 import typer
 
 from lab.errors import Interrupted
+from lab.units import visible, visible_line
 
 _NAMED = 8  # takes in one line
 _GO_ON = "interrupted; run the same again to go on"
 
 
 def print_out(text: str) -> None:
-    typer.echo(text)
+    typer.echo(visible(text))
 
 
 def print_error(text: str) -> None:
-    typer.echo(text, err=True)
+    typer.echo(visible(text), err=True)
+
+
+def print_error_line(text: str) -> None:
+    """Say in one line, whatever stands in a file's name, what is wrong."""
+    print_error(f"error: {visible_line(text)}")
 
 
 def print_json(value: dict[str, Any]) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False, allow_nan=False))
+    typer.echo(visible(json.dumps(value, ensure_ascii=False, allow_nan=False)))
 
 
 def print_table(results: Any) -> None:
@@ -51,7 +60,7 @@ def lines_by_reason(why_by_take: Mapping[str, str]) -> Iterator[str]:
 def exit_for(failed: Sequence[str], *, name_them: bool) -> None:
     """End with code 1 if anything failed. name_them: it was not printed yet."""
     for line in failed if name_them else ():
-        print_error(f"error: {line}")
+        print_error_line(line)
     if failed:
         raise typer.Exit(1)
 

@@ -248,7 +248,7 @@ class Player {
       }
       film.frame.append(film.where);
       this.stage.append(make("figure", { class: place === 1 ? "clip second" : "clip", "data-take": clip.id },
-        film.frame, make("figcaption", {}, this.swatch(clip), clip.title,
+        film.frame, make("figcaption", {}, this.swatch(clip), make("bdi", {}, clip.title),
           clip.remark ? make("span", { class: "remark" }, ` (${clip.remark})`) : "")));
     });
     this.pair = make("p", { class: "quiet" });

@@ -19,6 +19,7 @@ from lab.report.facts import facts_of
 from lab.report.gate import check
 from lab.report.sections import SECTIONS
 from lab.report.source import Source
+from lab.units import visible
 
 MOST_MB = 25.0
 """What most mail servers take."""
@@ -57,6 +58,7 @@ def write_report(
         films=films,
         facts=in_page(facts_of(source)),
     )
+    page = visible(page)  # in scripts too: there it is JSON, which stays the same data
     check(page, links=False)
     try:
         write_text(target, page)

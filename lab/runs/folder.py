@@ -125,7 +125,7 @@ class RunFolder:
     def keep(self, still: Still) -> Still:
         """The still as the ledger names it: a copy in this folder, by a path relative to it."""
         ending = f"-{still.sha256[:8]}{file_suffix(still.path)}"
-        copy = self.stills / file_name(still.path.stem, ending)
+        copy = self.stills / file_name(still.name, ending)
         if not copy.is_file() or sha256_file(copy) != still.sha256:
             with written_whole(copy) as part:
                 shutil.copyfile(still.path, part)

@@ -32,7 +32,7 @@ from lab.runs.schema import (
     translated,
 )
 from lab.takes import Take
-from lab.units import usd_text
+from lab.units import usd_text, visible
 
 _T = TypeVar("_T")
 Event = tuple[str, str, str, dict[str, Any]]
@@ -546,4 +546,5 @@ def sealed(table: Table, row: Sequence[Any]) -> bool:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True)
+    # SQLite takes no text with lone surrogates, which stand for bytes of a name that is no UTF-8.
+    return visible(json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True))

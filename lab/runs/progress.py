@@ -8,6 +8,8 @@ from typing import Self
 from tqdm.auto import tqdm as notebook_or_terminal
 from tqdm.std import tqdm as terminal
 
+from lab.units import visible_line
+
 
 class Progress:
     """A bar while somebody watches; one tidy line at the end where nobody does."""
@@ -30,11 +32,11 @@ class Progress:
         self._done += 1
         self._bar.update(1)
         if said:
-            self._bar.set_postfix_str(said, refresh=False)
+            self._bar.set_postfix_str(visible_line(said), refresh=False)
 
     def say(self, said: str) -> None:
         """Show what is going on meanwhile."""
-        self._bar.set_postfix_str(said)
+        self._bar.set_postfix_str(visible_line(said))
 
     def __enter__(self) -> Self:
         return self

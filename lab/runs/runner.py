@@ -52,7 +52,7 @@ from lab.runs.progress import Progress
 from lab.runs.purse import Purse, cap_text
 from lab.settings import settings
 from lab.stills import Still
-from lab.units import bytes_text, seconds_text
+from lab.units import bytes_text, seconds_text, visible_line
 from lab.vision import WEIGHTS, weight_path
 from lab.vision.weights import cached_path
 
@@ -590,7 +590,8 @@ class Runner:
             # The index only saves money later; what was bought is in the ledger.
             self._index = None
             if not self._quiet:
-                sys.stderr.write(f"the index of bought takes cannot be written ({error})\n")
+                said = f"the index of bought takes cannot be written ({error})"
+                sys.stderr.write(f"{visible_line(said)}\n")
 
     def _record(self, row: TakeRow, kind: str, **data: Any) -> TakeRow:
         after = self._ledger.record(row.take_id, kind, **data)
@@ -643,7 +644,7 @@ class Runner:
             try:
                 weight_path(weight.name)
             except WeightsError as error:
-                say(f"{error}; {weight.without}", file=sys.stderr)
+                say(visible_line(f"{error}; {weight.without}"), file=sys.stderr)
                 ready = False
         return ready
 

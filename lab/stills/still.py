@@ -1,6 +1,5 @@
 """One input image."""
 
-import html
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from lab.errors import StillError
 from lab.files import as_path, sha256_file
 from lab.media import data_uri, open_image, poster_jpeg
-from lab.units import visible_line
+from lab.units import html_text, visible_line
 
 
 @dataclass(frozen=True)
@@ -85,9 +84,9 @@ class Still:
         )
 
     def _repr_html_(self) -> str:
-        name = html.escape(self.name)
+        name = html_text(self.name)
         picture = data_uri(poster_jpeg(self.rgb(), 240), ".jpg")
-        steps = "".join(f"<br>{html.escape(step)}" for step in self.history)
+        steps = "".join(f"<br>{html_text(step)}" for step in self.history)
         return (
             f'<figure class="mathjax_ignore" style="margin:0;width:max-content">'
             f'<img alt="still {name}" src="{picture}">'

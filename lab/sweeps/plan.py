@@ -1,6 +1,5 @@
 """What a sweep will cost in money, time and disk, and what stands against it; before it runs."""
 
-import html
 import math
 from collections.abc import Collection, Iterator, Set
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from lab.shots import Shot
 from lab.stills import Still
 from lab.sweeps.remarks import remarks
 from lab.sweeps.sweep import Sweep, Trial, block_of
-from lab.units import bytes_text, seconds_text, usd_text
+from lab.units import bytes_text, html_text, seconds_text, usd_text, visible_line
 
 
 @dataclass(frozen=True)
@@ -156,12 +155,12 @@ class Plan:
         }
 
     def __str__(self) -> str:
-        return "\n".join(f"{label:>13}  {text}" for label, text in self.lines())
+        return "\n".join(f"{label:>13}  {visible_line(text)}" for label, text in self.lines())
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><th style='text-align:left'>{html.escape(label)}</th>"
-            f"<td style='text-align:left'>{html.escape(text)}</td></tr>"
+            f"<tr><th style='text-align:left'>{html_text(label)}</th>"
+            f"<td style='text-align:left'>{html_text(text)}</td></tr>"
             for label, text in self.lines()
         )
         return f'<table class="mathjax_ignore">{rows}</table>'

@@ -11,7 +11,7 @@ from lab.measures import Reading, ReadingState
 from lab.metrics.motion import TOO_STILL_SHARE
 from lab.player import Copies, make_copies, poster_path
 from lab.runs import Ledger, Money, RunFolder, TakeRow, TakeState
-from lab.units import usd_text
+from lab.units import usd_text, visible
 from lab.widgets.later import Later
 from lab.widgets.served import served
 from lab.widgets.takes import TakesTable, cell, columns, score_cells
@@ -170,7 +170,7 @@ def _line(row: TakeRow, names: list[str], reading: Reading, poster: str) -> dict
         said = TOO_STILL if still else row.message
     own = {
         "repeat": cell(row.repeat),
-        "state": {"text": state + (f": {said}" if said else ""), "title": said},
+        "state": {"text": visible(state + (f": {said}" if said else "")), "title": visible(said)},
         "cost": {
             "text": "" if money is None else usd_text(money),
             "number": money,

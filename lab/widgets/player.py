@@ -1,6 +1,5 @@
 """The player as a widget; clips are served by Jupyter, only addresses and small JSON are synced."""
 
-import html
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from lab.media import data_uri
 from lab.player import Copies, film_heat, make_copies, module, session, style
 from lab.player.copies import SHORT_SIDE_PX
 from lab.player.session import MOST_CLIPS
+from lab.units import html_text
 from lab.widgets.served import served
 
 
@@ -94,15 +94,15 @@ class Player(anywidget.AnyWidget):
         figures = []
         for clip in self.session["clips"]:
             poster = self._copies.posters.get(clip["id"])
-            title = html.escape(clip["title"])
+            title = html_text(clip["title"])
             picture = (
                 f'<img alt="first frame of {title}" width="240" '
                 f'src="{data_uri(poster.read_bytes(), ".jpg")}">'
                 if poster
-                else html.escape(clip["missing"])
+                else html_text(clip["missing"])
             )
             moments = "".join(
-                f"<li>{html.escape(worst['metric'])}: {html.escape(worst['said'])}</li>"
+                f"<li>{html_text(worst['metric'])}: {html_text(worst['said'])}</li>"
                 for worst in clip["worst"]
             )
             figures.append(

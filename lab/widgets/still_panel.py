@@ -1,6 +1,5 @@
 """Stills with what preflight says of them: look, upload, fit, choose."""
 
-import html
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from lab.errors import LabError
 from lab.files import make_writable_folder, written_whole
 from lab.media import data_uri, poster_jpeg
 from lab.stills import Preflight, Still, fit, preflight
-from lab.units import RATIOS, SHORT_SIDE_PX
+from lab.units import RATIOS, SHORT_SIDE_PX, html_text
 from lab.widgets.later import Later
 from lab.widgets.panel import Panel, Said, button, heading, patience_s
 
@@ -180,8 +179,8 @@ def _card(found: Preflight) -> str:
     remarks = [
         f"{finding.severity}: {finding.says}; {finding.fix}" for finding in found.findings
     ] or ["no remarks"]
-    shown = "".join(f"<li>{html.escape(said)}</li>" for said in remarks)
-    name, seen = html.escape(found.still.name), data_uri(poster_jpeg(found.overlay(), 150), ".jpg")
+    shown = "".join(f"<li>{html_text(said)}</li>" for said in remarks)
+    name, seen = html_text(found.still.name), data_uri(poster_jpeg(found.overlay(), 150), ".jpg")
     return (
         '<div class="beside">'
         f'<img alt="{name} with what preflight saw marked on it" src="{seen}">'

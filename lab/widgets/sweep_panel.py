@@ -1,6 +1,5 @@
 """A sweep from design to clips: fields, price, run, and a board of takes as they land."""
 
-import html
 import threading
 import time
 import traceback
@@ -17,7 +16,7 @@ from lab.media import data_uri, poster_jpeg
 from lab.runs import Control, Ledger, RunFolder, plan, run
 from lab.stills import Still
 from lab.sweeps import Plan, Sweep
-from lab.units import usd_text
+from lab.units import html_text, usd_text
 from lab.widgets.board import Board, Seen
 from lab.widgets.design import Design, code
 from lab.widgets.later import Later
@@ -256,13 +255,13 @@ class SweepPanel(Panel):
         self.bar.max, self.bar.value = max(seen.takes, 1), seen.scored
         self.start.description = "▶ Go on" if seen.scored < seen.takes else "▶ Run"
         states = ", ".join(f"{count} {state}" for state, count in seen.states.items())
-        self.count.value = html.escape(f"{seen.scored} of {seen.takes} scored ({states})")
+        self.count.value = html_text(f"{seen.scored} of {seen.takes} scored ({states})")
         budget = self._asked.get("cap_usd") or self._asked.get("budget_usd")
         self.purse.layout.display = "" if budget else "none"
         if budget:
             self.purse.max, self.purse.value = float(budget), seen.money.spent_usd
         of = f" of {usd_text(float(budget))}" if budget else ""
-        self.money.value = html.escape(f"{seen.money}{of}")
+        self.money.value = html_text(f"{seen.money}{of}")
 
     def _arrive(self) -> None:
         """Show the folder that the field names now; follow whoever is at work there."""
@@ -281,7 +280,7 @@ class SweepPanel(Panel):
     def _offer(self, held: str) -> None:
         """Offer the folder's design, or the fields that it took the place of."""
         told = held or (self._loaded if self._put_back else "")
-        self.held.value = f'<div class="said">{html.escape(told)}</div>' if told else ""
+        self.held.value = f'<div class="said">{html_text(told)}</div>' if told else ""
         self.load.layout.display = "" if held else "none"
         self.back.layout.display = "" if self._put_back else "none"
 
@@ -332,7 +331,7 @@ class SweepPanel(Panel):
     def _show_price(self, found: "_Priced") -> None:
         self.sweep, self._asked, priced = found.sweep, found.asked, found.plan
         if priced is None:
-            lines = "<br>".join(html.escape(line) for line in found.error.splitlines())
+            lines = "<br>".join(html_text(line) for line in found.error.splitlines())
             self.priced.value = f'<div class="said error">{lines}</div>'
             self.matrix.value = ""
         else:
@@ -412,7 +411,7 @@ def _shown(priced: Plan) -> str:
 
 def _table(pairs: list[tuple[str, str]]) -> str:
     rows = "".join(
-        f'<tr><th scope="row">{html.escape(label)}</th><td>{html.escape(text)}</td></tr>'
+        f'<tr><th scope="row">{html_text(label)}</th><td>{html_text(text)}</td></tr>'
         for label, text in pairs
     )
     return f"<table><tbody>{rows}</tbody></table>"
@@ -428,11 +427,10 @@ def _matrix(sweep: Sweep) -> str:
         ("none" if not isinstance(one, Still) else one.name): one for one in sweep.levels["still"]
     }
     heads = "".join(
-        f'<th scope="col">{_picture(still)}{html.escape(name)}</th>'
-        for name, still in stills.items()
+        f'<th scope="col">{_picture(still)}{html_text(name)}</th>' for name, still in stills.items()
     )
     rows = "".join(
-        f'<tr><th scope="row">{html.escape(label)}</th>'
+        f'<tr><th scope="row">{html_text(label)}</th>'
         + "".join(f"<td>{counts.get((label, name), 0) or ''}</td>" for name in stills)
         + "</tr>"
         for label in dict.fromkeys(prompt for prompt, _ in counts)

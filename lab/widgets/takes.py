@@ -11,7 +11,7 @@ import traitlets
 from lab.measures import Reading
 from lab.metrics import HEADLINES, SPECS
 from lab.player import style
-from lab.units import number_text
+from lab.units import number_text, visible
 
 
 class TakesTable(anywidget.AnyWidget):
@@ -52,7 +52,7 @@ def cell(value: Any) -> dict[str, Any]:
         return {"text": "on" if value else "off", "title": ""}
     if isinstance(value, int | float):
         return {"text": f"{value:g}", "number": value, "title": ""}
-    return {"text": "" if value is None else str(value), "title": ""}
+    return {"text": "" if value is None else visible(str(value)), "title": ""}
 
 
 def score_cells(reading: Reading) -> list[dict[str, Any]]:
