@@ -123,7 +123,7 @@ def make_run(
     else:
         print_error(f"{priced}\n")
     confirmed = yes or (priced.asks and not as_json and _agreed(priced))
-    with interruptible():
+    with interruptible(out):
         outcome = make(design, out, confirmed=confirmed, reuse=reuse, quiet=as_json, grow=grow)
     results = load(out)
     results.save()

@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -74,12 +75,13 @@ class _Interrupts:
 
     def __init__(self) -> None:
         self._said = False
+        self.line = _GO_ON
 
     @contextmanager
     def taken(self) -> Iterator[None]:
         """Take them over while the block lasts, unless somebody else has, or ignores them."""
         here = threading.current_thread() is threading.main_thread()
-        self._said = False
+        self._said, self.line = False, _GO_ON
         if not here or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
             yield
             return
@@ -89,13 +91,13 @@ class _Interrupts:
         finally:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    def say(self, line: str = _GO_ON) -> None:
-        """Say it, unless it was said already; what comes later comes too late."""
+    def say(self, line: str = "") -> None:
+        """Say the line, or another one, once; what comes later comes too late."""
         if signal.getsignal(signal.SIGINT) in (self._first, self._second):
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         if not self._said:
             self._said = True
-            print_error(line)
+            print_error(line or self.line)
 
     def _first(self, number: int, frame: FrameType | None) -> None:
         signal.signal(number, self._second)
@@ -104,7 +106,7 @@ class _Interrupts:
     def _second(self, number: int, frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_IGN)
         # Not through the stream: it may be in the middle of a line of its own.
-        os.write(2, f"{_GO_ON}\n".encode())
+        os.write(2, f"{visible_line(self.line)}\n".encode())
         os._exit(130)
 
 
@@ -112,8 +114,13 @@ interrupts = _Interrupts()
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """Say what an interrupt left behind; the command line library only keeps the exit code."""
+def interruptible(run: Path | None = None) -> Iterator[None]:
+    """Say what an interrupt left behind; the command line library only keeps the exit code.
+
+    run: the folder of the run that may be gone on with, where there is one.
+    """
+    if run is not None:
+        interrupts.line = f"{_GO_ON} (`lab resume {run}`)"
     try:
         yield
     except Interrupted as error:
