@@ -57,7 +57,7 @@ def test_a_held_frame_does_not_flicker(read: ScoreFrames, small: np.ndarray) -> 
     assert held.notes["flicker"] == "flicker is 0 because one picture is held throughout"
 
 
-@pytest.mark.parametrize("injected", [1.0, 2.0, 4.0])
+@pytest.mark.parametrize("injected", [1.0, pytest.param(2.0, marks=pytest.mark.slow), 4.0])
 def test_injected_flicker_reads_back(read: ScoreFrames, filmed: Filmed, injected: float) -> None:
     """Seen by a moving camera, flicker of the whole picture, of patches and of hue, all at once,
     each reads its own rms: within a tenth, the mean of two takes.

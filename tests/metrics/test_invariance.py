@@ -94,7 +94,13 @@ def test_the_defects_are_there(scored: Callable[[str], ClipScores]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "name"), [(change, name) for change, of in TOLERANCE.items() for name in of]
+    ("change", "name"),
+    [
+        # Weaker than the compression beside it.
+        pytest.param(change, name, marks=[pytest.mark.slow] if change == "CRF 18" else [])
+        for change, of in TOLERANCE.items()
+        for name in of
+    ],
 )
 def test_a_headline_stays(scored: Callable[[str], ClipScores], change: str, name: str) -> None:
     """Another rate, size, compression, length or side leaves each headline where it was."""

@@ -61,7 +61,8 @@ def test_a_bent_still_that_is_held_is_bent(
 
 
 @pytest.mark.parametrize(
-    ("name", "injected"), [("coffee", 1.0), ("astronaut", 2.0), ("coffee", 4.0)]
+    ("name", "injected"),
+    [("coffee", 1.0), pytest.param("astronaut", 2.0, marks=pytest.mark.slow), ("coffee", 4.0)],
 )
 def test_jelly_reads_its_amplitude(
     score_frames: ScoreFrames, filmed: Filmed, stills: Stills, name: str, injected: float
