@@ -699,7 +699,7 @@ def test_calibrate_prints_a_card(tiny_calibration: list[str], tmp_path: Path) ->
     )
     assert done.stderr == ""
     (said,) = _lines(done.stdout)
-    assert set(said) == {"facts", "detection", "ordering", "nuisances", "crosstalk"}
+    assert set(said) == {"facts", "detection", "ordering", "nuisances", "crosstalk", "tried"}
     # Of four photographs a clean and a covered clip, and a spoiled one, or two at the end.
     assert said["facts"]["clips"] == 14
     rows = (tmp_path / "out" / "probes.jsonl").read_text()

@@ -1,4 +1,4 @@
-"""Every metric against clips with known defects, every camera move against its signature."""
+"""Metrics against clips with known defects, camera moves against their signatures."""
 
 from lab.calibration.calibrate import calibrate
 from lab.calibration.card import Card, load_card
@@ -7,6 +7,7 @@ from lab.calibration.figures import confusion, detection_curves
 from lab.calibration.moves import Moves, calibrate_moves, load_moves
 from lab.calibration.nuisances import NUISANCES, Nuisance
 from lab.calibration.probes import spoil
+from lab.calibration.tried import in_words
 
 __all__ = [
     "DEFECTS",
@@ -19,6 +20,7 @@ __all__ = [
     "calibrate_moves",
     "confusion",
     "detection_curves",
+    "in_words",
     "load_card",
     "load_moves",
     "spoil",

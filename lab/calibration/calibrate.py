@@ -22,8 +22,9 @@ def calibrate(
     executor: Executor | None = None,
     quiet: bool = False,
 ) -> Card:
-    """Measure every metric on clips with known defects; returns the card, also `out`/card.json.
+    """Measure clips with known defects; returns the card, also `out`/card.json.
 
+    Numbers without a defect of their own are measured as well; the card names them as not tried.
     stills: a folder of photographs; those of the source checkout when None. footage: a folder of
     real clips, also used when given. quick: four photographs, one camera move each, only the middle
     strengths. What was measured is kept in `out`/probes.jsonl, so a second call goes on where the

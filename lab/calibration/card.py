@@ -1,8 +1,8 @@
-"""The validity card: what was found out about every metric, and for which versions of them."""
+"""The validity card: what was found out about which metrics, and for which versions of them."""
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -13,8 +13,10 @@ import numpy as np
 import pandas as pd
 
 from lab.calibration.defects import DEFECTS
+from lab.calibration.moves import load_moves
 from lab.calibration.nuisances import NUISANCES
 from lab.calibration.statistics import Interval, detection, ordering, per_base, slope
+from lab.calibration.tried import in_words, tried
 from lab.errors import InputError
 from lab.files import write_text
 from lab.metrics import SPECS
@@ -91,10 +93,18 @@ class Card:
         """One line for each clip that could not be measured, and why."""
         return tuple(self.facts["failed"])
 
+    def tried(self, numbers: Iterable[str] = SPECS) -> pd.DataFrame:
+        """How each number was tried, by this card and by the camera moves that the toolkit brings.
+
+        One row a number, those never calibrated included; columns as in `lab.calibration.tried`.
+        """
+        return tried(self, load_moves(), numbers)
+
     def to_json(self) -> dict[str, Any]:
-        """Plain data; NaN becomes None."""
-        tables = {name: getattr(self, name).to_json(orient="records") for name in _COLUMNS}
-        return {"facts": self.facts, **{name: json.loads(rows) for name, rows in tables.items()}}
+        """Plain data; NaN becomes None. "tried" is worked out anew when a card is read."""
+        tables = {name: getattr(self, name) for name in _COLUMNS} | {"tried": self.tried()}
+        rows = {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()}
+        return {"facts": self.facts, **rows}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
@@ -186,6 +196,7 @@ class Card:
             + text(self.shifts(), index=True),
             "AUROC of each metric for each defect at its middle strength:\n"
             + text(self.crossed(), index=True),
+            "\n".join(["How each number was tried:", *in_words(self.tried())]),
             "\n".join(missed or ["Every goal is met."]),
         ]
         if self.failed:

@@ -29,7 +29,7 @@ def calibrate(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Measure the metrics on clips with known defects: what each one tells, and what moves it."""
+    """Measure clips with known defects: what numbers tell, what moves them, which go untried."""
     from lab.calibration import calibrate as measure
     from lab.calibration import calibrate_moves
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pandas.testing import assert_frame_equal
 
-from lab.calibration import DEFECTS, NUISANCES, Card, load_card
+from lab.calibration import DEFECTS, NUISANCES, Card, in_words, load_card
 from lab.errors import InputError
 from lab.metrics import SPECS
 
@@ -189,6 +189,51 @@ def test_what_has_no_data_is_not_judged(quick: Card, rows_of: Rows) -> None:
     assert card.shortfalls() == []
     assert card.shifts().isna().all(axis=None)
     assert "nan" not in str(card)
+
+
+def test_every_number_says_how_it_was_tried(card: Card, quick: Card) -> None:
+    """By a defect of its own, by others' alone, by camera moves, or never; each trial by name."""
+    table = card.tried().set_index("number")
+    assert list(table.index) == list(SPECS)
+    assert set(table.index[table["tried"] == "own defect"]) == set(OWN.values())
+    assert table.loc["flicker.global", "detection"] == "global flicker, pulse"
+    for name, level, trials in (
+        ("flicker.global", "own defect", (True, True, True, False)),
+        ("flicker", "others' defects", (False, False, True, False)),
+        ("motion.pan", "camera moves", (False, False, False, True)),
+        ("warp.folds", "never", (False, False, False, False)),
+        ("motion", "never", (False, False, False, False)),
+    ):
+        row = table.loc[name]
+        assert row["tried"] == level
+        assert (row["order"], row["harmless"], row["others"], row["moves"]) == trials
+    assert not quick.tried()["order"].any()
+
+
+def test_a_trial_without_a_value_is_none(quick: Card) -> None:
+    """drift.identity had no data on any clip, so nothing is known about it."""
+    table = quick.tried().set_index("number")
+    assert table.loc["drift.identity", "tried"] == "never"
+
+
+def test_a_number_of_today_is_listed_as_never_calibrated(card: Card) -> None:
+    """Whatever is added to the definitions comes up by itself, in words too."""
+    lines = in_words(card.tried([*SPECS, "warp.new"]))
+    (never,) = [line for line in lines if line.startswith("Never calibrated")]
+    assert never.endswith(", warp.new.")
+    assert f"of {len(SPECS) + 1} numbers" in never
+
+
+def test_how_numbers_were_tried_stands_in_the_card(
+    card: Card, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Printed, and as data; the lists follow the definitions, not what the card was saved with."""
+    for line in in_words(card.tried()):
+        assert line in str(card)
+    monkeypatch.setitem(SPECS, "warp.new", SPECS["warp"])
+    assert "exposure.clipped, warp.new." in str(card)
+    data = card.to_json()["tried"]
+    assert [row["number"] for row in data if row["tried"] == "never"][-1] == "warp.new"
 
 
 def test_footage_is_there_when_it_was_measured(card: Card, filmed: Card) -> None:

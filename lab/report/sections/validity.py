@@ -1,8 +1,17 @@
 """How far the numbers can be believed."""
 
-from lab.calibration import load_card
+from lab.calibration import in_words, load_card
 from lab.report.blocks import Cell, Prose, Section, Table
 from lab.report.source import Source
+
+_TRIALS = {
+    "tried": "tried on",
+    "detection": "told its own defects",
+    "order": "held to their strength",
+    "harmless": "held still under harmless changes",
+    "others": "beside others' defects",
+    "moves": "held to drawn camera moves",
+}
 
 
 def validity(source: Source) -> Section:
@@ -10,7 +19,7 @@ def validity(source: Source) -> Section:
     card = load_card()
     photographs = card.facts["photographs"]
     said = (
-        f"Every metric was tried on {card.facts['clips']} clips made from "
+        f"What follows was found on {card.facts['clips']} clips made from "
         f"{sum(map(len, photographs.values()))} photographs under moving cameras: clean, "
         "harmlessly changed, or spoiled on purpose by a known amount. AUROC is the chance that a "
         "spoiled clip scores above a clean or harmlessly changed one: 0.5 is guessing, 1 never "
@@ -19,7 +28,8 @@ def validity(source: Source) -> Section:
         "while the definitions were chosen; in brackets the 95 % interval over photographs. None "
         "of this says what people see."
     )
-    blocks: list[Prose | Table] = [Prose(said)]
+    tried = card.tried()
+    blocks: list[Prose | Table] = [Prose(said), *(Prose(line) for line in in_words(tried))]
     if card.facts["footage"]:
         said = (
             f"The column footage is for {len(card.facts['footage'])} small real clips in which "
@@ -34,7 +44,15 @@ def validity(source: Source) -> Section:
     names = [name for name in table.columns if name != "AUROC develop"]
     rows = [[Cell(str(row[name])) for name in names] for row in table.to_dict("records")]
     blocks.append(Table("How well each defect is told by its own metric", names, rows))
+    columns = ("number", *_TRIALS)
+    rows = [[Cell(_cell(row[name])) for name in columns] for row in tried.to_dict("records")]
+    headings = ["number", *_TRIALS.values()]
+    blocks.append(Table("How each number was tried", headings, rows, folded=True))
     missed = card.shortfalls()
     if missed:
         blocks.append(Prose("Falls short of its goal: " + "; ".join(missed) + "."))
     return Section("How far the numbers can be believed", blocks)
+
+
+def _cell(value: str | bool) -> str:
+    return ("yes" if value else "no") if isinstance(value, bool) else value or "none"
