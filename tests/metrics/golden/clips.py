@@ -160,7 +160,7 @@ CLIPS: dict[str, Callable[[], Clip]] = {
     "subject walks": _walking,
     "global flicker": lambda: _spoiled(_pan(), flicker_global, 4, 10),
     "local flicker": lambda: _spoiled(_push_in(), flicker_local, 4, 10),
-    "boiling texture": lambda: _spoiled(_pan(), boiling, 8, 10),
+    "boiling texture": lambda: _spoiled(_pan(), boiling, 4, 10),
     "colour flicker": lambda: _spoiled(_push_in(), flicker_colour, 6, 10),
     "jelly": lambda: _spoiled(_push_in(), jelly, 6),
     "folding": _folding,
