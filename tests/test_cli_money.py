@@ -12,11 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from lab.backends import open_backend
 from lab.cli import main
 from lab.emulator import Emulator, Fault, Pace, Running, serving
 from lab.errors import Interrupted
+from lab.prompts import Prompt
 from lab.runs import Control, Ledger, TakeState, run
+from lab.shots import Shot
 from lab.stills import Still
+from lab.takes import Take
 from tests.waiting import HANGS_S, until
 
 pytestmark = pytest.mark.usefixtures("in_process")
@@ -263,6 +267,50 @@ def test_a_broken_faults_file_is_one_line(
     assert code == 2
     assert "stuck" in err
     assert len(err.splitlines()) == 1
+
+
+def test_the_doctor_says_what_holds(
+    service: Running,
+    coffee: Still,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Exit 0 when every assumption holds, 1 when one does not or cannot be checked, 2 without a
+    key; a line each, as JSON too, and no key on any of them."""
+    code, out, _ = lab(capsys, "doctor", "kling")
+    assert code == 1
+    assert "could not be checked: clips lie on the hosts" in out
+    backend = open_backend("kling")
+    backend.submit(Take(Shot(coffee, Prompt.written("push in")), "kling"), "i2v-1-1")
+    backend.close()
+    assert "KLING_URL (the environment)" in out
+    code, told, err = lab(capsys, "doctor", "kling", "--json")
+    head, *rows = map(json.loads, told.splitlines())
+    assert (code, err, head["backend"], head["protocol"]) == (0, "", "kling", "new")
+    assert [row["outcome"] for row in rows] == ["held"] * 7
+    service.emulator.add_fault(Fault("api_error", code=1002))
+    code, broken, _ = lab(capsys, "doctor", "kling")
+    assert code == 1
+    assert "did not hold: the key is known here" in broken
+    for said in (out, told, broken):
+        assert service.emulator.account.api_key not in said
+    assert service.emulator.charged_jobs == 1
+    monkeypatch.delenv("KLING_API_KEY")
+    code, out, err = lab(capsys, "doctor", "kling")
+    assert (code, out) == (2, "")
+    assert "set KLING_API_KEY" in err
+    assert lab(capsys, "doctor", "offline")[0] == 2
+
+
+def test_the_doctor_lists_backends(service: Running, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a name: each backend, and which of its settings were found; asks nobody."""
+    code, out, _ = lab(capsys, "doctor")
+    assert code == 0
+    assert "KLING_API_KEY (the environment)" in out
+    assert "offline: asks no service" in out
+    rows = [json.loads(line) for line in lab(capsys, "doctor", "--json")[1].splitlines()]
+    assert [row["backend"] for row in rows if row["checks"]] == ["kling"]
+    assert service.emulator.requests == {}
 
 
 # Once is in the quick tier too: tests/runs/test_interrupt.py.

@@ -4,11 +4,11 @@ A backend turns a take into a clip in three separate steps, each of which anothe
 on: `submit` starts it, `poll` asks how far it is, `fetch` brings the clip. A `Job` is plain data.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 from lab.shots import Option as OptionValue
 from lab.shots import Shot
@@ -151,6 +151,56 @@ class Fetched:
 
 
 Lookup = Job | Literal["absent", "unknown"]
+Outcome = Literal["held", "did not hold", "could not be checked"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting that was given: its name and place, never its value. used: it is not overruled."""
+
+    name: str
+    place: str
+    used: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.place}{'' if self.used else ', overruled'})"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One assumption about a service, held against its answers.
+
+    seen: what they were, or why nothing can be said. source, read_on: where and when it was read.
+    """
+
+    name: str
+    says: str
+    outcome: Outcome
+    seen: str
+    source: str
+    read_on: str
+
+    def __str__(self) -> str:
+        return f"{self.outcome}: {self.says}; {self.seen} [{self.source}, {self.read_on}]"
+
+    def to_json(self) -> dict[str, str]:
+        """Plain data."""
+        return asdict(self)
+
+
+@runtime_checkable
+class Checkable(Protocol):
+    """What a backend may have besides: it can examine its service for nothing."""
+
+    def settings_found(self) -> tuple[Setting, ...]:
+        """The settings that were given, and where."""
+
+    def about(self) -> Mapping[str, str]:
+        """Whom it would speak to and how, and what cannot be checked for nothing, by snake_case
+        label; no secrets."""
+
+    def check(self) -> Iterator[Checked]:
+        """Hold what is assumed of the service against what it answers. Costs nothing."""
 
 
 class Backend(Protocol):

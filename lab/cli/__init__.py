@@ -45,6 +45,7 @@ COMMANDS: Mapping[str, Sequence[Callable[..., None]]] = {
         reports.export,
     ),
     "The toolkit itself": (
+        services.doctor,
         services.calibrate,
         services.emulate,
         services.weights,

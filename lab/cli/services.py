@@ -1,6 +1,7 @@
-"""Commands about the toolkit itself and what it talks to: calibrate, emulate, weights."""
+"""Commands about the toolkit itself and what it talks to: calibrate, doctor, emulate, weights."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -82,6 +83,62 @@ def emulate(
         assumptions=Assumptions(strict_fields=strict),
     )
     serve(emulator, port=port)
+
+
+def doctor(
+    backend: Annotated[
+        str | None, typer.Argument(metavar="[BACKEND]", help="Leave it out for a list.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check a paid service for nothing: key, address, and which documented assumptions hold."""
+    from lab.backends import BACKENDS, Checkable, open_backend
+
+    if backend is None:
+        for name in BACKENDS:
+            _list_backend(name, as_json=as_json)
+        return
+    opened = open_backend(backend)
+    try:
+        if not isinstance(opened, Checkable):
+            raise InputError(f"backend {backend}: asks no service, so there is nothing to check")
+        rows, settings = opened.check(), opened.settings_found()
+        if as_json:
+            found = [asdict(setting) for setting in settings]
+            print_json({"backend": backend, **opened.about(), "settings": found})
+        else:
+            for label, said in opened.about().items():
+                print_out(f"{label.replace('_', ' '):>13}  {said}")
+            print_out(f"     settings  {', '.join(map(str, settings))}\n")
+        held = True
+        for row in rows:
+            held = held and row.outcome == "held"
+            if as_json:
+                print_json(row.to_json())
+            else:
+                print_out(str(row))
+    finally:
+        opened.close()
+    if not held:
+        raise typer.Exit(1)
+
+
+def _list_backend(name: str, *, as_json: bool) -> None:
+    """One line: which of a backend's settings were found, and whether it can be checked."""
+    from lab.backends import Checkable, open_backend
+
+    opened = open_backend(name)
+    checks = isinstance(opened, Checkable)
+    settings = opened.settings_found() if isinstance(opened, Checkable) else ()
+    opened.close()
+    if as_json:
+        found = [asdict(setting) for setting in settings]
+        print_json({"backend": name, "checks": checks, "settings": found})
+    elif checks:
+        listed = ", ".join(map(str, settings)) or "none"
+        print_out(f"{name}: settings found: {listed}; `lab doctor {name}` checks it")
+    else:
+        print_out(f"{name}: asks no service, needs no settings")
 
 
 def weights(as_json: Json = False) -> None:

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from email.utils import formatdate
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -100,9 +101,24 @@ class ApiApp:
     async def _answered(
         self, request: Request, route: Route | None, parameters: dict[str, str]
     ) -> Response:
+        kind = route.kind if route else ""
+        faults, path = self._emulator.faults, request.url.path
+        fault, skew_s = faults.striking(kind, request.method, path)
+        response = await self._reply(request, route, parameters, fault, skew_s)
+        now_s = self._emulator.clock() + skew_s
+        response.headers["date"] = formatdate(now_s, usegmt=True)
+        return response
+
+    async def _reply(
+        self,
+        request: Request,
+        route: Route | None,
+        parameters: dict[str, str],
+        fault: Fault | None,
+        skew_s: float,
+    ) -> Response:
         emulator = self._emulator
         kind = route.kind if route else ""
-        fault, skew_s = emulator.faults.striking(kind, request.method, request.url.path)
         content = await _body(request)
         if fault and not fault.makes_the_task:
             early = _instead(fault)

@@ -22,6 +22,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from lab.backends.contract import Setting
 from lab.backends.kling.catalogue import Protocol, catalogue
 from lab.errors import AccountError, BackendError
 
@@ -216,6 +217,23 @@ def settings_file() -> Path:
     """The settings file that is read, whether it exists or not."""
     named = os.environ.get(FILE_VARIABLE)
     return Path(named).expanduser() if named else user_config_path("i2v-lab") / "kling.toml"
+
+
+def settings_found() -> tuple[Setting, ...]:
+    """Every setting that was given, and where; of several of one name the first one counts."""
+    file = settings_file()
+    try:
+        lines = set(tomllib.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        lines = set()
+    variables = {name.upper(): value for name, value in os.environ.items()}
+    found = [Setting(FILE_VARIABLE, "the environment")] if variables.get(FILE_VARIABLE) else []
+    for field in Account.model_fields:
+        names = [f"{prefix}{field.upper()}" for prefix in ("KLING_", "KLINGAI_")]
+        given = [(name, "the environment") for name in names if variables.get(name)]
+        given += [(field, str(file))] if field in lines else []
+        found += [Setting(*each, used=not place) for place, each in enumerate(given)]
+    return tuple(found)
 
 
 def is_loopback(host: str) -> bool:

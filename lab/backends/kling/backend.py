@@ -3,7 +3,7 @@
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -12,6 +12,7 @@ from urllib.parse import quote as quoted
 
 from lab.backends.contract import (
     Capabilities,
+    Checked,
     Fetched,
     Job,
     JobState,
@@ -19,12 +20,14 @@ from lab.backends.contract import (
     Lookup,
     Option,
     Quote,
+    Setting,
     Unsupported,
 )
 from lab.backends.kling import codes, legacy, modern, prices
-from lab.backends.kling.account import Account
+from lab.backends.kling.account import Account, settings_found
 from lab.backends.kling.callbacks import Listener
 from lab.backends.kling.catalogue import DEFAULT_MODEL, Catalogue, Protocol, catalogue
+from lab.backends.kling.doctor import NOT_ASKED, Doctor
 from lab.backends.kling.download import Downloader, LinkExpiredError
 from lab.backends.kling.limits import limits
 from lab.backends.kling.pictures import Pictures
@@ -256,6 +259,27 @@ class KlingBackend:
             links = self._fresh_links(job)
             self._downloader.fetch(links[0], path, made=made, what=what)
         return compared(job, path, made=made)
+
+    def settings_found(self) -> tuple[Setting, ...]:
+        """The variables, and the lines of the settings file, that were read."""
+        return settings_found()
+
+    def about(self) -> Mapping[str, str]:
+        """Address, protocol, kind of key, and what no free question shows."""
+        account = self._account
+        return {
+            "address": self.origin if account.url else f"{self.origin} (region {account.region})",
+            "protocol": account.speaks,
+            "key": "an API key" if account.api_key is not None else "a key pair",
+            "clips_from": ", ".join((*self._sold.media.hosts, *account.media_hosts)),
+            "jobs_at_once": f"{account.concurrency} (KLING_CONCURRENCY; no answer tells)",
+            "not_checked": NOT_ASKED,
+        }
+
+    def check(self) -> Iterator[Checked]:
+        """Ask what is free to ask. Raises AccountError when there is no key to ask with."""
+        self.prepare()
+        return Doctor(self._account, self._sold, self._transport, self._downloader).check()
 
     def close(self) -> None:
         """Let go of connections; waits end at once."""

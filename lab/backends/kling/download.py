@@ -111,6 +111,16 @@ class Downloader:
         except OSError as error:
             raise FetchError(f"{what}: cannot write {path} ({error.strerror})") from error
 
+    def host_of(self, link: str, *, what: str) -> str:
+        """The host that a link leads to, after every check that comes before fetching from it.
+
+        Raises FetchError when nothing would be fetched from there.
+        """
+        try:
+            return self._checked(link, 0, what).host
+        except _Interrupted as error:
+            raise FetchError(f"{what}: {error}") from None
+
     def close(self) -> None:
         """Let go of connections."""
         self._closing.set()

@@ -153,6 +153,8 @@ class Transport:
         self.clock = clock
         self.sleep = sleep or self.closing.wait
         self.luck = luck
+        self.ahead_s: float | None = None
+        """Seconds that the service's clock was ahead of ours when it last told the time."""
         self._account = account
         self._minter = _minter(account)
         self._client = httpx.Client(
@@ -283,7 +285,10 @@ class Transport:
                     raise _Overlong
         finally:
             response.close()
-        return Answer(response.status_code, _json(bytes(body)), _server_time(response))
+        server_time_s = _server_time(response)
+        if server_time_s is not None:
+            self.ahead_s = server_time_s - time.time()
+        return Answer(response.status_code, _json(bytes(body)), server_time_s)
 
     def _credential(self, protocol: Protocol) -> str:
         self._account.need(protocol)

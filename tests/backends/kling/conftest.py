@@ -216,6 +216,42 @@ def backend(backend_of: Callable[..., KlingBackend]) -> KlingBackend:
     return backend_of()
 
 
+@pytest.fixture
+def emulated() -> Iterator[Callable[..., tuple[KlingBackend, Any]]]:
+    """A backend and the emulator it talks to, with faults to come and jobs done at once."""
+    pytest.importorskip("starlette")
+    emulator = pytest.importorskip("lab.emulator")
+    running: list[Any] = []
+    opened: list[KlingBackend] = []
+
+    def build(*faults: Any, pair: bool = False, **how: Any) -> tuple[KlingBackend, Any]:
+        account = how.pop("account", emulator.Account())
+        made = emulator.Emulator(
+            account=account,
+            pace=how.pop("pace", emulator.Pace.instant()),
+            faults=faults,
+            short_side_px=72,
+            # The service ignores what it does not know; here nothing of the kind is let through.
+            assumptions=emulator.Assumptions(strict_fields=True),
+        )
+        served = emulator.start(made)
+        running.append(served)
+        keys: dict[str, Any] = {"api_key": account.api_key}
+        if pair:
+            keys = {"access_key": account.access_key, "secret_key": account.secret_key}
+        mine = Account(**{"url": served.url, **keys, **how})
+        budgets = Budgets(settle_s=0.0)
+        transport = Transport(mine, budgets=budgets, sleep=lambda seconds: False)
+        opened.append(KlingBackend(account=mine, budgets=budgets, transport=transport))
+        return opened[-1], made
+
+    yield build
+    for backend in opened:
+        backend.close()
+    for served in running:
+        served.stop()
+
+
 @pytest.fixture(scope="session")
 def wide(coffee: Still, tmp_path_factory: pytest.TempPathFactory) -> Still:
     """A still of 16:9 that is sent whole."""
