@@ -1,16 +1,18 @@
-"""Tidy tables from a run, one per grain, and pictures of them."""
+"""Tidy tables from runs, one per grain, and pictures of them."""
 
 from lab.analysis.advice import Advice, Suggestion, suggest_next
 from lab.analysis.compliance import Compliance, by_term, compliance, comply
 from lab.analysis.figures import by_factor, motion_against, timelines
+from lab.analysis.loading import load
 from lab.analysis.matched import MotionLine
 from lab.analysis.parts import parts
-from lab.analysis.results import Results, load
+from lab.analysis.results import LoadedRun, Results
 from lab.analysis.verdicts import Ranking, Verdict, best_and_worst, leaders
 
 __all__ = [
     "Advice",
     "Compliance",
+    "LoadedRun",
     "MotionLine",
     "Ranking",
     "Results",

@@ -17,8 +17,9 @@ import numpy as np
 import pandas as pd
 
 from lab.analysis.compliance import COMPLIED, compliance
+from lab.analysis.loading import load
 from lab.analysis.matched import APART, JUDGED, MOTION, unmeasured
-from lab.analysis.results import Results, load
+from lab.analysis.results import Results
 from lab.errors import InputError
 from lab.files import file_name, file_suffix, make_writable_folder
 from lab.findings import Finding

@@ -142,13 +142,16 @@ def compliance(results: Results) -> pd.DataFrame:
     wide = results.scores.pivot(index="take_id", columns="metric", values="value")
     measured = wide[wide["motion"].notna()]
     texts = dict(zip(results.takes["take_id"], results.takes["prompt_text"], strict=True))
-    backend = results.sweep.get("backend", "")
+    backends = {
+        str(take["take_id"]): results.run_of(take).sweep.get("backend", "")
+        for take in results.takes.to_dict("records")
+    }
     rows = []
     for take_id, motion in zip(measured.index, measured.to_dict("records"), strict=True):
         scores = {str(name): float(value) for name, value in motion.items()}
         for found in comply(scores, Prompt.written(texts[take_id])):
             judged = (found.term, found.score, found.speed, found.seen, found.says, found.reason)
-            rows.append((take_id, backend, *judged))
+            rows.append((take_id, backends[str(take_id)], *judged))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     return table.astype({"compliance": float, "speed": float})
 

@@ -34,6 +34,7 @@ def timelines(results: Results, metric: str, *, takes: Sequence[str] | None = No
         if line.empty:
             continue
         still, prompt = line["still"].iloc[0], line["prompt"].iloc[0]
+        run = f"{plain(line['run'].iloc[0])}: " if len(results.runs) > 1 else ""
         axes.plot(
             line["time_s"],
             line["value"],
@@ -43,7 +44,7 @@ def timelines(results: Results, metric: str, *, takes: Sequence[str] | None = No
             alpha=0.8,
             marker="o" if len(line) < 12 else None,
             markersize=3,
-            label=f"{plain(still)}: {plain(prompt)}",
+            label=f"{run}{plain(still)}: {plain(prompt)}",
         )
     quiet(axes)
     axes.set_xlabel("time in the clip (s)")

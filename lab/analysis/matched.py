@@ -1,8 +1,8 @@
-"""Scores at matched motion: what a take would score if it moved as the run's median take does.
+"""Scores at matched motion: what a take would score if it moved as the median take does.
 
 A score grows with motion because fast pictures are harder to make and to measure, so a take that
-hardly moves scores well without deserving it. Over a run's takes a line is put through the
-logarithms,
+hardly moves scores well without deserving it. Over the takes of a run, or of all runs that are
+compared, one line is put through the logarithms,
 
     log(max(score, floor)) = a + slope * log(motion)
 
@@ -44,7 +44,7 @@ Values = NDArray[np.float64]
 class MotionLine:
     """How a score goes with motion over a run: `level * (motion / middle) ** slope`.
 
-    takes: how many it goes through. middle: the run's median motion, in
+    takes: how many it goes through. middle: the takes' median motion, in
     % of the diagonal per s. level: the line there, in the metric's unit. reason: why there is no
     line, or "" if there is; without one the slope is 0 and scores stay as measured.
     """
@@ -165,7 +165,7 @@ def in_words(found: Mapping[str, MotionLine]) -> str:
         unit = SPECS["motion"].unit
         takes = min(line.takes for line in fitted)
         said.append(
-            "At matched motion: what each take would score at the run's median of "
+            "At matched motion: what each take would score at the takes' median of "
             f"{fitted[0].middle:.3g} {unit} ({growth}; {takes} takes)."
         )
     for reason in dict.fromkeys(line.reason for line in chosen if line.reason):

@@ -1,6 +1,6 @@
-"""What a run left behind, as three pandas tables: takes, scores, frames."""
+"""What runs left behind, as three pandas tables: takes, scores, frames."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,40 +8,109 @@ from typing import Any
 import pandas as pd
 
 from lab.analysis.matched import TOO_STILL, MotionLine, at_matched_motion, lines, too_still
-from lab.errors import InputError, RunFolderError, did_you_mean
-from lab.files import written_whole
-from lab.measures import ClipFile, Number, Reading, ReadingState
-from lab.metrics import HEADLINES, SPECS
-from lab.prompts import KINDS
-from lab.runs import Ledger, RunFolder, TakeRow
-from lab.units import number_text, visible, visible_line
+from lab.errors import InputError, did_you_mean
+from lab.files import make_writable_folder, written_whole
+from lab.measures import ClipFile, Reading, ReadingState
+from lab.metrics import HEADLINES
+from lab.runs import RunFolder
+from lab.units import html_text, number_text, visible, visible_line
 
 SIMULATED_NOTE = "Simulated: these clips were rendered locally; no video model was involved."
+_NAMED = 5  # runs in one sentence
+
+
+@dataclass(frozen=True)
+class LoadedRun:
+    """One run of some results. name: its level of the factor `run`.
+
+    sweep and provenance are as the ledger holds them. created: one row a picture that was made from
+    text to be animated (the still it is for, its prompt, state, cost, its file, and whether it was
+    chosen).
+    """
+
+    name: str
+    folder: RunFolder
+    sweep: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    created: pd.DataFrame = field(default_factory=pd.DataFrame, compare=False)
 
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """The tables of a run.
+    """The tables of a run, or of several with the run as a factor.
 
     takes: one row a take (factors, state, cost, requests honoured and not, clip; measure: "fresh",
     "stale", "missing", "damaged" or "of another clip", and measure_why: what to do about it, "" for
     a fresh one; damage: what is wrong with the clip file). scores: one row a take and metric
     (factors, value, unit, direction, reason when NaN, the version it was measured by, 0 where it
     was not). frames: one row a take, series and frame (factors, time_s, value). factors and varied
-    name the factor columns; the latter only those with several levels. created: one row a picture
-    that was made from text to be animated (the still it is for, its prompt, state, cost, its file,
-    and whether it was chosen). sweep and provenance are as the ledger holds them.
+    name the factor columns; the latter only those with several levels.
+
+    take_id is different in every row of takes. A take that several runs have, because its clip was
+    bought once and used again or because both made it, has a row for each: its id, and for the
+    second and later runs "-2", "-3" after it.
     """
 
-    folder: RunFolder
+    runs: tuple[LoadedRun, ...]
     takes: pd.DataFrame
     scores: pd.DataFrame
     frames: pd.DataFrame
     factors: tuple[str, ...]
     varied: tuple[str, ...]
-    sweep: Mapping[str, Any]
-    provenance: Mapping[str, Any]
-    created: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    @property
+    def run(self) -> LoadedRun:
+        """The one run. Raises InputError where there are several."""
+        if len(self.runs) > 1:
+            raise InputError(f"this is for one run, and these are {len(self.runs)}; load one")
+        return self.runs[0]
+
+    @property
+    def folder(self) -> RunFolder:
+        """The folder of the one run. Raises InputError where there are several."""
+        return self.run.folder
+
+    @property
+    def sweep(self) -> Mapping[str, Any]:
+        """The design of the one run. Raises InputError where there are several."""
+        return self.run.sweep
+
+    def run_of(self, take: Mapping[Any, Any]) -> LoadedRun:
+        """The run of a row of takes."""
+        if len(self.runs) == 1:
+            return self.runs[0]
+        return next(run for run in self.runs if run.name == take["run"])
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader must know of these takes together, in sentences."""
+        return (*self._mixed(), *self._shared(), *self._simulated())
+
+    def _mixed(self) -> Iterator[str]:
+        by_backend: dict[str, list[str]] = {}
+        for run in self.runs:
+            by_backend.setdefault(str(run.sweep.get("backend", "")), []).append(run.name)
+        if len(by_backend) > 1:
+            made = "; ".join(f"{name}: {_listed(runs)}" for name, runs in by_backend.items())
+            yield f"The runs were made by different backends ({made})."
+
+    def _shared(self) -> Iterator[str]:
+        again = self.takes["take_id"].str.contains("-").sum()
+        if again:
+            yield (
+                f"Takes that an earlier run has too: {again}. Each has a row in every run, so what "
+                "is said over all runs counts them more than once."
+            )
+
+    def _simulated(self) -> Iterator[str]:
+        share = self.takes["simulated"]
+        if share.all():
+            yield SIMULATED_NOTE
+        elif share.any():
+            yield (
+                f"Simulated: {share.sum()} of {len(share)} clips were rendered locally; no video "
+                "model was involved in them."
+            )
 
     @property
     def simulated(self) -> bool:
@@ -119,8 +188,9 @@ class Results:
     def title(self, take_id: str) -> str:
         """What a take is called: what varied, and the repeat if there are several."""
         take = self.takes[self.takes["take_id"] == take_id].iloc[0]
-        parts = [self.level(name, take[name]) for name in self.varied]
-        parts = parts or [self.level("still", take["still"])]
+        parts = [self.level(name, take[name]) for name in self.varied] or [
+            self.level("still", take["still"])
+        ]
         if self.takes["repeat"].max() > 1:
             parts.append(f"repeat {take['repeat']}")
         return " · ".join(parts)
@@ -130,7 +200,9 @@ class Results:
         """A level as titles show it; switches need their name."""
         if pd.api.types.is_bool(value):
             return f"{factor} {'on' if value else 'off'}"
-        return visible_line(str(value))
+        # A column with a gap in it holds its whole numbers as 24.0.
+        whole = isinstance(value, float) and value.is_integer()
+        return visible_line(str(int(value) if whole else value))
 
     def record(self, take_id: str) -> dict[str, Any]:
         """Everything that was measured on a take's clip, as `lab.score` yields it.
@@ -148,95 +220,56 @@ class Results:
 
     def reading(self, take_id: str) -> Reading:
         """What is known now of the measurements of a take's clip, and why some are not there."""
-        take = self.takes[self.takes["take_id"] == take_id].iloc[0]
-        clip = ClipFile(self.folder.clip(take_id), take["clip_sha256"], take["clip_bytes"])
+        take = self.takes[self.takes["take_id"] == take_id].iloc[0].to_dict()
         if not take["clip"]:
             return Reading(ReadingState.MISSING, why=str(take["measure_why"]))
-        return self.folder.measures.read(take_id, clip)
+        own, folder = own_id(take_id), self.run_of(take).folder
+        clip = ClipFile(folder.clip(own), take["clip_sha256"], int(take["clip_bytes"]))
+        return folder.measures.read(own, clip)
 
-    def save(self) -> tuple[Path, Path, Path]:
-        """Write takes.parquet, scores.parquet and frames.parquet into the run folder."""
+    def save(self, folder: str | Path | None = None) -> tuple[Path, Path, Path]:
+        """Write takes.parquet, scores.parquet and frames.parquet.
+
+        folder: where; the run's own when None. Raises InputError where there are several runs and
+        no folder is named.
+        """
+        if folder is None and len(self.runs) > 1:
+            raise InputError(f"these are {len(self.runs)} runs; name a folder: save(DIR)")
+        target = self.folder.path if folder is None else make_writable_folder(Path(folder))
         paths = []
         for name, frame in (
             ("takes", self.takes),
             ("scores", self.scores),
             ("frames", self.frames),
         ):
-            path = self.folder.path / f"{name}.parquet"
+            path = target / f"{name}.parquet"
             with written_whole(path) as part:
                 frame.to_parquet(part, index=False)
             paths.append(path)
         return paths[0], paths[1], paths[2]
 
     def __repr__(self) -> str:
-        return f"Results({str(self.folder.path)!r}, {len(self.takes)} takes)"
+        paths = [str(run.folder.path) for run in self.runs]
+        shown = repr(paths[0]) if len(paths) == 1 else f"{len(paths)} runs"
+        return f"Results({shown}, {len(self.takes)} takes)"
 
     def _repr_html_(self) -> str:
-        note = f"<p><b>{SIMULATED_NOTE}</b></p>" if self.simulated else ""
+        notes = "".join(f"<p><b>{html_text(remark)}</b></p>" for remark in self.remarks)
         # Dollars in prompts and names are no formulas.
         table = self.table().to_html(
             index=False, float_format=number_text, classes=["mathjax_ignore"]
         )
-        return note + visible(table)
+        return notes + visible(table)
 
 
-def load(folder: str | Path) -> Results:
-    """Read a run's tables from its ledger and measures; a runner may be at work meanwhile.
-
-    Raises RunFolderError for a folder that holds no run, or no takes.
-    """
-    place = RunFolder(folder)
-    place.check()
-    with Ledger.read(place.ledger) as ledger:
-        rows = ledger.takes()
-        sweep, provenance = ledger.fact("sweep"), ledger.fact("provenance")
-    if not rows:
-        raise RunFolderError(f"{place.path}: holds no takes yet; run its sweep again to go on")
-    pictures = [row for row in rows if row.take.shot.makes == "still"]
-    rows = [row for row in rows if row.take.shot.makes == "clip"] or rows
-    used = {row.take.shot.still.sha256 for row in rows if row.take.shot.still is not None}
-    readings = {row.take_id: place.reading(row) for row in rows}
-    factors = list(dict.fromkeys(name for row in rows for name in row.factors))
-    takes = pd.DataFrame([_take(place, row, readings[row.take_id], factors) for row in rows])
-    keys = takes[["take_id", "trial", "repeat", *factors, "simulated"]]
-    scores = pd.DataFrame(
-        [
-            score_row(take_id, name, reading.number(name))
-            for take_id, reading in readings.items()
-            for name in SPECS
-        ]
-    )
-    frames = pd.DataFrame(
-        [frame for take_id, reading in readings.items() for frame in _frames(take_id, reading)],
-        columns=["take_id", "metric", "frame", "time_s", "value"],
-    )
-    return Results(
-        folder=place,
-        takes=takes,
-        scores=keys.merge(scores, on="take_id"),
-        frames=keys.merge(frames, on="take_id"),
-        factors=tuple(factors),
-        varied=varied_factors([row.factors for row in rows]),
-        sweep=sweep or {},
-        provenance=provenance or {},
-        created=pd.DataFrame(
-            [_picture(place, row, used) for row in pictures], columns=_PICTURE_COLUMNS
-        ),
-    )
+def own_id(take_id: str) -> str:
+    """A take's id in the ledger of its run."""
+    return take_id.partition("-")[0]
 
 
-_PICTURE_COLUMNS = ["take_id", "still", "prompt_text", "repeat", "state", "message", "cost_usd"]
-_PICTURE_COLUMNS += ["picture", "chosen"]
-
-
-def varied_factors(factors: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """The factors that differ among these takes, in the design's order.
-
-    Without the columns of terms that only repeat what the prompt says.
-    """
-    names = dict.fromkeys(name for each in factors for name in each)
-    varied = [name for name in names if len({each.get(name) for each in factors}) > 1]
-    return tuple(name for name in varied if "prompt" not in varied or name not in KINDS)
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def _remark(take: Mapping[Any, Any], too_still: Collection[str]) -> str:
@@ -245,84 +278,3 @@ def _remark(take: Mapping[Any, Any], too_still: Collection[str]) -> str:
     not_fresh = take["clip"] and take["measure"] not in ("", ReadingState.FRESH)
     why = f"{take['measure']}: {take['measure_why']}" if not_fresh else ""
     return "; ".join(part for part in (still, take["damage"], why) if part)
-
-
-def _take(place: RunFolder, row: TakeRow, reading: Reading, factors: list[str]) -> dict[str, Any]:
-    clip, still, measure = row.clip or {}, row.take.shot.still, reading.measure
-    ignored = [f"{what}: {why}" for what, why in clip.get("not_honoured", [])]
-    notes = [*clip.get("notes", []), *(measure.notes.values() if measure else ())]
-    judged = row.take.shot.makes == "clip"
-    return {
-        "take_id": row.take_id,
-        "trial": row.trial,
-        "repeat": row.repeat,
-        **{name: row.factors.get(name) for name in factors},
-        "state": row.state.value,
-        "message": row.message,
-        "cost_usd": row.cost_usd,
-        "low_usd": row.low_usd,
-        "high_usd": row.high_usd,
-        "simulated": bool(measure and measure.simulated)
-        or any(note.startswith("simulated") for note in notes),
-        "requested": "; ".join(row.take.shot.prompt.terms),
-        "honoured": "; ".join(clip.get("honoured", [])),
-        "not_honoured": "; ".join(ignored),
-        "notes": "; ".join(notes),
-        "prompt_text": row.take.shot.prompt.text,
-        "still_path": "" if still is None else str(still.path),
-        "still_sha256": "" if still is None else still.sha256,
-        "clip": str(place.result(row.take).relative_to(place.path)) if clip else "",
-        "clip_sha256": clip.get("sha256", ""),
-        "clip_bytes": clip.get("bytes"),
-        "measure": reading.state.value if judged else "",
-        "measure_why": reading.why if judged else "",
-        "damage": measure.damage if measure else "",
-    }
-
-
-def score_row(take_id: str, metric: str, number: Number) -> dict[str, Any]:
-    """A row of `Results.scores`, but for the factors."""
-    spec = SPECS[metric]
-    return {
-        "take_id": take_id,
-        "metric": metric,
-        "value": number.value,
-        "unit": spec.unit,
-        "direction": spec.direction,
-        "headline": spec.headline,
-        "version": number.version,
-        "reason": number.reason,
-    }
-
-
-def _picture(place: RunFolder, row: TakeRow, used: Collection[str]) -> dict[str, Any]:
-    """used: SHA-256 of the stills that clips were asked for with."""
-    clip = row.clip or {}
-    return {
-        "take_id": row.take_id,
-        "still": row.factors.get("still"),
-        "prompt_text": row.take.shot.prompt.text,
-        "repeat": row.repeat,
-        "state": row.state.value,
-        "message": row.message,
-        "cost_usd": row.cost_usd,
-        "picture": str(place.result(row.take).relative_to(place.path)) if clip else "",
-        "chosen": clip.get("sha256") in used,
-    }
-
-
-def _frames(take_id: str, reading: Reading) -> list[dict[str, Any]]:
-    measure = reading.measure
-    if measure is None:
-        return []
-    return [
-        {
-            "take_id": take_id,
-            "metric": name,
-            "frame": frame,
-            "time_s": measure.times_s[frame],
-            "value": value,
-        }
-        for name, values in measure.series.items()
-        for frame, value in sorted(values.items())
-    ]

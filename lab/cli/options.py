@@ -8,6 +8,7 @@ import typer
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line, nothing else.")]
 SweepFile = Annotated[Path, typer.Argument(metavar="SWEEP.yaml", show_default=False)]
 RunDir = Annotated[Path, typer.Argument(metavar="DIR", show_default=False)]
+RunDirs = Annotated[list[Path], typer.Argument(metavar="DIR...", show_default=False)]
 BackendName = Annotated[str | None, typer.Option(help="Use this backend instead of the file's.")]
 Budget = Annotated[
     float | None, typer.Option(metavar="USD", min=0, help="Refuse a plan that may cost more.")

@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
-from lab.cli.options import Json, RunDir
+from lab.cli.options import Json, RunDirs
 from lab.cli.terminal import interruptible, print_json, print_out
+from lab.errors import InputError
 
 
 def report(
-    folder: RunDir,
+    folders: RunDirs,
     out: Annotated[
         Path | None,
         typer.Option("-o", "--out", metavar="FILE.html", help="DIR/report.html if left out."),
@@ -25,18 +26,24 @@ def report(
         bool, typer.Option("--heatmaps", help="Films of where the best and worst scores come from.")
     ] = False,
 ) -> None:
-    """Write one HTML file that opens anywhere with no network."""
+    """Write one HTML file, of one run or of several, that opens anywhere with no network."""
     from lab.report import write_report
 
-    path = write_report(folder, out, most_mb=max_mb, heatmaps=heatmaps, quiet=False)
+    if out is None and len(folders) > 1:
+        raise InputError("a report of several runs needs a place; add -o FILE.html")
+    path = write_report(folders, out, most_mb=max_mb, heatmaps=heatmaps, quiet=False)
     print_out(str(path))
 
 
 def verify(
     page: Annotated[Path, typer.Argument(metavar="REPORT.html", show_default=False)],
     run: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="The run folder, if it does not lie beside the report."),
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR",
+            help="Where the run lies now. Of several runs: each in the report's order, or one "
+            "folder that holds them.",
+        ),
     ] = None,
     scores: Annotated[bool, typer.Option(help="Measure every clip again.")] = True,
     as_json: Json = False,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lab.cli.options import Json, RunDir
+from lab.cli.options import Json, RunDir, RunDirs
 from lab.cli.terminal import lines_by_reason, print_error, print_json, print_out
 from lab.errors import InputError
 
@@ -17,7 +17,7 @@ _COMPLIANCE = (
 
 
 def compare(
-    folder: RunDir,
+    folders: RunDirs,
     by: Annotated[
         str | None, typer.Option(help="One factor; every varied one if left out.")
     ] = None,
@@ -29,13 +29,13 @@ def compare(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Median scores at matched motion by level of each factor. No test of a difference is made."""
+    """Median scores at matched motion by level of each factor, and by run. No test is made."""
     from lab.analysis import by_term, compliance, load
     from lab.analysis.matched import JUDGED, TOO_STILL, in_words
-    from lab.analysis.results import SIMULATED_NOTE
     from lab.errors import did_you_mean
 
-    results = load(folder)
+    results = load(folders)
+    several = ["run"] * (len(results.runs) > 1)
     if camera:
         table = compliance(results)
         if as_json:
@@ -43,7 +43,7 @@ def compare(
                 print_json(record)
         else:
             form = "{:.2f}".format
-            asked = results.takes[["take_id", "still", "prompt"]]
+            asked = results.takes[["take_id", *several, "still", "prompt"]]
             shown = asked.merge(table.drop(columns="backend"), on="take_id")
             print_out(shown.to_string(index=False, float_format=form, na_rep="-"))
             print_error(_COMPLIANCE)
@@ -51,12 +51,10 @@ def compare(
             print_error(line)
         return
     if by is not None and by not in results.factors:
-        raise InputError(
-            f"--by {by!r} is no factor of this run; {did_you_mean(by, results.factors)}"
-        )
+        raise InputError(f"--by {by!r} is no factor here; {did_you_mean(by, results.factors)}")
     factors = [by] if by is not None else list(results.varied)
     if not factors:
-        raise InputError(f"{folder}: nothing was varied, so there is nothing to compare")
+        raise InputError(f"{folders[0]}: nothing was varied, so there is nothing to compare")
     fitted = not raw and any(not results.lines[name].reason for name in JUDGED)
     for factor in factors:
         summary = results.summary(factor, matched=not raw)
@@ -81,8 +79,8 @@ def compare(
             print_error(f"  {take_id}  {results.title(take_id)}")
     for line in lines_by_reason(results.not_fresh):
         print_error(line)
-    if results.simulated:
-        print_error(SIMULATED_NOTE)
+    for remark in results.remarks:
+        print_error(remark)
 
 
 def suggest(

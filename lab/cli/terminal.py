@@ -40,12 +40,10 @@ def print_json(value: dict[str, Any]) -> None:
 
 
 def print_table(results: Any) -> None:
-    from lab.analysis.results import SIMULATED_NOTE
-
     table = results.table().drop(columns=["take_id"])
     print_out(table.to_string(index=False, float_format="{:.3g}".format))
-    if results.simulated:
-        print_out(SIMULATED_NOTE)
+    for remark in results.remarks:
+        print_out(remark)
 
 
 def lines_by_reason(why_by_take: Mapping[str, str]) -> Iterator[str]:

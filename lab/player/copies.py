@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.analysis import Results
+from lab.analysis.results import own_id
 from lab.errors import LabError, StillError
 from lab.files import sha256_file, written_whole
 from lab.measures import swapped_reason
@@ -33,6 +34,15 @@ class Copies:
     posters: dict[str, Path] = field(default_factory=dict)
     stills: dict[str, Path] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
+
+    def joined(self, other: "Copies") -> "Copies":
+        """These and those of another run."""
+        return Copies(
+            self.films | other.films,
+            self.posters | other.posters,
+            self.stills | other.stills,
+            self.problems | other.problems,
+        )
 
 
 def poster_path(folder: RunFolder, clip_sha256: str) -> Path:
@@ -102,15 +112,15 @@ def film_heat(results: Results, take_id: str) -> dict[str, Path]:
     Measures the clip again, some seconds. Raises InputError for a take without a scored clip, and
     ClipError when its clip is gone.
     """
-    folder = results.folder
     record = results.record(take_id)
-    take = results.takes[results.takes["take_id"] == take_id].iloc[0]
-    stem = f"{take_id}-{take['clip_sha256'][:8]}"
+    take = results.takes[results.takes["take_id"] == take_id].iloc[0].to_dict()
+    folder, own = results.run_of(take).folder, own_id(take_id)
+    stem = f"{own}-{take['clip_sha256'][:8]}"
     kept = {name: folder.heatmaps / f"{stem}.{name}.mp4" for name in record["boxes"]}
     if not all(path.is_file() for path in kept.values()):
         still = Still.open(folder.path / take["still_path"]) if take["still_path"] else None
         folder.heatmaps.mkdir(exist_ok=True)
-        measure_with_heatmaps(folder.clip(take_id), still, METRICS, folder.heatmaps)
+        measure_with_heatmaps(folder.clip(own), still, METRICS, folder.heatmaps)
     return {name: path for name, path in kept.items() if path.is_file()}
 
 

@@ -1,4 +1,4 @@
-"""One HTML file from a run: opens from a mail with no network, everything in it escaped."""
+"""One HTML file from runs: opens from a mail with no network, everything in it escaped."""
 
 from lab.report.build import write_report
 from lab.report.export import export_notebook

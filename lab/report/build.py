@@ -11,7 +11,7 @@ from types import MappingProxyType
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lab.analysis import Results, load
-from lab.errors import RunFolderError
+from lab.errors import InputError, RunFolderError
 from lab.files import write_text
 from lab.player import module, style
 from lab.report.blocks import Section, in_page
@@ -26,7 +26,7 @@ MOST_MB = 25.0
 
 
 def write_report(
-    run: Results | str | Path,
+    runs: Results | str | Path | Sequence[str | Path],
     path: str | Path | None = None,
     *,
     now: datetime | None = None,
@@ -34,16 +34,21 @@ def write_report(
     heatmaps: bool = False,
     quiet: bool = True,
 ) -> Path:
-    """Write a run's report; beside the run as report.html when no path is given. Returns the path.
+    """Write a report of a run, or of several with the run as a factor. Returns the path.
 
-    run: a `Results`, or the folder of a run. now: the time printed in it. most_mb: how much room
+    runs: a `Results`, or the folder of a run, or of several. path: beside the run as report.html
+    when None; of several runs it must be given. now: the time printed in it. most_mb: how much room
     the films may take, in megabytes; where they need more they become smaller, then those of the
     least interesting takes become pictures, and the report says so. heatmaps: beyond that, films of
     where the scores come from, for the takes that the player opens with. Small copies are made once
-    and kept beside the run. Raises RunFolderError when the folder holds no run or the file cannot
-    be written, and InputError rather than write a secret or a remote address into it.
+    and kept beside their run.
+
+    Raises what `load` raises, RunFolderError when the file cannot be written, and InputError for
+    several runs without a path, and rather than write a secret or a remote address into it.
     """
-    results = run if isinstance(run, Results) else load(run)
+    results = runs if isinstance(runs, Results) else load(runs)
+    if path is None and len(results.runs) > 1:
+        raise InputError(f"a report of {len(results.runs)} runs needs a place; name a file for it")
     target = results.folder.path / "report.html" if path is None else Path(path)
     source = Source(results, target.resolve(), round(most_mb * 1_000_000), heatmaps, quiet)
     sections = [section for build in SECTIONS if (section := build(source)) is not None]
@@ -53,7 +58,7 @@ def write_report(
     }
     page = draw(
         sections,
-        title=results.sweep.get("name") or "run",
+        title=_title(results),
         written=(now or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M UTC"),
         films=films,
         facts=in_page(facts_of(source)),
@@ -91,6 +96,12 @@ def draw(
         style_hash=_hash(look),
         script_hash=_hash(script),
     )
+
+
+def _title(results: Results) -> str:
+    """What the runs are called, where they have one name."""
+    names = {str(run.sweep.get("name") or "run") for run in results.runs}
+    return names.pop() if len(names) == 1 else f"{len(results.runs)} runs"
 
 
 def _asset(shared: str, name: str) -> str:

@@ -5,20 +5,21 @@ makes the tables again, so whatever the page says of takes can be drawn a second
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from lab.analysis import Results
-from lab.analysis.results import score_row
+from lab.analysis import LoadedRun, Results
+from lab.analysis.loading import score_row
 from lab.measures import Number
 from lab.metrics import SPECS
 from lab.report.source import Source
 from lab.runs import RunFolder
 
 FORMAT = 2
-"""2 holds whole rows of the takes and what the ledger says of the run. 1 held files and scores."""
+"""2 holds whole rows of the takes and what ledgers say of the runs. 1 held files and scores."""
 
 MEASURED = ("simulated", "notes", "measure", "measure_why", "damage")
 """Columns of the takes that come from the record of measurements, wholly or in part."""
@@ -33,6 +34,7 @@ class Row(BaseModel):
     __pydantic_extra__: dict[str, Level] = Field(init=False)
 
     take_id: str
+    run: str
     trial: int
     repeat: int
     state: str
@@ -84,10 +86,11 @@ class TakeFacts(BaseModel):
 
 
 class RunFacts(BaseModel):
-    """A run. path: the way to its folder from the report."""
+    """A run. name: its level of the factor `run`. path: the way to its folder from the report."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
+    name: str
     path: str
     title: str
     question: str
@@ -102,7 +105,7 @@ class ReportFacts(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
     format: int
-    run: RunFacts
+    runs: list[RunFacts] = Field(min_length=1)
     versions: dict[str, int]
     factors: list[str]
     varied: list[str]
@@ -113,6 +116,9 @@ class ReportFacts(BaseModel):
         columns = set(self.takes[0].row.model_dump())
         if any(set(take.row.model_dump()) != columns for take in self.takes):
             raise ValueError("the takes have different columns")
+        names = {run.name for run in self.runs}
+        if len(names) < len(self.runs) or any(take.row.run not in names for take in self.takes):
+            raise ValueError("a take has no run")
         if not set(self.varied) <= set(self.factors) <= columns:
             raise ValueError("a factor has no column")
         return self
@@ -127,11 +133,15 @@ def facts_of(source: Source) -> dict[str, Any]:
     }
     return {
         "format": FORMAT,
-        "run": {
-            "path": source.link(results.folder.path.resolve()),
-            **sweep_facts(results),
-            "provenance": dict(results.provenance),
-        },
+        "runs": [
+            {
+                "name": run.name,
+                "path": source.link(run.folder.path.resolve()),
+                **sweep_facts(run),
+                "provenance": dict(run.provenance),
+            }
+            for run in results.runs
+        ],
         "versions": {name: spec.version for name, spec in SPECS.items()},
         "factors": list(results.factors),
         "varied": list(results.varied),
@@ -145,9 +155,9 @@ def facts_of(source: Source) -> dict[str, Any]:
     }
 
 
-def sweep_facts(results: Results) -> dict[str, Any]:
+def sweep_facts(run: LoadedRun) -> dict[str, Any]:
     """What a report says of the design of a run."""
-    sweep = results.sweep
+    sweep = run.sweep
     return {
         "title": str(sweep.get("name") or ""),
         "question": str(sweep.get("question") or ""),
@@ -156,27 +166,27 @@ def sweep_facts(results: Results) -> dict[str, Any]:
     }
 
 
-def results_of(facts: ReportFacts, folder: RunFolder) -> Results:
-    """The tables that the facts were written from, without the series over time."""
+def results_of(facts: ReportFacts, folders: Mapping[str, RunFolder]) -> Results:
+    """The tables that the facts were written from, without the series over time.
+
+    folders: where each run lies now, by its name.
+    """
     takes = pd.DataFrame([take.row.model_dump() for take in facts.takes])
     keys = takes[["take_id", "trial", "repeat", *facts.factors, "simulated"]]
     rows = [score_row(take.id, name, _number(take, name)) for take in facts.takes for name in SPECS]
-    run = facts.run
     return Results(
-        folder=folder,
+        runs=tuple(_run(run, folders[run.name]) for run in facts.runs),
         takes=takes,
         scores=keys.merge(pd.DataFrame(rows), on="take_id"),
         frames=keys.head(0).assign(metric="", frame=0, time_s=0.0, value=0.0),
         factors=tuple(facts.factors),
         varied=tuple(facts.varied),
-        sweep={
-            "name": run.title,
-            "question": run.question,
-            "backend": run.backend,
-            "zip": run.zip,
-        },
-        provenance=run.provenance,
     )
+
+
+def _run(run: RunFacts, folder: RunFolder) -> LoadedRun:
+    sweep = {"name": run.title, "question": run.question, "backend": run.backend, "zip": run.zip}
+    return LoadedRun(run.name, folder, sweep, run.provenance)
 
 
 def _numbers(rows: pd.DataFrame) -> dict[str, dict[str, Any]]:

@@ -1,13 +1,14 @@
 """What sections draw from: the results, the report's place, and the pictures and films in it."""
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from lab.analysis import Ranking, Results, best_and_worst
+from lab.analysis import LoadedRun, Ranking, Results, best_and_worst
 from lab.errors import InputError
 from lab.media import data_uri
 from lab.player import Copies, film_heat, make_copies
@@ -21,7 +22,7 @@ _OPENING = 2
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A run's results, where the report will lie, and how many bytes of films it may carry.
+    """The results, where the report will lie, and how many bytes of films it may carry.
 
     pictures: False draws no picture and copies no clip, where only the words are wanted.
     """
@@ -88,9 +89,7 @@ class Source:
             return Copies(), ""
         most = bytes_text(self.most_bytes)
         for side in (SHORT_SIDE_PX, _SMALLER_SIDE_PX):
-            copies = make_copies(
-                self.results.folder, self.rows, short_side_px=side, quiet=self.quiet
-            )
+            copies = self._copies(side)
             sizes = {
                 take_id: round(film.stat().st_size * _BASE64)
                 for take_id, film in copies.films.items()
@@ -108,6 +107,15 @@ class Source:
             f"{most}: the best and the worst, then one of each trial. The others are pictures"
         )
         return Copies(kept, copies.posters, copies.stills, copies.problems), said
+
+    def _copies(self, short_side_px: int) -> Copies:
+        """Copies of all clips, each run's in its own folder."""
+        copies = Copies()
+        for run in self.results.runs:
+            takes = [row for row in self.rows if self.results.run_of(row) is run]
+            made = make_copies(run.folder, takes, short_side_px=short_side_px, quiet=self.quiet)
+            copies = copies.joined(made)
+        return copies
 
     def _foremost(self, take_ids: list[str]) -> list[str]:
         """By how much a reader would miss them: extremes, then a first take of each trial."""
@@ -150,7 +158,16 @@ class Source:
 
     def clip_path(self, take: dict[str, Any]) -> Path:
         """Where the take's clip lies."""
-        return self.results.folder.path / take["clip"]
+        return self.results.run_of(take).folder.path / str(take["clip"])
+
+    def by_run(self, told: Callable[[LoadedRun], str]) -> str:
+        """What is told of the runs: once where they agree, else each with its runs."""
+        runs: dict[str, list[str]] = {}
+        for run in self.results.runs:
+            runs.setdefault(told(run), []).append(run.name)
+        if len(runs) == 1:
+            return next(iter(runs))
+        return "; ".join(f"{text} ({', '.join(names)})" for text, names in runs.items())
 
     def link(self, path: Path) -> str:
         """The way from the report to a file."""

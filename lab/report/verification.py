@@ -61,7 +61,7 @@ class Verification:
     """
 
     report: Path
-    run: Path
+    runs: tuple[Path, ...]
     values: Count
     takes: Count
     files: Count
@@ -88,7 +88,7 @@ class Verification:
         counts = ("values", "takes", "files", "scores", "clips")
         return {
             "report": str(self.report),
-            "run": str(self.run),
+            "runs": [str(run) for run in self.runs],
             "holds": self.holds,
             "mismatches": len(self.mismatches),
             "counts": {name: getattr(self, name).to_json() for name in counts},
@@ -99,7 +99,7 @@ class Verification:
 
     def __str__(self) -> str:
         lines = [
-            f"{self.report}: {self.takes.of} takes of {self.run}",
+            f"{self.report}: {self.takes.of} takes of {self._whose()}",
             f"values on the page compared with its facts: {self.values}",
             f"takes compared with the ledger: {self.takes}",
             f"files compared by SHA-256: {self.files}",
@@ -109,6 +109,9 @@ class Verification:
             lines.append(f"scores that the report says were not measured: {self.not_measured}")
         lines.append(f"not compared: {'; '.join(self.not_compared)}")
         return "\n".join([*lines, *self._verdict()])
+
+    def _whose(self) -> str:
+        return str(self.runs[0]) if len(self.runs) == 1 else f"{len(self.runs)} runs"
 
     def _scores(self) -> str:
         if not self.measured_again:

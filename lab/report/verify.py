@@ -7,7 +7,7 @@ measurements are not believed: whether they are there changes nothing.
 import json
 import math
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from lab.analysis import Results, load
+from lab.analysis import load
 from lab.errors import InputError, Interrupted, LabError, RunFolderError
 from lab.files import opened_file, sha256_file
 from lab.measures import Measure, measure_clip
@@ -45,33 +45,32 @@ _GONE = "no such file"
 
 def verify(
     report: str | Path,
-    run: str | Path | None = None,
+    runs: str | Path | Sequence[str | Path] | None = None,
     *,
     scores: bool = True,
     executor: Executor | None = None,
     quiet: bool = False,
 ) -> Verification:
-    """Compare a report with the stills, clips and ledger of its run.
+    """Compare a report with the stills, clips and ledgers of its runs.
 
-    run: the run folder, where the report does not lie as it did beside it. scores: measure every
+    runs: where they lie, if not as they did beside the report: a folder for each run, in the
+    report's order, or one that holds all of them by their names. scores: measure every
     clip again, which takes as long as scoring did; a score matches within 1 %. A number that cannot
     be checked counts as one that does not match. Raises InputError for a file that is no report or
     of another format, and RunFolderError where the run is not found.
     """
     path = Path(report)
     page, facts = _read(path)
-    folder = RunFolder(path.resolve().parent / facts.run.path if run is None else run)
-    if not folder.exists:
-        raise RunFolderError(f"{folder.path}: holds no run; name the report's own with --run DIR")
-    source = Source(results_of(facts, folder), path.resolve(), 0, pictures=False)
+    folders = _folders(path, facts, runs)
+    source = Source(results_of(facts, folders), path.resolve(), 0, pictures=False)
     values, own_script, differ = hold_page(page, source)
-    ledger = list(_ledger(load(folder.path), facts))
-    files, lost = _files(folder, facts)
-    again = _measured_again(folder, facts, executor, quiet=quiet) if scores else _Again.not_(facts)
+    ledger = list(_ledger(folders, facts))
+    files, lost = _files(folders, facts)
+    again = _measured_again(folders, facts, executor, quiet=quiet) if scores else _Again.not_(facts)
     known = len(facts.takes) - sum(found.what == "take" for found in ledger)
     return Verification(
         report=path,
-        run=folder.path,
+        runs=tuple(folder.path for folder in folders.values()),
         values=values,
         takes=Count(known, len(facts.takes)),
         files=files,
@@ -105,12 +104,41 @@ def _read(path: Path) -> tuple[Page, ReportFacts]:
         raise InputError(f"{path}: its facts cannot be read; it was changed or cut") from error
 
 
-def _ledger(now: Results, facts: ReportFacts) -> Iterator[Mismatch]:
-    """What the facts say of the takes and the design, held to the ledger."""
-    for what, found in sweep_facts(now).items():
-        reported = getattr(facts.run, what)
-        if reported != found:
-            yield Mismatch("", f"the run's {what}", str(reported), str(found))
+def _folders(
+    report: Path, facts: ReportFacts, given: str | Path | Sequence[str | Path] | None
+) -> dict[str, RunFolder]:
+    """Where each run of a report lies, by its name."""
+    places = [given] if isinstance(given, str | Path) else list(given or [])
+    if not places:
+        paths = [report.resolve().parent / run.path for run in facts.runs]
+    elif len(places) == len(facts.runs):
+        paths = [Path(place) for place in places]
+    elif len(places) == 1:
+        paths = [Path(places[0]) / run.name for run in facts.runs]
+    else:
+        raise InputError(
+            f"{report}: is of {len(facts.runs)} runs and {len(places)} were named; name each of "
+            f"them in this order, or one folder that holds them: "
+            f"{', '.join(run.name for run in facts.runs)}"
+        )
+    folders = {run.name: RunFolder(path) for run, path in zip(facts.runs, paths, strict=True)}
+    for name, folder in folders.items():
+        if not folder.exists:
+            whose = "the report's own" if len(folders) == 1 else f"run {name!r} of the report"
+            raise RunFolderError(f"{folder.path}: holds no run; name {whose} with --run DIR")
+    return folders
+
+
+def _ledger(folders: Mapping[str, RunFolder], facts: ReportFacts) -> Iterator[Mismatch]:
+    """What the facts say of the takes and the designs, held to the ledgers."""
+    # The records of measurements are not looked at here, so they may be of any version.
+    now = load({name: folder.path for name, folder in folders.items()}, mixed=True)
+    for run, ours in zip(now.runs, facts.runs, strict=True):
+        for what, found in sweep_facts(run).items():
+            told = getattr(ours, what)
+            if told != found:
+                whose = f" of {run.name}" if len(now.runs) > 1 else ""
+                yield Mismatch("", f"the run's {what}{whose}", str(told), str(found))
     rows = {
         str(row["take_id"]): {str(name): value for name, value in row.items()}
         for row in now.takes.to_dict("records")
@@ -138,9 +166,9 @@ def _said(value: Any) -> str:
     return _number(value) if value is None or isinstance(value, float) else str(value)
 
 
-def _files(folder: RunFolder, facts: ReportFacts) -> tuple[Count, list[Mismatch]]:
+def _files(folders: Mapping[str, RunFolder], facts: ReportFacts) -> tuple[Count, list[Mismatch]]:
     """Stills and clips, held to their hashes; each file is read once."""
-    known: dict[str, str] = {}
+    known: dict[tuple[str, str], str] = {}
     found = []
     for take in facts.takes:
         row = take.row
@@ -148,12 +176,13 @@ def _files(folder: RunFolder, facts: ReportFacts) -> tuple[Count, list[Mismatch]
             ("clip", row.clip, row.clip_sha256),
             ("still", row.still_path, row.still_sha256),
         ):
-            if name and name not in known:
-                file = _inside(folder, name)
-                known[name] = sha256_file(file) if file is not None else _GONE
-            if name and known[name] != reported:
+            key = (row.run, name)
+            if name and key not in known:
+                file = _inside(folders[row.run], name)
+                known[key] = sha256_file(file) if file is not None else _GONE
+            if name and known[key] != reported:
                 says = f"SHA-256 {reported}"
-                found.append(Mismatch(take.id, f"{what} {name}", says, known[name]))
+                found.append(Mismatch(take.id, f"{what} {name}", says, known[key]))
     gone = sum(hash_ == _GONE for hash_ in known.values())
     return Count(len(known) - gone, len(known), {"missing": gone} if gone else {}), found
 
@@ -203,7 +232,7 @@ class _Again:
 
 
 def _measured_again(
-    folder: RunFolder, facts: ReportFacts, executor: Executor | None, *, quiet: bool
+    folders: Mapping[str, RunFolder], facts: ReportFacts, executor: Executor | None, *, quiet: bool
 ) -> _Again:
     """Measure every clip that has scores in the report, and compare."""
     again = _Again.begun(facts)
@@ -232,6 +261,7 @@ def _measured_again(
         ):
             jobs = {}
             for take, scores in todo.values():
+                folder = folders[take.row.run]
                 clip = _inside(folder, take.row.clip)
                 try:
                     if clip is None:

@@ -4,8 +4,8 @@ import threading
 from dataclasses import dataclass, replace
 from typing import Any
 
+from lab.analysis.loading import varied_factors
 from lab.analysis.matched import TOO_STILL
-from lab.analysis.results import varied_factors
 from lab.errors import InputError
 from lab.measures import Reading, ReadingState
 from lab.metrics.motion import TOO_STILL_SHARE

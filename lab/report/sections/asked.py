@@ -1,18 +1,23 @@
 """What was asked, what came of it and what it cost."""
 
-from lab.analysis.results import SIMULATED_NOTE
+from lab.analysis import LoadedRun
 from lab.report.blocks import Cell, Facts, Prose, Section, Table
 from lab.report.source import Source
 from lab.units import usd_text
 
 
-def _backend(name: str, origin: str | None) -> str:
+def _backend(run: LoadedRun) -> str:
+    name, origin = str(run.sweep.get("backend", "")), run.provenance.get("origin")
     return name if origin in (None, name) else f"{name} at {origin}"
+
+
+def _question(run: LoadedRun) -> str:
+    return str(run.sweep.get("question") or "none was written down")
 
 
 def asked(source: Source) -> Section:
     """The question, the design, the count of takes by state, the cost, and what went unheard."""
-    results, sweep = source.results, source.results.sweep
+    results = source.results
     takes = results.takes
     counts = takes["state"].value_counts()
     varied = [f"{name} ({takes[name].nunique(dropna=False)})" for name in results.varied]
@@ -24,15 +29,16 @@ def asked(source: Source) -> Section:
     if len(known) < len(takes):
         spent += f"; known for {len(known)} of {len(takes)} takes"
     pairs = [
-        ("question", str(sweep.get("question") or "none was written down")),
-        ("backend", _backend(str(sweep.get("backend", "")), results.provenance.get("origin"))),
+        ("question", source.by_run(_question)),
+        ("backend", source.by_run(_backend)),
         ("varied", ", ".join(varied) or "nothing"),
         ("takes", ", ".join(f"{count} {state}" for state, count in counts.items())),
         ("spent", spent),
     ]
-    blocks: list[Prose | Facts | Table] = []
-    if results.simulated:
-        blocks.append(Prose(SIMULATED_NOTE, "warning", "what is simulated"))
+    blocks: list[Prose | Facts | Table] = [
+        Prose(remark, "warning", f"remark {number} on the takes")
+        for number, remark in enumerate(results.remarks, start=1)
+    ]
     blocks.append(Facts(pairs, held="what was asked"))
     unheard = takes[takes["not_honoured"] != ""]
     if len(unheard):

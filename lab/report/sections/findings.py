@@ -2,7 +2,8 @@
 
 from lab.report.blocks import Cell, Prose, Section, Table
 from lab.report.source import Source
-from lab.runs import Ledger
+from lab.runs import Ledger, RunFolder
+from lab.stills import Still
 from lab.sweeps import remarks
 from lab.units import number_text
 
@@ -11,10 +12,16 @@ _MOST_OPEN = 12
 
 
 def findings(source: Source) -> Section:
-    """A row a remark, each once, with the number behind it; made anew from the files of the run."""
-    folder = source.results.folder
-    with Ledger.read(folder.ledger) as ledger:
-        shots = [row.take.relocated(folder.locate).shot for row in ledger.takes()]
+    """A row a remark, each once, with the number behind it; made anew from the runs' files."""
+    shots = []
+    stills: dict[str, Still] = {}  # one place for each, so that it is checked once for all runs
+    for run in source.results.runs:
+
+        def located(still: Still, folder: RunFolder = run.folder) -> Still:
+            return stills.setdefault(still.sha256, folder.locate(still))
+
+        with Ledger.read(run.folder.ledger) as ledger:
+            shots += [row.take.relocated(located).shot for row in ledger.takes()]
     rows = [
         (
             Cell(about),

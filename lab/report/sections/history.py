@@ -1,4 +1,4 @@
-"""What the ledger says happened, event by event."""
+"""What the ledgers say happened, event by event."""
 
 from lab.report.blocks import Cell, Section, Table
 from lab.report.source import Source
@@ -7,20 +7,27 @@ from lab.units import usd_text
 
 
 def history(source: Source) -> Section:
-    """An extract of the ledger: when, which take, what, why and for how much; no account data."""
-    with Ledger.read(source.results.folder.ledger) as ledger:
-        events = list(ledger.events())
+    """An extract of the ledgers: when, which take, what, why and for how much; no account data."""
+    runs = source.results.runs
+    several = len(runs) > 1
+    events = []
+    for run in runs:
+        with Ledger.read(run.folder.ledger) as ledger:
+            events += [(run.name, *event) for event in ledger.events()]
+    if several:
+        events.sort(key=lambda event: event[1])
     rows = [
         (
             Cell(at.partition(".")[0].replace("T", " ")),
+            *([Cell(run)] * several),
             Cell(take_id),
             Cell(kind.replace("_", " ")),
             Cell(str(data.get("message") or "")),
             _cost(data.get("cost_usd")),
         )
-        for at, take_id, kind, data in events
+        for run, at, take_id, kind, data in events
     ]
-    columns = ("time (UTC)", "take", "event", "message", "cost")
+    columns = ("time (UTC)", *["run"] * several, "take", "event", "message", "cost")
     caption = f"All {len(rows)} events, oldest first"
     return Section("Ledger", [Table(caption, columns, rows, folded=True)])
 

@@ -3,22 +3,22 @@
 from collections.abc import Mapping
 from typing import Any
 
+from lab.analysis import LoadedRun
 from lab.report.blocks import Cell, Facts, Section, Table
 from lab.report.source import Source
 
 
 def provenance(source: Source) -> Section:
     """Versions, the code's state, hashes of stills and clips, seeds."""
-    results, known = source.results, source.results.provenance
-    packages = ", ".join(f"{name} {version}" for name, version in known.get("packages", {}).items())
+    results, takes = source.results, source.rows
+    several = ["run"] * (len(results.runs) > 1)
     pairs = [
-        ("code", str(known.get("git", "unknown"))),
-        ("python", f"{known.get('python', 'unknown')} on {known.get('platform', 'unknown')}"),
-        ("packages", packages),
+        ("code", source.by_run(lambda run: str(run.provenance.get("git", "unknown")))),
+        ("python", source.by_run(_python)),
+        ("packages", source.by_run(_packages)),
         ("seeds", ", ".join(_seed(seed) for seed in dict.fromkeys(results.takes["seed"]))),
-        ("zipped", str(results.sweep.get("zip") or "nothing; every factor is crossed")),
+        ("zipped", source.by_run(_zipped)),
     ]
-    takes = source.rows
     stills = {take["still_path"]: take for take in takes if take["still_path"]}.values()
     blocks: list[Facts | Table] = [
         Facts(pairs, held="the provenance"),
@@ -30,9 +30,9 @@ def provenance(source: Source) -> Section:
         ),
         Table(
             "Clips",
-            ("take", "file in the run folder", "bytes", "SHA-256", "remarks"),
+            (*several, "take", "file in the run folder", "bytes", "SHA-256", "remarks"),
             [
-                _words(take, "take_id", "clip", "clip_bytes", "clip_sha256", "notes")
+                _words(take, *several, "take_id", "clip", "clip_bytes", "clip_sha256", "notes")
                 for take in takes
                 if take["clip"]
             ],
@@ -50,6 +50,20 @@ def _words(take: Mapping[str, Any], *names: str) -> tuple[Cell, ...]:
         else Cell(str(take[name]))
         for name in names
     )
+
+
+def _python(run: LoadedRun) -> str:
+    known = run.provenance
+    return f"{known.get('python', 'unknown')} on {known.get('platform', 'unknown')}"
+
+
+def _packages(run: LoadedRun) -> str:
+    packages = run.provenance.get("packages", {})
+    return ", ".join(f"{name} {version}" for name, version in packages.items())
+
+
+def _zipped(run: LoadedRun) -> str:
+    return str(run.sweep.get("zip") or "nothing; every factor is crossed")
 
 
 def _seed(seed: object) -> str:
