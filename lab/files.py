@@ -1,19 +1,22 @@
 """Files that are whole or absent, and ids made from content."""
 
+import atexit
 import errno
 import hashlib
 import json
 import os
+import shutil
 import stat
 import tempfile
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from lab.errors import InputError, RunFolderError
-from lab.units import bytes_text
+from lab.units import bytes_text, visible
 
 PART_SUFFIX = ".part"
 _MOST_STEM_BYTES = 80
@@ -21,6 +24,7 @@ _MOST_STEM_BYTES = 80
 the least that a common file system takes (eCryptfs; most take 255)."""
 _MOST_SUFFIX_BYTES = 16
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def file_name(text: str, ending: str = "") -> str:
@@ -118,7 +122,8 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write canonical JSON, whole or not at all. NaN is refused: say null and a reason."""
-    write_text(path, json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True))
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True)
+    write_text(path, visible(text))  # a path may hold bytes that are no UTF-8
 
 
 def remove_parts(folder: Path) -> None:
@@ -147,10 +152,54 @@ def make_writable_folder(folder: Path) -> Path:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as probe:
-            probe.write(b"\0")
+        probe_folder(folder)
     except OSError as error:
         raise RunFolderError(
             f"{folder}: cannot write here ({error.strerror}); name another folder"
         ) from error
     return folder
+
+
+def probe_folder(folder: Path) -> None:
+    """Write something in a folder that is there, and leave nothing. Raises OSError."""
+    with tempfile.TemporaryFile(dir=folder) as probe:
+        probe.write(b"\0")
+
+
+def folder_or_stand_in(folder: Path) -> Path:
+    """The folder, made if need be; where nobody may write, a temporary one in its stead.
+
+    The same one for a folder as long as this process lives; then it is deleted. Raises
+    RunFolderError where writing fails for another reason.
+    """
+    try:
+        return make_writable_folder(folder)
+    except RunFolderError as error:
+        cause = error.__cause__
+        if not (isinstance(cause, OSError) and cause.errno in _NOT_WRITABLE):
+            raise
+        return stand_in(folder)
+
+
+def stand_in(folder: Path) -> Path:
+    """A temporary folder instead of this one: the same as long as this process lives."""
+    return _made_once(folder.absolute())
+
+
+@cache
+def _made_once(folder: Path) -> Path:
+    made = Path(tempfile.mkdtemp(prefix="i2v-lab-"))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
+
+
+def leads_out(path: Path, folder: Path) -> str:
+    """Where a path really lies, when that is outside the folder it is written in; "" inside.
+
+    A folder that is itself reached through a link is inside wherever that leads.
+    """
+    try:
+        real = path.resolve()
+        return "" if real.is_relative_to(folder.resolve()) else str(real)
+    except (OSError, RuntimeError, ValueError) as error:  # links in a circle, no path at all
+        return f"nowhere ({error})"

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,22 @@ class Results:
         clips = self.takes[(self.takes["clip"] != "") & (self.takes["measure_why"] != "")]
         return dict(zip(clips["take_id"], clips["measure_why"], strict=True))
 
+    @cached_property
+    def still_troubles(self) -> dict[str, str]:
+        """Why a still cannot be shown or measured against: gone, changed, a link.
+
+        By its path in the run folder, after the run's name where there are several.
+        """
+        found = {}
+        for run in self.runs:
+            own = self.takes[self.takes["run"] == run.name]
+            for path, sha256 in dict.fromkeys(
+                zip(own["still_path"], own["still_sha256"], strict=True)
+            ):
+                if path and (why := run.folder.still_trouble(path, sha256)):
+                    found[path if len(self.runs) == 1 else f"{run.name}: {path}"] = why
+        return found
+
     def summary(self, by: str, *, matched: bool = False) -> pd.DataFrame:
         """Median of each headline by level of a factor, and how many takes stand behind it.
 
@@ -243,8 +260,9 @@ class Results:
             ("frames", self.frames),
         ):
             path = target / f"{name}.parquet"
-            with written_whole(path) as part:
-                frame.to_parquet(part, index=False)
+            # Opened here: its own way to a path knows no names that are not UTF-8.
+            with written_whole(path) as part, part.open("wb") as file:
+                frame.to_parquet(file, index=False)
             paths.append(path)
         return paths[0], paths[1], paths[2]
 

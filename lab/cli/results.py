@@ -79,6 +79,8 @@ def compare(
             print_error(f"  {take_id}  {results.title(take_id)}")
     for line in lines_by_reason(results.not_fresh):
         print_error(line)
+    for trouble in results.still_troubles.values():
+        print_error(trouble)
     for remark in results.remarks:
         print_error(remark)
 

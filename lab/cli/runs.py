@@ -251,6 +251,10 @@ def status(folder: RunDir, as_json: Json = False) -> None:
         print_out(line)
     if stopped:
         print_out(f"stopped: {stopped}")
+    stills = {str(still.path): still.sha256 for row in rows if (still := row.take.shot.still)}
+    for path, sha256 in stills.items():
+        if trouble := place.still_trouble(path, sha256):
+            print_out(trouble)
     if "uncertain" in counts or "submitting" in counts:
         print_out(f"it is unknown whether some were bought; `lab reconcile {folder}` asks")
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from lab.errors import ClipError
-from lab.files import sha256_file, write_json
+from lab.files import leads_out, sha256_file, write_json
 from lab.measures.record import Measure, Number
 from lab.metrics import SPECS
 
@@ -74,11 +74,14 @@ class Measures:
     """The records of one run's clips, by take id."""
 
     def __init__(self, folder: Path) -> None:
-        """folder: made by the first `write`."""
+        """folder: one in the run folder, made by the first `write`."""
         self.folder = folder
 
     def read(self, take_id: str, clip: ClipFile) -> Reading:
         """The record of a take, held to its clip and to today's definitions."""
+        if real := leads_out(clip.path, self.folder.parent):
+            why = f"{clip.path.name} leads out of the run folder, to {real}, and is not followed"
+            return Reading(ReadingState.OTHER_CLIP, why=why, swapped=True)
         reading, written_ns = self._stored(take_id, clip)
         if _swapped(clip, written_ns):
             return Reading(
@@ -89,6 +92,8 @@ class Measures:
     def _stored(self, take_id: str, clip: ClipFile) -> tuple[Reading, int]:
         """The record alone, and when it was written in ns; 0 where it tells nothing of the clip."""
         path = self.path(take_id)
+        if real := leads_out(path, self.folder.parent):
+            return _damaged(ValueError(f"it leads out of the run folder, to {real}")), 0
         try:
             text = path.read_text(encoding="utf-8")
             written_ns = path.stat().st_mtime_ns

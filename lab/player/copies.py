@@ -1,4 +1,7 @@
-"""Small copies of a run's clips, and pictures of them; made once and kept beside the run."""
+"""Small copies of a run's clips, and pictures of them; made once and kept beside the run.
+
+Where the run folder cannot be written they are kept in a temporary folder instead.
+"""
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -9,7 +12,7 @@ from typing import Any
 from lab.analysis import Results
 from lab.analysis.results import own_id
 from lab.errors import LabError, StillError
-from lab.files import sha256_file, written_whole
+from lab.files import folder_or_stand_in, sha256_file, stand_in, written_whole
 from lab.measures import swapped_reason
 from lab.media import frames, open_image, poster_jpeg, write_proxy
 from lab.metrics import METRICS, measure_with_heatmaps
@@ -47,7 +50,7 @@ class Copies:
 
 def poster_path(folder: RunFolder, clip_sha256: str) -> Path:
     """Where the picture of a clip's first frame lies, once it is made."""
-    return folder.proxies / f"{clip_sha256[:16]}-{POSTER_SIDE_PX}.jpg"
+    return _place(folder, folder.proxies, f"{clip_sha256[:16]}-{POSTER_SIDE_PX}.jpg")
 
 
 def make_copies(
@@ -63,24 +66,32 @@ def make_copies(
     pixels. None makes posters only, pictures of the first frame. A clip that is gone or broken is
     named in `problems` and stops nothing.
     """
-    folder.proxies.mkdir(exist_ok=True)
     copies = Copies()
+    sha256s: dict[str, str] = {}
     jobs: dict[str, tuple[Path, str, Path, Path | None]] = {}
     for take in takes:
         if take["still_path"]:
-            copies.stills[take["still_path"]] = folder.proxies / _still_name(take)
+            name = _still_name(take)
+            copies.stills[take["still_path"]] = _place(folder, folder.proxies, name)
+            sha256s[take["still_path"]] = take["still_sha256"]
         if take["clip"]:
             poster = poster_path(folder, take["clip_sha256"])
             name = f"{take['clip_sha256'][:16]}-{short_side_px}.mp4"
             moves = short_side_px and not take["clip"].endswith(".png")  # a still that was made
-            film = folder.proxies / name if moves else None
-            jobs[take["take_id"]] = (folder.path / take["clip"], take["clip_sha256"], poster, film)
+            film = _place(folder, folder.proxies, name) if moves else None
+            clip = folder.path / take["clip"]
+            if why := folder.foreign(clip):
+                copies.problems[take["take_id"]] = why
+            else:
+                jobs[take["take_id"]] = (clip, take["clip_sha256"], poster, film)
     for path, picture in list(copies.stills.items()):
         try:
             if not picture.is_file():
+                if why := folder.still_trouble(path, sha256s[path]):
+                    raise StillError(why)
                 _write(picture, poster_jpeg(open_image(folder.path / path).rgb, SHORT_SIDE_PX))
         except StillError:
-            del copies.stills[path]  # gone or broken: there is nothing to show
+            del copies.stills[path]  # there is nothing to show; `still_troubles` says why
     missing = {
         take_id: job
         for take_id, job in jobs.items()
@@ -116,12 +127,22 @@ def film_heat(results: Results, take_id: str) -> dict[str, Path]:
     take = results.takes[results.takes["take_id"] == take_id].iloc[0].to_dict()
     folder, own = results.run_of(take).folder, own_id(take_id)
     stem = f"{own}-{take['clip_sha256'][:8]}"
-    kept = {name: folder.heatmaps / f"{stem}.{name}.mp4" for name in record["boxes"]}
-    if not all(path.is_file() for path in kept.values()):
+    kept = {name: _place(folder, folder.heatmaps, f"{stem}.{name}.mp4") for name in record["boxes"]}
+    missing = [path for path in kept.values() if not path.is_file()]
+    if missing:
         still = Still.open(folder.path / take["still_path"]) if take["still_path"] else None
-        folder.heatmaps.mkdir(exist_ok=True)
-        measure_with_heatmaps(folder.clip(own), still, METRICS, folder.heatmaps)
+        if still and (why := folder.still_trouble(take["still_path"], take["still_sha256"])):
+            raise StillError(f"{take_id}: {why}")
+        measure_with_heatmaps(folder.clip(own), still, METRICS, missing[0].parent)
     return {name: path for name, path in kept.items() if path.is_file()}
+
+
+def _place(folder: RunFolder, beside: Path, name: str) -> Path:
+    """Where a copy lies, or is to be made; what a link elsewhere leads to is no copy of ours."""
+    path = beside / name
+    if folder.foreign(path):
+        return stand_in(beside) / name
+    return path if path.is_file() else folder_or_stand_in(beside) / name
 
 
 def _copy(clip: Path, sha256: str, poster: Path, film: Path | None) -> str:

@@ -2,7 +2,8 @@
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -12,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lab.analysis import Results, load
 from lab.errors import InputError, RunFolderError
-from lab.files import write_text
+from lab.files import probe_folder, write_text
 from lab.player import module, style
 from lab.report.blocks import Section, in_page
 from lab.report.facts import facts_of
@@ -41,7 +42,7 @@ def write_report(
     the films may take, in megabytes; where they need more they become smaller, then those of the
     least interesting takes become pictures, and the report says so. heatmaps: beyond that, films of
     where the scores come from, for the takes that the player opens with. Small copies are made once
-    and kept beside their run.
+    and kept beside their run, or in a temporary folder where that cannot be written.
 
     Raises what `load` raises, RunFolderError when the file cannot be written, and InputError for
     several runs without a path, and rather than write a secret or a remote address into it.
@@ -50,6 +51,8 @@ def write_report(
     if path is None and len(results.runs) > 1:
         raise InputError(f"a report of {len(results.runs)} runs needs a place; name a file for it")
     target = results.folder.path / "report.html" if path is None else Path(path)
+    with _written(target):
+        probe_folder(target.parent)  # before anything is copied and drawn
     source = Source(results, target.resolve(), round(most_mb * 1_000_000), heatmaps, quiet)
     sections = [section for build in SECTIONS if (section := build(source)) is not None]
     films = {
@@ -63,12 +66,9 @@ def write_report(
         films=films,
         facts=in_page(facts_of(source)),
     )
-    page = visible(page)  # in scripts too: there it is JSON, which stays the same data
     check(page, links=False)
-    try:
+    with _written(target):
         write_text(target, page)
-    except OSError as error:
-        raise RunFolderError(f"{target}: cannot be written ({error.strerror})") from error
     return target
 
 
@@ -85,7 +85,7 @@ def draw(
         loader=PackageLoader("lab.report", "."), autoescape=True, undefined=StrictUndefined
     )
     look, script = _asset(style(), "report.css"), _asset(module(), "report.js")
-    return environment.get_template("report.html.j2").render(
+    page = environment.get_template("report.html.j2").render(
         title=title,
         written=written,
         sections=sections,
@@ -96,6 +96,7 @@ def draw(
         style_hash=_hash(look),
         script_hash=_hash(script),
     )
+    return visible(page)  # in scripts too: there it is JSON, which stays the same data
 
 
 def _title(results: Results) -> str:
@@ -107,6 +108,16 @@ def _title(results: Results) -> str:
 def _asset(shared: str, name: str) -> str:
     """What the player brings, and the report's own after it."""
     return shared + (files("lab.report") / name).read_text(encoding="utf-8")
+
+
+@contextmanager
+def _written(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RunFolderError(
+            f"{target}: cannot be written ({error.strerror}); name another file with -o"
+        ) from error
 
 
 def _hash(text: str) -> str:

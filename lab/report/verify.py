@@ -179,7 +179,8 @@ def _files(folders: Mapping[str, RunFolder], facts: ReportFacts) -> tuple[Count,
             key = (row.run, name)
             if name and key not in known:
                 file = _inside(folders[row.run], name)
-                known[key] = sha256_file(file) if file is not None else _GONE
+                outside = folders[row.run].foreign(folders[row.run].path / name)
+                known[key] = sha256_file(file) if file is not None else outside or _GONE
             if name and known[key] != reported:
                 says = f"SHA-256 {reported}"
                 found.append(Mismatch(take.id, f"{what} {name}", says, known[key]))
@@ -325,11 +326,8 @@ def _same(name: str, reported: float | None, now: float | None) -> bool:
 
 def _inside(folder: RunFolder, name: str) -> Path | None:
     """A file of the run folder; None when it is gone, or would lie elsewhere."""
-    try:
-        file = (folder.path / name).resolve()
-    except (OSError, ValueError):
-        return None
-    return file if file.is_relative_to(folder.path.resolve()) and file.is_file() else None
+    file = folder.path / name
+    return file if not folder.foreign(file) and file.is_file() else None
 
 
 def _number(value: float | None) -> str:

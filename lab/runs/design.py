@@ -48,6 +48,9 @@ def kept_stills(
     for level in by_hash.values():
         why = f"is gone from {folder.stills}"
         for path in folder.stills.glob(f"*-{level['sha256'][:8]}*"):
+            if outside := folder.foreign(path):
+                why = f"is a link ({outside})"
+                continue
             try:
                 still = Still.open(path)
             except StillError as error:

@@ -11,12 +11,15 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from lab.errors import BusyError, RunFolderError
+from lab.errors import BusyError, RunFolderError, StillError
 from lab.files import (
+    PART_SUFFIX,
     as_path,
     file_name,
     file_suffix,
+    leads_out,
     make_writable_folder,
+    probe_folder,
     remove_parts,
     sha256_file,
     write_json,
@@ -59,7 +62,7 @@ class RunFolder:
         return os.path.isfile(self.ledger)
 
     def check(self) -> None:
-        """Raise RunFolderError unless a run was begun here."""
+        """Raise RunFolderError unless a run was begun here, whose ledger lies here."""
         try:
             self.ledger.stat()
         except (FileNotFoundError, NotADirectoryError):
@@ -71,17 +74,36 @@ class RunFolder:
             raise RunFolderError(
                 f"{self.path}: holds no run; make one with `lab run SWEEP.yaml --out {self.path}`"
             )
+        for end in ("", "-wal", "-shm"):
+            self._refuse_link(self.ledger.with_name(f"{self.ledger.name}{end}"))
 
     def make(self) -> None:
         """Create the folder and what it holds. Refuses a folder full of something else."""
         if os.path.isdir(self.path) and not self.exists:
-            strangers = [name for name in os.listdir(self.path) if name not in self._own]
+            strangers = [name for name in os.listdir(self.path) if not self._is_own(name)]
             if strangers:
                 raise RunFolderError(
                     f"{self.path}: holds {strangers[0]!r} and no run; name an empty or new folder"
                 )
         for folder in self._folders:
+            self._refuse_link(folder)
             make_writable_folder(folder)
+
+    def _is_own(self, name: str) -> bool:
+        """True for what may lie here before there is a ledger: another runner may have begun."""
+        return name in self._own or name.startswith(self.ledger.name) or name.endswith(PART_SUFFIX)
+
+    def foreign(self, path: Path) -> str:
+        """Why a path of this folder is not followed: it leads out of it; "" where it may be."""
+        real = leads_out(path, self.path)
+        if not real:
+            return ""
+        name = os.path.relpath(path, self.path)
+        return f"{name} leads out of the run folder, to {real}, and is not followed"
+
+    def _refuse_link(self, path: Path) -> None:
+        if why := self.foreign(path):
+            raise RunFolderError(f"{self.path}: {why}; put the file or folder itself there")
 
     def clip(self, take_id: str) -> Path:
         """Where a take's clip lies once it is here."""
@@ -126,14 +148,39 @@ class RunFolder:
         """The still as the ledger names it: a copy in this folder, by a path relative to it."""
         ending = f"-{still.sha256[:8]}{file_suffix(still.path)}"
         copy = self.stills / file_name(still.name, ending)
-        if not copy.is_file() or sha256_file(copy) != still.sha256:
+        if self.foreign(copy) or not copy.is_file() or sha256_file(copy) != still.sha256:
             with written_whole(copy) as part:
-                shutil.copyfile(still.path, part)
+                _copy_still(still, part)
         return still.at(copy.relative_to(self.path))
 
     def locate(self, still: Still) -> Still:
-        """A still from the ledger, its path made absolute again."""
+        """A still from the ledger, its path made absolute again.
+
+        Stills are kept in this folder, so RunFolderError for a path that leads out of it.
+        """
+        self._refuse_link(self.path / still.path)
         return still.at((self.path / still.path).resolve())
+
+    def still_trouble(self, still: Path | str, sha256: str) -> str:
+        """Why a still of the ledger cannot be used, in one line; "" when its file is as it was.
+
+        still: its path in this folder.
+        """
+        path = self.path / still
+        if why := self.foreign(path):
+            return f"still {why}"
+        try:
+            if sha256_file(path) == sha256:
+                return ""
+            why = "is another picture than when the run began"
+        except FileNotFoundError:
+            why = "is gone"
+        except OSError as error:
+            why = f"cannot be read ({error.strerror})"
+        return (
+            f"still {still} {why}; put the picture back (SHA-256 {sha256[:12]}...), or run the "
+            "sweep again, which copies it anew"
+        )
 
     def check_space(self, needed: int) -> None:
         """Raise RunFolderError when the disk has less than the bytes needed."""
@@ -152,7 +199,7 @@ class RunFolder:
         lock = FileLock(self.path / "run.lock", timeout=0)
         try:
             lock.acquire()
-        except Timeout:
+        except (Timeout, OSError):  # OSError: the folder cannot be written, and the note stays true
             return _owner_text(self._owner)
         lock.release()
         return ""
@@ -162,8 +209,18 @@ class RunFolder:
         """Be the one runner of this folder, cleared of what a killed one left half written.
 
         check: after a runner that was killed the whole ledger is checked first. Raises BusyError
-        naming the runner that is already here, and RunFolderError for a damaged ledger.
+        naming the runner that is already here, and RunFolderError for a damaged ledger and for a
+        folder that cannot be written or leads elsewhere.
         """
+        try:
+            probe_folder(self.path)
+        except OSError as error:
+            raise RunFolderError(
+                f"{self.path}: cannot be written ({error.strerror}); copy the run to a folder "
+                "that can, and go on there"
+            ) from error
+        for folder in (*self._folders, self.heatmaps):
+            self._refuse_link(folder)
         lock = FileLock(self.path / "run.lock", timeout=0)
         try:
             lock.acquire()
@@ -188,6 +245,16 @@ class RunFolder:
                 self._owner.unlink(missing_ok=True)
         finally:
             lock.release()
+
+
+def _copy_still(still: Still, to: Path) -> None:
+    """Raises StillError when it is not the picture any more that was planned with."""
+    try:
+        shutil.copyfile(still.path, to)
+    except OSError as error:
+        raise StillError(f"{still.path}: cannot be read ({error.strerror})") from error
+    if sha256_file(to) != still.sha256:
+        raise StillError(f"{still.path}: was changed after it was planned with; plan again")
 
 
 def _owner_text(path: Path) -> str:

@@ -7,6 +7,7 @@ Every row carries a seal, so that what is read is what was written, or the ledge
 
 import json
 import os
+import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ from lab.runs.schema import (
     checked_version,
     damaged,
     migrate,
+    opened_for_reading,
     seal,
     translated,
 )
@@ -39,6 +41,7 @@ Event = tuple[str, str, str, dict[str, Any]]
 """Time, take id, kind, data."""
 UNKNOWN_ACCOUNT = "unknown"
 """The account of sendings that were lost with a damaged ledger. No backend's account is this."""
+_TAKE_ID = re.compile(r"[\w-]+")
 NOT_OURS = (ValueError, KeyError, TypeError, AttributeError, LabError)
 """What building a row raises when its columns hold something else than was written."""
 
@@ -250,12 +253,14 @@ class Ledger:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Open for reading only; a writer may be at work meanwhile."""
+        """Open for reading only; a writer may be at work meanwhile.
+
+        Works in a folder that cannot be written, too.
+        """
         if not os.path.isfile(path):
             raise RunFolderError(f"{path.parent}: holds no run")
         with translated(path):
-            address = f"{path.resolve().as_uri()}?mode=ro"
-            connection = sqlite3.connect(address, uri=True, timeout=30)
+            connection = opened_for_reading(path)
             try:
                 version = checked_version(connection, path)
                 check_size(connection, path)
@@ -512,6 +517,8 @@ def _columns(row: TakeRow) -> tuple[Any, ...]:
 def row_of(*columns: Any) -> TakeRow:
     """A take's row from its columns; the first schema had two fewer."""
     take_id, position, trial, repeat, factors, take, state, job, message, *rest = columns
+    if not _TAKE_ID.fullmatch(take_id):  # files are called after it
+        raise ValueError(f"{take_id!r} is no take's id")
     cost, fetches, clip, low, high = (*rest, None, None)[:5]
     return TakeRow(
         take_id=take_id,

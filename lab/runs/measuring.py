@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.errors import Interrupted, LabError
+from lab.errors import Interrupted, LabError, StillError
 from lab.measures import Measure, Reading, ReadingState, measure_clip
 from lab.runs.executors import failed_future, failure_text, submit_to, worker_pool
 from lab.runs.folder import RunFolder
@@ -108,6 +108,8 @@ def start_measuring(
     if reading.swapped:
         return failed_future(LabError(reading.why))
     still = row.take.shot.still
+    if still and (trouble := folder.still_trouble(still.path, still.sha256)):
+        return failed_future(StillError(trouble))
     plain = None if still is None else folder.locate(still).to_json()
     numbers = tuple(reading.stale) if reading.state is ReadingState.STALE else None
     return submit_to(pool, measure_clip, str(folder.clip(row.take_id)), plain, numbers)

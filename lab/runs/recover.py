@@ -231,6 +231,8 @@ def _result(folder: RunFolder, take_id: str) -> dict[str, Any] | None:
     Results are written whole, and a take's id is made of what it asks for.
     """
     for path in (folder.clip(take_id), folder.picture(take_id)):
+        if folder.foreign(path):
+            continue
         with suppress(LabError, OSError):
             if path.suffix == ".png":
                 sha256, simulated = Still.open(path).sha256, False

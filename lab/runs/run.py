@@ -204,6 +204,7 @@ def _done(folder: RunFolder | None, *, local: bool) -> tuple[set[str], float]:
     """
     if folder is None or not folder.exists:
         return set(), 0.0
+    folder.check()
     with Ledger.read(folder.ledger) as ledger:
         rows = ledger.takes()
     # What may never have arrived may be sent again, and a reused clip may be gone.
@@ -272,6 +273,8 @@ def _add(
         for place, (trial, take) in enumerate(pairs)
     ]
     ledger.add(rows, lost_histories(ledger, folder, rows))
+    for row in ledger.takes():
+        row.take.relocated(folder.locate)  # refused before anything is sent
     ledger.set_fact("sweep", sweep.to_json())
     ledger.set_fact("provenance", {**provenance(), "origin": origin})
     ledger.set_fact("origin", origin)
@@ -295,6 +298,11 @@ def _difference(old: Mapping[str, Any] | None, new: Sweep) -> str:
             for level in old["levels"].get(name, [])
             if level not in now["levels"].get(name, [])
         ]
-        if gone:
-            parts.append(f"{name} {', '.join(repr(level) for level in gone)} is gone")
+        kept = [level["name"] for level in now["levels"].get(name, []) if isinstance(level, dict)]
+        changed = [level for level in gone if level in kept]
+        if gone and gone != changed:
+            others = (repr(level) for level in gone if level not in changed)
+            parts.append(f"{name} {', '.join(others)} is gone")
+        if changed:
+            parts.append(f"{name} {', '.join(map(repr, changed))} is not what it was")
     return "; ".join(parts) or "its levels were combined differently"

@@ -36,6 +36,7 @@ from lab.errors import (
     Refusal,
     RunFolderError,
     ServiceError,
+    StillError,
     WeightsError,
     WorkerDied,
 )
@@ -266,6 +267,8 @@ class Runner:
                 return True
             why = reading.why
             self._note_damage(row.take_id, reading.measure)
+        else:
+            why = self._folder.foreign(self._folder.result(row.take))
         del self._open[row.take_id]
         self._ended[row.take_id] = (row.state, why)
         return False
@@ -393,6 +396,11 @@ class Runner:
         self._busy[future] = ("fetch", row.take_id)
 
     def _submit(self, row: TakeRow) -> None:
+        shot = row.take.shot
+        for still in (shot.still, shot.end_still):
+            if still and (trouble := self._folder.still_trouble(still.path, still.sha256)):
+                self._no_submits = StillError(trouble)  # never a clip of another picture
+                return
         self._record(
             row,
             "submitting",

@@ -5,7 +5,9 @@ finds a row whose content is.
 """
 
 import os
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -55,6 +57,7 @@ COMMIT;
 _TO_VERSION_2 = ("low_usd REAL", "high_usd REAL")
 _TO_VERSION_3 = "seal TEXT NOT NULL DEFAULT ''"
 
+_CANNOT_SHARE = ("SQLITE_CANTOPEN", "SQLITE_READONLY_DIRECTORY", "SQLITE_READONLY_CANTINIT")
 _MOST_PATH_BYTES = 500
 """SQLite on Unix takes 512 with what it adds for its log."""
 
@@ -81,6 +84,34 @@ def begin(path: Path) -> None:
     """Make an empty ledger in an empty file."""
     with closing(sqlite3.connect(path)) as begun:
         begun.executescript(_SCHEMA)
+
+
+def opened_for_reading(path: Path) -> sqlite3.Connection:
+    """A connection that writes nothing to the ledger.
+
+    SQLite shares a log between readers and the writer through a file beside it. Where nobody may
+    make that file there is no writer either: the ledger is then read as it lies, or, where a log
+    was left there, from a copy of both, because only SQLite itself can put the two together.
+    """
+    address = path.resolve().as_uri()
+    connection = sqlite3.connect(f"{address}?mode=ro", uri=True, timeout=30)
+    try:
+        connection.execute("PRAGMA user_version")
+        return connection
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        if error.sqlite_errorname not in _CANNOT_SHARE:
+            raise
+    log = path.with_name(f"{path.name}-wal")
+    if not (log.is_file() and log.stat().st_size):
+        return sqlite3.connect(f"{address}?immutable=1", uri=True)
+    with tempfile.TemporaryDirectory() as folder:
+        for file in (path, log):
+            shutil.copyfile(file, Path(folder) / file.name)
+        with closing(sqlite3.connect(Path(folder) / path.name)) as copy:
+            whole = sqlite3.connect(":memory:")
+            copy.backup(whole)
+    return whole
 
 
 def migrate(connection: sqlite3.Connection, version: int) -> None:

@@ -54,5 +54,10 @@ def _tile(source: Source, row: dict[str, Any], wide: Any, too_still: tuple[str, 
         title=source.title(row),
         poster=poster,
         lines=lines,
-        link=quote("./" + source.link(source.clip_path(row))) if poster else "",
+        link=_address(source.link(source.clip_path(row))) if poster else "",
     )
+
+
+def _address(link: str) -> str:
+    """A path from the report as a relative address, whatever signs or bytes stand in it."""
+    return quote(f"./{link}", errors="surrogateescape")
