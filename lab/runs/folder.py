@@ -91,7 +91,7 @@ class RunFolder:
 
     def _is_own(self, name: str) -> bool:
         """True for what may lie here before there is a ledger: another runner may have begun."""
-        return name in self._own or name.startswith(self.ledger.name) or name.endswith(PART_SUFFIX)
+        return name in self._own or name.startswith(self.ledger.name) or PART_SUFFIX in name
 
     def foreign(self, path: Path) -> str:
         """Why a path of this folder is not followed: it leads out of it; "" where it may be."""
