@@ -71,6 +71,9 @@ def emulate(
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse fields that no document gives the model.")
     ] = False,
+    any_element: Annotated[
+        bool, typer.Option("--any-element", help="Take element ids that were made elsewhere.")
+    ] = False,
 ) -> None:
     """Answer like Kling on this machine, for nothing, until Ctrl-C."""
     from lab.emulator import Assumptions, Emulator, Pace, load_faults, serve
@@ -80,7 +83,7 @@ def emulate(
         pace=Pace(usual.submitted_s / speed, usual.processing_s / speed),
         faults=load_faults(faults) if faults else (),
         short_side_px=180 if small else None,
-        assumptions=Assumptions(strict_fields=strict),
+        assumptions=Assumptions(strict_fields=strict, unknown_elements=any_element),
     )
     serve(emulator, port=port)
 

@@ -14,6 +14,8 @@ class Assumptions:
     media_takes_authorization: the media host ignores an Authorization header, does not refuse it.
     strict_fields: a field that no document gives the model is refused with 400/1201; the service
     itself ignores it (seen live), so that no client ever hears of it there.
+    unknown_elements: an order may cite an element id that was never given here, as if the element
+    had been made in the console.
     callbacks_twice: every callback is sent twice.
     callbacks_backwards: callbacks that are due together are sent last first.
     """
@@ -24,5 +26,6 @@ class Assumptions:
     expired_status: int = 410
     media_takes_authorization: bool = False
     strict_fields: bool = False
+    unknown_elements: bool = False
     callbacks_twice: bool = False
     callbacks_backwards: bool = False

@@ -14,6 +14,7 @@ from typing import Any
 from lab.emulator.account import Account, Region
 from lab.emulator.assumptions import Assumptions
 from lab.emulator.clock import Pace
+from lab.emulator.elements import plain as plain_element
 from lab.emulator.faults import Fault, Faults
 from lab.emulator.store import Job, Store
 
@@ -77,6 +78,12 @@ class Emulator:
         return [_plain(job, now_s) for job in self.store.all()]
 
     @property
+    def elements(self) -> list[dict[str, Any]]:
+        """Every accepted registration of an element in the order of arrival, as plain data."""
+        now_s = self.clock()
+        return [plain_element(entry, now_s) for entry in self.store.library.all()]
+
+    @property
     def requests(self) -> Counter[str]:
         """How often each "METHOD /path/{template} STATUS" was served; "dropped" is a status."""
         with self._lock:
@@ -107,6 +114,7 @@ class Emulator:
             "charged_jobs": self.charged_jobs,
             "charges_usd": self.charges_usd,
             "charges": charges,
+            "elements": self.elements,
             "requests": dict(self.requests),
             "downloads": self.downloads,
             "callbacks": self.callbacks,

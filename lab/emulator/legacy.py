@@ -33,6 +33,7 @@ from lab.emulator.orders import (
     flag_of,
     invalid,
     list_of,
+    number_of,
     problem_with,
     text_of,
     watermark_of,
@@ -60,7 +61,11 @@ _DEFAULT_MODELS: dict[Family, str] = {
 def create(family: Family, store: Store, call: Call) -> Reply:
     """Accept a task. Refuses only what the service refuses at once; the rest fails later."""
     body = call.json()
-    order = _picture_order(store, body) if family == "image" else _order(store, family, body)
+    order = (
+        _picture_order(store, body)
+        if family == "image"
+        else _order(store, family, body, call.now_s)
+    )
     job = store.add(order, call.now_s, stuck=call.stuck)
     return succeeded(
         {
@@ -84,8 +89,8 @@ def query(family: Family, store: Store, call: Call) -> Reply:
 
 def listing(family: Family, store: Store, call: Call) -> Reply:
     """A page of one family's tasks, newest first."""
-    page = _number(call.query, "pageNum", default=1, most=1000)
-    size = _number(call.query, "pageSize", default=30, most=500)
+    page = number_of(call.query, "pageNum", default=1, most=1000)
+    size = number_of(call.query, "pageSize", default=30, most=500)
     jobs = (job for job in store.before(-1) if job.order.family == family)
     chosen = [] if call.forget else islice(jobs, (page - 1) * size, page * size)
     return succeeded([row(store, job, call.now_s, word=call.word) for job in chosen])
@@ -167,7 +172,7 @@ def _result(store: Store, job: Job, now_s: float) -> dict[str, Any]:
     return {"videos": [video], "images": None}
 
 
-def _order(store: Store, family: Family, body: Mapping[str, Any]) -> Order:
+def _order(store: Store, family: Family, body: Mapping[str, Any], now_s: float) -> Order:
     model = _model(store, family, body)
     if store.assumptions.strict_fields:
         check_legacy(family, model, body)
@@ -196,6 +201,7 @@ def _order(store: Store, family: Family, body: Mapping[str, Any]) -> Order:
     check_elements(
         model, elements, others=references, first_frame=bool(first), end_frame=bool(last)
     )
+    store.check_elements(elements, now_s)
     spoken = prompt or " ".join(cut.text for cut in cuts)
     check_content(prompt, negative, *(cut.text for cut in cuts))
     problem = next(filter(None, map(problem_with, (prompt, *(cut.text for cut in cuts)))), "")
@@ -357,13 +363,6 @@ def _ratio(family: Family, body: Mapping[str, Any], *, follows: bool) -> str:
 
 def _kept(store: Store, image: str) -> tuple[str, str]:
     return store.pictures.keep(image, most_bytes=_MOST_IMAGE_BYTES, data_uris=False)
-
-
-def _number(query: Mapping[str, str], name: str, *, default: int, most: int) -> int:
-    text = query.get(name, str(default))
-    if not text.isdecimal() or len(text) > 6 or not 1 <= int(text) <= most:
-        raise invalid(f"{name} must be an integer from 1 to {most}")
-    return int(text)
 
 
 def _routes(path: str, family: Family) -> tuple[Route, ...]:

@@ -49,7 +49,7 @@ def create(family: Family, store: Store, call: Call) -> Reply:
     body = call.json()
     if store.assumptions.strict_fields:
         check_new(family, model, body)
-    job = store.add(_order(store, family, model, body), call.now_s, stuck=call.stuck)
+    job = store.add(_order(store, family, model, body, call.now_s), call.now_s, stuck=call.stuck)
     return succeeded(_head(job, job.created_s, "submitted"))
 
 
@@ -151,6 +151,7 @@ class _Asked:
     prompt: str
     frames: Mapping[str, str]
     elements: list[str]
+    element_ids: list[str]
     references: int
     videos: tuple[str, ...]
 
@@ -160,10 +161,11 @@ class _Asked:
             prompt = text_of(body, "prompt", most_chars=_MOST_PROMPT_CHARS)
             if not prompt.strip():
                 raise invalid("prompt is required")
-            return cls(prompt, {}, [], 0, ())
+            return cls(prompt, {}, [], [], 0, ())
         prompt = ""
         frames: dict[str, str] = {}
         elements: list[str] = []
+        element_ids: list[str] = []
         references = 0
         videos: list[str] = []
         for item in list_of(body, "contents"):
@@ -177,6 +179,7 @@ class _Asked:
             elif kind == "element":
                 # Anything but a string is refused by no document; it is read as its text.
                 elements.append(str(item.get("id") or item.get("element_id") or ""))
+                element_ids.append(str(item.get("element_id", "")))
             elif kind == "refer_image" and family == "omni-video":
                 references += 1
             elif kind in ("feature_video", "base_video") and family == "omni-video":
@@ -189,10 +192,12 @@ class _Asked:
             raise invalid("last_frame needs a first_frame")
         if family == "image-to-video" and "first_frame" not in frames:
             raise invalid("first_frame is required")
-        return cls(prompt, frames, elements, references, tuple(videos))
+        return cls(prompt, frames, elements, element_ids, references, tuple(videos))
 
 
-def _order(store: Store, family: Family, model: VideoModel, body: Mapping[str, Any]) -> Order:
+def _order(
+    store: Store, family: Family, model: VideoModel, body: Mapping[str, Any], now_s: float
+) -> Order:
     asked = _Asked.read(family, body)
     settings, options = object_of(body, "settings"), object_of(body, "options")
     resolution = word_of(settings, "resolution", ("720p", "1080p", "4k"), "720p")
@@ -212,6 +217,7 @@ def _order(store: Store, family: Family, model: VideoModel, body: Mapping[str, A
         first_frame="first_frame" in asked.frames,
         end_frame=end_frame,
     )
+    store.check_elements(asked.element_ids, now_s)
     multi_shot = flag_of(settings, "multi_shot", True)
     _check_videos(asked, multi_shot=multi_shot, audio=audio)
     cuts: tuple[Cut, ...] = ()

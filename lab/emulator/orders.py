@@ -95,6 +95,14 @@ def list_of(body: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     return value
 
 
+def number_of(query: Mapping[str, str], name: str, *, default: int, most: int) -> int:
+    """A whole number in a query, from 1."""
+    text = query.get(name, str(default))
+    if not text.isdecimal() or len(text) > 6 or not 1 <= int(text) <= most:
+        raise invalid(f"{name} must be an integer from 1 to {most}")
+    return int(text)
+
+
 def word_of(body: Mapping[str, Any], name: str, accepted: tuple[str, ...], default: str) -> str:
     """A field that is one of some words, or absent."""
     value = text_of(body, name) or default

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 from lab.emulator.account import Account
 from lab.emulator.assumptions import Assumptions
 from lab.emulator.clock import Pace, State
+from lab.emulator.library import Library
 from lab.emulator.orders import Order
 from lab.emulator.pictures import Pictures
 from lab.emulator.replies import ApiError
@@ -120,6 +121,7 @@ class Store:
         self.assumptions = assumptions
         self.folder = folder
         self.pictures = Pictures(folder / "pictures")
+        self.library = Library(pace, seed)
         self.media_url = ""
         self._seed = seed
         self._secret = hashlib.sha256(f"links of {seed}".encode()).digest()
@@ -160,6 +162,11 @@ class Store:
             if order.family != "image":
                 self._video_units += job.units
             return job
+
+    def check_elements(self, element_ids: Iterable[str], now_s: float) -> None:
+        """Raise ApiError 1201 for an element that an order cannot cite."""
+        strangers = self.assumptions.unknown_elements
+        self.library.check_cited(element_ids, now_s, strangers=strangers)
 
     def get(self, job_id: str) -> Job | None:
         """The task of that id."""

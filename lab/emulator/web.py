@@ -15,7 +15,7 @@ from starlette.responses import (
     Response,
 )
 
-from lab.emulator import legacy, modern
+from lab.emulator import elements, legacy, modern
 from lab.emulator.calls import Call, Route
 from lab.emulator.emulator import Emulator
 from lab.emulator.faults import Fault
@@ -25,7 +25,7 @@ from lab.emulator.replies import ApiError, Reply, refused
 from lab.emulator.wire import drop
 from lab.errors import InputError
 
-ROUTES: tuple[Route, ...] = (*modern.ROUTES, *legacy.ROUTES)
+ROUTES: tuple[Route, ...] = (*modern.ROUTES, *legacy.ROUTES, *elements.ROUTES)
 
 _MOST_BODY_BYTES = 256_000_000
 _GATEWAY_PAGE = (

@@ -22,6 +22,8 @@ PATHS = (
     "/v1/videos/text2video",
     "/v1/videos/omni-video",
     "/v1/images/generations",
+    "/v1/general/advanced-custom-elements",
+    "/v1/general/delete-elements",
     "/emulator/faults",
 )
 NAMES = [
@@ -54,6 +56,9 @@ NAMES = [
     "image",
     "image_tail",
     "image_list",
+    "element_image_list",
+    "frontal_image",
+    "refer_images",
     "image_url",
     "mode",
     "sound",

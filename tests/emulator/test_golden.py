@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent / "data" / "kling"
 FILES = sorted(ROOT.glob("*/*.json"))
 NAMES = [f"{path.parent.name}/{path.stem}" for path in FILES]
 EVIDENCE = ("documented", "seen live", "assumed")
+_ELEMENTS = "/v1/general/advanced-custom-elements"
 Prepare = Callable[[Any, Any], dict[str, str]]
 
 # What the emulator shows beyond an example, or leaves out: the parts the examples chose at will.
@@ -69,6 +70,11 @@ class _Scene:
         short = name.partition("/")[2]
         if "duplicate" in name:
             self.request(served, golden)
+        if name == "legacy/element_delete":
+            example = golden["request"]["json"]["element_id"]
+            made = _golden("legacy/element_query_succeed")["reply"]["data"]
+            self._make_element(served, name, made)
+            self.ids[example] = served.emulator.elements[0]["element_id"]
         if name == "new/list_page":
             served.post("/image-to-video/kling-3.0", self._bodies["modern"]())
         for row in self._rows(golden):
@@ -80,17 +86,17 @@ class _Scene:
     def request(self, served: Any, golden: dict[str, Any]) -> Any:
         request = golden["request"]
         path, query = request["path"], dict(request.get("query", {}))
+        content = json.dumps(request.get("json"))
         for example, ours in self.ids.items():
             path = path.replace(example, ours)
             query = {key: value.replace(example, ours) for key, value in query.items()}
+            content = content.replace(example, ours)
         headers = {name: self._filled(value) for name, value in request.get("headers", {}).items()}
         return served.client.request(
             request["method"],
             path,
             params=query,
-            json=json.loads(self._filled(json.dumps(request["json"])))
-            if "json" in request
-            else None,
+            json=json.loads(self._filled(content)),
             headers=headers or {"Authorization": ""},
         )
 
@@ -112,7 +118,26 @@ class _Scene:
         # In the order in which they were made: the newest stands first.
         return [row for row in rows[::-1] if "id" in row or "task_id" in row]
 
+    def _make_element(self, served: Any, name: str, row: dict[str, Any]) -> None:
+        key = row["task_info"]["external_task_id"]
+        picture = self._bodies["small" if row["task_status"] == "failed" else "still"]
+        request = json.loads(json.dumps(_golden("legacy/element_create")["request"]["json"]))
+        request["external_task_id"] = key
+        request["element_image_list"] = {
+            "frontal_image": picture,
+            "refer_images": [{"image_url": picture}],
+        }
+        data = served.post(_ELEMENTS, request).json()["data"]
+        served.clock.passes(2 if row["task_status"] == "processing" else 6)
+        if "deleted" in name:
+            element = served.emulator.elements[-1]["element_id"]
+            served.post("/v1/general/delete-elements", {"element_id": element})
+        self.ids[row["task_id"]] = data["task_id"]
+
     def _make(self, served: Any, name: str, row: dict[str, Any]) -> None:
+        if "/element_" in name:
+            self._make_element(served, name, row)
+            return
         state = row.get("status") or row["task_status"]
         message = row.get("message") or row.get("task_status_msg") or ""
         words = "risk-control" if "risk" in message else "slow push in"
@@ -168,7 +193,7 @@ def test_each_request_is_answered_as_written(
 
 # Strings and numbers that are examples: any other of the same form will do.
 FREE = ("request_id", "id", "_id", "task_id", "url", "watermark_url", "next_cursor", "duration")
-FREE_NUMBERS = ("_time", "_at", "_quantity")
+FREE_NUMBERS = ("_time", "_at", "_quantity", "element_id")
 
 
 def _alike(ours: Any, theirs: Any, where: str, name: str) -> None:
