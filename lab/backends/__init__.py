@@ -14,6 +14,12 @@ from lab.backends.contract import (
     Unsupported,
     unsupported,
 )
+from lab.backends.elements import (
+    ElementLibrary,
+    ElementState,
+    Registered,
+    element_library,
+)
 from lab.backends.kling import KlingBackend
 from lab.backends.offline import OfflineBackend
 from lab.errors import BackendError, did_you_mean
@@ -29,13 +35,17 @@ __all__ = [
     "Capabilities",
     "Checkable",
     "Checked",
+    "ElementLibrary",
+    "ElementState",
     "Fetched",
     "Job",
     "JobStatus",
     "Option",
     "Quote",
+    "Registered",
     "Setting",
     "Unsupported",
+    "element_library",
     "open_backend",
     "unsupported",
 ]

@@ -33,7 +33,9 @@ class Capabilities:
 
     duration_s: shortest and longest; duration_step_s: None when any length between is possible.
     text_to_video: it needs no still. creates_stills: it makes one from text. lookup: a take can be
-    found again by our own key. simulated: no model is involved.
+    found again by our own key. simulated: no model is involved. registers_elements: it makes
+    elements from pictures (`lab.backends.elements`); element_usd: the price of one, None where
+    that is not documented.
     renders_locally: `fetch` computes on this machine, so it is spread over processes.
     concurrency: jobs that may be in flight at once. poll_every_s: pause between two polls.
     slot_wait_s: how long a run waits for a free slot, outage_s for a service that does not answer,
@@ -49,6 +51,8 @@ class Capabilities:
     seed: bool
     end_frame: bool = False
     elements: bool = False
+    registers_elements: bool = False
+    element_usd: float | None = None
     multi_shot: bool = False
     sound: bool = False
     text_to_video: bool = False

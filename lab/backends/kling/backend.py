@@ -29,6 +29,7 @@ from lab.backends.kling.callbacks import Listener
 from lab.backends.kling.catalogue import DEFAULT_MODEL, Catalogue, Protocol, catalogue
 from lab.backends.kling.doctor import NOT_ASKED, Doctor
 from lab.backends.kling.download import Downloader, LinkExpiredError
+from lab.backends.kling.elements import KlingElements
 from lab.backends.kling.limits import limits
 from lab.backends.kling.pictures import Pictures
 from lab.backends.kling.received import compared
@@ -74,6 +75,7 @@ def capabilities_of(
         seed=False,
         end_frame=any(model.last_frame for model in models),
         elements=any(model.elements.from_still for model in models),
+        registers_elements=True,
         multi_shot=any(model.multi_shot for model in models),
         sound=any(model.sound for model in models),
         text_to_video=any(model.new_paths.text for model in models),
@@ -280,6 +282,15 @@ class KlingBackend:
         """Ask what is free to ask. Raises AccountError when there is no key to ask with."""
         self.prepare()
         return Doctor(self._account, self._sold, self._transport, self._downloader).check()
+
+    def element_library(self) -> KlingElements:
+        """The account's elements."""
+        return KlingElements(
+            transport=lambda: self._transport,
+            pictures=self._pictures,
+            sold=self._sold,
+            settle_s=self._budgets.settle_s,
+        )
 
     def close(self) -> None:
         """Let go of connections; waits end at once."""

@@ -59,10 +59,13 @@ class Pictures:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[str, str, int], Picture] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str | None, int], Picture] = OrderedDict()
 
-    def picture(self, still: Still, aspect_ratio: str, most_bytes: int) -> Picture:
-        """The picture of a still in at most that many bytes. Raises StillError as `open_image`."""
+    def picture(self, still: Still, aspect_ratio: str | None, most_bytes: int) -> Picture:
+        """The picture of a still in at most that many bytes; whole, where there is no ratio.
+
+        Raises StillError as `open_image`.
+        """
         key = (still.sha256, aspect_ratio, most_bytes)
         with self._lock:
             if key not in self._kept:
@@ -77,12 +80,12 @@ class Pictures:
             return made
 
 
-def _made(still: Still, aspect_ratio: str, most_bytes: int) -> Picture:
+def _made(still: Still, aspect_ratio: str | None, most_bytes: int) -> Picture:
     opened = open_image(still.path)
     notes = [*opened.changes]
-    rgb, ratio = opened.rgb, RATIOS[aspect_ratio]
+    rgb, ratio = opened.rgb, None if aspect_ratio is None else RATIOS[aspect_ratio]
     height, width = rgb.shape[:2]
-    if not _is_near(width, height, ratio):
+    if ratio is not None and not _is_near(width, height, ratio):
         crop, how = _around_subject(rgb, ratio)
         rgb = np.ascontiguousarray(crop.of(rgb))
         notes.append(
