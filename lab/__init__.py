@@ -14,7 +14,7 @@ The house, top floor first. A room may import the floors below it, never beside 
        backends                     who makes clips
        emulator                     a paid service on loopback
     3  render                       the deterministic artist
-    2  clips > takes > shots > prompts > stills > findings     the nouns
+    2  clips > takes > shots > prompts, elements > stills > findings     the nouns
     1  vision > media               pixels: the only room that opens image or video bytes is media
     0  settings, files, units, errors
 
@@ -39,10 +39,13 @@ if TYPE_CHECKING:
     from lab.report import export_notebook as export_notebook
     from lab.report import write_report as write_report
     from lab.runs import create as create
+    from lab.runs import delete_element as delete_element
+    from lab.runs import list_elements as list_elements
     from lab.runs import measure as measure
     from lab.runs import plan as plan
     from lab.runs import reconcile as reconcile
     from lab.runs import recover as recover
+    from lab.runs import register_element as register_element
     from lab.runs import run as run
     from lab.runs import score as score
     from lab.runs import shoot as shoot
@@ -73,10 +76,12 @@ _ROOM_OF = {
     "SweepPanel": "lab.widgets",
     "contact_sheet": "lab.media",
     "create": "lab.runs",
+    "delete_element": "lab.runs",
     "explain": "lab.metrics",
     "export_notebook": "lab.report",
     "fit": "lab.stills",
     "lint": "lab.prompts",
+    "list_elements": "lab.runs",
     "load": "lab.analysis",
     "load_card": "lab.calibration",
     "measure": "lab.runs",
@@ -86,6 +91,7 @@ _ROOM_OF = {
     "preflight": "lab.stills",
     "reconcile": "lab.runs",
     "recover": "lab.runs",
+    "register_element": "lab.runs",
     "run": "lab.runs",
     "score": "lab.runs",
     "shoot": "lab.runs",

@@ -152,10 +152,7 @@ def make_run(
 
 def _agreed(priced: Any) -> bool:
     """Ask the person at the terminal; without one, say no."""
-    from lab.units import usd_text
-
-    price = usd_text(priced.low_usd, priced.high_usd)
-    return sys.stdin.isatty() and typer.confirm(f"Spend {price} on {priced.sweep.backend}?")
+    return sys.stdin.isatty() and typer.confirm(f"{priced.question} on {priced.sweep.backend}?")
 
 
 def reconcile(

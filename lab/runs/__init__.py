@@ -1,6 +1,13 @@
 """Running a sweep: the ledger, the runner that never buys twice, and the measuring of clips."""
 
 from lab.runs.control import Control
+from lab.runs.elements import (
+    ElementRow,
+    delete_element,
+    known_elements,
+    list_elements,
+    register_element,
+)
 from lab.runs.folder import RunFolder
 from lab.runs.ledger import Ledger, Money, TakeRow, TakeState
 from lab.runs.measuring import MeasureOutcome, measure
@@ -13,6 +20,7 @@ from lab.runs.shoot import create, shoot
 
 __all__ = [
     "Control",
+    "ElementRow",
     "Ledger",
     "MeasureOutcome",
     "Money",
@@ -24,10 +32,14 @@ __all__ = [
     "TakeState",
     "cap_reached",
     "create",
+    "delete_element",
+    "known_elements",
+    "list_elements",
     "measure",
     "plan",
     "reconcile",
     "recover",
+    "register_element",
     "run",
     "score",
     "shoot",

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lab.backends import Quote, open_backend
+from lab.backends import Backend, Quote, open_backend
 from lab.errors import MoneyError, RunFolderError
 from lab.runs.bought import Bought
 from lab.runs.control import Control
 from lab.runs.creation import choose, with_chosen
+from lab.runs.elements import known_ids, registered
 from lab.runs.folder import RunFolder
 from lab.runs.ledger import Ledger, Money, TakeRow, TakeState
 from lab.runs.provenance import provenance
@@ -74,6 +75,8 @@ def plan(sweep: Sweep, out: str | Path | None = None, *, reuse: bool = True) -> 
     try:
         origin, free = backend.origin, backend.capabilities.simulated
         local = backend.capabilities.renders_locally
+        if sweep.pictured and backend.capabilities.registers_elements:
+            sweep = sweep.with_ids(known_ids(sweep.pictured, _noted_elements(folder), backend))
     finally:
         backend.close()
     done, spent = _done(folder, local=local)
@@ -126,7 +129,12 @@ def run(
         )
     priced = plan(sweep, out, reuse=reuse)
     priced.check()
+    sweep = priced.sweep
     if priced.asks and not confirmed:
+        if sweep.unregistered:
+            raise MoneyError(
+                f"this plan needs a yes: {priced.question}; confirm it (confirmed=True, --yes)"
+            )
         raise MoneyError(
             f"this plan may cost {usd_text(priced.low_usd, priced.high_usd)}; set a budget or a "
             "cap (budget_usd, cap_usd; on the command line --budget, --cap), or confirm it "
@@ -145,6 +153,11 @@ def run(
         _index(not simulated) as index,
     ):
         sweep = with_chosen(sweep, folder, ledger)
+        if sweep.pictured:
+            with closing(open_backend(sweep.backend)) as maker:
+                sweep = _registered(
+                    sweep, folder, ledger, maker, grow=grow, quiet=quiet, control=control
+                )
         _check_same(sweep, folder, ledger, origin, grow=grow)
 
         def make(design: Sweep, pairs: Sequence[tuple[Trial, Take]]) -> RunOutcome:
@@ -195,6 +208,37 @@ def run(
 
 def _index(wanted: bool) -> Any:
     return Bought.open() if wanted else nullcontext()
+
+
+def _noted_elements(folder: RunFolder | None) -> dict[str, dict[str, str]]:
+    """Name and id by content of the elements that the run folder uses."""
+    if folder is None or not folder.exists:
+        return {}
+    with Ledger.read(folder.ledger) as ledger:
+        return ledger.fact("elements") or {}
+
+
+def _registered(
+    sweep: Sweep, folder: RunFolder, ledger: Ledger, backend: Backend, *, grow: bool, **how: Any
+) -> Sweep:
+    """The sweep with the ids of its pictured elements, which the folder keeps from now on.
+
+    Ids that the folder has already are used as they are: its takes are made of them.
+    """
+    noted = ledger.fact("elements") or {}
+    wanted = [element for element in sweep.pictured if element.content not in noted]
+    begun, ids = (ledger.fact("sweep") or {}).get("elements", {}), dict(sweep.elements)
+    for element in () if grow else wanted:
+        if element.name in begun and begun[element.name] != ids.get(element.name):
+            raise RunFolderError(
+                f"{folder.path}: holds another sweep (element {element.name} was made from other "
+                "pictures); name another folder"
+            )
+    for element, row in zip(wanted, registered(wanted, backend, **how), strict=True):
+        noted[element.content] = {"name": element.name, "id": row.id}
+    if wanted:
+        ledger.set_fact("elements", noted)
+    return sweep.with_ids({content: said["id"] for content, said in noted.items()})
 
 
 def _done(folder: RunFolder | None, *, local: bool) -> tuple[set[str], float]:
@@ -288,9 +332,9 @@ def _difference(old: Mapping[str, Any] | None, new: Sweep) -> str:
         return "its design was lost with a damaged ledger"
     now = new.to_json()
     parts = [
-        f"{field} was {old[field]!r} and is {now[field]!r}"
-        for field in ("backend", "repeats", "zip", "elements")
-        if old.get(field, now[field]) != now[field]
+        f"{field} was {old[field]!r} and is {now.get(field)!r}"
+        for field in ("backend", "repeats", "zip", "elements", "pictured")
+        if old.get(field, now.get(field)) != now.get(field)
     ]
     for name in sorted({*old["levels"], *now["levels"]}):
         gone = [

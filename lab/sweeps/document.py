@@ -21,6 +21,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from lab.elements import NAME as ELEMENT_NAME
 from lab.errors import InputError, SweepError, did_you_mean
 from lab.files import opened_file, write_text
 from lab.prompts import Prompt
@@ -29,6 +30,7 @@ from lab.sweeps.creation import MAX_BEST_OF
 from lab.units import RATIOS, SHORT_SIDE_PX
 
 MAX_FILE_BYTES = 1_000_000
+_ID_CHARS = 64
 _REPR = Repr()
 _REPR.maxstring = _REPR.maxother = 60
 
@@ -60,6 +62,16 @@ def _option(value: Any) -> Any:
     if isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value)):
         return value
     raise PydanticCustomError("option", "should be a finite number, text, true or false")
+
+
+def _element(value: Any) -> Any:
+    """An id, or the element's picture files."""
+    if isinstance(value, str) and 0 < len(value) <= _ID_CHARS:
+        return value
+    listed = isinstance(value, list) and len(value) > 0
+    if listed and all(isinstance(path, str) and path for path in value):
+        return value
+    raise PydanticCustomError("element", "should be an id, or a list of picture files")
 
 
 Strings = Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)]
@@ -127,9 +139,9 @@ class SweepDocument(_Strict):
     """A whole sweep file.
 
     stills: file patterns, and texts to make pictures from; the word none stands for no still
-    (text-to-video). end_stills: file patterns.
-    elements: a name that prompts cite as @name, and the backend's id of it. budget_usd: a plan that
-    may cost more is refused. cap_usd: as many whole blocks as fit are made, then the run stops.
+    (text-to-video). end_stills: file patterns. elements: a name that prompts cite as @name, and the
+    backend's id of it or its picture files, the front first. budget_usd: a plan that may cost more
+    is refused. cap_usd: as many whole blocks as fit are made, then the run stops.
     """
 
     name: str = Field(default="", max_length=80)
@@ -141,8 +153,8 @@ class SweepDocument(_Strict):
     ]
     end_stills: Strings | None = None
     elements: dict[
-        Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,19}$")],
-        Annotated[str, Field(min_length=1, max_length=64)],
+        Annotated[str, Field(pattern=f"^{ELEMENT_NAME.pattern}$")],
+        Annotated[str | list[str], PlainValidator(_element)],
     ] = {}
     prompts: Annotated[
         list[Annotated[PromptEntry, BeforeValidator(_prompt)]],

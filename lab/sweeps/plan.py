@@ -6,7 +6,15 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any
 
-from lab.backends import Backend, Quote, Unsupported, open_backend, unsupported
+from lab.backends import (
+    Backend,
+    Quote,
+    Unsupported,
+    element_library,
+    open_backend,
+    unsupported,
+)
+from lab.elements import Element
 from lab.errors import BackendError, MoneyError
 from lab.findings import Finding
 from lab.shots import Shot
@@ -25,7 +33,8 @@ class Plan:
     bytes are for the rest. blocks: of the rest, all variants of a still in one repeat each;
     blocks_in_cap: how many fit in the sweep's cap even at the high price. quotes: by trial.
     unsupported: what the backend cannot or will not do, with the number of trials concerned.
-    findings: remarks by still and prompt.
+    findings: remarks by still and prompt. element_usd: what registering one element costs, None
+    where that is not documented; those to register are the sweep's `unregistered`.
     """
 
     sweep: Sweep
@@ -46,6 +55,7 @@ class Plan:
     unsupported: tuple[tuple[Unsupported, int], ...]
     findings: tuple[tuple[str, Finding], ...]
     stills: int = 0
+    element_usd: float | None = 0.0
 
     def check(self) -> None:
         """Raise BackendError where the backend cannot make a shot, MoneyError over budget."""
@@ -59,7 +69,7 @@ class Plan:
                 " raise the budget, drop levels or repeats, or set a cap to make what fits"
             )
         # A run that has something and ended at its cap is told so by the run, with its results.
-        begun = self.done or self.reused
+        begun = self.done or self.reused or self.stills < len(self.sweep.creations())
         if cap is not None and self.blocks and not self.blocks_in_cap and not begun:
             raise MoneyError(
                 f"not one block fits in the cap of {usd_text(cap)}; the whole plan may cost "
@@ -68,8 +78,23 @@ class Plan:
 
     @property
     def asks(self) -> bool:
-        """True when it may cost money and neither budget nor cap says how much is all right."""
-        return self.high_usd > 0 and self.sweep.budget_usd is None and self.sweep.cap_usd is None
+        """True when somebody has to agree: it may cost money and neither budget nor cap says how
+        much is all right, or it registers elements at a price that nobody knows."""
+        limited = self.sweep.budget_usd is not None or self.sweep.cap_usd is not None
+        return self._unpriced or (self.high_usd > 0 and not limited)
+
+    @property
+    def question(self) -> str:
+        """What somebody has to agree to."""
+        spend = f"pend {usd_text(self.low_usd, self.high_usd)}"
+        if not self._unpriced:
+            return f"S{spend}"
+        named = "; ".join(map(str, self.sweep.unregistered))
+        return f"Register elements ({named}) at a price that is not documented, and s{spend}"
+
+    @property
+    def _unpriced(self) -> bool:
+        return bool(self.sweep.unregistered) and self.element_usd is None
 
     def lines(self) -> list[tuple[str, str]]:
         """The plan as (label, text) pairs for people."""
@@ -86,6 +111,7 @@ class Plan:
             ("already done", f"{self.done} of {self.takes}" if self.done else ""),
             ("reused", f"{self.reused} bought by an earlier run" if self.reused else ""),
             ("price", f"{price} ({self.basis})" if self.basis else price),
+            ("elements", self._elements()),
             ("budget", "" if budget is None else usd_text(budget)),
             ("cap", "" if cap is None else f"{usd_text(cap)}: {self._capped()}"),
             ("time", f"about {seconds_text(self.seconds)} of work"),
@@ -111,6 +137,17 @@ class Plan:
             for still in self.sweep.created
         )
         return f"{self.stills} to be made from text first: {listed}"
+
+    def _elements(self) -> str:
+        new, all_of_them = self.sweep.unregistered, self.sweep.pictured
+        known = len(all_of_them) - len(new)
+        parts = []
+        if new:
+            price = "price not documented" if self._unpriced else usd_text(self.element_usd or 0.0)
+            named = "; ".join(map(str, new))
+            parts.append(f"{len(new)} to register ({named}; {price})")
+        parts += [f"{known} known already"] if known else []
+        return ", ".join(parts)
 
     def _capped(self) -> str:
         if self.blocks_in_cap == self.blocks:
@@ -141,6 +178,8 @@ class Plan:
             "seconds": round(self.seconds, 1),
             "bytes": self.bytes,
             "simulated": self.simulated,
+            "elements_to_register": [element.name for element in self.sweep.unregistered],
+            "element_usd": self.element_usd,
             "unsupported": [
                 {
                     "setting": item.setting,
@@ -198,6 +237,7 @@ def plan(
         ends = accumulate(blocks.values(), initial=first_usd)
         found = sum(take.id in done for _, take in takes)
         can = backend.capabilities
+        registering_usd = (can.element_usd or 0.0) * len(sweep.unregistered)
         at_once = 1 if can.renders_locally else max(1, min(can.concurrency, len(wanted)))
         return Plan(
             sweep=sweep,
@@ -208,16 +248,20 @@ def plan(
             reused=len(takes) - len(wanted) - found,
             blocks=len(blocks),
             blocks_in_cap=sum(end <= cap + 1e-6 for end in list(ends)[1:]),
-            low_usd=sum(quote.low_usd for quote in costs),
-            high_usd=sum(quote.high_usd for quote in costs),
+            low_usd=sum(quote.low_usd for quote in costs) + registering_usd,
+            high_usd=sum(quote.high_usd for quote in costs) + registering_usd,
             seconds=sum(quote.seconds for quote in costs) / at_once,
             bytes=sum(quote.bytes for quote in costs),
             quotes=tuple(quotes[trial.index] for trial in trials),
             basis="; ".join(dict.fromkeys(quote.basis for quote in costs if quote.basis)),
             simulated=can.simulated,
-            unsupported=(*_counted(backend, trials), *_of_creations(backend, sweep)),
+            unsupported=(
+                *_counted(backend, trials, sweep.unregistered),
+                *_of_creations(backend, sweep),
+            ),
             findings=remarks(_with_pictures(trial.shot, sweep.stand_ins) for trial in trials),
             stills=len(pictures),
+            element_usd=can.element_usd,
         )
     finally:
         backend.close()
@@ -236,9 +280,22 @@ def _with_pictures(shot: Shot, missing: Collection[Still]) -> Shot:
     return replace(shot, still=None) if shot.still in missing else shot
 
 
-def _counted(backend: Backend, trials: tuple[Trial, ...]) -> tuple[tuple[Unsupported, int], ...]:
+def _unregistrable(backend: Backend, element: Element) -> tuple[Unsupported, ...]:
+    """Why an element cannot be registered."""
+    if backend.capabilities.registers_elements:
+        return element_library(backend).limits(element)
+    says = "this backend makes no elements from pictures; give an id"
+    return (Unsupported(f"elements.{element.name}", "pictures", says, blocking=True),)
+
+
+def _counted(
+    backend: Backend, trials: tuple[Trial, ...], new: tuple[Element, ...]
+) -> tuple[tuple[Unsupported, int], ...]:
     counts: dict[Unsupported, int] = {}
     for trial in trials:
         for item in unsupported(backend, trial.shot):
             counts[item] = counts.get(item, 0) + 1
+    for element in new:
+        citing = sum(any(name == element.name for name, _ in one.shot.elements) for one in trials)
+        counts |= dict.fromkeys(_unregistrable(backend, element), citing)
     return tuple(sorted(counts.items(), key=lambda pair: not pair[0].blocking))

@@ -4,13 +4,14 @@ import glob
 import os
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from lab.backends import BACKENDS
+from lab.elements import Element
 from lab.errors import InputError, PromptError, StillError, SweepError, did_you_mean
 from lab.files import as_path, content_id
 from lab.prompts import KINDS, Prompt, Segment
@@ -63,7 +64,8 @@ class Sweep:
 
     levels: for each factor its levels in order. zips: groups of factors that advance together;
     all others are crossed. elements: the backend's id of each figure that a prompt may cite as
-    @name. budget_usd: a plan that may cost more is refused. cap_usd: the run makes as many whole
+    @name; pictured: those that are given by pictures, which have an id once they are registered.
+    budget_usd: a plan that may cost more is refused. cap_usd: the run makes as many whole
     blocks as fit. makes: "still" for pictures from text instead of clips. Build it with
     `Sweep.load(path)`, `Sweep.of(...)` or, from a folder that was run, `Sweep.from_run(folder)`.
     """
@@ -77,6 +79,7 @@ class Sweep:
     budget_usd: float | None
     cap_usd: float | None = None
     elements: tuple[tuple[str, str], ...] = ()
+    pictured: tuple[Element, ...] = ()
     makes: Literal["clip", "still"] = "clip"
 
     @classmethod
@@ -155,6 +158,7 @@ class Sweep:
         zips = tuple(tuple(group) for group in document.zip)
         problems += _zip_problems(zips, levels)
         problems += _element_problems(document.elements, levels["prompt"])
+        pictured = tuple(_pictured(document.elements, folder, problems))
         if problems:
             raise SweepError([f"{source}: {problem}" for problem in problems])
         sweep = cls(
@@ -166,7 +170,12 @@ class Sweep:
             backend=document.backend,
             budget_usd=document.budget_usd,
             cap_usd=document.cap_usd,
-            elements=tuple(sorted(document.elements.items())),
+            elements=tuple(
+                (name, given)
+                for name, given in sorted(document.elements.items())
+                if isinstance(given, str)
+            ),
+            pictured=pictured,
         )
         count = sweep._cells() * sweep.repeats
         if count > MAX_TAKES:
@@ -181,9 +190,25 @@ class Sweep:
     def trials(self) -> tuple[Trial, ...]:
         """Every cell of the design, stills slowest, so that a still's variants stay together."""
         return tuple(
-            _trial(index, cell, dict(self.elements), self.makes)
-            for index, cell in enumerate(self._grid())
+            _trial(index, cell, self._ids, self.makes) for index, cell in enumerate(self._grid())
         )
+
+    @property
+    def unregistered(self) -> tuple[Element, ...]:
+        """Elements given by pictures whose id is not known."""
+        known = dict(self.elements)
+        return tuple(element for element in self.pictured if element.name not in known)
+
+    def with_ids(self, ids: Mapping[str, str]) -> Self:
+        """The same sweep, its pictured elements having these ids by their content."""
+        found = {one.name: ids[one.content] for one in self.pictured if one.content in ids}
+        return replace(self, elements=tuple(sorted({**dict(self.elements), **found}.items())))
+
+    @property
+    def _ids(self) -> dict[str, str]:
+        """An id for each element; a stand-in, which is never sent, for one not registered yet."""
+        stand_ins = {one.name: f"unregistered {one.content}" for one in self.unregistered}
+        return {**stand_ins, **dict(self.elements)}
 
     def takes(self) -> tuple[tuple[Trial, Take], ...]:
         """Every take with its trial: whole repeats one after the other, stills within them."""
@@ -239,6 +264,11 @@ class Sweep:
             "budget_usd": self.budget_usd,
             "cap_usd": self.cap_usd,
             "elements": dict(self.elements),
+            **(
+                {"pictured": {element.name: element.content for element in self.pictured}}
+                if self.pictured
+                else {}
+            ),
             **({"makes": self.makes} if self.makes != "clip" else {}),
         }
 
@@ -457,6 +487,36 @@ def _matching(folder: Path, pattern: str) -> list[str]:
     return sorted(str(base / name) for name in found)
 
 
+def _placed(where: str, path: str, folder: Path, problems: list[str]) -> str | None:
+    """A path of a sweep file, which is relative to the file's folder."""
+    try:
+        return str(folder / Path(path).expanduser())
+    except (RuntimeError, ValueError) as error:  # ~ of somebody unknown, a zero byte
+        problems.append(f"{where}: {path!r}: {error}")
+        return None
+
+
+def _pictured(
+    elements: Mapping[str, str | list[str]], folder: Path, problems: list[str]
+) -> Iterator[Element]:
+    """The elements given by pictures. Their order counts, so paths are no patterns."""
+    contents: dict[str, str] = {}
+    for name, given in sorted(elements.items()):
+        if isinstance(given, str):
+            continue
+        where = f"elements.{name}"
+        paths = [_placed(where, path, folder, problems) for path in given]
+        try:
+            element = Element.of(name, [path for path in paths if path is not None])
+        except InputError as error:
+            problems.append(f"{where}: {error}")
+            continue
+        if element.content in contents:
+            problems.append(f"{where}: has the same pictures as {contents[element.content]!r}")
+        contents[element.content] = name
+        yield element
+
+
 def _prompts(entries: Sequence[PromptEntry], problems: list[str]) -> Iterator[Prompt]:
     texts: dict[str, str] = {}
     labels: dict[str, str] = {}
@@ -531,7 +591,7 @@ def _settings(document: SweepDocument, problems: list[str]) -> dict[str, tuple[L
     return levels
 
 
-def _element_problems(elements: Mapping[str, str], prompts: Sequence[Level]) -> Iterator[str]:
+def _element_problems(elements: Collection[str], prompts: Sequence[Level]) -> Iterator[str]:
     cited = {name for prompt in prompts if isinstance(prompt, Prompt) for name in _cited(prompt)}
     for name in elements:
         if name not in cited:

@@ -151,8 +151,10 @@ class Design:
         self.cap_usd.value = "" if sweep.cap_usd is None else _word(sweep.cap_usd)
         if sweep.zips:
             self._rest["zip"] = [list(group) for group in sweep.zips]
-        if sweep.elements:
-            self._rest["elements"] = dict(sweep.elements)
+        if sweep.elements or sweep.pictured:
+            self._rest["elements"] = dict(sweep.elements) | {
+                one.name: [str(picture.path) for picture in one.pictures] for one in sweep.pictured
+            }
         if "end_still" in levels:
             self._rest["end_stills"] = [
                 str(one.path) if isinstance(one, Still) else "none" for one in levels["end_still"]
@@ -204,12 +206,15 @@ class Design:
         return Sweep.of(**self.asked())
 
 
-def code(asked: Mapping[str, Any], out: Path, *, agreed_usd: float | None) -> str:
+def code(
+    asked: Mapping[str, Any], out: Path, *, agreed_usd: float | None, confirmed: bool = False
+) -> str:
     """The same sweep and its run as calls."""
     given = "\n".join(
         f"    {name}={_indented(value)}," for name, value in asked.items() if value not in ("", [])
     )
     agreed = "" if agreed_usd is None else f", budget_usd={agreed_usd!r}"
+    agreed += ", confirmed=True" * confirmed
     return (
         f"import lab\n\nsweep = lab.Sweep.of(\n{given}\n)\n"
         f"print(lab.plan(sweep, {str(out)!r}))\n"

@@ -54,6 +54,7 @@ class SweepPanel(Panel):
         self.sweep: Sweep | None = None
         self.last_error: BaseException | None = None
         self._price_usd = 0.0
+        self._registers = False
         self._watching: threading.Thread | None = None
         self._asked: dict[str, Any] = {}
         self._later = Later()
@@ -152,10 +153,11 @@ class SweepPanel(Panel):
         self.said.say("")
         self.last_error = None
         if self.agree.layout.display == "" and not self.agree.value:
-            self.said.say(f"Tick “{self.agree.description}”, or set a budget or a cap.", "warning")
+            other = "." if self._registers else ", or set a budget or a cap."
+            self.said.say(f"Tick “{self.agree.description}”{other}", "warning")
             return
         folder, control = self.folder, Control()
-        asked = (sweep, folder, self._agreed_usd, control)
+        asked = (sweep, folder, self._agreed_usd, self.agree.value, control)
         thread = threading.Thread(target=self._run, args=asked, name="sweep", daemon=True)
         self._shown = folder.path
         _UNDER_WAY[folder.path.resolve()] = (control, thread)
@@ -199,10 +201,16 @@ class SweepPanel(Panel):
         return self._price_usd if self.agree.value and not limited else None
 
     def _run(
-        self, sweep: Sweep, folder: RunFolder, agreed_usd: float | None, control: Control
+        self,
+        sweep: Sweep,
+        folder: RunFolder,
+        agreed_usd: float | None,
+        agreed: bool,
+        control: Control,
     ) -> None:
+        how: Any = {"budget_usd": agreed_usd, "confirmed": agreed}
         try:
-            outcome = run(sweep, folder.path, budget_usd=agreed_usd, quiet=True, control=control)
+            outcome = run(sweep, folder.path, **how, quiet=True, control=control)
         except Interrupted as error:
             self.said.say(f"Stopped: {error}.", "warning")
         except LabError as error:
@@ -339,11 +347,12 @@ class SweepPanel(Panel):
             self.priced.value = _shown(priced)
             self.matrix.value = _matrix(self.sweep)
         asks = priced is not None and priced.asks
-        price = usd_text(priced.low_usd, priced.high_usd) if priced is not None and asks else ""
-        if self.agree.description != f"Spend {price}":
-            self.agree.value = False  # what was agreed to was another price
+        question = priced.question if priced is not None and asks else "Spend what the plan says"
+        if self.agree.description != question:
+            self.agree.value = False  # what was agreed to was something else
+        self._registers = bool(priced and priced.sweep.unregistered)
         self._price_usd = priced.high_usd if priced is not None else 0.0
-        self.agree.description = f"Spend {price}"
+        self.agree.description = question
         self.agree.layout.display = "" if asks else "none"
         self.show_code()
         self._offer(found.held)
@@ -354,7 +363,12 @@ class SweepPanel(Panel):
 
     def code(self) -> str:
         """The sweep and its run, as calls."""
-        return code(self._asked, self.folder.path, agreed_usd=self._agreed_usd)
+        return code(
+            self._asked,
+            self.folder.path,
+            agreed_usd=self._agreed_usd,
+            confirmed=self.agree.value and self._registers,
+        )
 
     def twin(self) -> str:
         """The plan, the trials, and how far the run is."""

@@ -1,18 +1,20 @@
 """Start a run in a fresh process again and again, paying for the imports once.
 
-Standard input: "go" starts a run, "reconcile" settles what is uncertain. Standard output: its
-process id, then, when it ended, its status as the operating system has it. Everything a run opens,
-it opens after the fork. Clips are not scored: that takes most of a run's time, and losing a score
-costs nothing.
+Standard input: "go" starts a run, "reconcile" settles what is uncertain, "elements" registers the
+sweep's elements and no more. Standard output: its process id, then, when it ended, its status as
+the operating system has it. Everything a run opens, it opens after the fork. Clips are not scored:
+that takes most of a run's time, and losing a score costs nothing.
 """
 
 import os
 import sys
 import traceback
 
-import lab.backends  # noqa: F401 - loaded once for all
+import lab.backends
 from benchmarks.unscored import Unscored
 from lab.runs import reconcile, run
+from lab.runs.elements import registered
+from lab.sweeps import Sweep
 
 
 def main(sweep: str, out: str) -> None:
@@ -34,6 +36,9 @@ def _one(order: str, sweep: str, out: str) -> int:
     try:
         if order == "reconcile":
             reconcile(out)
+            return 0
+        if order == "elements":
+            registered(Sweep.load(sweep).pictured, lab.backends.open_backend("kling"), quiet=True)
             return 0
         outcome = run(sweep, out, executor=Unscored(), quiet=True, confirmed=True)
     except BaseException:  # noqa: BLE001 - the last door of a forked process

@@ -404,3 +404,45 @@ def test_a_name_with_brackets_is_a_name(tmp_path: Path, coffee: Still) -> None:
     sweep = Sweep.of(stills=[tmp_path / "photo [1].jpg"], prompts="push in")
     assert [trial.factors["still"] for trial in sweep.trials()] == ["photo [1]"]
     assert len(Sweep.of(stills=str(tmp_path / "photo*"), prompts="push in").trials()) == 1
+
+
+def test_elements_may_be_pictures(folder: Path) -> None:
+    """Relative to the file's folder, front first; a stand-in until their ids are known."""
+    sweep = _of(folder, prompts=["push in on @hero"], elements={"hero": ["b.jpg", "a.jpg"]})
+    (hero,) = sweep.pictured
+    assert (hero.name, hero.files) == ("hero", ("b.jpg", "a.jpg"))
+    assert sweep.unregistered == (hero,)
+    ((_, stand_in),) = sweep.trials()[0].shot.elements
+    assert "unregistered" in stand_in
+    known = sweep.with_ids({hero.content: "861500000000000001"})
+    assert known.trials()[0].shot.elements == (("hero", "861500000000000001"),)
+    assert known.unregistered == ()
+    named = _of(folder, prompts=["push in on @hero"], elements={"hero": "861500000000000001"})
+    assert known.id == named.id != sweep.id
+    other = _of(folder, prompts=["push in on @hero"], elements={"hero": ["a.jpg", "b.jpg"]})
+    assert other.pictured[0].content != hero.content
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (["c.jpg"], "c.jpg: no such file"),
+        (["a.jpg", "a.jpg"], "is the same picture"),
+        (["*.jpg"], "*.jpg: no such file"),
+        ([], "should be an id, or a list of picture files"),
+        ([1], "should be an id, or a list of picture files"),
+        ("", "should be an id, or a list of picture files"),
+        ({"front": "a.jpg"}, "should be an id, or a list of picture files"),
+    ],
+)
+def test_wrong_pictures_of_an_element_are_told(folder: Path, given: Any, says: str) -> None:
+    """Each names the element and the file."""
+    told = _problems(folder, prompts=["push in on @hero"], elements={"hero": given})
+    assert any("elements.hero: " in line and says in line for line in told), told
+
+
+def test_two_elements_of_the_same_pictures_are_a_mistake(folder: Path) -> None:
+    """They would be one element at the service."""
+    given = {"hero": ["a.jpg"], "twin": ["a.jpg"]}
+    told = _problems(folder, prompts=["@hero meets @twin"], elements=given)
+    assert any("elements.twin: has the same pictures as 'hero'" in line for line in told)

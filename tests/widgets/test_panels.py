@@ -164,6 +164,25 @@ def test_money_is_not_spent_unasked(sweep: Sweep) -> None:
     until(lambda: panel.agree.layout.display == "none")
 
 
+def test_elements_are_agreed_to(sweep: Sweep) -> None:
+    """Pictures to register come back out of the form, and no budget stands for a yes."""
+    with_hero = Sweep.of(
+        stills="cup.jpg",
+        prompts=["push in on @hero"],
+        elements={"hero": ["cup.jpg"]},
+        backend="kling",
+        budget_usd=5,
+    )
+    panel = SweepPanel(with_hero, out="run")
+    assert panel.design.sweep().pictured == with_hero.pictured
+    until(lambda: panel.agree.description.startswith("Register elements (hero, 1 picture)"))
+    panel.run()
+    assert panel.said.value.count("Tick “Register elements") == 1
+    assert "budget or a cap" not in panel.said.value
+    panel.agree.value = True
+    assert "confirmed=True" in panel.code()
+
+
 def test_a_sweep_runs_beside_the_kernel(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run returns while nothing is made, takes land on the board, a new panel shows the state."""
     monkeypatch.setenv("I2VLAB_WORKERS", "2")

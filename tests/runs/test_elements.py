@@ -1,0 +1,582 @@
+"""Elements are registered once per account, whatever breaks; runs keep the ids they began with."""
+
+import json
+import random
+import shutil
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.unscored import Unscored
+from lab.emulator import Emulator, Fault, Pace, Running, serving
+from lab.errors import (
+    AccountError,
+    BackendError,
+    InputError,
+    Interrupted,
+    MoneyError,
+    RunFolderError,
+    ServiceError,
+    SubmitUncertain,
+)
+from lab.media import open_image, write_image
+from lab.runs import (
+    Control,
+    Ledger,
+    RunFolder,
+    delete_element,
+    elements,
+    known_elements,
+    list_elements,
+    plan,
+    register_element,
+    run,
+)
+from lab.runs.elements import RowState
+from lab.settings import settings
+from lab.sweeps import Sweep
+from tests.runs.test_crash import STILLS, Runs
+from tests.waiting import until
+
+POST = "POST /v1/general/advanced-custom-elements"
+pytestmark = pytest.mark.usefixtures("offline")
+
+
+@pytest.fixture
+def point(monkeypatch: pytest.MonkeyPatch) -> Callable[[Running], None]:
+    """Points this process at an emulator."""
+
+    def to(running: Running) -> None:
+        for name, value in running.environment.items():
+            monkeypatch.setenv(name, value)
+        for name in ("KLING_POLL_S", "KLING_SETTLE_S"):
+            monkeypatch.setenv(name, "0.02")
+
+    return to
+
+
+@pytest.fixture
+def service(point: Callable[[Running], None]) -> Iterator[Running]:
+    """An account on loopback whose work is done at once."""
+    with serving(Emulator(pace=Pace.instant(), short_side_px=64)) as running:
+        point(running)
+        yield running
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a front, a side and a still to animate."""
+    folder = tmp_path_factory.mktemp("drawn")
+    for side, name in (("front", "astronaut"), ("side", "cat"), ("still", "coffee")):
+        rgb = open_image(STILLS / f"{name}.jpg").rgb[:300, :400]
+        write_image(folder / f"{side}.png", np.ascontiguousarray(rgb))
+    return folder
+
+
+@pytest.fixture
+def pictures(drawn: Path, tmp_path: Path) -> list[Path]:
+    """Copies of these pictures that a test may spoil."""
+    shutil.copytree(drawn, tmp_path, dirs_exist_ok=True)
+    return [tmp_path / f"{side}.png" for side in ("front", "side", "still")]
+
+
+@pytest.fixture
+def sweep(tmp_path: Path, pictures: list[Path]) -> Path:
+    """One take that cites one element."""
+    path = tmp_path / "sweep.yaml"
+    path.write_text(
+        "stills: still.png\nprompts: push in on @hero\nelements: {hero: [front.png, side.png]}\n"
+        "settings: {duration_s: 3, aspect_ratio: '4:3'}\nbackend: kling\nbudget_usd: 5\n"
+    )
+    return path
+
+
+def posts(service: Running) -> int:
+    """Registrations that were asked for, answered or not."""
+    return sum(n for what, n in service.emulator.requests.items() if what.startswith(POST))
+
+
+def go(sweep: Path, out: Path, **how: Any) -> Any:
+    return run(sweep, out, executor=Unscored(), quiet=True, **{"confirmed": True, **how})
+
+
+def hero(pictures: list[Path], **how: Any) -> Any:
+    return register_element("hero", pictures[:2], **{"confirmed": True, "quiet": True, **how})
+
+
+def the_only_element(service: Running) -> dict[str, Any]:
+    (made,) = service.emulator.elements
+    return made
+
+
+def forget_everything() -> None:
+    for file in settings().data_dir.glob("elements.sqlite*"):
+        file.unlink()
+
+
+class TestRegistering:
+    """One element, once."""
+
+    def test_the_same_pictures_are_registered_once(
+        self, service: Running, pictures: list[Path]
+    ) -> None:
+        """By any name; the row says what it is cited as, when, and from which files."""
+        row = hero(pictures)
+        assert (row.id, row.state) == (the_only_element(service)["element_id"], RowState.READY)
+        assert row.files == ("front.png", "side.png")
+        again = register_element("cat", pictures[:2], quiet=True)
+        assert again == row
+        assert posts(service) == 1
+        assert known_elements() == (row,)
+
+    def test_an_unknown_price_is_agreed_to(self, service: Running, pictures: list[Path]) -> None:
+        """Without a yes nothing is sent, and the line says why."""
+        with pytest.raises(MoneyError, match=r"price is not documented.*--yes"):
+            hero(pictures, confirmed=False)
+        assert service.emulator.requests.total() == 0
+
+    def test_a_lost_store_is_found_again_at_the_service(
+        self, service: Running, pictures: list[Path]
+    ) -> None:
+        """Our key is made of the pictures, so nothing is registered twice."""
+        row = hero(pictures)
+        forget_everything()
+        assert hero(pictures).id == row.id
+        assert posts(service) == 1
+
+    def test_another_key_of_the_account_finds_it(
+        self, service: Running, pictures: list[Path], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A key pair of the same account has a row of its own and registers nothing."""
+        row = hero(pictures)
+        account = service.emulator.account
+        monkeypatch.delenv("KLING_API_KEY")
+        monkeypatch.setenv("KLING_ACCESS_KEY", account.access_key)
+        monkeypatch.setenv("KLING_SECRET_KEY", account.secret_key)
+        assert known_elements() == ()
+        assert hero(pictures).id == row.id
+        assert posts(service) == 1
+
+    def test_another_account_registers_its_own(
+        self, service: Running, pictures: list[Path], point: Callable[[Running], None]
+    ) -> None:
+        """Elements of two places do not mix."""
+        hero(pictures)
+        with serving(Emulator(pace=Pace.instant(), seed=1)) as other:
+            point(other)
+            row = hero(pictures)
+            assert row.id == the_only_element(other)["element_id"]
+        assert row.id != the_only_element(service)["element_id"]
+
+    def test_two_at_the_same_moment_register_once(
+        self, service: Running, pictures: list[Path]
+    ) -> None:
+        """The second waits for the first, whose answer is slow, and finds what it did."""
+        service.emulator.add_fault(Fault("slow", method="POST", seconds=0.5, times=1))
+        with ThreadPoolExecutor(2) as both:
+            rows = [future.result() for future in [both.submit(hero, pictures) for _ in "ab"]]
+        assert rows[0] == rows[1]
+        assert posts(service) == 1
+
+    def test_without_a_key_nothing_is_sent(
+        self, service: Running, pictures: list[Path], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The line names the variable."""
+        monkeypatch.delenv("KLING_API_KEY")
+        with pytest.raises(AccountError, match="KLING_API_KEY"):
+            hero(pictures)
+
+
+class TestTrouble:
+    """Answers that are lost, late or no."""
+
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            Fault("accept_then_drop", times=1, path="/v1/general/"),
+            Fault("drop_before", times=1, method="POST"),
+            Fault("no_slot", times=2, path="/v1/general/"),
+            *(
+                pytest.param(fault, marks=pytest.mark.slow)
+                for fault in (
+                    Fault("server_error", times=1, accepted=True, method="POST"),
+                    Fault("html_502", times=1, method="POST"),
+                    Fault("bad_json", times=1, method="POST"),
+                    Fault("duplicate_external_id", times=1, path="/v1/general/"),
+                    Fault("unknown_status", times=1, path="/v1/general/"),
+                )
+            ),
+        ],
+        ids=lambda fault: fault.kind,
+    )
+    def test_one_fault_registers_once(
+        self,
+        service: Running,
+        pictures: list[Path],
+        fault: Fault,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """Whether the request arrived or not, the service is asked, and there is one in the end."""
+        monkeypatch.setattr(elements, "_SLOT_PAUSES_S", (0.01, 0.01))
+        service.emulator.add_fault(fault)
+        assert hero(pictures).id == the_only_element(service)["element_id"]
+
+    def test_a_list_that_lags_is_asked_twice(self, service: Running, pictures: list[Path]) -> None:
+        """A registration that does not show at once is not sent again."""
+        service.emulator.add_fault(Fault("accept_then_drop", times=1, path="/v1/general/"))
+        # The first two questions come before it is sent; the next two find nothing yet.
+        service.emulator.add_fault(
+            Fault("lost_tasks", after=2, times=2, path="/v1/general/", method="GET")
+        )
+        assert hero(pictures).id == the_only_element(service)["element_id"]
+        assert posts(service) == 1
+
+    def test_what_nobody_can_tell_stays_uncertain(
+        self, service: Running, pictures: list[Path]
+    ) -> None:
+        """It is never sent again by itself; the next call asks, and a person may forget it."""
+        service.emulator.add_fault(Fault("accept_then_drop", times=1, path="/v1/general/"))
+        service.emulator.add_fault(Fault("api_error", method="GET", code=1200, after=2))
+        for _ in range(2):
+            with pytest.raises(SubmitUncertain, match=r"hero.*--forget hero"):
+                hero(pictures)
+        assert [row.state for row in known_elements()] == [RowState.UNCERTAIN]
+        with pytest.raises(SubmitUncertain):
+            delete_element("hero")
+        service.emulator.clear_faults()
+        assert hero(pictures).id == the_only_element(service)["element_id"]
+        assert posts(service) == 1
+
+    def test_a_forgotten_one_is_looked_for_before_it_is_sent(
+        self, service: Running, pictures: list[Path]
+    ) -> None:
+        """A person's mistake costs nothing."""
+        row = hero(pictures)
+        delete_element("hero", remote=False)
+        assert known_elements() == ()
+        assert hero(pictures).id == row.id
+        assert posts(service) == 1
+
+    def test_when_the_service_cannot_be_asked_nothing_is_sent(
+        self, service: Running, pictures: list[Path]
+    ) -> None:
+        """Without knowing what is there, no first registration either."""
+        service.emulator.add_fault(Fault("api_error", method="GET", code=1200))
+        with pytest.raises(ServiceError, match="nothing was sent"):
+            hero(pictures)
+        assert posts(service) == 0
+        assert known_elements() == ()
+
+    def test_one_that_fails_is_not_tried_again_by_itself(
+        self, service: Running, pictures: list[Path]
+    ) -> None:
+        """The reason is kept; deleting it lets the same pictures be tried anew, under a new key."""
+        words = {"description": "risk-control"}
+        for _ in range(2):
+            with pytest.raises(BackendError, match=r"risk control.*--delete hero"):
+                hero(pictures, **words)
+        assert posts(service) == 1
+        delete_element("hero")
+        assert hero(pictures).state is RowState.READY
+        keys = [one["external_id"] for one in service.emulator.elements]
+        assert [key[-2:] for key in keys] == ["-1", "-2"]
+
+    def test_a_refusal_is_a_result(self, service: Running, pictures: list[Path]) -> None:
+        """Content that is refused at once is kept as failed and not sent twice."""
+        for _ in range(2):
+            with pytest.raises(BackendError, match="refused by content safety"):
+                hero(pictures, description="forbidden-at-submit")
+        assert posts(service) == 1
+
+    def test_pictures_are_checked_before_anything_is_sent(
+        self, service: Running, pictures: list[Path], tmp_path: Path
+    ) -> None:
+        """A small side, too many pictures, the same picture twice: one line each, no request."""
+        small = tmp_path / "small.png"
+        write_image(small, open_image(pictures[0]).rgb[:200, :300])
+        with pytest.raises(BackendError, match=r"small\.png, 300x200 px.*300 px"):
+            register_element("hero", [small], confirmed=True)
+        with pytest.raises(InputError, match="same picture"):
+            register_element("hero", [pictures[0], pictures[0]], confirmed=True)
+        assert service.emulator.requests.total() == 0
+
+
+class TestDeleting:
+    """First at the service, then here."""
+
+    def test_it_is_gone_from_both(self, service: Running, pictures: list[Path]) -> None:
+        """By name or id; the same pictures are then registered anew."""
+        row = hero(pictures)
+        assert delete_element("hero").state is RowState.DELETED
+        assert the_only_element(service)["state"] == "deleted"
+        assert list_elements() == ()
+        again = hero(pictures)
+        assert again.id != row.id
+        assert delete_element(again.id).name == "hero"
+
+    def test_an_unknown_name_gets_a_hint(self, service: Running, pictures: list[Path]) -> None:
+        """Nothing is deleted on a guess; two of one name need an id."""
+        hero(pictures)
+        with pytest.raises(InputError, match="did you mean 'hero'"):
+            delete_element("herro")
+        other = register_element("hero", pictures[2:], confirmed=True, quiet=True)
+        with pytest.raises(InputError, match=other.id):
+            delete_element("hero")
+        assert {one["state"] for one in service.emulator.elements} == {"succeeded"}
+
+    @pytest.mark.parametrize("kind", ["accept_then_drop", "drop_before"])
+    def test_a_lost_answer_deletes_nothing_here(
+        self, service: Running, pictures: list[Path], kind: str
+    ) -> None:
+        """The row stays until the service is known to have done it."""
+        hero(pictures)
+        service.emulator.add_fault(Fault(kind, times=1, path="/v1/general/delete"))
+        with pytest.raises(ServiceError, match="run the same again"):
+            delete_element("hero")
+        assert len(known_elements()) == 1
+        delete_element("hero")
+        assert known_elements() == ()
+        assert the_only_element(service)["state"] == "deleted"
+
+    def test_the_list_shows_what_was_made_elsewhere(
+        self, service: Running, pictures: list[Path]
+    ) -> None:
+        """Elements of the account that this user did not register, with their ids."""
+        row = hero(pictures)
+        forget_everything()
+        (stranger,) = list_elements()
+        assert (stranger.id, stranger.state, stranger.content) == (row.id, RowState.READY, "")
+        hero(pictures)
+        assert [one.name for one in list_elements()] == ["hero"]
+
+
+class TestStore:
+    """The file in the user's folder."""
+
+    def test_no_key_is_in_it(self, service: Running, pictures: list[Path]) -> None:
+        """Only a fingerprint of the account."""
+        hero(pictures)
+        content = (settings().data_dir / "elements.sqlite").read_bytes()
+        assert service.emulator.account.api_key.encode() not in content
+
+    @pytest.mark.parametrize(
+        "spoil",
+        ["UPDATE elements SET row = replace(row, '3227', '3228')", "PRAGMA user_version = 9", ""],
+    )
+    def test_damage_is_named(self, service: Running, pictures: list[Path], spoil: str) -> None:
+        """A changed row, a newer version and a file of something else are not believed."""
+        hero(pictures)
+        path = settings().data_dir / "elements.sqlite"
+        if spoil:
+            with closing(sqlite3.connect(path)) as connection, connection:
+                connection.execute(spoil)
+        else:
+            path.write_bytes(b"not a database, whatever its name says" * 100)
+        with pytest.raises(RunFolderError, match=r"elements\.sqlite.*(move it away|update)"):
+            hero(pictures)
+        path.unlink()
+        assert hero(pictures).id == the_only_element(service)["element_id"]
+
+
+class TestSweeps:
+    """Elements given by pictures in a sweep file."""
+
+    def test_the_plan_says_what_is_to_register(self, service: Running, sweep: Path) -> None:
+        """Names, pictures, that the price is unknown; nothing is sent, and a yes is needed."""
+        priced = plan(Sweep.load(sweep))
+        assert dict(priced.lines())["elements"] == (
+            "1 to register (hero, 2 pictures; price not documented)"
+        )
+        assert priced.to_json()["elements_to_register"] == ["hero"]
+        assert priced.asks
+        with pytest.raises(MoneyError, match=r"Register elements \(hero, 2 pictures\).*--yes"):
+            go(sweep, sweep.parent / "run", confirmed=False)
+        assert service.emulator.requests.total() == 0
+        assert not (sweep.parent / "run").exists()
+
+    def test_a_run_registers_first_and_keeps_its_ids(
+        self, service: Running, sweep: Path, tmp_path: Path
+    ) -> None:
+        """The take cites the id; the folder goes on with it when the user's store is lost and the
+        element is gone, and nothing is sent."""
+        out = tmp_path / "run"
+        assert go(sweep, out).complete
+        element = the_only_element(service)["element_id"]
+        with Ledger.read(RunFolder(out).ledger) as ledger:
+            (row,) = ledger.takes()
+            (noted,) = ledger.fact("elements").values()
+        assert row.take.shot.elements == (("hero", element),)
+        assert noted == {"name": "hero", "id": element}
+        delete_element("hero")
+        forget_everything()
+        asked = service.emulator.requests
+        again = plan(Sweep.load(sweep), out)
+        assert (again.done, again.takes, again.asks) == (1, 1, False)
+        assert go(sweep, out, confirmed=False).complete
+        assert service.emulator.requests == asked
+
+    def test_another_folder_uses_what_is_registered(
+        self, service: Running, sweep: Path, tmp_path: Path
+    ) -> None:
+        """The plan knows it, so no yes is needed, and the very same take is not bought again."""
+        go(sweep, tmp_path / "run")
+        priced = plan(Sweep.load(sweep), tmp_path / "second")
+        assert dict(priced.lines())["elements"] == "1 known already"
+        assert priced.reused == 1
+        assert go(sweep, tmp_path / "second", confirmed=False).reused == 1
+        assert (posts(service), service.emulator.charged_jobs) == (1, 1)
+
+    def test_other_pictures_under_a_name_are_another_sweep(
+        self, service: Running, sweep: Path, pictures: list[Path], tmp_path: Path
+    ) -> None:
+        """A begun folder refuses them before anything is registered."""
+        go(sweep, tmp_path / "run")
+        write_image(pictures[1], open_image(pictures[1]).rgb[:, ::-1].copy())
+        with pytest.raises(RunFolderError, match=r"element hero was made from other pictures"):
+            go(sweep, tmp_path / "run")
+        assert len(service.emulator.elements) == 1
+
+    def test_one_deleted_elsewhere_is_not_used(
+        self, service: Running, sweep: Path, tmp_path: Path, pictures: list[Path]
+    ) -> None:
+        """A new run says so instead of ordering takes that are refused; the next registers."""
+        row = hero(pictures)
+        service.emulator.store.library.delete(row.id, service.emulator.clock())
+        with pytest.raises(BackendError, match="deleted at the service; run the same again"):
+            go(sweep, tmp_path / "run")
+        assert go(sweep, tmp_path / "run").complete
+        assert posts(service) == 2
+
+    def test_pictures_that_are_not_taken_block_the_plan(
+        self, service: Running, sweep: Path, pictures: list[Path], tmp_path: Path
+    ) -> None:
+        """Named with the element and the file, before anything is sent."""
+        write_image(pictures[1], open_image(pictures[1]).rgb[:200])
+        with pytest.raises(BackendError, match=r"elements\.hero 'side\.png, 400x200 px'"):
+            go(sweep, tmp_path / "run")
+        assert service.emulator.requests.total() == 0
+
+    def test_a_backend_without_elements_refuses(self, sweep: Path, tmp_path: Path) -> None:
+        """Offline there is nowhere to register them."""
+        with pytest.raises(BackendError, match="makes no elements from pictures"):
+            run(sweep, tmp_path / "run", backend="offline")
+
+    def test_a_stopped_run_goes_on(
+        self, point: Callable[[Running], None], sweep: Path, tmp_path: Path
+    ) -> None:
+        """Stopped while the element is being registered; the next call waits for the same one."""
+        now_s = [1_795_000_000.0]
+        emulator = Emulator(pace=Pace(0, 60, 0), short_side_px=64, clock=lambda: now_s[0])
+        with serving(emulator) as service:
+            point(service)
+            control = Control()
+            with ThreadPoolExecutor(1) as beside:
+                under_way = beside.submit(go, sweep, tmp_path / "run", control=control)
+                until(lambda: emulator.elements)
+                control.stop()
+                with pytest.raises(Interrupted, match="run the same again"):
+                    under_way.result()
+            assert [row.state for row in known_elements()] == [RowState.WAITING]
+            with ThreadPoolExecutor(1) as beside:
+                under_way = beside.submit(hero, [tmp_path / "front.png", tmp_path / "side.png"])
+                now_s[0] += 100
+                assert under_way.result().state is RowState.READY
+            assert posts(service) == 1
+
+
+def elements_sweep(folder: Path, count: int) -> Path:
+    """A sweep file with so many elements of one picture each."""
+    rgb = open_image(STILLS / "coffee.jpg").rgb[:300, :400]
+    names = [f"e{number}" for number in range(count)]
+    for number, name in enumerate(names):
+        write_image(folder / f"{name}.png", np.roll(rgb, number, axis=1))
+    path = folder / "sweep.yaml"
+    document = {
+        "stills": "e0.png",
+        "prompts": " ".join(f"@{name}" for name in names),
+        "elements": {name: [f"{name}.png"] for name in names},
+        "backend": "kling",
+    }
+    path.write_text(json.dumps(document))
+    return path
+
+
+@pytest.mark.slow
+def test_two_processes_register_once(service: Running, tmp_path: Path) -> None:
+    """Two runs that begin together share one registration of each element."""
+    service.emulator.add_fault(Fault("slow", method="POST", seconds=0.3))
+    both = [Runs(elements_sweep(tmp_path, 3), tmp_path / "run") for _ in "ab"]
+    for each in both:
+        each.start("elements")
+    for each in both:
+        each.ended.wait()
+        each.close()
+    assert [each.status for each in both] == [0, 0]
+    assert posts(service) == len(service.emulator.elements) == 3
+
+
+FAULTS = [
+    {"kind": "accept_then_drop", "method": "POST", "share": 0.25},
+    {"kind": "drop_before", "method": "POST", "share": 0.1},
+    {"kind": "server_error", "method": "POST", "share": 0.1, "accepted": True},
+    {"kind": "html_502", "method": "GET", "share": 0.05},
+    {"kind": "lost_tasks", "method": "GET", "share": 0.05},
+]
+# What a start is killed after, and the most of it.
+AFTER = {"nothing": 1, "registrations": 2, "requests": 8}
+
+
+@pytest.mark.parametrize(
+    ("kills", "count"), [(6, 6), pytest.param(120, 60, marks=pytest.mark.slow)]
+)
+def test_killed_again_and_again_it_registers_each_once(
+    kills: int, count: int, tmp_path: Path, point: Callable[[Running], None]
+) -> None:
+    """Under faults and SIGKILL at any step: one element for each set of pictures, and known."""
+    luck = random.Random(kills)
+    sweep = elements_sweep(tmp_path, count)
+    emulator = Emulator(
+        pace=Pace(0.01, 0.02), faults=[Fault.from_mapping(fault) for fault in FAULTS]
+    )
+    with serving(emulator) as service:
+        point(service)
+        tries = Runs(sweep, tmp_path / "run")
+        killed: Counter[str] = Counter()
+        try:
+            while killed.total() < kills:
+                what = luck.choice(list(AFTER))
+                wanted = luck.randint(1, AFTER[what])
+                before = {"registrations": posts(service), "requests": _asked(service)}
+                tries.start("elements")
+                while not tries.ended.wait(0.001):
+                    now = {"registrations": posts(service), "requests": _asked(service)}
+                    if what == "nothing" or now[what] - before[what] >= wanted:
+                        break
+                if not tries.ended.is_set():
+                    tries.kill()
+                    killed[what] += 1
+                elif tries.status == 0:
+                    break
+            emulator.clear_faults()
+            tries.start("elements")
+            assert tries.ended.wait(240)
+            assert tries.status == 0
+        finally:
+            tries.close()
+        assert killed.total() == kills, f"all was done before it was killed often: {killed}"
+        keys = [one["external_id"] for one in emulator.elements]
+        assert len(keys) == len(set(keys)) == count
+        ids = {one["element_id"] for one in emulator.elements}
+        assert {row.id for row in known_elements()} == ids
+        assert {row.state for row in known_elements()} == {RowState.READY}
+
+
+def _asked(service: Running) -> int:
+    return service.emulator.requests.total()
