@@ -97,7 +97,9 @@ def test_a_failing_run_tells_no_key(
     out = tmp_path / "run"
     code, said = lab("run", sweep, "--out", out)
     assert code == 1, said.decode()
-    for command in (("reconcile", out), ("report", out)):
+    service.emulator.add_fault(Fault("accept_then_drop", method="POST", times=1))
+    element = ("element", "hero", STILL, "--yes")
+    for command in (("reconcile", out), ("report", out), element, ("element",)):
         said += lab(*command)[1]
     assert b"take" in said
     assert leaks(said) == []

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import typer
 
-from lab.cli import prompts, reports, results, runs, scores, services, stills
+from lab.cli import elements, prompts, reports, results, runs, scores, services, stills
 from lab.cli.terminal import interrupts, print_error_line
 from lab.errors import LabError, SweepError
 
@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, Sequence[Callable[..., None]]] = {
         runs.reconcile,
         runs.recover,
         stills.create,
+        elements.element,
     ),
     "Look at results": (
         scores.score,
