@@ -161,6 +161,7 @@ def test_status_counts_takes(lab: Lab, ran: tuple[Path, Answer]) -> None:
         "measures": {"fresh": 2},
         "not_fresh": {},
         **_NO_MONEY,
+        "stopped": "",
     }
     code, out, _ = lab("status", ran[0])
     assert code == 0
