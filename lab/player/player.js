@@ -149,8 +149,9 @@ class Player {
       role: "group",
       "aria-label": "Clip player. Space plays, arrow keys step one frame, Home and End jump.",
       tabindex: 0,
-      "data-lm-suppress-shortcuts": "true", // or JupyterLab takes the arrow keys for its cells
       "data-jp-suppress-context-menu": "true",
+      // Or JupyterLab takes the keys for its cells: it looks at the element in focus first.
+      onfocusin: ({ target }) => { target.dataset.lmSuppressShortcuts = "true"; },
       onkeydown: (event) => this.key(event),
     });
     el.append(this.root);

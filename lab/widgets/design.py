@@ -73,7 +73,9 @@ class Design:
             )
         )
         self.repeats = wide(widgets.BoundedIntText(value=1, min=1, max=1000, description="repeats"))
-        self.backend = wide(widgets.Dropdown(options=list(BACKENDS), description="backend"))
+        self.backend = wide(
+            widgets.Dropdown(options=list(BACKENDS), value="offline", description="backend")
+        )
         self.budget_usd = wide(
             widgets.Text(description="budget USD", placeholder="refuse above it")
         )

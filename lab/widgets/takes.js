@@ -34,7 +34,9 @@ class Takes {
     clear.hidden = !model.get("choosable");
     const table = make("table", {}, make("caption", {}, model.get("caption")), this.head, this.body);
     const scroll = make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": model.get("caption") }, table);
-    el.append(make("div", { class: "i2v-takes", "data-lm-suppress-shortcuts": "true" }, this.tools, scroll));
+    // JupyterLab takes keys for its cells unless the element in focus says not to.
+    const onfocusin = ({ target }) => { target.dataset.lmSuppressShortcuts = "true"; };
+    el.append(make("div", { class: "i2v-takes", onfocusin }, this.tools, scroll));
     this.listeners = [
       ["change:columns", () => this.build()],
       ["change:rows", () => this.fill()],

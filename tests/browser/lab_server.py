@@ -34,14 +34,16 @@ _CONFIGURATION = {
     },
     "page_config": {"disabledExtensions": {"@jupyterlab/debugger-extension": True}},
 }
-# How far the open notebook is: cells without a number yet, and what failed.
+# How far the open notebook is: cells without a number yet, what failed, open questions.
 _STATE = """() => {
   const panel = window.jupyterapp?.shell.currentWidget;
   const cells = [...panel?.content?.model?.cells ?? []].filter((cell) => cell.type === "code");
   const outputs = cells.flatMap((cell) => cell.outputs.toJSON());
   return {
     ready: panel?.sessionContext?.session?.kernel?.status === "idle",
-    cells: panel?.content?.model?.cells.length,
+    kinds: [...panel?.content?.model?.cells ?? []].map((cell) => cell.type),
+    kernel: panel?.sessionContext?.session?.kernel?.id,
+    asks: document.querySelectorAll(".jp-Dialog").length,
     open: cells.filter((cell) => cell.executionCount === null).length,
     errors: outputs.filter((output) => output.output_type === "error")
       .map((output) => `${output.ename}: ${output.evalue}`),
@@ -162,10 +164,13 @@ class Notebook:
         self.page.locator(".lm-MenuBar-item", has_text=menu).first.click()
         self.page.locator(".lm-Menu-item", has_text=entry).first.click()
 
-    def run_all(self, timeout_s: float = 120) -> None:
+    def run_all(self, timeout_s: float = 120, *, restart: bool = True) -> None:
         """Restart the kernel, run every cell, and wait until they are through without an error."""
-        self.menu("Run", "Restart Kernel and Run All Cells")
-        self.page.locator(".jp-Dialog .jp-mod-accept").click()
+        if restart:
+            self.menu("Run", "Restart Kernel and Run All Cells")
+            self.page.locator(".jp-Dialog .jp-mod-accept").click()
+        else:
+            self.menu("Run", "Run All Cells")
         self.page.wait_for_function(
             f"() => {{ const s = ({_STATE})(); return s.ready && !s.open || s.errors.length; }}",
             timeout=1000 * timeout_s,

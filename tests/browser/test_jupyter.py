@@ -46,8 +46,9 @@ SWEEP = """sweep = lab.Sweep.of(
     settings={{"duration_s": {duration_s}, "seed": 1}},
 )
 lab.SweepPanel(sweep, out="runs/{name}")"""
-STILLS, PROMPTS, RESULTS, RUN, ASIDE = range(1, 6)
-TAKES = 5
+STILLS, PROMPTS, RESULTS, RUN, ASIDE, CUT, FORMULA, DOLLARS = range(1, 9)
+TAKES = 4
+TEXT = r"$5 bills fall, $\href{https://example.org}{10}$ bills rise"
 BENCH = [
     "import lab",
     'lab.StillPanel(["data/stills/coffee.jpg"])',
@@ -55,7 +56,13 @@ BENCH = [
     'lab.ResultsPanel("runs/coded")',
     SWEEP.format(name="two", prompts=["slow push in", "pan left"], duration_s=0.5),
     'print("still", "answering")',
+    'lab.SweepPanel(out="runs/cut")',
+    f"lab.Prompt.written({TEXT!r})",
+    'lab.StillPanel(["$1_for_$2.jpg"])',
 ]
+# What JupyterLab does with a cell: delete, to Markdown, insert, cut, insert, restart the kernel.
+KEYS = "ddmbxa00"
+FOCUSABLE = "a[href], button, input, select, textarea, summary, video, [tabindex]"
 HOSTILE = [
     """import json
 from glob import has_magic
@@ -82,11 +89,6 @@ stills = [lab.Still.open(path) for path in paths]
 results = lab.load("runs/hostile")
 display(*stills, lab.preflight(stills[0]), *prompts, results)""",
 ]
-DOLLARS = [
-    r"""import lab
-lab.Prompt.written(r"$5 bills fall, $\href{https://example.org}{10}$ bills rise")""",
-    'lab.StillPanel(["$1_for_$2.jpg"])',
-]
 NOTEBOOKS = sorted(path.stem for path in (REPOSITORY / "notebooks").glob("*.ipynb"))
 
 
@@ -97,6 +99,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, coded_results: Results) -> 
     root = base / "root"
     shutil.copytree(REPOSITORY / "data", root / "data")
     shutil.copytree(coded_results.folder.path, root / "runs" / "coded")
+    shutil.copy(root / "data" / "stills" / "cat.jpg", root / "$1_for_$2.jpg")
     (root / "data" / "sweeps" / "tiny.yaml").write_text(json.dumps(TINY))
     (root / "notebooks").mkdir()
     for name in NOTEBOOKS:
@@ -136,7 +139,7 @@ def bench(server: Server, chromium: Browser) -> Iterator[Notebook]:
     """A notebook with a panel a cell, run once; every test uses another panel."""
     server.write("bench.ipynb", BENCH)
     opened = Notebook(server, "bench.ipynb", partial(Visit, chromium))
-    opened.run_all()
+    opened.run_all(restart=False)
     yield opened
     opened.close()
 
@@ -201,25 +204,32 @@ def test_a_run_is_paused_followed_and_finished(bench: Notebook) -> None:
         assert picture.evaluate("picture => picture.naturalWidth") > 100
 
 
-def test_a_restarted_kernel_goes_on_where_it_was(server: Server, notebook: OpenNotebook) -> None:
-    """The panel shown again says how far it is; its button makes the rest, and nothing twice."""
-    prompts = [f"slow push in; steam rises {place}" for place in range(TAKES)]
-    sweep = SWEEP.format(name="cut", prompts=prompts, duration_s=1.0)
-    server.write("cut.ipynb", ["import lab", sweep])
-    opened = notebook("cut.ipynb")
-    opened.run_all()
-    _button(opened.panel(1), "▶ Run").click()
-    some = opened.panel(1).get_by_text(re.compile(r"scored \(.*\b[12] fetched"))
+def test_a_restarted_kernel_goes_on_where_it_was(bench: Notebook) -> None:
+    """What was typed by hand comes back from its run folder; Go on makes the rest, once."""
+    prompts = "\n".join(f"slow push in; steam rises {place}" for place in range(TAKES))
+    panel = bench.panel(CUT)
+    expect(_button(panel, "Load its design")).to_be_hidden()
+    panel.get_by_label("stills", exact=True).fill("data/stills/coffee.jpg")
+    panel.get_by_label("prompts", exact=True).fill(prompts)
+    panel.get_by_label("seconds", exact=True).fill("0.75")
+    expect(panel.get_by_text(f"{TAKES} trials x 1 = {TAKES}")).to_be_visible(timeout=LONG_MS)
+    _button(panel, "▶ Run").click()
+    some = panel.get_by_text(re.compile(r"scored \(.*\b[12] fetched"))
     expect(some).to_be_visible(timeout=LONG_MS)
+    _button(panel, "Pause").click()
+    _expect_buttons(panel, resume=True, stop=True)
 
-    opened.run_all()
-    folder = RunFolder(server.root / "runs" / "cut")
+    bench.run_all()
+    folder = RunFolder(bench.server.root / "runs" / "cut")
     with Ledger.read(folder.ledger) as ledger:
         before = [row.take_id for row in ledger.takes() if row.clip]
     assert 0 < len(before) < TAKES
-    panel = opened.panel(1)
+    panel = bench.panel(CUT)
     expect(panel.get_by_text(f"of {TAKES} scored (")).to_be_visible()
-    panel.get_by_role("button", name="▶").click()
+    expect(panel.get_by_label("prompts", exact=True)).to_have_value("")
+    _button(panel, "Load its design").click()
+    expect(panel.get_by_label("prompts", exact=True)).to_have_value(prompts)
+    _button(panel, "▶ Go on").click()
     expect(panel.get_by_text(f"{TAKES} of {TAKES} takes have a scored clip")).to_be_visible(
         timeout=LONG_MS
     )
@@ -288,18 +298,21 @@ def test_takes_are_chosen_and_played_by_keyboard(bench: Notebook) -> None:
     assert player.time_s == pytest.approx(0.9, abs=0.1)
     player.check(names)
     assert bench.active == active
-    assert bench.state()["cells"] == len(BENCH)
+    assert len(bench.state()["kinds"]) == len(BENCH)
 
 
 def test_a_prompt_is_made_of_terms_by_keyboard(bench: Notebook) -> None:
-    """A picked term becomes text, remarks follow by themselves, Add puts it into the list."""
+    """A picked term joins the text, remarks follow by themselves, Add puts it into the list."""
     panel = bench.panel(PROMPTS)
     keys = bench.page.keyboard
+    text = panel.get_by_label("prompt", exact=True)
+    text.focus()
+    keys.type("the cup glows")
+    expect(panel.locator("pre")).to_contain_text("'the cup glows'")  # the kernel has heard it
     camera = panel.get_by_label("camera", exact=True)
     camera.focus()
     keys.type("push in")
-    text = panel.get_by_label("prompt", exact=True)
-    expect(text).to_have_value(re.compile("push"))
+    expect(text).to_have_value("the cup glows; push-in")
     remarks = panel.locator(".widget-html-content li")
     expect(remarks.first).to_be_visible()
     text.focus()
@@ -311,7 +324,7 @@ def test_a_prompt_is_made_of_terms_by_keyboard(bench: Notebook) -> None:
     keys.press("Enter")
     listed = panel.get_by_label("prompts", exact=True).locator("option")
     expect(listed).to_have_text([written])
-    assert bench.state()["cells"] == len(BENCH)
+    assert len(bench.state()["kinds"]) == len(BENCH)
 
 
 def test_an_uploaded_still_is_checked(bench: Notebook, stills_dir: Path) -> None:
@@ -325,6 +338,40 @@ def test_an_uploaded_still_is_checked(bench: Notebook, stills_dir: Path) -> None
     expect(picture).to_be_visible(timeout=LONG_MS)
     kept = bench.server.root / "runs" / "uploads" / "rocket.jpg"
     assert kept.read_bytes() == (stills_dir / "rocket.jpg").read_bytes()
+
+
+def test_dollars_make_no_formula(bench: Notebook) -> None:
+    """A prompt and a file name with dollars in them are shown as they were written."""
+    expect(bench.cell(FORMULA).locator(".jp-OutputArea-output")).to_contain_text(TEXT)
+    shown = bench.panel(DOLLARS).locator(".beside b")
+    expect(shown).to_have_text("$1_for_$2", timeout=LONG_MS)
+
+
+def test_keys_in_a_panel_are_its_own(bench: Notebook) -> None:
+    """On every element of every panel JupyterLab's keys do nothing to cells and kernel."""
+
+    def untouched() -> list[object]:
+        state = bench.state()
+        return [state[name] for name in ("kinds", "kernel", "asks", "errors")]
+
+    before, kinds = untouched(), set()
+    for place in (STILLS, PROMPTS, RESULTS, RUN):
+        bench.panel(place).evaluate(
+            "panel => panel.querySelectorAll('details').forEach((each) => { each.open = true; })"
+        )
+        shown = bench.cell(place).locator(".jp-OutputArea-output").locator(FOCUSABLE)
+        # From below, so that what is typed into a field above does not take the rest away.
+        for element in reversed(shown.element_handles()):
+            if element.evaluate("e => { e.focus(); return document.activeElement === e; }"):
+                kinds.add(element.evaluate("e => `${e.localName} ${e.type ?? ''}`.trim()"))
+                for key in KEYS:
+                    bench.page.keyboard.press(key)
+                assert untouched() == before, element.evaluate("e => e.outerHTML")
+    assert kinds >= {
+        *("button button", "button submit", "div", "pre", "select select-one", "summary"),
+        *("input checkbox", "input number", "input range", "input search", "input text"),
+        *("select select-multiple", "textarea textarea", "video"),
+    }
 
 
 def test_what_is_saved_is_small_and_holds_no_key(bench: Notebook, stills_dir: Path) -> None:
@@ -403,14 +450,3 @@ def test_panels_show_hostile_text_as_text(
     assert [name for name in names if name not in shown] == []
     assert opened.page.locator('[href^="javascript:" i]').count() == 0
     opened.visit.check()
-
-
-def test_dollars_make_no_formula(server: Server, notebook: OpenNotebook) -> None:
-    """A prompt and a file name with dollars in them are shown as they were written."""
-    text = r"$5 bills fall, $\href{https://example.org}{10}$ bills rise"
-    shutil.copy(REPOSITORY / "data" / "stills" / "cat.jpg", server.root / "$1_for_$2.jpg")
-    server.write("dollars.ipynb", DOLLARS)
-    opened = notebook("dollars.ipynb")
-    opened.run_all()
-    expect(opened.cell(0).locator(".jp-OutputArea-output")).to_contain_text(text, timeout=10_000)
-    expect(opened.panel(1).locator(".beside b")).to_have_text("$1_for_$2", timeout=LONG_MS)
