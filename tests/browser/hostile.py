@@ -177,5 +177,5 @@ def make(folder: Path, *, fresh: bool = True) -> Hostile:
         results = load(folder / f"run {name}")
         everything = as_shown(" ".join(STRINGS))
         told = {**results.sweep, "name": everything, "question": everything}
-        made.append(replace(results, sweep=told))
+        made.append(replace(results, runs=(replace(results.run, sweep=told),)))
     return Hostile(*made, tuple(paths))

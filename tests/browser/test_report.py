@@ -1,6 +1,7 @@
 """The report in a browser: it plays in step, frame for frame, and asks nobody for anything."""
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
@@ -100,6 +101,20 @@ def test_it_asks_nobody_for_anything(opened: Visit, report: Path) -> None:
     for summary in opened.page.locator("summary").all():
         summary.click()
     assert opened.asked == [report.as_uri()]
+    opened.check()
+
+
+def test_takes_of_two_runs_play_side_by_side(
+    visit: Open, coded_results: Results, tmp_path: Path
+) -> None:
+    """One report of two run folders: a tile of each goes into the player, and both films play."""
+    first = coded_results.folder.path
+    second = tmp_path / "second"
+    shutil.copytree(first, second)
+    opened = visit(write_report([first, second], tmp_path / "both.html"))
+    player = _playing(opened.page, (f"{first.name} · fine", "second · coarse"))
+    player.press("ArrowRight", "ArrowRight")
+    player.check(("fine", "coarse"))
     opened.check()
 
 
