@@ -19,7 +19,7 @@ class Settings(BaseSettings):
     cache_dir: Path = Field(default_factory=lambda: user_cache_path("i2v-lab"))
     """Where weights are kept between runs."""
     data_dir: Path = Field(default_factory=lambda: user_data_path("i2v-lab"))
-    """Where the index of bought takes is kept."""
+    """Where the index of bought takes and the registered elements are kept."""
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=1024)
     """Processes that render and score."""
     fetch_weights: bool = True
