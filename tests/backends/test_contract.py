@@ -11,12 +11,23 @@ from pathlib import Path
 
 import pytest
 
-from lab.backends import BACKENDS, Backend, Fetched, Job, open_backend, unsupported
+from lab.backends import (
+    BACKENDS,
+    Backend,
+    ElementState,
+    Fetched,
+    Job,
+    element_library,
+    open_backend,
+    unsupported,
+)
 from lab.backends.contract import JobState
+from lab.elements import Element
 from lab.emulator import Emulator, Pace, serving
 from lab.errors import BackendError
 from lab.media import frames, probe
 from lab.shots import ShotSettings
+from lab.stills import Still
 from lab.takes import Take
 from lab.units import RATIOS, SHORT_SIDE_PX
 
@@ -186,6 +197,26 @@ class TestBackend:
         job = backend.submit(take, new_key())
         assert backend.fetch(job, path) == backend.fetch(job, path)
         assert probe(path).frames == pytest.approx(take.shot.settings.frames, abs=1)
+
+    def test_elements_are_kept_as_promised(self, backend: Backend, coffee: Still) -> None:
+        """Registered under our key, found by it, listed, deleted; or none are registered at all."""
+        if not backend.capabilities.registers_elements:
+            with pytest.raises(BackendError, match="registers no elements"):
+                element_library(backend)
+            return
+        library, key = element_library(backend), new_key()
+        element = Element.of("hero", [coffee])
+        assert library.limits(element) == ()
+        assert library.find(key, twice=False) == "absent"
+        sent = library.register(element, key)
+        made = library.poll(sent.job)
+        assert made is not None
+        assert (made.state, made.key, made.job) == (ElementState.READY, key, sent.job)
+        assert library.find(key, twice=True) == made
+        assert library.listed() == (made,)
+        library.delete(made.id)
+        library.delete(made.id)
+        assert library.listed() == ()
 
     def test_another_process_can_go_on(self, backend: Backend, take: Take, tmp_path: Path) -> None:
         """A job written down here is polled and fetched by a process that knows nothing else."""
