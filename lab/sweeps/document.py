@@ -283,6 +283,8 @@ def _told(error: ErrorDetails) -> str:
         return f"{path}: no such field; {hint}"
     if error["type"] == "missing":
         return f"{path}: is missing and required"
+    if error["type"] == "too_short" and not error["input"]:
+        return f"{path}: is empty; give at least one"
     if error["type"] == "model_type":
         fields, text = entries.get(path.partition("[")[0], (SettingsEntry, ""))
         accepted = f"{text}fields ({', '.join(fields.model_fields)})"

@@ -34,16 +34,14 @@ _CONFIGURATION = {
     },
     "page_config": {"disabledExtensions": {"@jupyterlab/debugger-extension": True}},
 }
-# How far the open notebook is: cells without a number yet, what failed, open questions.
+# How far the open notebook is: cells without a number yet, and what failed.
 _STATE = """() => {
   const panel = window.jupyterapp?.shell.currentWidget;
   const cells = [...panel?.content?.model?.cells ?? []].filter((cell) => cell.type === "code");
   const outputs = cells.flatMap((cell) => cell.outputs.toJSON());
   return {
     ready: panel?.sessionContext?.session?.kernel?.status === "idle",
-    kinds: [...panel?.content?.model?.cells ?? []].map((cell) => cell.type),
-    kernel: panel?.sessionContext?.session?.kernel?.id,
-    asks: document.querySelectorAll(".jp-Dialog").length,
+    cells: panel?.content?.model?.cells.length,
     open: cells.filter((cell) => cell.executionCount === null).length,
     errors: outputs.filter((output) => output.output_type === "error")
       .map((output) => `${output.ename}: ${output.evalue}`),
@@ -165,7 +163,7 @@ class Notebook:
         self.page.locator(".lm-Menu-item", has_text=entry).first.click()
 
     def run_all(self, timeout_s: float = 120, *, restart: bool = True) -> None:
-        """Restart the kernel, run every cell, and wait until they are through without an error."""
+        """Restart the kernel if asked to, run every cell, and wait until all ran without an error."""
         if restart:
             self.menu("Run", "Restart Kernel and Run All Cells")
             self.page.locator(".jp-Dialog .jp-mod-accept").click()
