@@ -40,7 +40,8 @@ class Clip:
             proxy = Path(folder) / "proxy.mp4"
             write_proxy(self.path, proxy)
             video = data_uri(proxy.read_bytes(), ".mp4")
-        facts = f"{self.facts.width_px}x{self.facts.height_px}, {self.facts.duration_s:.1f} s"
+            length_s = self.facts.duration_s or probe(proxy).duration_s  # it may not be declared
+        facts = f"{self.facts.width_px}x{self.facts.height_px}, {length_s:.1f} s"
         said = f"{html_text(self.path.name)}, {facts}" + (", simulated" if self.simulated else "")
         return (
             '<figure class="mathjax_ignore" style="margin:0">'

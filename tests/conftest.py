@@ -1,6 +1,5 @@
 """Fixtures shared by every room's tests: real photographs, small scenes, small clips."""
 
-import importlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -27,7 +26,6 @@ from tests import tiers
 REPOSITORY = Path(__file__).parent.parent
 Pixels = NDArray[np.uint8]
 
-_POOLED = ("lab.runs.executors", "lab.runs.runner")
 # Notebooks whose films take long. The quick tier runs the first under papermill with short ones;
 # what the others show has its tests in tests/stills, tests/prompts and tests/test_cli_money.py.
 _LONG_NOTEBOOKS = ("02_sweep.ipynb", "03_stills_and_prompts.ipynb", "06_kling.ipynb")
@@ -157,8 +155,7 @@ def in_process() -> Iterator[None]:
     A process of its own costs a second and a half of imports, and the subject of each still again.
     """
     with pytest.MonkeyPatch.context() as patch:
-        for name in _POOLED:
-            patch.setattr(importlib.import_module(name), "WorkerPool", _Here)
+        patch.setattr("lab.runs.executors.WorkerPool", _Here)
         yield
 
 

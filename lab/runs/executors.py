@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from concurrent.futures import (
     Executor,
     Future,
     ProcessPoolExecutor,
+    ThreadPoolExecutor,
 )
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -55,18 +57,9 @@ class WorkerPool(Executor):
         """workers: how many processes; the settings' number when None.
 
         fetch_weights False spares the workers from trying what their parent could not do. Raises
-        InputError inside a worker process.
+        InputError in a script whose calls are not guarded.
         """
-        try:
-            spawn.get_preparation_data("worker")
-        except RuntimeError:
-            # A worker imports the script that started it, and has come to this call again.
-            raise InputError(_UNGUARDED) from None
-        if multiprocessing.parent_process() is not None:
-            raise InputError(
-                "a worker process cannot start workers of its own; give it an executor, such as "
-                "ThreadPoolExecutor(1)"
-            )
+        _refuse_unguarded()
         self._workers = workers or settings().workers
         self._fetch_weights = fetch_weights
         self._context = multiprocessing.get_context("spawn")
@@ -218,6 +211,45 @@ class WorkerPool(Executor):
             process.join()
 
 
+class ThisProcess(ThreadPoolExecutor):
+    """One thread of this process, where no processes are to be started."""
+
+    def __init__(self) -> None:
+        super().__init__(1, thread_name_prefix="worker")
+
+    def stop(self) -> None:
+        """Give up what has not begun, and wait for what has: a thread cannot be ended."""
+        self.shutdown(wait=True, cancel_futures=True)
+
+
+def own_pool(workers: int, *, fetch_weights: bool = True) -> WorkerPool | ThisProcess:
+    """Processes for heavy work, or this process where it is to start none.
+
+    A process that another one started is a worker of somebody's pool (concurrent.futures, joblib,
+    Dask), which spreads the work already, and a daemonic one may not start any. A program that
+    Python reads from standard input has no file that workers could import. Raises InputError in a
+    script whose calls are not guarded.
+    """
+    _refuse_unguarded()
+    is_worker = multiprocessing.parent_process() is not None
+    if is_worker or multiprocessing.current_process().daemon or _from_standard_input():
+        return ThisProcess()
+    return WorkerPool(workers, fetch_weights=fetch_weights)
+
+
+def _from_standard_input() -> bool:
+    file = getattr(sys.modules["__main__"], "__file__", None)
+    return file is not None and os.path.basename(file) == "<stdin>"
+
+
+def _refuse_unguarded() -> None:
+    try:
+        spawn.get_preparation_data("worker")
+    except RuntimeError:
+        # A worker imports the script that started it, and has come to this call again.
+        raise InputError(_UNGUARDED) from None
+
+
 class _Tracked(Executor):
     """Somebody else's executor, and what was submitted to it here."""
 
@@ -250,7 +282,7 @@ def worker_pool(given: Executor | None, tasks: int) -> Iterator[Executor]:
             tracked.cancel()
             raise
         return
-    pool = WorkerPool(max(1, min(tasks, settings().workers)))
+    pool = own_pool(max(1, min(tasks, settings().workers)))
     try:
         yield pool
     except BaseException:

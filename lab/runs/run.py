@@ -112,8 +112,9 @@ def run(
     replace. A plan that costs money needs a budget (refused when it may cost more), a cap (as many
     whole blocks as fit are made) or confirmed=True. reuse: take over identical takes that an older
     run of this user bought. executor: where clips are rendered and measured; a process pool when
-    None. grow: add the takes to whatever the folder holds, without asking for the same sweep.
-    control: lets another thread pause, resume or stop the run.
+    None, or this process where it is itself a worker of another one. grow: add the takes to
+    whatever the folder holds, without asking for the same sweep. control: lets another
+    thread pause, resume or stop the run.
 
     Raises SweepError, BackendError, MoneyError or RunFolderError before anything is bought,
     BusyError when another runner holds the folder, and Interrupted on Ctrl-C or a stop.

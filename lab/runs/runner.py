@@ -45,7 +45,7 @@ from lab.measures import Measure, ReadingState
 from lab.runs.bought import Bought, Purchase, today
 from lab.runs.control import Control
 from lab.runs.decide import Action, Step, next_steps
-from lab.runs.executors import WorkerPool, failure_text, submit_to
+from lab.runs.executors import ThisProcess, WorkerPool, failure_text, own_pool, submit_to
 from lab.runs.folder import RunFolder
 from lab.runs.ledger import UNKNOWN_ACCOUNT, Ledger, TakeRow, TakeState
 from lab.runs.measuring import damage_text, start_measuring
@@ -132,7 +132,7 @@ class Runner:
         self._no_polls: LabError | None = None
         self._hold = _Hold()
         self.reused = 0
-        self._pool: WorkerPool | None = None
+        self._pool: WorkerPool | ThisProcess | None = None
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="requests")
         self._downloads = ThreadPoolExecutor(_THREADS, thread_name_prefix="downloads")
 
@@ -633,7 +633,7 @@ class Runner:
         if self._given is not None:
             return self._given
         if self._pool is None:
-            self._pool = WorkerPool(
+            self._pool = own_pool(
                 min(settings().workers, len(self._open) + len(self._planned)),
                 fetch_weights=self._weights_ready(),
             )

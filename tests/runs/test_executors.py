@@ -1,5 +1,6 @@
 """A pool of workers outlives its worst task."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.errors import InputError, LabError, WorkerDied
+from lab.errors import LabError, WorkerDied
 from lab.runs.executors import WorkerPool, failure_text, submit_to, worker_pool
 from tests.waiting import HANGS_S
 
@@ -105,18 +106,36 @@ def test_a_script_without_a_guard_is_told(tmp_path: Path) -> None:
     assert done.stderr.count("Traceback") == 1  # not one a clip
 
 
-def test_no_pool_inside_a_worker() -> None:
-    """A worker that wants workers is told to bring an executor."""
-    with WorkerPool(1) as pool:
-        assert "executor" in pool.submit(_try_a_pool).result()
+@pytest.mark.parametrize("pool", ["spawned", "forked", "daemonic"])
+def test_inside_a_worker_the_work_is_done_there(pool: str) -> None:
+    """Somebody else's worker starts no processes of its own: it does the work itself."""
+    if pool == "spawned":
+        with WorkerPool(1) as processes:
+            worker, done_by = processes.submit(_done_inside).result()
+    elif pool == "forked":
+        with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as processes:
+            worker, done_by = processes.submit(_done_inside).result()
+    else:
+        with multiprocessing.get_context("spawn").Pool(1) as processes:
+            worker, done_by = processes.apply(_done_inside)
+    assert worker == done_by != os.getpid()
 
 
-def _try_a_pool() -> str:
-    try:
-        WorkerPool(1)
-    except InputError as error:
-        return str(error)
-    return ""
+def test_a_program_from_standard_input_works() -> None:
+    """`python - <<EOF` has no file that a worker could import, so it does the work itself."""
+    program = (
+        "from lab.runs.executors import worker_pool\n"
+        "with worker_pool(None, 2) as pool: print(pool.submit(abs, -7).result())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-"], input=program, capture_output=True, text=True, timeout=HANGS_S
+    )
+    assert (done.stdout, done.stderr) == ("7\n", "")
+
+
+def _done_inside() -> tuple[int, int]:
+    with worker_pool(None, 2) as pool:
+        return os.getpid(), pool.submit(os.getpid).result()
 
 
 def test_a_broken_executor_answers_through_the_future() -> None:
