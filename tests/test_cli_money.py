@@ -235,6 +235,14 @@ def test_a_sweep_goes_from_text_to_film(
     assert service.emulator.charged_jobs == 3
     assert json.loads(lab(capsys, "status", out, "--json")[1])["measures"] == {"fresh": 1}
     assert lab(capsys, "report", out)[0] == 0
+    page = out / "report.html"
+    assert "2 pictures made from text, for 0.06 USD" in page.read_text()
+    code, said, _ = lab(capsys, "verify", page, "--no-scores")
+    assert code == 0, said
+    page.write_text(page.read_text().replace(">animated<", "><"))
+    code, said, _ = lab(capsys, "verify", page, "--no-scores")
+    assert code == 1
+    assert "taken in the pictures made from text" in said
 
 
 def test_the_emulator_says_how_to_reach_it(tmp_path: Path) -> None:

@@ -110,11 +110,13 @@ def _read(place: RunFolder, name: str) -> _Found:
         sweep, provenance = ledger.fact("sweep"), ledger.fact("provenance")
     if not rows:
         raise RunFolderError(f"{place.path}: holds no takes yet; run its sweep again to go on")
-    pictures = [row for row in rows if row.take.shot.makes == "still"]
-    rows = [row for row in rows if row.take.shot.makes == "clip"] or rows
-    used = {row.take.shot.still.sha256 for row in rows if row.take.shot.still is not None}
-    created = [_picture(place, row, used) for row in pictures]
-    run = LoadedRun(name, place, sweep or {}, provenance or {}, pd.DataFrame(created))
+    clips = [row for row in rows if row.take.shot.makes == "clip"]
+    used = {row.take.shot.still.sha256 for row in clips if row.take.shot.still is not None}
+    # Where there is no clip yet, the pictures are the takes that there are.
+    pictures = [row for row in rows if row.take.shot.makes == "still"] if clips else []
+    created = pd.DataFrame([_picture(place, row, used) for row in pictures])
+    rows = clips or rows
+    run = LoadedRun(name, place, sweep or {}, provenance or {}, created)
     return _Found(run, [(row, place.reading(row)) for row in rows])
 
 

@@ -86,7 +86,10 @@ class TakeFacts(BaseModel):
 
 
 class RunFacts(BaseModel):
-    """A run. name: its level of the factor `run`. path: the way to its folder from the report."""
+    """A run. name: its level of the factor `run`. path: the way to its folder from the report.
+
+    created: the rows of the pictures that it made from text to animate.
+    """
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -96,6 +99,7 @@ class RunFacts(BaseModel):
     question: str
     backend: str
     zip: list[list[str]]
+    created: list[dict[str, Level]]
     provenance: dict[str, Any]
 
 
@@ -163,6 +167,10 @@ def sweep_facts(run: LoadedRun) -> dict[str, Any]:
         "question": str(sweep.get("question") or ""),
         "backend": str(sweep.get("backend") or ""),
         "zip": [list(group) for group in sweep.get("zip") or []],
+        "created": [
+            {str(name): _plain(value) for name, value in row.items()}
+            for row in run.created.to_dict("records")
+        ],
     }
 
 
@@ -186,7 +194,7 @@ def results_of(facts: ReportFacts, folders: Mapping[str, RunFolder]) -> Results:
 
 def _run(run: RunFacts, folder: RunFolder) -> LoadedRun:
     sweep = {"name": run.title, "question": run.question, "backend": run.backend, "zip": run.zip}
-    return LoadedRun(run.name, folder, sweep, run.provenance)
+    return LoadedRun(run.name, folder, sweep, run.provenance, pd.DataFrame(run.created))
 
 
 def _numbers(rows: pd.DataFrame) -> dict[str, dict[str, Any]]:

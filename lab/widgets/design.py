@@ -14,7 +14,7 @@ from lab.backends import BACKENDS
 from lab.errors import InputError
 from lab.prompts import Prompt
 from lab.stills import Still
-from lab.sweeps import Sweep, prompt_entry
+from lab.sweeps import NO_STILL, CreatedStill, Sweep, prompt_entry
 from lab.units import RATIOS, SHORT_SIDE_PX
 from lab.widgets.panel import wide
 from lab.widgets.prompt_panel import PromptPanel
@@ -22,6 +22,7 @@ from lab.widgets.still_panel import StillPanel
 
 _OWN = ("duration_s", "aspect_ratio", "resolution", "seed")
 _SHOT = ("still", "end_still", "prompt")
+_CREATE = re.compile(r"create(?:\s+(?P<best_of>\d+))?\s*:\s*(?P<text>.*)")
 _MONEY = ("budget_usd", "cap_usd")
 # Levels in a line, commas between them: a text with commas in it stands in quotes.
 _LEVELS = re.compile(r'\s*"(?:[^"\\]|\\.)*"\s*|[^,]+')
@@ -47,7 +48,10 @@ class Design:
         self.question = wide(widgets.Text(description="question"))
         self.stills = wide(
             widgets.Textarea(
-                description="stills", rows=3, placeholder="a path or pattern a line: photos/*.jpg"
+                description="stills",
+                rows=3,
+                placeholder="a path or pattern a line: photos/*.jpg\n"
+                "or a text to make one from: create 4: name | text (the best of 4)",
             )
         )
         self.prompts = wide(
@@ -128,10 +132,7 @@ class Design:
         self._lines, self._rest = {}, {}
         levels = sweep.levels
         self.name.value, self.question.value = sweep.name, sweep.question
-        self.stills.value = "\n".join(
-            os.path.normpath(one.path) if isinstance(one, Still) else "none"
-            for one in levels["still"]
-        )
+        self.stills.value = "\n".join(_still_line(one) for one in levels["still"])
         for prompt in levels["prompt"]:
             assert isinstance(prompt, Prompt)
             self._lines[_line(prompt)] = prompt
@@ -190,10 +191,11 @@ class Design:
             **self._rest,
         }
 
-    def _asked_stills(self) -> list[str]:
+    def _asked_stills(self) -> list[str | dict[str, Any]]:
         if self._still_panel is not None:
             return [str(still.path) for still in self._still_panel.value]
-        return [line.strip() for line in self.stills.value.splitlines() if line.strip()]
+        lines = [line.strip() for line in self.stills.value.splitlines() if line.strip()]
+        return [_still_entry(line) for line in lines]
 
     def _asked_prompts(self) -> list[str | dict[str, Any]]:
         if self._prompt_panel is not None:
@@ -231,6 +233,28 @@ def _indented(value: Any) -> str:
 
 def _options(backend: str) -> Any:
     return BACKENDS[backend].capabilities.options
+
+
+def _still_line(still: Any) -> str:
+    """A level of stills as it is typed."""
+    if isinstance(still, CreatedStill):
+        several = f" {still.best_of}" if still.best_of > 1 else ""
+        return f"create{several}: {still.name} | {still.prompt.text}"
+    return os.path.normpath(still.path) if isinstance(still, Still) else NO_STILL
+
+
+def _still_entry(line: str) -> str | dict[str, Any]:
+    """A line of stills as a sweep file has it: a path, or a text to make a picture from."""
+    found = _CREATE.fullmatch(line)
+    if found is None:
+        return line
+    several = {"best_of": int(found["best_of"])} if found["best_of"] else {}
+    name, bar, text = found["text"].partition("|")
+    return (
+        {"create": text.strip(), "name": name.strip(), **several}
+        if bar
+        else {"create": found["text"].strip(), **several}
+    )
 
 
 def _line(prompt: Prompt) -> str:

@@ -15,7 +15,7 @@ from lab.errors import Interrupted, LabError
 from lab.media import data_uri, poster_jpeg
 from lab.runs import Control, Ledger, RunFolder, plan, run
 from lab.stills import Still
-from lab.sweeps import Plan, Sweep
+from lab.sweeps import NO_STILL, CreatedStill, Plan, Sweep
 from lab.units import html_text, usd_text
 from lab.widgets.board import Board, Seen
 from lab.widgets.design import Design, code
@@ -438,7 +438,8 @@ def _matrix(sweep: Sweep) -> str:
         key = (str(trial.factors["prompt"]), str(trial.factors["still"]))
         counts[key] = counts.get(key, 0) + sweep.repeats
     stills = {
-        ("none" if not isinstance(one, Still) else one.name): one for one in sweep.levels["still"]
+        one.name if isinstance(one, Still | CreatedStill) else NO_STILL: one
+        for one in sweep.levels["still"]
     }
     heads = "".join(
         f'<th scope="col">{_picture(still)}{html_text(name)}</th>' for name, still in stills.items()
@@ -455,7 +456,8 @@ def _matrix(sweep: Sweep) -> str:
     )
 
 
-def _picture(still: Any) -> str:
+def _picture(level: Any) -> str:
+    still = level.chosen if isinstance(level, CreatedStill) else level
     if not isinstance(still, Still):
         return ""
     address = data_uri(poster_jpeg(still.rgb(), 60), ".jpg")

@@ -163,7 +163,7 @@ class Notebook:
         self.page.locator(".lm-Menu-item", has_text=entry).first.click()
 
     def run_all(self, timeout_s: float = 120, *, restart: bool = True) -> None:
-        """Restart the kernel if asked to, run every cell, and wait until all ran without an error."""
+        """Restart the kernel if asked to, run all cells, and wait until none is left."""
         if restart:
             self.menu("Run", "Restart Kernel and Run All Cells")
             self.page.locator(".jp-Dialog .jp-mod-accept").click()

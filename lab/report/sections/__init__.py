@@ -5,6 +5,7 @@ from collections.abc import Callable
 from lab.report.blocks import Section
 from lab.report.sections.asked import asked
 from lab.report.sections.camera import camera
+from lab.report.sections.created import created
 from lab.report.sections.definitions import definitions
 from lab.report.sections.factors import factors
 from lab.report.sections.findings import findings
@@ -28,6 +29,7 @@ SECTIONS: tuple[Callable[[Source], Section | None], ...] = (
     factors,
     camera,
     timelines,
+    created,
     unmade,
     findings,
     definitions,
@@ -43,6 +45,7 @@ HELD: tuple[Callable[[Source], Section | None], ...] = (
     scores,
     factors,
     camera,
+    created,
     provenance,
 )
 """The sections that say what came of takes: `lab verify` draws them again from the facts."""

@@ -35,6 +35,10 @@ def asked(source: Source) -> Section:
         ("takes", ", ".join(f"{count} {state}" for state, count in counts.items())),
         ("spent", spent),
     ]
+    pictures = [row for run in results.runs for row in run.created.to_dict("records")]
+    if pictures:
+        cost = sum(row["cost_usd"] for row in pictures if row["cost_usd"] == row["cost_usd"])
+        pairs.append(("stills", f"{len(pictures)} pictures made from text, for {usd_text(cost)}"))
     blocks: list[Prose | Facts | Table] = [
         Prose(remark, "warning", f"remark {number} on the takes")
         for number, remark in enumerate(results.remarks, start=1)
