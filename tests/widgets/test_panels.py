@@ -98,6 +98,23 @@ def test_the_price_follows_the_fields(sweep: Sweep) -> None:
     assert not panel.running
 
 
+def test_a_still_may_be_a_text(place: Path) -> None:
+    """A line asks for the best of several pictures; the plan prices them, and the form keeps it."""
+    panel = SweepPanel(out=place / "film")
+    panel.design.stills.value = "cup.jpg\ncreate 4: morning | a cup, morning light\ncreate: a cat"
+    panel.design.prompts.value = "push in"
+    panel.design.backend.value = "kling"
+    _priced(panel)
+    assert "5 to be made from text first: morning (best of 4), a cat" in panel.priced.value
+    assert "morning" in panel.matrix.value
+    shown = SweepPanel(panel.sweep, out=place / "film")
+    assert shown.design.stills.value.splitlines()[1:] == [
+        "create 4: morning | a cup, morning light",
+        "create: a cat | a cat",
+    ]
+    assert _ids(shown.design.sweep()) == _ids(panel.design.sweep())
+
+
 @pytest.mark.parametrize("typed", ["2,50", "1 000", "nan", "inf", "1e999"])
 def test_a_sum_of_money_is_one_number(sweep: Sweep, typed: str) -> None:
     """What could be read in two ways, or is no number, is refused and not guessed."""
