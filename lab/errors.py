@@ -19,16 +19,23 @@
     ├── WorkerDied              the process that worked on this item died, alone too; give it memory
     └── WeightsError            model weights cannot be had; a stated fallback takes over
 
-Anything else that escapes is a bug in this toolkit. Every message is one line, names the file,
-field or take it is about, and says what would be accepted.
+Anything else that escapes is a bug in this toolkit. Every message is one line a mistake, names the
+file, field or take it is about, and says what would be accepted.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from difflib import get_close_matches
 
 
 class LabError(Exception):
-    """Root of every error this toolkit raises on purpose."""
+    """Root of every error this toolkit raises on purpose.
+
+    `problems` holds one line per mistake; the message joins them with newlines.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
 
 
 class InputError(LabError):
@@ -48,14 +55,7 @@ class PromptError(InputError):
 
 
 class SweepError(InputError):
-    """A sweep file with mistakes.
-
-    `problems` holds one line per mistake; the message joins them with newlines.
-    """
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
+    """A sweep file with mistakes."""
 
 
 class BackendError(InputError):

@@ -115,6 +115,7 @@ def test_running_prints_json_lines_and_nothing_else(ran: tuple[Path, Answer]) ->
         **_NO_MONEY,
         "reused": 0,
         "stopped": "",
+        "chosen": [],
         "remarks": [],
         "problems": [],
     }

@@ -15,6 +15,6 @@ def test_a_far_miss_lists_what_is_accepted() -> None:
 
 def test_a_sweep_error_keeps_every_problem() -> None:
     """All mistakes of a sweep file are in the message, one a line, and apart in `problems`."""
-    error = SweepError(["first", "second"])
+    error = SweepError("first", "second")
     assert str(error) == "first\nsecond"
     assert error.problems == ("first", "second")

@@ -31,7 +31,7 @@ def load(
     Raises RunFolderError naming each folder that holds no run or no takes, and InputError for a run
     given twice and, unless mixed, for runs whose numbers are of different definitions.
     """
-    given = [runs] if isinstance(runs, str | Path) else runs
+    given = runs if isinstance(runs, Mapping | list | tuple) else [runs]
     folders = list(given.values()) if isinstance(given, Mapping) else list(given)
     if not folders:
         raise InputError("no run to load; name the folder of one, or of several")
@@ -40,15 +40,16 @@ def load(
     for path, times in Counter(paths).items():
         if times > 1:
             raise InputError(f"{path}: given {times} times; name every run once")
-    found, problems = [], []
+    found: list[_Found] = []
+    problems: list[str] = []
     names = list(given) if isinstance(given, Mapping) else _names(paths)
     for place, name in zip(places, names, strict=True):
         try:
             found.append(_read(place, name))
         except LabError as error:
-            problems.append(str(error))
+            problems += error.problems
     if problems:
-        raise RunFolderError("\n".join(problems))
+        raise RunFolderError(*problems)
     if len(found) > 1 and not mixed:
         _check_versions(found)
     return _tables(found)

@@ -16,7 +16,7 @@ import typer
 
 from lab.cli import elements, prompts, reports, results, runs, scores, services, stills
 from lab.cli.terminal import interrupts, print_error_line
-from lab.errors import LabError, SweepError
+from lab.errors import LabError
 
 COMMANDS: Mapping[str, Sequence[Callable[..., None]]] = {
     "Before anything is paid": (
@@ -92,7 +92,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         print_error_line(f"{' '.join(said.split())} See `lab --help`.")
         return 2
     except LabError as error:
-        for line in error.problems if isinstance(error, SweepError) else [str(error)]:
+        for line in error.problems:
             print_error_line(line)
         return 2
     except Exception as error:  # noqa: BLE001 - the last door: told in one line, kept in a file

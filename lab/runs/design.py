@@ -23,7 +23,7 @@ def design(out: str | Path) -> Sweep:
         raise _incomplete(folder, missing)
     stills, problems = kept_stills(told, folder)
     if problems:
-        raise SweepError([f"{folder.path}: {problem}; put it back there" for problem in problems])
+        raise SweepError(*(f"{folder.path}: {problem}; put it back there" for problem in problems))
     sweep = Sweep.from_json(told, stills)
     known = {row.take_id for row in rows}
     # After a recovery the ledger may lack takes that the design has.
@@ -46,7 +46,7 @@ def kept_stills(
     by_hash = {level["sha256"]: level for level in levels if level is not None}
     by_hash.pop("", None)
     for level in by_hash.values():
-        why = f"is gone from {folder.stills}"
+        why = f"is gone from {folder.stills} ({level['name']}-{level['sha256'][:8]}.*)"
         for path in folder.stills.glob(f"*-{level['sha256'][:8]}*"):
             if outside := folder.foreign(path):
                 why = f"is a link ({outside})"

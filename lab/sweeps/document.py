@@ -179,19 +179,19 @@ def read_yaml(path: Path) -> Any:
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
-        raise SweepError([f"{path}: not a text file; a sweep is written in YAML"]) from None
+        raise SweepError(f"{path}: not a text file; a sweep is written in YAML") from None
     try:
         return YAML(typ="safe", pure=True).load(text)
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
         said = str(getattr(error, "problem", None) or "not valid YAML").splitlines()[0]
-        raise SweepError([f"{path}{where}: {said}"]) from error
+        raise SweepError(f"{path}{where}: {said}") from error
     except RecursionError:
-        raise SweepError([f"{path}: nested too deeply; a sweep has a few levels"]) from None
+        raise SweepError(f"{path}: nested too deeply; a sweep has a few levels") from None
     except (ValueError, KeyError) as error:  # its constructors let these through
         said = " ".join(str(error).split())
-        raise SweepError([f"{path}: holds a value that is none ({said})"]) from error
+        raise SweepError(f"{path}: holds a value that is none ({said})") from error
 
 
 def write_yaml(path: Path, data: Mapping[str, Any], remarks: Sequence[str] = ()) -> None:
@@ -227,18 +227,18 @@ def prompt_entry(prompt: Prompt) -> dict[str, Any]:
 def parse(data: Any, source: str) -> SweepDocument:
     """Check plain data. Raises SweepError with one line per mistake; `source` leads each line."""
     if data is None:
-        raise SweepError([f"{source}: the sweep is empty; it needs stills and prompts"])
+        raise SweepError(f"{source}: the sweep is empty; it needs stills and prompts")
     if not isinstance(data, Mapping):
         raise SweepError(
-            [f"{source}: a sweep is a list of fields such as `stills:`, not {_shown(data)}"]
+            f"{source}: a sweep is a list of fields such as `stills:`, not {_shown(data)}"
         )
     try:
         document = SweepDocument.model_validate(data)
     except ValidationError as error:
-        raise SweepError([f"{source}: {_told(item)}" for item in error.errors()]) from None
+        raise SweepError(*(f"{source}: {_told(item)}" for item in error.errors())) from None
     problems = [f"{source}: {problem}" for problem in _beyond_types(document)]
     if problems:
-        raise SweepError(problems)
+        raise SweepError(*problems)
     return document
 
 

@@ -160,7 +160,7 @@ class Sweep:
         problems += _element_problems(document.elements, levels["prompt"])
         pictured = tuple(_pictured(document.elements, folder, problems))
         if problems:
-            raise SweepError([f"{source}: {problem}" for problem in problems])
+            raise SweepError(*(f"{source}: {problem}" for problem in problems))
         sweep = cls(
             name=document.name,
             question=document.question,
@@ -179,7 +179,7 @@ class Sweep:
         )
         count = sweep._cells() * sweep.repeats
         if count > MAX_TAKES:
-            raise SweepError([f"{source}: makes {count} takes; at most {MAX_TAKES}"])
+            raise SweepError(f"{source}: makes {count} takes; at most {MAX_TAKES}")
         return sweep
 
     @property

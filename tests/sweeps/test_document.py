@@ -197,6 +197,8 @@ def test_what_is_missing_is_named() -> None:
         parse(None, "s.yaml")
     with pytest.raises(SweepError, match=r"s\.yaml: prompts: is missing and required"):
         parse({"stills": ["a.jpg"]}, "s.yaml")
+    with pytest.raises(SweepError, match=r"s\.yaml: stills: is empty; give at least one"):
+        parse({"stills": [], "prompts": ["pan left"]}, "s.yaml")
 
 
 def test_a_long_value_is_cut_in_the_message() -> None:

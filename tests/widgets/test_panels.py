@@ -241,8 +241,7 @@ def _elsewhere_and_back(panel: SweepPanel) -> None:
     before = _state(panel)
     for typed in ("runs/no such", "cup.jpg"):
         panel.out.value = typed
-        until(lambda: panel.board.table.rows == [])
-        assert _state(panel) == ([], "", "", 0, "▶ Run")
+        until(lambda: _state(panel) == ([], "", "", 0, "▶ Run"))
         panel.out.value = "run"
         until(lambda: panel.board.table.rows)
         assert _state(panel) == before

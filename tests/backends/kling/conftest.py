@@ -232,7 +232,7 @@ def emulated() -> Iterator[Callable[..., tuple[KlingBackend, Any]]]:
             faults=faults,
             short_side_px=72,
             # The service ignores what it does not know; here nothing of the kind is let through.
-            assumptions=emulator.Assumptions(strict_fields=True),
+            assumptions=emulator.Assumptions(strict_fields=True, unknown_elements=True),
         )
         served = emulator.start(made)
         running.append(served)
