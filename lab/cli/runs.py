@@ -218,6 +218,7 @@ def status(folder: RunDir, as_json: Json = False) -> None:
         design = ledger.fact("sweep") or {}
     stopped = cap_reached(design.get("cap_usd"), rows)
     counts = Counter(row.state.value for row in rows)
+    pictures = sum(row.take.shot.makes == "still" for row in rows)
     measures: Counter[str] = Counter()
     not_fresh: dict[str, str] = {}
     for row in rows:
@@ -231,6 +232,7 @@ def status(folder: RunDir, as_json: Json = False) -> None:
             {
                 "run": str(folder),
                 "takes": len(rows),
+                "pictures": pictures,
                 "states": dict(counts),
                 "measured": measures["fresh"],
                 "measures": dict(measures),
@@ -243,7 +245,8 @@ def status(folder: RunDir, as_json: Json = False) -> None:
     listed = ", ".join(f"{count} {state}" for state, count in counts.items())
     measured = [f"{measures.pop('fresh', 0)} measured"]
     measured += [f"{count} {_MEASUREMENTS[state]}" for state, count in measures.items()]
-    print_out(f"{folder}: {len(rows)} takes: {listed}; {', '.join(measured)}; {money}")
+    of_them = f" ({pictures} of them pictures made from text)" if pictures else ""
+    print_out(f"{folder}: {len(rows)} takes{of_them}: {listed}; {', '.join(measured)}; {money}")
     for line in lines_by_reason(not_fresh):
         print_out(line)
     if stopped:

@@ -177,7 +177,9 @@ def run(
                     quiet=quiet,
                     control=control or Control(),
                 ) as runner:
-                    runner.run([*quotes], quotes)
+                    pictures = all(trial.shot.makes == "still" for trial, _ in pairs)
+                    doing = "stills made" if pictures else "takes scored"
+                    runner.run([*quotes], quotes, doing=doing)
             if runner.turned_away is not None:
                 raise runner.turned_away
             return RunOutcome(

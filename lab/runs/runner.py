@@ -146,16 +146,18 @@ class Runner:
         if self._pool is not None:
             self._pool.shutdown() if kind is None else self._pool.stop()
 
-    def run(self, take_ids: list[str], quotes: Mapping[str, Quote]) -> None:
+    def run(
+        self, take_ids: list[str], quotes: Mapping[str, Quote], *, doing: str = "takes scored"
+    ) -> None:
         """Until nothing more can be done for any of these takes.
 
-        quotes: today's prices by take id, for those not bought yet.
+        quotes: today's prices by take id, for those not bought yet. doing: what progress says.
         """
         self._sort_out(take_ids, quotes)
         if len(self._ended) == len(take_ids):
             return
         try:
-            with Progress(len(take_ids), "takes scored", quiet=self._quiet) as self._progress:
+            with Progress(len(take_ids), doing, quiet=self._quiet) as self._progress:
                 for _ in range(len(self._ended)):
                     self._progress.advance()
                 self._reuse()
