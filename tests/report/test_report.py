@@ -211,8 +211,8 @@ def test_the_level_that_nobody_would_notice_is_shown(parsed: Page) -> None:
 
 
 def test_every_section_stands_in_order(parsed: Page) -> None:
-    """Every section has a heading, and the way to it leads there."""
-    assert len(parsed.of("section")) == len(SECTIONS)
+    """Every section has a heading, and the way to it leads there; no still was made from text."""
+    assert len(parsed.of("section")) == len(SECTIONS) - 1
     ids = [attributes["id"] for attributes in parsed.of("section")]
     assert [a["href"] for a in parsed.of("a")][: len(ids)] == [f"#{name}" for name in ids]
     assert len(set(ids)) == len(ids)
