@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lab.backends import Backend, Quote, open_backend
+from lab.backends import Quote, open_backend
 from lab.errors import MoneyError, RunFolderError
 from lab.runs.bought import Bought
 from lab.runs.control import Control
@@ -154,14 +154,11 @@ def run(
         _index(not simulated) as index,
     ):
         sweep = with_chosen(sweep, folder, ledger)
-        if sweep.pictured:
-            with closing(open_backend(sweep.backend)) as maker:
-                sweep = _registered(
-                    sweep, folder, ledger, maker, grow=grow, quiet=quiet, control=control
-                )
         _check_same(sweep, folder, ledger, origin, grow=grow)
+        if sweep.pictured:
+            sweep = _registered(sweep, ledger, quiet=quiet, control=control)
 
-        def make(design: Sweep, pairs: Sequence[tuple[Trial, Take]]) -> RunOutcome:
+        def make(design: Sweep, pairs: Sequence[tuple[Trial, Take]], doing: str) -> RunOutcome:
             # A runner closes its backend, so that requests under way end with it.
             with closing(open_backend(design.backend)) as maker:
                 quotes = {take.id: maker.quote(trial.shot) for trial, take in pairs}
@@ -177,28 +174,15 @@ def run(
                     quiet=quiet,
                     control=control or Control(),
                 ) as runner:
-                    pictures = all(trial.shot.makes == "still" for trial, _ in pairs)
-                    doing = "stills made" if pictures else "takes scored"
-                    runner.run([*quotes], quotes, doing=doing)
-            if runner.turned_away is not None:
-                raise runner.turned_away
-            return RunOutcome(
-                folder=folder.path,
-                takes=len(pairs),
-                scored=runner.scored,
-                reused=runner.reused,
-                money=ledger.money(),
-                problems=tuple(runner.problems([*quotes])),
-                remarks=tuple(runner.remarks([*quotes])),
-                stopped=runner.stopped,
-            )
+                    return _outcome(runner, quotes, folder, ledger, doing)
 
+        doing = {"clip": "takes scored", "still": "stills made"}
         if not sweep.created:
-            return make(sweep, sweep.takes())
-        stills = make(sweep, sweep.creations())
+            return make(sweep, sweep.takes(), doing[sweep.makes])
+        stills = make(sweep, sweep.creations(), doing["still"])
         sweep, chosen, unmade = choose(sweep, folder, ledger)
         ready = [pair for pair in sweep.takes() if pair[0].shot.still not in sweep.stand_ins]
-        clips = make(sweep, ready)
+        clips = make(sweep, ready, doing["clip"])
         return replace(
             clips,
             takes=len(sweep.takes()),
@@ -207,6 +191,29 @@ def run(
             stopped="; ".join(filter(None, (stills.stopped, clips.stopped))),
             chosen=tuple(chosen),
         )
+
+
+def _outcome(
+    runner: Runner, quotes: Mapping[str, Quote], folder: RunFolder, ledger: Ledger, doing: str
+) -> RunOutcome:
+    """Make the takes that have these quotes. Raises AccountError where none could be sent.
+
+    doing: what progress says.
+    """
+    ids = list(quotes)
+    runner.run(ids, quotes, doing=doing)
+    if runner.turned_away is not None:
+        raise runner.turned_away
+    return RunOutcome(
+        folder=folder.path,
+        takes=len(ids),
+        scored=runner.scored,
+        reused=runner.reused,
+        money=ledger.money(),
+        problems=tuple(runner.problems(ids)),
+        remarks=tuple(runner.remarks(ids)),
+        stopped=runner.stopped,
+    )
 
 
 def _index(wanted: bool) -> Any:
@@ -221,25 +228,20 @@ def _noted_elements(folder: RunFolder | None) -> dict[str, dict[str, str]]:
         return ledger.fact("elements") or {}
 
 
-def _registered(
-    sweep: Sweep, folder: RunFolder, ledger: Ledger, backend: Backend, *, grow: bool, **how: Any
-) -> Sweep:
+def _registered(sweep: Sweep, ledger: Ledger, **how: Any) -> Sweep:
     """The sweep with the ids of its pictured elements, which the folder keeps from now on.
 
     Ids that the folder has already are used as they are: its takes are made of them.
     """
     noted = ledger.fact("elements") or {}
     wanted = [element for element in sweep.pictured if element.content not in noted]
-    begun, ids = (ledger.fact("sweep") or {}).get("elements", {}), dict(sweep.elements)
-    for element in () if grow else wanted:
-        if element.name in begun and begun[element.name] != ids.get(element.name):
-            raise RunFolderError(
-                f"{folder.path}: holds another sweep (element {element.name} was made from other "
-                "pictures); name another folder"
-            )
-    for element, row in zip(wanted, registered(wanted, backend, **how), strict=True):
-        noted[element.content] = {"name": element.name, "id": row.id}
     if wanted:
+        with closing(open_backend(sweep.backend)) as backend:
+            rows = registered(wanted, backend, **how)
+        noted |= {
+            element.content: {"name": element.name, "id": row.id}
+            for element, row in zip(wanted, rows, strict=True)
+        }
         ledger.set_fact("elements", noted)
     return sweep.with_ids({content: said["id"] for content, said in noted.items()})
 
@@ -335,10 +337,15 @@ def _difference(old: Mapping[str, Any] | None, new: Sweep) -> str:
         return "its design was lost with a damaged ledger"
     now = new.to_json()
     parts = [
-        f"{field} was {old[field]!r} and is {now.get(field)!r}"
-        for field in ("backend", "repeats", "zip", "elements", "pictured")
-        if old.get(field, now.get(field)) != now.get(field)
+        f"{field} was {old[field]!r} and is {now[field]!r}"
+        for field in ("backend", "repeats", "zip")
+        if old.get(field, now[field]) != now[field]
     ]
+    for name, pictures in now.get("pictured", {}).items():
+        if old.get("pictured", {}).get(name, pictures) != pictures:
+            parts.append(f"element {name} was made from other pictures")
+    if not parts and old.get("elements", now["elements"]) != now["elements"]:
+        parts.append(f"elements was {old['elements']!r} and is {now['elements']!r}")
     for name in sorted({*old["levels"], *now["levels"]}):
         gone = [
             level["name"] or level.get("text", "") if isinstance(level, dict) else level
