@@ -157,6 +157,7 @@ def test_status_counts_takes(lab: Lab, ran: tuple[Path, Answer]) -> None:
     assert said == {
         "run": str(ran[0]),
         "takes": 2,
+        "pictures": 0,
         "states": {"fetched": 2},
         "measured": 2,
         "measures": {"fresh": 2},

@@ -108,7 +108,9 @@ def test_a_resumed_run_asks_before_it_spends(
     assert lab(capsys, "resume", out)[0] == 0  # nothing is left to buy
 
 
-@pytest.mark.parametrize(("answer", "code", "bought"), [("y", 0, 1), ("n", 2, 0)])
+@pytest.mark.parametrize(
+    ("answer", "code", "bought"), [("y", 0, 1), pytest.param("n", 2, 0, marks=pytest.mark.slow)]
+)
 def test_at_a_terminal_it_asks(
     service: Running, sweep: Path, tmp_path: Path, answer: str, code: int, bought: int
 ) -> None:

@@ -63,6 +63,8 @@ def _takes(folder: RunFolder) -> list[str]:
         return [row.take_id for row in ledger.takes()]
 
 
+# The quick tier plans in such folders: tests/sweeps.
+@pytest.mark.slow
 def test_a_run_works_whatever_its_folder_is_called(made: Path, lab: Lab, tmp_path: Path) -> None:
     """Signs that mean something in patterns, addresses or FFmpeg, and bytes that are no text."""
     for name in ("concat:%03d [1] #2?x=3%41&{b}", "-~'\"<b> \udcff\u202e"):

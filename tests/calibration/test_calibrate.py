@@ -269,6 +269,8 @@ def _work(chunk: Sequence[_Thing]) -> list[dict[str, Any]]:
     return [{"key": thing.key} for thing in chunk]
 
 
+# The quick tier has it for runs and scores: tests/runs.
+@pytest.mark.slow
 def test_a_clip_that_kills_its_worker_is_named(tmp_path: Path) -> None:
     """Its neighbours in the same call are measured and kept, and it is named with the reason."""
     things = [_Thing("a"), _Thing("b", deadly=True), _Thing("c")]

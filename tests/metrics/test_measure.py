@@ -91,6 +91,8 @@ def test_a_low_rate_is_timed_by_its_own_clock(
     assert scores.duration_s == pytest.approx(1)
 
 
+# The quick tier counts living frames: tests/metrics/test_moment.py.
+@pytest.mark.slow
 def test_memory_does_not_grow_with_length(
     tmp_path: Path, texture: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -192,7 +192,7 @@ def test_when_a_picture_stands(frames: int, held: int, still: bool) -> None:
     assert stands(frames, held) == still
 
 
-@pytest.mark.parametrize("held", [False, True])
+@pytest.mark.parametrize("held", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_few_frames_are_alive_at_a_time(texture: np.ndarray, plain: Plain, held: bool) -> None:
     """However long the clip, no more than a handful of its frames is kept, by any metric."""
     kept: list[weakref.ref[np.ndarray]] = []

@@ -144,7 +144,11 @@ def runs(tmp_path: Path) -> Iterator[Callable[[int], Runs]]:
 
 @pytest.mark.parametrize(
     ("kills", "takes"),
-    [(40, 96), pytest.param(200, 480, marks=pytest.mark.slow)],
+    [
+        (16, 42),
+        pytest.param(40, 96, marks=pytest.mark.slow),
+        pytest.param(200, 480, marks=pytest.mark.slow),
+    ],
 )
 def test_killed_again_and_again_it_buys_each_take_once(
     kills: int,

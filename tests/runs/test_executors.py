@@ -41,7 +41,7 @@ def _fail() -> None:
     raise ValueError("as written")
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_the_culprit_is_named_and_the_rest_is_done(workers: int) -> None:
     """Two tasks kill their workers; every other task gets its result."""
     deadly = (2, 5)

@@ -113,6 +113,8 @@ def test_a_killed_run_goes_on_and_a_second_runner_is_refused(
     finish(sweep_file, out)
 
 
+# The quick tier keeps Ctrl-C and a killed runner.
+@pytest.mark.slow
 def test_a_full_disk_keeps_what_is_there(tmp_path: Path) -> None:
     """When no clip can be written the run ends in one line, and goes on once there is room."""
     out = tmp_path / "run"

@@ -18,6 +18,8 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
+# The quick tier checks signatures: tests/backends/kling/test_callbacks.py.
+@pytest.mark.slow
 def test_signed_news_ends_the_wait_for_a_job(
     offline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,6 +50,8 @@ def test_spoiled_quality_is_found_and_good_photographs_pass(offline: Path, tmp_p
         _holds(rate)
 
 
+# The quick tier keeps every fifth photograph.
+@pytest.mark.slow
 @pytest.mark.usefixtures("subject_weights")
 def test_a_portrait_has_every_fault_of_composition_once_it_is_spoiled(tmp_path: Path) -> None:
     """A subject cut, crowded, tiny, filling, doubled, without headroom or room; none before."""
