@@ -7,21 +7,21 @@ from lab.files import make_writable_folder, written_whole
 from lab.findings import Finding
 from lab.prompts import Prompt
 from lab.runs.folder import RunFolder
-from lab.runs.ledger import Ledger, TakeRow, TakeState
+from lab.runs.ledger import TakeRow, TakeState
 from lab.stills import Needs, Still, preflight
 from lab.sweeps import CreatedStill, Sweep
 
 _ENDED = (TakeState.FETCHED, TakeState.FAILED, TakeState.REFUSED)
 
 
-def with_chosen(sweep: Sweep, folder: RunFolder, ledger: Ledger) -> Sweep:
+def with_chosen(sweep: Sweep, folder: RunFolder, rows: Sequence[TakeRow]) -> Sweep:
     """The sweep, with the created stills that clips of this folder were asked for with.
 
-    A later version of preflight might choose another picture, and every clip be bought again.
+    rows: all takes of the folder. A later version of preflight might choose another picture, and
+    every clip be bought again.
     """
     if not sweep.created:
         return sweep
-    rows = ledger.takes()
     used = {
         row.take.shot.still.sha256: folder.locate(row.take.shot.still)
         for row in rows
@@ -37,12 +37,12 @@ def with_chosen(sweep: Sweep, folder: RunFolder, ledger: Ledger) -> Sweep:
 
 
 def choose(
-    sweep: Sweep, folder: RunFolder, ledger: Ledger
+    sweep: Sweep, folder: RunFolder, rows: Sequence[TakeRow]
 ) -> tuple[Sweep, list[str], dict[str, str]]:
     """Choose a picture for every created still whose pictures are all here.
 
-    Returns the sweep with what is chosen now, a line for each new choice, and by level name why
-    there is no picture to choose.
+    rows: all takes of the folder. Returns the sweep with what is chosen now, a line for each new
+    choice, and by level name why there is no picture to choose.
     """
     needs = Needs.together(
         prompt.needs for prompt in sweep.levels["prompt"] if isinstance(prompt, Prompt)
@@ -50,7 +50,7 @@ def choose(
     chosen: dict[str, Still] = {}
     lines: list[str] = []
     unmade: dict[str, str] = {}
-    for level, pictures in _pictures(sweep, ledger.takes()):
+    for level, pictures in _pictures(sweep, rows):
         if level.chosen is not None:
             continue
         made = [row for row in pictures if row.state is TakeState.FETCHED]

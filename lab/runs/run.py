@@ -72,17 +72,24 @@ def plan(sweep: Sweep, out: str | Path | None = None, *, reuse: bool = True) -> 
     """
     folder = None if out is None else RunFolder(out)
     backend = open_backend(sweep.backend)
+    rows: list[TakeRow] = []
+    noted: dict[str, dict[str, str]] = {}
     try:
         origin, free = backend.origin, backend.capabilities.simulated
         local = backend.capabilities.renders_locally
+        if folder is not None and folder.exists:
+            folder.check()
+            with Ledger.read(folder.ledger) as ledger:
+                rows, noted = ledger.takes(), ledger.fact("elements") or {}
         if sweep.pictured and backend.capabilities.registers_elements:
-            sweep = sweep.with_ids(known_ids(sweep.pictured, _noted_elements(folder), backend))
+            sweep = sweep.with_ids(known_ids(sweep.pictured, noted, backend))
     finally:
         backend.close()
-    done, spent = _done(folder, local=local)
-    if folder is not None and folder.exists:
-        with Ledger.read(folder.ledger) as ledger:
-            sweep = with_chosen(sweep, folder, ledger)
+    done: set[str] = set()
+    spent = 0.0
+    if folder is not None and rows:
+        done, spent = _done(rows, folder, local=local)
+        sweep = with_chosen(sweep, folder, rows)
     found: set[str] = set()
     if reuse and not free:
         with Bought.open() as index:
@@ -153,7 +160,7 @@ def run(
         Ledger.write(folder.ledger) as ledger,
         _index(not simulated) as index,
     ):
-        sweep = with_chosen(sweep, folder, ledger)
+        sweep = with_chosen(sweep, folder, ledger.takes())
         _check_same(sweep, folder, ledger, origin, grow=grow)
         if sweep.pictured:
             sweep = _registered(sweep, ledger, quiet=quiet, control=control)
@@ -180,7 +187,7 @@ def run(
         if not sweep.created:
             return make(sweep, sweep.takes(), doing[sweep.makes])
         stills = make(sweep, sweep.creations(), doing["still"])
-        sweep, chosen, unmade = choose(sweep, folder, ledger)
+        sweep, chosen, unmade = choose(sweep, folder, ledger.takes())
         ready = [pair for pair in sweep.takes() if pair[0].shot.still not in sweep.stand_ins]
         clips = make(sweep, ready, doing["clip"])
         return replace(
@@ -220,14 +227,6 @@ def _index(wanted: bool) -> Any:
     return Bought.open() if wanted else nullcontext()
 
 
-def _noted_elements(folder: RunFolder | None) -> dict[str, dict[str, str]]:
-    """Name and id by content of the elements that the run folder uses."""
-    if folder is None or not folder.exists:
-        return {}
-    with Ledger.read(folder.ledger) as ledger:
-        return ledger.fact("elements") or {}
-
-
 def _registered(sweep: Sweep, ledger: Ledger, **how: Any) -> Sweep:
     """The sweep with the ids of its pictured elements, which the folder keeps from now on.
 
@@ -246,16 +245,11 @@ def _registered(sweep: Sweep, ledger: Ledger, **how: Any) -> Sweep:
     return sweep.with_ids({content: said["id"] for content, said in noted.items()})
 
 
-def _done(folder: RunFolder | None, *, local: bool) -> tuple[set[str], float]:
+def _done(rows: Sequence[TakeRow], folder: RunFolder, *, local: bool) -> tuple[set[str], float]:
     """Ids of takes that need not be made any more, and what the folder has cost at most.
 
     local: a take is made here, so that one whose result is not here is still to be made.
     """
-    if folder is None or not folder.exists:
-        return set(), 0.0
-    folder.check()
-    with Ledger.read(folder.ledger) as ledger:
-        rows = ledger.takes()
     # What may never have arrived may be sent again, and a reused clip may be gone.
     again = [TakeState.PLANNED, TakeState.SUBMITTING, TakeState.UNCERTAIN]
     again += [TakeState.WAITING, TakeState.READY] * local

@@ -473,10 +473,9 @@ def _matching(folder: Path, pattern: str) -> list[str]:
     """The files that a sweep's pattern names; one without signs of a pattern need not exist.
 
     A part of the pattern that exists under that very name means just that: a file [1].png, a
-    folder shoot[1], a file ~a.png.
+    folder shoot[1].
     """
-    here = os.path.lexists(folder.joinpath(*Path(pattern).parts[:1]))
-    whole = folder / (Path(pattern) if here else Path(pattern).expanduser())
+    whole = _located(folder, pattern)
     if not glob.has_magic(pattern) or os.path.isfile(whole):
         return [str(whole)]
     base = folder if whole.is_relative_to(folder) else Path(whole.anchor)
@@ -487,10 +486,19 @@ def _matching(folder: Path, pattern: str) -> list[str]:
     return sorted(str(base / name) for name in found)
 
 
+def _located(folder: Path, path: str) -> Path:
+    """A path of a sweep file, which is relative to the file's folder.
+
+    ~ is somebody's home, unless the folder has a file of that very name, such as ~a.png.
+    """
+    here = os.path.lexists(folder.joinpath(*Path(path).parts[:1]))
+    return folder / (Path(path) if here else Path(path).expanduser())
+
+
 def _placed(where: str, path: str, folder: Path, problems: list[str]) -> str | None:
-    """A path of a sweep file, which is relative to the file's folder."""
+    """Where a picture lies; None, with the reason in problems, for what is no path."""
     try:
-        return str(folder / Path(path).expanduser())
+        return str(_located(folder, path))
     except (RuntimeError, ValueError) as error:  # ~ of somebody unknown, a zero byte
         problems.append(f"{where}: {path!r}: {error}")
         return None
