@@ -21,7 +21,7 @@ from lab.runs import Control, Ledger, TakeState, run
 from lab.shots import Shot
 from lab.stills import Still
 from lab.takes import Take
-from tests.waiting import HANGS_S, until
+from tests.waiting import HANGS_S, until, until_it_sleeps
 
 pytestmark = pytest.mark.usefixtures("in_process")
 
@@ -371,6 +371,7 @@ def test_ctrl_c_before_a_run_says_how_to_go_on_too(sweep: Path) -> None:
         said = b""
         while b"[y/N]" not in said:
             said += os.read(ours, 4096)
+        until_it_sleeps(process)
         process.send_signal(signal.SIGINT)
         while True:
             try:
