@@ -243,8 +243,7 @@ def _elsewhere_and_back(panel: SweepPanel) -> None:
         panel.out.value = typed
         until(lambda: _state(panel) == ([], "", "", 0, "▶ Run"))
         panel.out.value = "run"
-        until(lambda: panel.board.table.rows)
-        assert _state(panel) == before
+        until(lambda: _state(panel) == before)
 
 
 def _design_is_offered(sweep: Sweep) -> None:
