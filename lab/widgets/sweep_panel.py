@@ -127,7 +127,10 @@ class SweepPanel(Panel):
 
     @property
     def _under_way(self) -> tuple[Control, threading.Thread] | None:
-        """The run of this kernel in that folder, whichever panel began it."""
+        """The run of this kernel in that folder, whichever panel began it.
+
+        Its thread may end at any moment, so whoever asks twice may get two answers.
+        """
         return _UNDER_WAY.get(self.folder.path.resolve())
 
     @property
@@ -138,7 +141,8 @@ class SweepPanel(Panel):
     @property
     def control(self) -> Control | None:
         """What pauses, resumes and stops that run; None when nothing runs."""
-        return self._under_way[0] if self._under_way is not None else None
+        under_way = self._under_way
+        return under_way[0] if under_way is not None else None
 
     def run(self) -> None:
         """Make what is missing; goes on where the folder stands."""
@@ -167,27 +171,31 @@ class SweepPanel(Panel):
 
     def pause(self) -> None:
         """Send nothing new; what is under way is finished."""
-        if self.control is not None:
-            self.control.pause()
+        control = self.control
+        if control is not None:
+            control.pause()
         self._buttons()
 
     def resume(self) -> None:
         """Go on sending."""
-        if self.control is not None:
-            self.control.resume()
+        control = self.control
+        if control is not None:
+            control.resume()
         self._buttons()
 
     def stop(self) -> None:
         """End the run now; Run goes on with it."""
-        if self.control is not None:
-            self.control.stop()
+        control = self.control
+        if control is not None:
+            control.stop()
             self.said.say("Stopping…")
         self._buttons()
 
     def wait(self, timeout_s: float | None = None) -> None:
         """Block until the run has ended and the panel's last look at the folder is shown."""
-        if self._under_way is not None:
-            self._under_way[1].join(timeout_s)
+        under_way = self._under_way
+        if under_way is not None:
+            under_way[1].join(timeout_s)
         if self._watching is not None:
             self._watching.join(timeout_s)
 
@@ -314,12 +322,14 @@ class SweepPanel(Panel):
         self._changed()
 
     def _buttons(self) -> None:
-        paused = self.control is not None and self.control.paused
-        stopping = self.control is not None and self.control.stopped
-        self.start.disabled = self.running
-        self.hold.disabled = not self.running or paused or stopping
-        self.again.disabled = not self.running or not paused or stopping
-        self.end.disabled = not self.running or stopping
+        control = self.control
+        running = control is not None
+        paused = control is not None and control.paused
+        stopping = control is not None and control.stopped
+        self.start.disabled = running
+        self.hold.disabled = not running or paused or stopping
+        self.again.disabled = not running or not paused or stopping
+        self.end.disabled = not running or stopping
 
     def _changed(self) -> None:
         self._later.call(self._price, self._show_price)

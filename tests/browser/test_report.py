@@ -195,11 +195,11 @@ def test_played_clips_stay_together(trio: Player, speed: str) -> None:
     trio.check(TRIO)
     trio.press("Home")
     seen = trio.play_to_end()
-    assert len(seen) > 10
+    assert len(seen) > 15
     gaps = [apart_s(numbers, TRIO) for numbers in seen]
     assert median(gaps) <= FINE_S / 2
-    # A busy machine repaints one video later than another: most pairs, not all, are that close.
-    assert sorted(gaps)[round(0.75 * len(gaps))] <= COARSE_S / 2 + 1e-6
+    # Times are sums of frames, so that a gap of just that much is off in its last digit.
+    assert sorted(gaps)[round(0.9 * len(gaps))] <= COARSE_S / 2 + 1e-6
     trio.settle()
     assert trio.shown == [35, 9, len(clips()["uneven"] or ()) - 1]
 
