@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from lab.errors import FetchError
 from lab.files import written_whole
-from lab.media.ahead import ahead
 from lab.media.decode import Frame
+from lab.media.prefetch import prefetch
 
 SOUND_RATE_HZ = 48_000
 _CLOCK_HZ = 90_000
@@ -54,7 +54,7 @@ def write_clip(
                 format="mp4",
                 container_options={"movflags": "+faststart"},
             ) as container,
-            closing(ahead(pictures)) as drawn,
+            closing(prefetch(pictures)) as drawn,
         ):
             options = {"crf": str(crf), "preset": preset}
             if key_every is not None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from lab.errors import ClipError, WeightsError
 from lab.files import as_path
 from lab.media import frames
-from lab.media.ahead import ahead
+from lab.media.prefetch import prefetch
 from lab.metrics.contract import Measured, MetricSpec, Score
 from lab.stills import Still
 from lab.vision import backward_warp, flow_both_ways
@@ -111,7 +111,7 @@ def literature(clip: str | Path, still: Still | None) -> Measured:
     subject = _Subject(still)
     before: Pixels | None = None
     count, resized = 0, 0
-    with closing(ahead(frames(as_path(clip, ClipError)))) as decoded:
+    with closing(prefetch(frames(as_path(clip, ClipError)))) as decoded:
         for frame in decoded:
             count += 1
             subject.see(frame.rgb)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lab.clips import Clip
 from lab.media import Frame, frames
-from lab.media.ahead import ahead
+from lab.media.prefetch import prefetch
 from lab.metrics.contract import Field, Metric, Score, absent
 from lab.metrics.explain import Box, brightest
 from lab.metrics.moment import moments
@@ -63,7 +63,7 @@ def measure(
     times: list[float] = []
     damages: list[str] = []
     boxes: dict[str, dict[int, Box]] = {metric.specs[0].name: {} for metric in metrics}
-    with closing(ahead(frames(opened.path, ANALYSIS_SIDE_PX))) as decoded:
+    with closing(prefetch(frames(opened.path, ANALYSIS_SIDE_PX))) as decoded:
         first = next(decoded)
         every = _noting(chain([first], decoded), damages)
         height, width = first.rgb.shape[:2]
@@ -75,7 +75,7 @@ def measure(
             reference = _reference(still) if still else Reference.of(first.rgb, is_still=False)
             trackers = [metric.start(reference) for metric in metrics]
             # Decoding, following and judging each have a thread, so that two cores are kept busy.
-            followed = ahead(moments(every, reference))
+            followed = prefetch(moments(every, reference))
             with closing(followed):
                 for moment in followed:
                     times.append(moment.time_s)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lab.media.ahead import ahead
+from lab.media.prefetch import prefetch
 from lab.render.ambient import AmbientField
 from lab.render.camera import CameraPose, camera_path
 from lab.render.defects import Defects
@@ -53,7 +53,7 @@ def render(
     """Draw a clip frame by frame; the first frame is the still. Same arguments, same pixels."""
     artist = _Artist(scene, motion, frames, fps, seed)
     # Drawing the next frame and spoiling this one take about as long; they overlap.
-    with closing(ahead(artist.draw(index) for index in range(frames))) as drawn:
+    with closing(prefetch(artist.draw(index) for index in range(frames))) as drawn:
         for index, (rgb, alpha) in enumerate(drawn):
             if defects is not None:
                 rgb = defects.applied(rgb, alpha, index=index, frames=frames, fps=fps, seed=seed)

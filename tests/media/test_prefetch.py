@@ -1,4 +1,4 @@
-"""A producer that works while its consumer does."""
+"""Prefetching: a producer of frames runs in a background thread."""
 
 import hashlib
 import threading
@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.media.ahead import ahead
+from lab.media.prefetch import prefetch
 
 
 @given(st.lists(st.integers() | st.none(), max_size=20))
-def test_the_same_items_come_in_the_same_order(items: list[int | None]) -> None:
-    """Nothing is lost, repeated or reordered on the way, None included."""
-    assert list(ahead(items)) == items
+def test_items_and_order_are_unchanged(items: list[int | None]) -> None:
+    """No item is lost, repeated or reordered, None included."""
+    assert list(prefetch(items)) == items
 
 
 def test_items_are_made_in_another_thread() -> None:
@@ -24,10 +24,10 @@ def test_items_are_made_in_another_thread() -> None:
     def produce() -> Iterator[int]:
         yield threading.get_ident()
 
-    assert list(ahead(produce())) != [threading.get_ident()]
+    assert list(prefetch(produce())) != [threading.get_ident()]
 
 
-def test_an_error_comes_in_its_place() -> None:
+def test_an_error_is_raised_after_the_items_before_it() -> None:
     """The items before an error arrive, then the error itself."""
 
     def produce() -> Iterator[int]:
@@ -35,14 +35,14 @@ def test_an_error_comes_in_its_place() -> None:
         yield 2
         raise OSError("the disk is gone")
 
-    items = ahead(produce())
+    items = prefetch(produce())
     assert [next(items), next(items)] == [1, 2]
     with pytest.raises(OSError, match="the disk is gone"):
         next(items)
 
 
 def test_a_consumer_that_stops_stops_the_producer() -> None:
-    """After an early stop the producer has been cleaned up and its thread is gone."""
+    """After an early stop the producer has run its clean-up and its thread has ended."""
     cleaned = []
 
     def produce() -> Iterator[int]:
@@ -52,14 +52,14 @@ def test_a_consumer_that_stops_stops_the_producer() -> None:
             cleaned.append(True)
 
     before = threading.active_count()
-    with closing(ahead(produce())) as items:
+    with closing(prefetch(produce())) as items:
         assert next(items) == 0
     assert cleaned == [True]
     assert threading.active_count() == before
 
 
-def test_the_producer_is_a_few_items_ahead_at_most() -> None:
-    """A fast producer waits for a slow consumer, so that few frames are in memory."""
+def test_the_producer_is_at_most_a_few_items_ahead() -> None:
+    """A fast producer waits for a slow consumer, so only a few frames are in memory."""
     consumed = 0
     leads = []
 
@@ -68,9 +68,9 @@ def test_the_producer_is_a_few_items_ahead_at_most() -> None:
             leads.append(index - consumed)
             yield index
 
-    for _ in ahead(produce()):
+    for _ in prefetch(produce()):
         hashlib.sha256(bytes(200_000)).digest()
         consumed += 1
-    # Three wait in the queue, one is in each hand.
+    # Three items wait in the queue; producer and consumer hold one each.
     assert max(leads) <= 5
     assert len(leads) == 200

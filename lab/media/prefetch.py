@@ -1,4 +1,4 @@
-"""Let a producer of frames work while its consumer does."""
+"""Run a producer of frames in a background thread, a few items ahead of its consumer."""
 
 import threading
 from collections.abc import Generator, Iterable
@@ -6,23 +6,25 @@ from queue import Empty, Full, Queue
 from typing import TypeVar
 
 Item = TypeVar("Item")
-_DEPTH = 3
-_TICK_S = 0.1
+# Three frames of 4K are 75 MB; a deeper queue was no faster.
+_QUEUE_SIZE = 3
+# How often a blocked side checks whether the other one has stopped.
+_POLL_S = 0.1
 
 
-def ahead(items: Iterable[Item]) -> Generator[Item, None, None]:
-    """Yield the same items, produced at most three ahead in a thread of their own.
+def prefetch(items: Iterable[Item]) -> Generator[Item, None, None]:
+    """Yield the same items; a background thread produces at most three of them in advance.
 
-    An error in the producer is raised here, in its place. When the consumer stops early, so does
-    the producer, and its own clean-up has run before this generator is closed.
+    An error in the producer is raised here, after the items before it. When the consumer stops
+    early, the producer stops too. Its clean-up has run before this generator is closed.
     """
-    queue: Queue[tuple[str, Item | BaseException | None]] = Queue(_DEPTH)
+    queue: Queue[tuple[str, Item | BaseException | None]] = Queue(_QUEUE_SIZE)
     stopped = threading.Event()
 
     def put(kind: str, value: Item | BaseException | None) -> bool:
         while not stopped.is_set():
             try:
-                queue.put((kind, value), timeout=_TICK_S)
+                queue.put((kind, value), timeout=_POLL_S)
                 return True
             except Full:
                 continue
@@ -42,12 +44,12 @@ def ahead(items: Iterable[Item]) -> Generator[Item, None, None]:
             if close is not None:
                 close()
 
-    thread = threading.Thread(target=produce, name="frames-ahead", daemon=True)
+    thread = threading.Thread(target=produce, name="prefetch", daemon=True)
     thread.start()
     try:
         while True:
             try:
-                kind, value = queue.get(timeout=_TICK_S)
+                kind, value = queue.get(timeout=_POLL_S)
             except Empty:
                 continue
             if kind == "end":
