@@ -31,7 +31,7 @@ def report(
 
     if out is None and len(folders) > 1:
         raise InputError("a report of several runs needs a place; add -o FILE.html")
-    path = write_report(folders, out, most_mb=max_mb, heatmaps=heatmaps, quiet=False)
+    path = write_report(folders, out, max_mb=max_mb, heatmaps=heatmaps, quiet=False)
     print_out(str(path))
 
 

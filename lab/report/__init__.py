@@ -2,13 +2,13 @@
 
 from lab.report.build import write_report
 from lab.report.export import export_notebook
-from lab.report.sections import HELD, SECTIONS
+from lab.report.sections import SECTIONS, VERIFIED_SECTIONS
 from lab.report.verification import Count, Mismatch, Verification
 from lab.report.verify import verify
 
 __all__ = [
-    "HELD",
     "SECTIONS",
+    "VERIFIED_SECTIONS",
     "Count",
     "Mismatch",
     "Verification",

@@ -1,7 +1,7 @@
 """What a report is made of. Plain data; the template draws each kind and escapes every string.
 
-What a block says of takes carries a name (`held`, `shows`), which the template writes beside it, so
-that `lab verify` finds every such text on the page and compares it with what the facts say.
+A text about takes has a name (`verified_as`). The template writes the name beside the text, so
+that `lab verify` finds the text on the page and compares it with the report's facts.
 """
 
 import base64
@@ -27,25 +27,25 @@ _DARK = (
 
 
 @dataclass(frozen=True)
-class Prose:
+class Paragraph:
     """A paragraph. tone "warning" sets it apart, "lead" makes it what is read first.
 
-    shows: what it says of takes, for `lab verify`; "" for what says nothing of them.
+    verified_as: what it says of takes, for `lab verify`; "" for what says nothing of them.
     """
 
     text: str
     tone: str = ""
-    shows: str = ""
-    kind: str = "prose"
+    verified_as: str = ""
+    kind: str = "paragraph"
 
 
 @dataclass(frozen=True)
-class Facts:
-    """Labelled facts. held: what `lab verify` calls them; "" for those it does not hold."""
+class KeyValues:
+    """Labelled facts. verified_as: what `lab verify` calls them; "" for those it does not hold."""
 
     pairs: Sequence[tuple[str, str]]
-    held: str = ""
-    kind: str = "facts"
+    verified_as: str = ""
+    kind: str = "key_values"
 
 
 @dataclass(frozen=True)
@@ -58,31 +58,31 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """A table that sorts by any column. caption names it for readers and screen readers.
+    """A table that the reader can sort by any column. Screen readers read the caption.
 
-    folded: shown only when it is opened. held: what `lab verify` calls it; "" for a table that it
-    does not hold. takes: the take that each row is about, where they are about takes. names: what
-    it calls the columns, where that is not what stands above them.
+    collapsed: the table is folded until the reader opens it. verified_as: its name in `lab verify`;
+    "" if it is not verified. take_ids: one id a row, if the rows are about takes. column_names:
+    the columns' names in `lab verify`, if they differ from the headings.
     """
 
     caption: str
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
-    folded: bool = False
-    held: str = ""
-    takes: Sequence[str] = ()
-    names: Sequence[str] = ()
+    collapsed: bool = False
+    verified_as: str = ""
+    take_ids: Sequence[str] = ()
+    column_names: Sequence[str] = ()
     kind: str = "table"
 
-    def take(self, row: int) -> str:
+    def take_id(self, row: int) -> str:
         """The take that a row is about, or ""."""
-        return self.takes[row] if self.takes else ""
+        return self.take_ids[row] if self.take_ids else ""
 
-    def shows(self, row: int, column: int) -> str:
+    def cell_name(self, row: int, column: int) -> str:
         """What a cell shows, as `lab verify` names it."""
-        name = (self.names or self.columns)[column]
-        of = "" if self.takes else f" of {self.rows[row][0].text}"
-        return f"{name}{of} in {self.held}"
+        name = (self.column_names or self.columns)[column]
+        of = "" if self.take_ids else f" of {self.rows[row][0].text}"
+        return f"{name}{of} in {self.verified_as}"
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class Player:
     kind: str = "player"
 
 
-Block = Prose | Facts | Table | Picture | Grid | Player
+Block = Paragraph | KeyValues | Table | Picture | Grid | Player
 
 
 @dataclass(frozen=True)

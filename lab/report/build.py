@@ -16,13 +16,13 @@ from lab.errors import InputError, RunFolderError
 from lab.files import probe_folder, write_text
 from lab.player import module, style
 from lab.report.blocks import Section, in_page
+from lab.report.context import ReportContext
 from lab.report.facts import facts_of
 from lab.report.gate import check
 from lab.report.sections import SECTIONS
-from lab.report.source import Source
 from lab.units import visible
 
-MOST_MB = 25.0
+MAX_MB = 25.0
 """What most mail servers take."""
 
 
@@ -31,14 +31,14 @@ def write_report(
     path: str | Path | None = None,
     *,
     now: datetime | None = None,
-    most_mb: float = MOST_MB,
+    max_mb: float = MAX_MB,
     heatmaps: bool = False,
     quiet: bool = True,
 ) -> Path:
     """Write a report of a run, or of several with the run as a factor. Returns the path.
 
     runs: a `Results`, or the folder of a run, or of several. path: beside the run as report.html
-    when None; of several runs it must be given. now: the time printed in it. most_mb: how much room
+    when None; of several runs it must be given. now: the time printed in it. max_mb: how much room
     the films may take, in megabytes; where they need more they become smaller, then those of the
     least interesting takes become pictures, and the report says so. heatmaps: beyond that, films of
     where the scores come from, for the takes that the player opens with. Small copies are made once
@@ -53,18 +53,18 @@ def write_report(
     target = results.folder.path / "report.html" if path is None else Path(path)
     with _written(target):
         probe_folder(target.parent)  # before anything is copied and drawn
-    source = Source(results, target.resolve(), round(most_mb * 1_000_000), heatmaps, quiet)
-    sections = [section for build in SECTIONS if (section := build(source)) is not None]
+    context = ReportContext(results, target.resolve(), round(max_mb * 1_000_000), heatmaps, quiet)
+    sections = [section for build in SECTIONS if (section := build(context)) is not None]
     films = {
         name: base64.b64encode(film.read_bytes()).decode("ascii")
-        for film, name in source.films.items()
+        for film, name in context.films.items()
     }
     page = draw(
         sections,
         title=_title(results),
         written=(now or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M UTC"),
         films=films,
-        facts=in_page(facts_of(source)),
+        facts=in_page(facts_of(context)),
     )
     check(page, links=False)
     with _written(target):

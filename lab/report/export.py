@@ -16,8 +16,8 @@ from jinja2.runtime import Context
 from lab.errors import InputError
 from lab.files import as_path, opened_file, write_text
 from lab.player import style
-from lab.report.clean import clean, fetches_nothing
 from lab.report.gate import check
+from lab.report.sanitize import clean, is_self_contained
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup, Tag
@@ -269,7 +269,7 @@ def _settle(soup: "BeautifulSoup", notebook: Path | None) -> None:
         _settle(inner, None)
         frame["srcdoc"] = str(inner)
     for sheet in soup.find_all("style"):
-        if not fetches_nothing(sheet.get_text()):
+        if not is_self_contained(sheet.get_text()):
             sheet.decompose()
 
 

@@ -15,7 +15,7 @@ from lab.analysis import LoadedRun, Results
 from lab.analysis.loading import score_row
 from lab.measures import Number
 from lab.metrics import SPECS
-from lab.report.source import Source
+from lab.report.context import ReportContext
 from lab.runs import RunFolder
 
 FORMAT = 2
@@ -128,9 +128,9 @@ class ReportFacts(BaseModel):
         return self
 
 
-def facts_of(source: Source) -> dict[str, Any]:
+def facts_of(context: ReportContext) -> dict[str, Any]:
     """What the page is drawn from, as plain data in the shape of `ReportFacts`."""
-    results = source.results
+    results = context.results
     by_take = {
         str(take_id): rows
         for take_id, rows in results.scores.groupby("take_id", sort=False, observed=True)
@@ -140,7 +140,7 @@ def facts_of(source: Source) -> dict[str, Any]:
         "runs": [
             {
                 "name": run.name,
-                "path": source.link(run.folder.path.resolve()),
+                "path": context.link(run.folder.path.resolve()),
                 **sweep_facts(run),
                 "provenance": dict(run.provenance),
             }
@@ -154,7 +154,7 @@ def facts_of(source: Source) -> dict[str, Any]:
                 "row": {name: _plain(value) for name, value in row.items()},
                 **_numbers(by_take[row["take_id"]]),
             }
-            for row in source.rows
+            for row in context.rows
         ],
     }
 

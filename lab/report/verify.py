@@ -20,9 +20,9 @@ from lab.errors import InputError, Interrupted, LabError, RunFolderError
 from lab.files import opened_file, sha256_file
 from lab.measures import Measure, measure_clip
 from lab.metrics import SPECS
+from lab.report.context import ReportContext
 from lab.report.facts import FORMAT, MEASURED, ReportFacts, TakeFacts, results_of, sweep_facts
-from lab.report.shown import Page, hold_page
-from lab.report.source import Source
+from lab.report.page_values import Page, compare_page
 from lab.report.verification import Count, Mismatch, Verification
 from lab.runs import RunFolder
 from lab.runs.executors import failure_text, submit_to, worker_pool
@@ -62,8 +62,8 @@ def verify(
     path = Path(report)
     page, facts = _read(path)
     folders = _folders(path, facts, runs)
-    source = Source(results_of(facts, folders), path.resolve(), 0, pictures=False)
-    values, own_script, differ = hold_page(page, source)
+    context = ReportContext(results_of(facts, folders), path.resolve(), 0, pictures=False)
+    values, own_script, differ = compare_page(page, context)
     ledger = list(_ledger(folders, facts))
     files, lost = _files(folders, facts)
     again = _measured_again(folders, facts, executor, quiet=quiet) if scores else _Again.not_(facts)

@@ -24,7 +24,7 @@ from nbformat.v4 import (
 from lab.cli import main
 from lab.errors import InputError
 from lab.report import export_notebook
-from lab.report.clean import clean
+from lab.report.sanitize import clean
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

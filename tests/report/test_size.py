@@ -14,7 +14,7 @@ def _films(page: str) -> list[str]:
 
 def test_without_room_films_become_pictures(hostile_results: Results, tmp_path: Path) -> None:
     """With no room at all clips are posters that can still be pressed, and the page says so."""
-    page = write_report(hostile_results, tmp_path / "r.html", now=NOW, most_mb=0).read_text()
+    page = write_report(hostile_results, tmp_path / "r.html", now=NOW, max_mb=0).read_text()
     assert _films(page) == []
     assert "Only 0 of 2 clips are inside as films" in page
     assert page.count('aria-pressed="false"') == 2
@@ -23,14 +23,14 @@ def test_without_room_films_become_pictures(hostile_results: Results, tmp_path: 
 def test_smaller_films_come_first(hostile_results: Results, tmp_path: Path) -> None:
     """When the usual films do not fit and smaller ones do, all are inside, smaller."""
     folder = hostile_results.folder
-    write_report(hostile_results, tmp_path / "r.html", now=NOW, most_mb=0)
+    write_report(hostile_results, tmp_path / "r.html", now=NOW, max_mb=0)
     sizes = {
         side: sum(path.stat().st_size for path in folder.proxies.glob(f"*-{side}.mp4"))
         for side in (360, 240)
     }
     assert sizes[240] < sizes[360]
     between_mb = (sizes[240] + sizes[360]) / 2 * 4 / 3 / 1e6
-    page = write_report(hostile_results, tmp_path / "s.html", now=NOW, most_mb=between_mb)
+    page = write_report(hostile_results, tmp_path / "s.html", now=NOW, max_mb=between_mb)
     text = page.read_text()
     assert len(_films(text)) == 2
     assert "smaller than usual (240 px)" in text

@@ -16,10 +16,10 @@ from lab.cli import main
 from lab.errors import InputError, RunFolderError
 from lab.files import sha256_file
 from lab.metrics import SPECS
-from lab.report import HELD, Verification, verify, write_report
+from lab.report import VERIFIED_SECTIONS, Verification, verify, write_report
 from lab.report.build import draw
-from lab.report.shown import Page
-from lab.report.source import Source
+from lab.report.context import ReportContext
+from lab.report.page_values import Page
 from lab.runs import Ledger
 from tests.report.conftest import NOW
 
@@ -202,8 +202,8 @@ def test_nothing_that_the_page_says_of_takes_is_without_a_name(hostile_results: 
     )
     pages = []
     for results in (hostile_results, other):
-        source = Source(results, Path(), 0, pictures=False)
-        pages.append(Page(draw([made for build in HELD if (made := build(source))])))
+        source = ReportContext(results, Path(), 0, pictures=False)
+        pages.append(Page(draw([made for build in VERIFIED_SECTIONS if (made := build(source))])))
     one, two = ({name: set(s.loose) for name, s in page.sections.items()} for page in pages)
     two["what-the-camera-did"].discard("Takes below 0.7, or not to be judged")  # it is one now
     assert one == two

@@ -3,51 +3,51 @@
 from collections.abc import Callable
 
 from lab.report.blocks import Section
-from lab.report.sections.asked import asked
+from lab.report.context import ReportContext
 from lab.report.sections.camera import camera
-from lab.report.sections.created import created
+from lab.report.sections.created_stills import created_stills
 from lab.report.sections.definitions import definitions
 from lab.report.sections.factors import factors
 from lab.report.sections.findings import findings
-from lab.report.sections.history import history
+from lab.report.sections.ledger_events import ledger_events
+from lab.report.sections.missing_clips import missing_clips
+from lab.report.sections.overview import overview
 from lab.report.sections.player import player
 from lab.report.sections.provenance import provenance
+from lab.report.sections.ranking import ranking
 from lab.report.sections.scores import scores
 from lab.report.sections.timelines import timelines
 from lab.report.sections.trials import trials
-from lab.report.sections.unmade import unmade
 from lab.report.sections.validity import validity
-from lab.report.sections.verdicts import verdicts
-from lab.report.source import Source
 
-SECTIONS: tuple[Callable[[Source], Section | None], ...] = (
-    asked,
-    verdicts,
+SECTIONS: tuple[Callable[[ReportContext], Section | None], ...] = (
+    overview,
+    ranking,
     trials,
     player,
     scores,
     factors,
     camera,
     timelines,
-    created,
-    unmade,
+    created_stills,
+    missing_clips,
     findings,
     definitions,
     validity,
     provenance,
-    history,
+    ledger_events,
 )
 
-HELD: tuple[Callable[[Source], Section | None], ...] = (
-    asked,
-    verdicts,
+VERIFIED_SECTIONS: tuple[Callable[[ReportContext], Section | None], ...] = (
+    overview,
+    ranking,
     trials,
     scores,
     factors,
     camera,
-    created,
+    created_stills,
     provenance,
 )
 """The sections that say what came of takes: `lab verify` draws them again from the facts."""
 
-__all__ = ["HELD", "SECTIONS"]
+__all__ = ["SECTIONS", "VERIFIED_SECTIONS"]

@@ -5,13 +5,13 @@ import math
 from lab.analysis import by_term, compliance
 from lab.analysis.compliance import COMPLIED
 from lab.calibration import load_moves
-from lab.report.blocks import Cell, Prose, Section, Table
-from lab.report.source import Source
+from lab.report.blocks import Cell, Paragraph, Section, Table
+from lab.report.context import ReportContext
 
 
-def camera(source: Source) -> Section | None:
+def camera(context: ReportContext) -> Section | None:
     """Compliance by camera term, and the takes that did something else; None without a term."""
-    table = compliance(source.results)
+    table = compliance(context.results)
     if table.empty:
         return None
     summary = load_moves().summary()
@@ -36,13 +36,13 @@ def camera(source: Source) -> Section | None:
         for row in by_term(table).to_dict("records")
     ]
     columns = ("camera term", "takes", "compliance (median)", "speed (median)", "mostly seen")
-    terms = Table("Asked and done, by term", columns, rows, held="the camera's terms")
-    blocks: list[Prose | Table] = [Prose(said), terms]
+    terms = Table("Asked and done, by term", columns, rows, verified_as="the camera's terms")
+    blocks: list[Paragraph | Table] = [Paragraph(said), terms]
     missed = table[(table["compliance"] < COMPLIED) | table["compliance"].isna()]
     if len(missed):
         takes = [
             (
-                Cell(source.results.title(str(row["take_id"]))),
+                Cell(context.results.title(str(row["take_id"]))),
                 Cell(str(row["term"])),
                 _number(row["compliance"], ".2f"),
                 Cell(str(row["seen"])),
@@ -54,7 +54,7 @@ def camera(source: Source) -> Section | None:
         shown = ("take", "asked", "compliance", "seen", "measured", "id")
         caption = f"Takes below {COMPLIED:g}, or not to be judged"
         ids = [row[-1].text for row in takes]
-        blocks.append(Table(caption, shown, takes, held="the camera's takes", takes=ids))
+        blocks.append(Table(caption, shown, takes, verified_as="the camera's takes", take_ids=ids))
     return Section("What the camera did", blocks)
 
 

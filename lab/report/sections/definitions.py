@@ -4,12 +4,12 @@ import math
 
 from lab.metrics import SPECS, MetricSpec
 from lab.report.blocks import Cell, Section, Table
-from lab.report.source import Source
+from lab.report.context import ReportContext
 
 _DIRECTIONS = {"lower": "less", "higher": "more", "none": "neither"}
 
 
-def definitions(source: Source) -> Section:
+def definitions(context: ReportContext) -> Section:
     """Unit, direction, the level nobody notices, meaning, and the source of every metric."""
     columns = (
         *("metric", "unit", "better", "nobody would notice up to", "what it says"),
@@ -23,7 +23,7 @@ def definitions(source: Source) -> Section:
         "What the numbers mean",
         [
             Table("Definitions of the metrics", columns, headlines),
-            Table("Definitions of their parts", columns, parts, folded=True),
+            Table("Definitions of their parts", columns, parts, collapsed=True),
         ],
     )
 

@@ -3,23 +3,25 @@
 from lab.analysis import by_factor
 from lab.analysis.matched import TOO_STILL
 from lab.metrics import HEADLINES, SPECS
-from lab.report.blocks import Cell, Picture, Prose, Section, Table, picture
-from lab.report.source import Source
+from lab.report.blocks import Cell, Paragraph, Picture, Section, Table, picture
+from lab.report.context import ReportContext
 from lab.units import number_text
 
 
-def factors(source: Source) -> Section | None:
+def factors(context: ReportContext) -> Section | None:
     """Medians and a plot per varied factor; nothing when nothing was varied."""
-    varied = source.results.varied
+    varied = context.results.varied
     if not varied:
         return None
-    blocks: list[Prose | Table | Picture] = [Prose("Descriptive: no test of a difference is made.")]
+    blocks: list[Paragraph | Table | Picture] = [
+        Paragraph("Descriptive: no test of a difference is made.")
+    ]
     for name in varied:
-        blocks.append(_medians(source, name))
-        if source.pictures:
+        blocks.append(_medians(context, name))
+        if context.pictures:
             blocks.append(
                 picture(
-                    by_factor(source.results, name),
+                    by_factor(context.results, name),
                     alt=f"Dots: {', '.join(HEADLINES)} of every take by {name}; bars: medians.",
                     caption=f"By {name}. A dot is a take, the bar is the median.",
                 )
@@ -27,29 +29,29 @@ def factors(source: Source) -> Section | None:
     return Section("By factor", blocks)
 
 
-def _medians(source: Source, factor: str) -> Table:
+def _medians(context: ReportContext, factor: str) -> Table:
     """The medians that the picture's bars show."""
     rows = [
         (
-            Cell(_level(source, factor, row[factor])),
+            Cell(_level(context, factor, row[factor])),
             Cell(str(row["takes"]), float(row["takes"])),
             Cell(str(row["too_still"]), float(row["too_still"])),
             *(_median(float(row[name])) for name in HEADLINES),
         )
-        for row in source.results.summary(factor).to_dict("records")
+        for row in context.results.summary(factor).to_dict("records")
     ]
     heads = [f"{name}{SPECS[name].arrow} ({SPECS[name].unit})" for name in HEADLINES]
     return Table(
         f"Medians by {factor}, as measured",
         (factor, "takes", TOO_STILL, *heads),
         rows,
-        held=f"the medians by {factor}",
-        names=(factor, "takes", TOO_STILL, *HEADLINES),
+        verified_as=f"the medians by {factor}",
+        column_names=(factor, "takes", TOO_STILL, *HEADLINES),
     )
 
 
-def _level(source: Source, factor: str, value: object) -> str:
-    return "none" if value is None or value != value else source.results.level(factor, value)
+def _level(context: ReportContext, factor: str, value: object) -> str:
+    return "none" if value is None or value != value else context.results.level(factor, value)
 
 
 def _median(value: float) -> Cell:

@@ -5,8 +5,8 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from lab.report.blocks import Cell, Prose, Section, Table
-from lab.report.source import Source
+from lab.report.blocks import Cell, Paragraph, Section, Table
+from lab.report.context import ReportContext
 from lab.runs import Ledger, RunFolder
 from lab.shots import Shot
 from lab.stills import Still
@@ -17,12 +17,12 @@ _MARKS = {"error": "✗ error", "warning": "! warning", "note": "i note"}
 _MOST_OPEN = 12
 
 
-def findings(source: Source) -> Section:
+def findings(context: ReportContext) -> Section:
     """A row a remark, each once, with the number behind it; made anew from the runs' files."""
-    troubles = source.results.still_troubles
+    troubles = context.results.still_troubles
     shots: list[Shot] = []
     places: dict[str, Still] = {}  # one for each still, so that it is checked once for all runs
-    for run in source.results.runs:
+    for run in context.results.runs:
         trouble = cache(run.folder.still_trouble)  # it reads the whole file
         with Ledger.read(run.folder.ledger) as ledger:
             shots += [
@@ -46,7 +46,7 @@ def findings(source: Source) -> Section:
     ]
     title = "Remarks on stills and prompts"
     if not rows:
-        return Section(title, [Prose("None.")])
+        return Section(title, [Paragraph("None.")])
     columns = ("about", "severity", "remark", "measured", "limit", "unit", "what to do")
     return Section(title, [Table("Preflight and lint", columns, rows, len(rows) > _MOST_OPEN)])
 

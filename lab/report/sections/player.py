@@ -3,22 +3,22 @@
 from typing import Any
 
 from lab.player.session import LINES, MOST_CLIPS, clip_entry, metric_entries
-from lab.report.blocks import Block, Player, Prose, Section, in_page
-from lab.report.source import Source
+from lab.report.blocks import Block, Paragraph, Player, Section, in_page
+from lab.report.context import ReportContext
 
 
-def player(source: Source) -> Section | None:
+def player(context: ReportContext) -> Section | None:
     """The player with the best and the worst take in it; nothing where there is no clip."""
-    rows = [row for row in source.rows if str(row["take_id"]) in source.copies.posters]
+    rows = [row for row in context.rows if str(row["take_id"]) in context.copies.posters]
     if not rows:
         return None
     clips = [
         clip_entry(
-            source.results,
+            context.results,
             row,
-            source.copies,
-            source.address,
-            heat=source.heat.get(str(row["take_id"]), {}),
+            context.copies,
+            context.address,
+            heat=context.heat.get(str(row["take_id"]), {}),
         )
         for row in rows
     ]
@@ -32,5 +32,5 @@ def player(source: Source) -> Section | None:
         "The films are small copies; the originals lie beside the run. Space plays, arrow keys "
         "step one frame, a click on a spike goes there. A clip that is over shows its last frame."
     )
-    blocks: list[Block] = [Prose(f"{source.fallback}.", "warning")] if source.fallback else []
-    return Section("Player", [*blocks, Prose(said), Player(in_page(data), source.opening)])
+    blocks: list[Block] = [Paragraph(f"{context.fallback}.", "warning")] if context.fallback else []
+    return Section("Player", [*blocks, Paragraph(said), Player(in_page(data), context.opening)])

@@ -4,29 +4,29 @@ from collections.abc import Mapping
 from typing import Any
 
 from lab.analysis import LoadedRun
-from lab.report.blocks import Cell, Facts, Section, Table
-from lab.report.source import Source
+from lab.report.blocks import Cell, KeyValues, Section, Table
+from lab.report.context import ReportContext
 
 
-def provenance(source: Source) -> Section:
+def provenance(context: ReportContext) -> Section:
     """Versions, the code's state, hashes of stills and clips, seeds."""
-    results, takes = source.results, source.rows
+    results, takes = context.results, context.rows
     several = ["run"] * (len(results.runs) > 1)
     pairs = [
-        ("code", source.by_run(lambda run: str(run.provenance.get("git", "unknown")))),
-        ("python", source.by_run(_python)),
-        ("packages", source.by_run(_packages)),
+        ("code", context.by_run(lambda run: str(run.provenance.get("git", "unknown")))),
+        ("python", context.by_run(_python)),
+        ("packages", context.by_run(_packages)),
         ("seeds", ", ".join(_seed(seed) for seed in dict.fromkeys(results.takes["seed"]))),
-        ("zipped", source.by_run(_zipped)),
+        ("zipped", context.by_run(_zipped)),
     ]
     stills = {take["still_path"]: take for take in takes if take["still_path"]}.values()
-    blocks: list[Facts | Table] = [
-        Facts(pairs, held="the provenance"),
+    blocks: list[KeyValues | Table] = [
+        KeyValues(pairs, verified_as="the provenance"),
         Table(
             "Stills",
             ("still", "file in the run folder", "SHA-256"),
             [_words(take, "still", "still_path", "still_sha256") for take in stills],
-            held="the stills",
+            verified_as="the stills",
         ),
         Table(
             "Clips",
@@ -36,8 +36,8 @@ def provenance(source: Source) -> Section:
                 for take in takes
                 if take["clip"]
             ],
-            held="the clips",
-            takes=[str(take["take_id"]) for take in takes if take["clip"]],
+            verified_as="the clips",
+            take_ids=[str(take["take_id"]) for take in takes if take["clip"]],
         ),
     ]
     return Section("Provenance", blocks)

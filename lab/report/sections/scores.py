@@ -5,14 +5,14 @@ from typing import Any
 
 from lab.analysis.matched import TOO_STILL
 from lab.metrics import HEADLINES, SPECS
-from lab.report.blocks import Cell, Prose, Section, Table
-from lab.report.source import Source
+from lab.report.blocks import Cell, Paragraph, Section, Table
+from lab.report.context import ReportContext
 from lab.units import number_text
 
 
-def scores(source: Source) -> Section:
+def scores(context: ReportContext) -> Section:
     """Sortable; a missing score says why, and takes too still to judge are flagged."""
-    results = source.results
+    results = context.results
     table = results.table()
     reasons = {
         (str(row.take_id), str(row.metric)): str(row.reason)
@@ -47,11 +47,11 @@ def scores(source: Source) -> Section:
         "Every take and its scores",
         columns,
         rows,
-        held="the table",
-        takes=list(table["take_id"]),
-        names=[*shown, *HEADLINES, *remarks, "id"],
+        verified_as="the table",
+        take_ids=list(table["take_id"]),
+        column_names=[*shown, *HEADLINES, *remarks, "id"],
     )
-    return Section("Scores", [Prose(said), shown_as])
+    return Section("Scores", [Paragraph(said), shown_as])
 
 
 def _factor(value: Any) -> Cell:

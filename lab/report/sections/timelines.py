@@ -2,15 +2,15 @@
 
 from lab.analysis import timelines as draw
 from lab.metrics import HEADLINES, SPECS
-from lab.report.blocks import Prose, Section, picture
-from lab.report.source import Source
+from lab.report.blocks import Paragraph, Section, picture
+from lab.report.context import ReportContext
 
 _MOST = 12
 
 
-def timelines(source: Source) -> Section | None:
+def timelines(context: ReportContext) -> Section | None:
     """A plot per headline; only the takes with the worst values when there are many."""
-    frames = source.results.frames
+    frames = context.results.frames
     if frames.empty:
         return None
     blocks = []
@@ -20,13 +20,13 @@ def timelines(source: Source) -> Section | None:
         chosen = list(worst.index[:_MOST])
         blocks.append(
             picture(
-                draw(source.results, metric, takes=chosen),
+                draw(context.results, metric, takes=chosen),
                 alt=f"Lines: {metric} in {SPECS[metric].unit} over time, one line a take.",
                 caption=f"{metric}: {SPECS[metric].says}.",
             )
         )
-    total = source.results.takes["take_id"].nunique()
+    total = context.results.takes["take_id"].nunique()
     said = (
         f"The {_MOST} takes with the highest peaks, of {total}." if total > _MOST else "Every take."
     )
-    return Section("Timelines", [Prose(said), *blocks])
+    return Section("Timelines", [Paragraph(said), *blocks])

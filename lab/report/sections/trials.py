@@ -5,41 +5,43 @@ from urllib.parse import quote
 
 from lab.analysis.matched import TOO_STILL
 from lab.metrics import HEADLINES
-from lab.report.blocks import Grid, Prose, Section, Tile
-from lab.report.source import Source
+from lab.report.blocks import Grid, Paragraph, Section, Tile
+from lab.report.context import ReportContext
 from lab.units import number_text, usd_text
 
 
-def trials(source: Source) -> Section:
+def trials(context: ReportContext) -> Section:
     """A tile a take: the clip's first frame and its headline scores; press it to play it below."""
-    results = source.results
+    results = context.results
     others = [name for name in results.varied if name != "still"]
-    stills = {row["still"]: row for row in source.rows}
+    stills = {row["still"]: row for row in context.rows}
     wide, too_still = results.headlines(), results.too_still
     cells: dict[str, dict[str, list[Tile]]] = {}
-    for row in source.rows:
+    for row in context.rows:
         name = " · ".join(results.level(name, row[name]) for name in others) or "all takes"
         line = cells.setdefault(name, {still: [] for still in stills})
-        line[row["still"]].append(_tile(source, row, wide, too_still))
+        line[row["still"]].append(_tile(context, row, wide, too_still))
     grid = Grid(
         caption="Every take by still and by what was varied; a picture is the clip's first frame",
         corner=" · ".join(others) or "takes",
-        columns=[_head(source, str(name), row) for name, row in stills.items()],
+        columns=[_head(context, str(name), row) for name, row in stills.items()],
         rows=[(name, list(line.values())) for name, line in cells.items()],
     )
     said = "Press takes to see them side by side in the player below."
-    return Section("Trials", [Prose(said), grid])
+    return Section("Trials", [Paragraph(said), grid])
 
 
-def _head(source: Source, name: str, row: dict[str, Any]) -> tuple[str, str, str]:
+def _head(context: ReportContext, name: str, row: dict[str, Any]) -> tuple[str, str, str]:
     """A still's name, its picture, and the id by which the player finds that."""
-    path = source.copies.stills.get(row["still_path"])
-    return name, source.still_uri(row), "" if path is None else source.address(path)[1:]
+    path = context.copies.stills.get(row["still_path"])
+    return name, context.still_uri(row), "" if path is None else context.address(path)[1:]
 
 
-def _tile(source: Source, row: dict[str, Any], wide: Any, too_still: tuple[str, ...]) -> Tile:
+def _tile(
+    context: ReportContext, row: dict[str, Any], wide: Any, too_still: tuple[str, ...]
+) -> Tile:
     take_id = str(row["take_id"])
-    poster = source.poster_uri(row)
+    poster = context.poster_uri(row)
     values = {name: float(wide.at[take_id, name]) for name in HEADLINES[:3]}
     scores = [f"{name} {number_text(value)}" for name, value in values.items() if value == value]
     lines = {"scores": " · ".join(scores) or "not measured"} if row["clip"] else {}
@@ -51,10 +53,10 @@ def _tile(source: Source, row: dict[str, Any], wide: Any, too_still: tuple[str, 
         lines["cost"] = usd_text(float(row["cost_usd"]))
     return Tile(
         take_id=take_id,
-        title=source.title(row),
+        title=context.title(row),
         poster=poster,
         lines=lines,
-        link=_address(source.link(source.clip_path(row))) if poster else "",
+        link=_address(context.link(context.clip_path(row))) if poster else "",
     )
 
 

@@ -1,8 +1,8 @@
 """How far the numbers can be believed."""
 
 from lab.calibration import in_words, load_card
-from lab.report.blocks import Cell, Prose, Section, Table
-from lab.report.source import Source
+from lab.report.blocks import Cell, Paragraph, Section, Table
+from lab.report.context import ReportContext
 
 _TRIALS = {
     "tried": "tried on",
@@ -14,7 +14,7 @@ _TRIALS = {
 }
 
 
-def validity(source: Source) -> Section:
+def validity(context: ReportContext) -> Section:
     """The validity card that the toolkit's own calibration left, beside the metrics it is about."""
     card = load_card()
     photographs = card.facts["photographs"]
@@ -29,17 +29,20 @@ def validity(source: Source) -> Section:
         "of this says what people see."
     )
     tried = card.tried()
-    blocks: list[Prose | Table] = [Prose(said), *(Prose(line) for line in in_words(tried))]
+    blocks: list[Paragraph | Table] = [
+        Paragraph(said),
+        *(Paragraph(line) for line in in_words(tried)),
+    ]
     if card.facts["footage"]:
         said = (
             f"The column footage is for {len(card.facts['footage'])} small real clips in which "
             "people move, turn and leave, and whose own flaws count as clean: there, whatever "
             "changes the subject or its place is told from them less well."
         )
-        blocks.append(Prose(said))
+        blocks.append(Paragraph(said))
     if card.stale:
         changed = ", ".join(card.stale)
-        blocks.append(Prose(f"Measured before the definition of {changed} changed.", "warning"))
+        blocks.append(Paragraph(f"Measured before the definition of {changed} changed.", "warning"))
     table = card.summary()
     names = [name for name in table.columns if name != "AUROC develop"]
     rows = [[Cell(str(row[name])) for name in names] for row in table.to_dict("records")]
@@ -47,10 +50,10 @@ def validity(source: Source) -> Section:
     columns = ("number", *_TRIALS)
     rows = [[Cell(_cell(row[name])) for name in columns] for row in tried.to_dict("records")]
     headings = ["number", *_TRIALS.values()]
-    blocks.append(Table("How each number was tried", headings, rows, folded=True))
+    blocks.append(Table("How each number was tried", headings, rows, collapsed=True))
     missed = card.shortfalls()
     if missed:
-        blocks.append(Prose("Falls short of its goal: " + "; ".join(missed) + "."))
+        blocks.append(Paragraph("Falls short of its goal: " + "; ".join(missed) + "."))
     return Section("How far the numbers can be believed", blocks)
 
 

@@ -2,19 +2,19 @@
 
 from lab.media import data_uri, open_image, poster_jpeg
 from lab.report.blocks import Cell, Picture, Section, Table
-from lab.report.source import Source
+from lab.report.context import ReportContext
 from lab.units import usd_text
 
 _SIDE_PX = 160
 
 
-def created(source: Source) -> Section | None:
+def created_stills(context: ReportContext) -> Section | None:
     """A row a picture, then the pictures; None where no still was made from text."""
     rows, figures, takes = [], [], []
-    for run in source.results.runs:
+    for run in context.results.runs:
         for made in run.created.to_dict("records"):
             still = (
-                f"{made['still']} ({run.name})" if len(source.results.runs) > 1 else made["still"]
+                f"{made['still']} ({run.name})" if len(context.results.runs) > 1 else made["still"]
             )
             cost = made["cost_usd"]
             known = cost is not None and cost == cost
@@ -32,7 +32,7 @@ def created(source: Source) -> Section | None:
             if made["picture"]:
                 uri = ""
                 path = run.folder.path / made["picture"]
-                if source.pictures and path.is_file() and not run.folder.foreign(path):
+                if context.pictures and path.is_file() and not run.folder.foreign(path):
                     uri = data_uri(poster_jpeg(open_image(path).rgb, _SIDE_PX), ".jpg")
                 taken = ", animated" if made["chosen"] else ""
                 said = f"{still}, picture {made['repeat']}{taken}"
@@ -43,7 +43,7 @@ def created(source: Source) -> Section | None:
         "Pictures made from text, of which preflight took one for each still",
         ("still", "text", "picture", "state", "taken", "cost"),
         rows,
-        held="the pictures made from text",
-        takes=takes,
+        verified_as="the pictures made from text",
+        take_ids=takes,
     )
     return Section("Stills made from text", [*figures, table])

@@ -1,14 +1,14 @@
 """What the ledgers say happened, event by event."""
 
 from lab.report.blocks import Cell, Section, Table
-from lab.report.source import Source
+from lab.report.context import ReportContext
 from lab.runs import Ledger
 from lab.units import usd_text
 
 
-def history(source: Source) -> Section:
+def ledger_events(context: ReportContext) -> Section:
     """An extract of the ledgers: when, which take, what, why and for how much; no account data."""
-    runs = source.results.runs
+    runs = context.results.runs
     several = len(runs) > 1
     events = []
     for run in runs:
@@ -29,7 +29,7 @@ def history(source: Source) -> Section:
     ]
     columns = ("time (UTC)", *["run"] * several, "take", "event", "message", "cost")
     caption = f"All {len(rows)} events, oldest first"
-    return Section("Ledger", [Table(caption, columns, rows, folded=True)])
+    return Section("Ledger", [Table(caption, columns, rows, collapsed=True)])
 
 
 def _cost(value: float | None) -> Cell:

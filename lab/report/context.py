@@ -21,7 +21,7 @@ _OPENING = 2
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class ReportContext:
     """The results, where the report will lie, and how many bytes of films it may carry.
 
     pictures: False draws no picture and copies no clip, where only the words are wanted.

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
 from lab.report.build import draw
-from lab.report.sections import HELD
-from lab.report.source import Source
+from lab.report.context import ReportContext
+from lab.report.sections import VERIFIED_SECTIONS
 from lab.report.verification import Count, Mismatch
 
 _TAGS = re.compile(
@@ -125,13 +125,15 @@ class Page(HTMLParser):
             self._open = None
 
 
-def hold_page(page: Page, source: Source) -> tuple[Count, bool, list[Mismatch]]:
-    """Hold a page to a second drawing of its facts; source: the facts, to be drawn.
+def compare_page(page: Page, context: ReportContext) -> tuple[Count, bool, list[Mismatch]]:
+    """Hold a page to a second drawing of its facts; context: the facts, to be drawn.
 
     Returns how many values were compared, whether the page runs the script and style of this
     i2v-lab, and what differs.
     """
-    again = Page(draw([section for build in HELD if (section := build(source)) is not None]))
+    again = Page(
+        draw([section for build in VERIFIED_SECTIONS if (section := build(context)) is not None])
+    )
     found = []
     for anchor in dict.fromkeys([*again.sections, *page.sections]):
         right, now = again.sections.get(anchor), page.sections.get(anchor, Read())

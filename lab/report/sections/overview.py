@@ -1,8 +1,8 @@
 """What was asked, what came of it and what it cost."""
 
 from lab.analysis import LoadedRun
-from lab.report.blocks import Cell, Facts, Prose, Section, Table
-from lab.report.source import Source
+from lab.report.blocks import Cell, KeyValues, Paragraph, Section, Table
+from lab.report.context import ReportContext
 from lab.units import usd_text
 
 
@@ -15,9 +15,9 @@ def _question(run: LoadedRun) -> str:
     return str(run.sweep.get("question") or "none was written down")
 
 
-def asked(source: Source) -> Section:
+def overview(context: ReportContext) -> Section:
     """The question, the design, the count of takes by state, the cost, and what went unheard."""
-    results = source.results
+    results = context.results
     takes = results.takes
     counts = takes["state"].value_counts()
     varied = [f"{name} ({takes[name].nunique(dropna=False)})" for name in results.varied]
@@ -29,8 +29,8 @@ def asked(source: Source) -> Section:
     if len(known) < len(takes):
         spent += f"; known for {len(known)} of {len(takes)} takes"
     pairs = [
-        ("question", source.by_run(_question)),
-        ("backend", source.by_run(_backend)),
+        ("question", context.by_run(_question)),
+        ("backend", context.by_run(_backend)),
         ("varied", ", ".join(varied) or "nothing"),
         ("takes", ", ".join(f"{count} {state}" for state, count in counts.items())),
         ("spent", spent),
@@ -39,11 +39,11 @@ def asked(source: Source) -> Section:
     if pictures:
         cost = sum(row["cost_usd"] for row in pictures if row["cost_usd"] == row["cost_usd"])
         pairs.append(("stills", f"{len(pictures)} pictures made from text, for {usd_text(cost)}"))
-    blocks: list[Prose | Facts | Table] = [
-        Prose(remark, "warning", f"remark {number} on the takes")
+    blocks: list[Paragraph | KeyValues | Table] = [
+        Paragraph(remark, "warning", f"remark {number} on the takes")
         for number, remark in enumerate(results.remarks, start=1)
     ]
-    blocks.append(Facts(pairs, held="what was asked"))
+    blocks.append(KeyValues(pairs, verified_as="what was asked"))
     unheard = takes[takes["not_honoured"] != ""]
     if len(unheard):
         counted = unheard.groupby("not_honoured", sort=False)["take_id"].count()
@@ -55,7 +55,7 @@ def asked(source: Source) -> Section:
                     (Cell(str(what)), Cell(str(count), float(count)))
                     for what, count in counted.items()
                 ],
-                held="what was not done",
+                verified_as="what was not done",
             )
         )
     return Section("What was asked", blocks)

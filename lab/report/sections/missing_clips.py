@@ -1,28 +1,28 @@
 """Takes that failed, were refused, or have no clip for another reason."""
 
-from lab.report.blocks import Cell, Prose, Section, Table
-from lab.report.source import Source
+from lab.report.blocks import Cell, Paragraph, Section, Table
+from lab.report.context import ReportContext
 
 
-def unmade(source: Source) -> Section:
+def missing_clips(context: ReportContext) -> Section:
     """A row a take without a clip or whose clip cannot be shown: its state, and the reason."""
-    problems = source.copies.problems
+    problems = context.copies.problems
     rows = [
         tuple(
             Cell(text)
             for text in (
-                source.title(row),
+                context.title(row),
                 str(row["state"]),
                 problems.get(str(row["take_id"])) or str(row["message"] or "not made yet"),
                 str(row["prompt_text"]),
                 str(row["take_id"]),
             )
         )
-        for row in source.rows
+        for row in context.rows
         if not row["clip"] or str(row["take_id"]) in problems
     ]
     title = "Takes without a clip"
     if not rows:
-        return Section(title, [Prose("None: every take has its clip.")])
+        return Section(title, [Paragraph("None: every take has its clip.")])
     columns = ("take", "state", "reason", "prompt", "id")
     return Section(title, [Table("Failed, refused or not made", columns, rows)])

@@ -24,14 +24,14 @@ def clean(markup: str) -> str:
     return _CLEANER.clean(markup)
 
 
-def is_inside(address: str) -> bool:
+def is_embedded(address: str) -> bool:
     """The address is a part of this page, or its content is in the address itself."""
     return address.startswith(("#", "data:image/", "data:font/"))
 
 
-def fetches_nothing(style: str) -> bool:
+def is_self_contained(style: str) -> bool:
     """A style sheet or attribute that needs nothing from outside."""
-    return all(map(is_inside, style_addresses(style)))
+    return all(map(is_embedded, style_addresses(style)))
 
 
 def _kept(tag: str, name: str, value: str) -> str | None:
@@ -41,11 +41,11 @@ def _kept(tag: str, name: str, value: str) -> str | None:
         known = scheme is None or scheme[1].lower() in ("http", "https", "mailto")
         return value if known and not re.match(r"\s*[/\\]{2}", value) else None
     if name in ("href", "poster"):
-        return value if is_inside(value) else None
+        return value if is_embedded(value) else None
     if name == "srcdoc":
         return f"{_FRAME_BEGINS}{_FRAMED.clean(value).strip()}{_FRAME_ENDS}"
     if name == "style" or tag in _SVG:
-        return value if fetches_nothing(value) else None
+        return value if is_self_contained(value) else None
     return value
 
 
