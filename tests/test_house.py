@@ -60,3 +60,20 @@ def test_no_test_reads_a_clock() -> None:
         if clocks.search(path.read_text(encoding="utf-8"))
     ]
     assert found == ["tests/waiting.py"]
+
+
+def test_only_the_table_of_backends_names_a_vendors_module() -> None:
+    """Commands, panels and reports reach a vendor through the table; a report names none."""
+    vendors = [path.name for path in (REPOSITORY / "lab" / "backends").iterdir() if path.is_dir()]
+    assert "kling" in vendors
+    modules = re.compile(rf"\bbackends[./]({'|'.join(vendors)})\b")
+    found = [
+        path.relative_to(REPOSITORY).as_posix()
+        for path in (REPOSITORY / "lab").rglob("*.py")
+        if modules.search(path.read_text(encoding="utf-8"))
+    ]
+    assert [name for name in found if not re.match(r"lab/backends/[a-z]+/", name)] == [
+        "lab/backends/__init__.py"
+    ]
+    texts = (REPOSITORY / "lab" / "report").rglob("*.py")
+    assert not [path for path in texts if "kling" in path.read_text(encoding="utf-8").lower()]

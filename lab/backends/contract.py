@@ -171,6 +171,14 @@ class Setting:
 
 
 @dataclass(frozen=True)
+class Secret:
+    """A text that must never be shown, and the setting that holds it."""
+
+    setting: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Checked:
     """One assumption about a service, held against its answers.
 
@@ -225,6 +233,13 @@ class Backend(Protocol):
     account: str
 
     def __init__(self) -> None: ...
+
+    @classmethod
+    def secrets(cls) -> tuple[Secret, ...]:
+        """Every secret in this backend's settings: used or not, valid or not.
+
+        Opens no account and asks no service. Broken or unreadable settings raise nothing.
+        """
 
     def quote(self, shot: Shot) -> Quote:
         """The price of one take of a shot, before anything is bought."""

@@ -10,9 +10,7 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from urllib.parse import quote, quote_plus, urlsplit
 
-from pydantic import SecretStr
-
-from lab.backends.kling.account import Account
+from lab.backends import BACKENDS
 from lab.errors import InputError
 
 _SHORTEST_SECRET = 8
@@ -26,7 +24,7 @@ _KEY_SHAPES = {
     "a JSON Web Token": re.compile(r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}"),
     # A digit tells a key from a class name such as sk-toggleable__content.
     "an API key (sk-…)": re.compile(r"(?<![\w-])sk-(?=[\w-]*\d)[\w-]{20,}"),
-    "a Kling API key": re.compile(r"api-key-kling-[\w-]{8,}"),
+    "an API key (api-key-…)": re.compile(r"api-key-(?=[\w-]*\d)[\w-]{12,}"),
     "a webhook secret (whsec_…)": re.compile(r"whsec_[\w+/=-]{16,}"),
     "an AWS access key": re.compile(r"(?<![A-Za-z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])"),
     "a private key": re.compile(r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"),
@@ -68,11 +66,10 @@ _MOST_NESTED = 5
 def check(page: str, *, links: bool = False) -> None:
     """Refuse a finished HTML page that holds a secret or would fetch something when opened.
 
-    links: a reader may be led to other sites by a click. Looks for the values of Kling's keys and
-    of environment variables that are named like secrets, plain, escaped and in base64; for text in
-    the shape of a key; and for addresses that lead off this page other than relative ones. Raises
-    InputError in one line that names what and where, never the secret itself; and BackendError
-    when Kling's settings cannot be read, because its keys are not known then.
+    links: a reader may be led to other sites by a click. Looks for the secrets of every registered
+    backend and the values of environment variables that are named like secrets, plain, escaped and
+    in base64; for text in the shape of a key; and for addresses that lead off this page other than
+    relative ones. Raises InputError in one line that names what and where, never the secret itself.
     """
     _refuse_known_secrets(page)
     _refuse_key_shapes(page)
@@ -91,15 +88,14 @@ def _refuse_known_secrets(page: str) -> None:
 
 
 def _known_secrets() -> dict[str, str]:
-    """Every secret this process knows, and the name of the variable it comes from."""
+    """Every secret this process knows, and the variable or setting that holds it."""
     known = {
         value: name
         for name, value in os.environ.items()
         if _SECRET_NAME.search(name) and not _is_ordinary(value.strip())
     }
-    for name, kept in Account.load():
-        if isinstance(kept, SecretStr):
-            known[kept.get_secret_value()] = f"KLING_{name.upper()}"
+    for backend in BACKENDS.values():
+        known |= {secret.text: secret.setting for secret in backend.secrets()}
     # What cannot be encoded, an environment may hold but no page.
     plain = {value.encode(errors="ignore").decode().strip(): name for value, name in known.items()}
     return {value: name for value, name in plain.items() if len(value) >= _SHORTEST_SECRET}

@@ -74,6 +74,13 @@ class TestBackend:
         """The table's key is the name that jobs and takes carry."""
         assert BACKENDS[backend.name] is type(backend)
 
+    def test_its_secrets_are_known_without_an_account(self, backend: Backend) -> None:
+        """The class names each secret and its setting; neither repr nor str shows the text."""
+        for secret in type(backend).secrets():
+            assert secret.setting
+            assert secret.text
+            assert secret.text not in f"{secret!r} {secret} {secret.setting}"
+
     def test_capabilities_are_consistent(self, backend: Backend) -> None:
         """Ranges are ranges, names are known ones, and own settings do not hide common ones."""
         can = backend.capabilities

@@ -101,6 +101,7 @@ class CodedBackend:
     origin = "coded"
     account = ""
     capabilities = ScriptedBackend.capabilities
+    secrets = ScriptedBackend.secrets
 
     def quote(self, shot: Any) -> Quote:
         return Quote(0, 0, 1.0, 1000)

@@ -60,6 +60,10 @@ class ScriptedBackend:
         poll_every_s=0.0,
     )
 
+    @classmethod
+    def secrets(cls) -> tuple[()]:
+        return ()
+
     def quote(self, shot: object) -> Quote:
         return Quote(REMOTE.price_usd, REMOTE.price_usd, 1.0, 1000)
 

@@ -22,11 +22,17 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from lab.backends.contract import Setting
+from lab.backends.contract import Secret, Setting
 from lab.backends.kling.catalogue import Protocol, catalogue
 from lab.errors import AccountError, BackendError
 
 FILE_VARIABLE = "KLING_SETTINGS"
+PREFIXES = ("KLING_", "KLINGAI_")
+SECRET_FIELDS = ("api_key", "access_key", "secret_key", "webhook_secret")
+# Finds keys in a file that is not valid TOML: one `name = value` a line, with or without quotes.
+_SECRET_LINE = re.compile(
+    rf"""^\s*({"|".join(SECRET_FIELDS)})\s*=\s*["']?([^\s"'#]+)""", re.MULTILINE
+)
 Region = Literal["singapore", "beijing", "old"]
 
 
@@ -38,7 +44,7 @@ class Account(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="KLING_",
+        env_prefix=PREFIXES[0],
         env_ignore_empty=True,
         extra="forbid",
         frozen=True,
@@ -84,11 +90,11 @@ class Account(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment before the file."""
-        other = EnvSettingsSource(settings_cls, env_prefix="KLINGAI_")
+        other = EnvSettingsSource(settings_cls, env_prefix=PREFIXES[1])
         file = TomlConfigSettingsSource(settings_cls, toml_file=settings_file())
         return init_settings, env_settings, other, file
 
-    @field_validator("api_key", "access_key", "secret_key", "webhook_secret", mode="before")
+    @field_validator(*SECRET_FIELDS, mode="before")
     @classmethod
     def _plain_key(cls, value: Any) -> Any:
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
@@ -209,8 +215,8 @@ class Account(BaseSettings):
 
     def secrets(self) -> tuple[str, ...]:
         """Every text that must not be shown."""
-        held = (self.api_key, self.access_key, self.secret_key, self.webhook_secret)
-        return tuple(secret.get_secret_value() for secret in held if secret is not None)
+        values: list[SecretStr | None] = [getattr(self, name) for name in SECRET_FIELDS]
+        return tuple(value.get_secret_value() for value in values if value is not None)
 
 
 def settings_file() -> Path:
@@ -229,11 +235,39 @@ def settings_found() -> tuple[Setting, ...]:
     variables = {name.upper(): value for name, value in os.environ.items()}
     found = [Setting(FILE_VARIABLE, "the environment")] if variables.get(FILE_VARIABLE) else []
     for field in Account.model_fields:
-        names = [f"{prefix}{field.upper()}" for prefix in ("KLING_", "KLINGAI_")]
+        names = [f"{prefix}{field.upper()}" for prefix in PREFIXES]
         given = [(name, "the environment") for name in names if variables.get(name)]
         given += [(field, str(file))] if field in lines else []
         found += [Setting(*each, used=not place) for place, each in enumerate(given)]
     return tuple(found)
+
+
+def configured_secrets() -> tuple[Secret, ...]:
+    """Every key in the environment and the settings file: used or not, valid or not.
+
+    Reads the file even where it is not valid TOML. Raises nothing.
+    """
+    variables = {f"{prefix}{name.upper()}" for prefix in PREFIXES for name in SECRET_FIELDS}
+    secrets = [
+        Secret(name, value)
+        for name, value in os.environ.items()
+        if name.upper() in variables and value.strip()
+    ]
+    try:
+        file = settings_file()
+        text = file.read_text(encoding="utf-8", errors="replace")
+    except (OSError, ValueError, RuntimeError):  # RuntimeError: the path's ~ has no home folder
+        return tuple(secrets)
+    try:
+        entries = [entry for entry in tomllib.loads(text).items() if entry[0] in SECRET_FIELDS]
+    except tomllib.TOMLDecodeError:
+        entries = _SECRET_LINE.findall(text)
+    secrets += [
+        Secret(f"{PREFIXES[0]}{name.upper()} ({name} in {file.name})", value)
+        for name, value in entries
+        if isinstance(value, str) and value.strip()
+    ]
+    return tuple(secrets)
 
 
 def is_loopback(host: str) -> bool:

@@ -20,11 +20,12 @@ from lab.backends.contract import (
     Lookup,
     Option,
     Quote,
+    Secret,
     Setting,
     Unsupported,
 )
 from lab.backends.kling import codes, legacy, modern, prices
-from lab.backends.kling.account import Account, settings_found
+from lab.backends.kling.account import Account, configured_secrets, settings_found
 from lab.backends.kling.callbacks import Listener
 from lab.backends.kling.catalogue import DEFAULT_MODEL, Catalogue, Protocol, catalogue
 from lab.backends.kling.doctor import NOT_ASKED, Doctor
@@ -144,6 +145,11 @@ class KlingBackend:
 
     def __repr__(self) -> str:
         return f"KlingBackend({self.origin}, {self._account.speaks} protocol)"
+
+    @classmethod
+    def secrets(cls) -> tuple[Secret, ...]:
+        """The keys in the environment and in the settings file."""
+        return configured_secrets()
 
     def quote(self, shot: Shot) -> Quote:
         """Kling's table price; up to the catalogue's margin more, as prices may have moved."""

@@ -13,6 +13,7 @@ from lab.backends.contract import (
     Lookup,
     Option,
     Quote,
+    Secret,
     Unsupported,
 )
 from lab.backends.offline.flaws import flaws_of
@@ -62,6 +63,11 @@ class OfflineBackend:
             ),
         ),
     )
+
+    @classmethod
+    def secrets(cls) -> tuple[Secret, ...]:
+        """No settings, so no secrets."""
+        return ()
 
     def quote(self, shot: Shot) -> Quote:
         """Free; time and disk in proportion to the pixels."""

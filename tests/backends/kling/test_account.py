@@ -172,6 +172,54 @@ class TestNoKey:
             KlingBackend().prepare()
 
 
+class TestConfiguredSecrets:
+    """Every key in reach is known, so that none is published."""
+
+    def test_in_the_environment_and_in_the_file(
+        self, no_account: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A key that another one overrules is known too; each names its setting."""
+        _file(no_account, "api_key = 'of-the-file'\nwebhook_secret = 'whsec_x'\nregion = 'old'\n")
+        monkeypatch.setenv("KLING_API_KEY", KEY)
+        monkeypatch.setenv("KLINGAI_SECRET_KEY", "of-another-tool")
+        found = {secret.text: secret.setting for secret in KlingBackend.secrets()}
+        assert found == {
+            KEY: "KLING_API_KEY",
+            "of-another-tool": "KLINGAI_SECRET_KEY",
+            "of-the-file": "KLING_API_KEY (api_key in kling.toml)",
+            "whsec_x": "KLING_WEBHOOK_SECRET (webhook_secret in kling.toml)",
+        }
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "api_key = of-the-file",
+            "  api_key=\"of-the-file\nregion = 'old'",
+            "= =\napi_key = 'of-the-file' # mine",
+            "api_key = 'of-the-file'\nconcurrency = 0\nmoon = true",
+        ],
+    )
+    def test_in_broken_settings(
+        self, no_account: Path, monkeypatch: pytest.MonkeyPatch, text: str
+    ) -> None:
+        """A key is known where the account itself cannot be opened."""
+        _file(no_account, text)
+        monkeypatch.setenv("KLING_SECRET_KEY", "two words")
+        with pytest.raises(BackendError):
+            KlingBackend()
+        assert {secret.text for secret in KlingBackend.secrets()} == {"of-the-file", "two words"}
+
+    def test_where_nothing_can_be_read(
+        self, no_account: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A folder, bytes that are no text and a user without a home have no keys to tell."""
+        no_account.write_bytes(b"\xff\x00 api_key")
+        assert KlingBackend.secrets() == ()
+        for path in (str(no_account.parent), "~nobody-of-that-name/kling.toml"):
+            monkeypatch.setenv("KLING_SETTINGS", path)
+            assert KlingBackend.secrets() == ()
+
+
 def test_no_secret_is_shown() -> None:
     """Neither by repr, nor by str, nor as JSON."""
     account = Account(api_key=KEY, access_key="ak-x", secret_key="sk-x", webhook_secret="whsec_x")
