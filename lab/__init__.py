@@ -16,13 +16,15 @@ The house, top floor first. A room may import the floors below it, never beside 
     3  render                       the deterministic artist
     2  clips > takes > shots > prompts, elements > stills > findings     the nouns
     1  vision > media               pixels: the only room that opens image or video bytes is media
-    0  settings, files, units, errors
+    0  settings, files, samples, units, errors
 
 The public names below load their room when they are first used, so `import lab` costs nothing.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from lab.analysis import Results as Results

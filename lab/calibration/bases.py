@@ -14,6 +14,7 @@ from lab.errors import InputError
 from lab.media import frames, open_image
 from lab.prompts.vocabulary import CameraRates
 from lab.render import Motion, Scene, render
+from lab.samples import sample_path
 from lab.vision import subject_mask
 
 FPS = 24.0
@@ -23,7 +24,7 @@ _MASK_EVERY = 4  # footage is masked every so many frames
 _PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png")
 _CLIP_SUFFIXES = (".mp4", ".mov", ".webm", ".mkv")
 
-_SHIPPED = ("astronaut", "cat", "china", "coffee", "flower", "hopper", "rocket")
+_SAMPLES = ("astronaut", "cat", "china", "coffee", "flower", "hopper", "rocket")
 
 MOVES: dict[str, CameraRates] = {
     "locked off": CameraRates(),
@@ -98,18 +99,13 @@ def sources(photos: Sequence[Path], footage: Path | None, *, moves_each: int) ->
 
 
 def photographs(folder: Path | None) -> list[Path]:
-    """The pictures in a folder, or those that come with the source checkout.
+    """The pictures in a folder, or the sample stills.
 
     Raises InputError when there is no such folder.
     """
     if folder is not None:
         return _listed(folder, _PHOTO_SUFFIXES)
-    shipped = Path(__file__).resolve().parents[2] / "data" / "stills"
-    if not shipped.is_dir():
-        raise InputError(
-            "the photographs come with the source checkout; name a folder of your own by --stills"
-        )
-    return [shipped / f"{name}.jpg" for name in _SHIPPED]
+    return [sample_path(f"stills/{name}.jpg") for name in _SAMPLES]
 
 
 def _listed(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:

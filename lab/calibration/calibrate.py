@@ -25,7 +25,7 @@ def calibrate(
     """Measure clips with known defects; returns the card, also `out`/card.json.
 
     Numbers without a defect of their own are measured as well; the card names them as not tried.
-    stills: a folder of photographs; those of the source checkout when None. footage: a folder of
+    stills: a folder of photographs; the sample stills when None. footage: a folder of
     real clips, also used when given. quick: four photographs, one camera move each, only the middle
     strengths. What was measured is kept in `out`/probes.jsonl, so a second call goes on where the
     first was stopped. A clip that could not be measured is left out of the card, which names it.

@@ -146,7 +146,7 @@ def calibrate_moves(
     """Draw every camera move at three strengths on every photograph; the table, also
     `out`/moves.csv.
 
-    stills: a folder of photographs; those of the source checkout when None. quick: two photographs
+    stills: a folder of photographs; the sample stills when None. quick: two photographs
     at medium strength. Measured clips are kept in `out`/moves.jsonl, so a second call goes on.
     Raises InputError for a folder without pictures, Interrupted on Ctrl-C.
     """

@@ -28,15 +28,13 @@ def demo(
     out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/demo"),
 ) -> None:
     """Run the sample sweep offline, print its scores and write a report."""
-    sample = Path(__file__).resolve().parents[2] / "data" / "sweeps" / "coffee.yaml"
-    if not sample.is_file():
-        raise InputError("the sample sweep comes with the source checkout; run `lab demo` there")
     from lab.report import write_report
+    from lab.samples import sample_path
     from lab.sweeps import Sweep
 
-    make_run(Sweep.load(sample), out)
-
+    make_run(Sweep.load(sample_path("sweeps/coffee.yaml")), out)
     print_error(f"report: {write_report(out)}")
+    print_error(f"sample stills and sweeps: {sample_path()}")
 
 
 def plan(
