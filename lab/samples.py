@@ -7,10 +7,6 @@ from pathlib import Path
 def sample_path(name: str = "") -> Path:
     """The path of a sample: `sample_path("stills/coffee.jpg")`. Without a name, their folder.
 
-    A wheel holds the samples inside the package. In a source checkout, and in an editable install
-    of one, they are the folder `data/` beside it.
+    A wheel holds the samples in `lab/data`. In a checkout that is a link to the folder `data`.
     """
-    package = Path(str(files("lab")))
-    shipped = package / "data"
-    folder = shipped if shipped.is_dir() else package.parent / "data"
-    return folder / name
+    return Path(str(files("lab"))).resolve() / "data" / name

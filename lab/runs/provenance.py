@@ -7,7 +7,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = ("i2v-lab", "av", "numpy", "opencv-python-headless", "scikit-image", "pandas")
+from lab import __version__
+
+_PACKAGES = ("av", "numpy", "opencv-python-headless", "scikit-image", "pandas")
 
 
 def provenance() -> dict[str, Any]:
@@ -15,7 +17,7 @@ def provenance() -> dict[str, Any]:
     return {
         "python": sys.version.split()[0],
         "platform": platform.platform(),
-        "packages": {name: _version(name) for name in _PACKAGES},
+        "packages": {"i2v-lab": __version__, **{name: _version(name) for name in _PACKAGES}},
         "git": _git(),
     }
 
@@ -31,7 +33,7 @@ def _git() -> str:
     """The commit this code runs from, "+ changes" if edited; "not a checkout" otherwise."""
     here = Path(__file__).resolve().parents[2]
     try:
-        commit, changes = (
+        _, commit, changes = (
             subprocess.run(  # noqa: S603 - fixed arguments
                 ["git", "-C", str(here), *arguments],  # noqa: S607 - whichever git the user has
                 capture_output=True,
@@ -39,7 +41,12 @@ def _git() -> str:
                 timeout=10,
                 check=True,
             ).stdout.strip()
-            for arguments in (("rev-parse", "HEAD"), ("status", "--porcelain", "lab"))
+            for arguments in (
+                # An installed copy may lie inside a repository of its user's.
+                ("ls-files", "--error-unmatch", "lab/runs/provenance.py"),
+                ("rev-parse", "HEAD"),
+                ("status", "--porcelain", "lab"),
+            )
         )
     except (OSError, subprocess.SubprocessError):
         return "not a checkout"
