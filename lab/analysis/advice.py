@@ -18,12 +18,12 @@ import pandas as pd
 
 from lab.analysis.compliance import COMPLIED, compliance
 from lab.analysis.loading import load
-from lab.analysis.matched import APART, JUDGED, MOTION, unmeasured
+from lab.analysis.matched import APART, MOTION, unmeasured
 from lab.analysis.results import Results
 from lab.errors import InputError
 from lab.files import file_name, file_suffix, make_writable_folder
 from lab.findings import Finding
-from lab.metrics import SPECS
+from lab.metrics import JUDGED, SPECS
 from lab.prompts import Prompt, lint, vary
 from lab.runs import Ledger
 from lab.stills import Still, fit, preflight
@@ -200,8 +200,8 @@ class _Evidence:
         self.shots = {row.take_id: row.take.shot for row in rows}
         takes = results.takes
         wide = results.headlines()
-        levels = {name: SPECS[name].unnoticed for name in JUDGED}
-        visible = (wide[list(JUDGED)] / pd.Series(levels)).mean(axis=1)
+        multiples = {name: wide[name].map(SPECS[name].visibility) for name in JUDGED}
+        visible = pd.DataFrame(multiples).mean(axis=1)
         # A mean over fewer numbers is not comparable, and motion tells what is too still.
         unknown = unmeasured(results.scores, (*JUDGED, *MOTION))
         visible = visible.where(~visible.index.isin(unknown))
@@ -228,8 +228,8 @@ class _Evidence:
         return any(factor in group for group in self.results.sweep.get("zip", []))
 
     def median(self, takes: Sequence[str]) -> float:
-        """Median of the mean of flicker, drift and warp, each in multiples of what nobody notices;
-        NaN when no take can be judged.
+        """Median over takes of the mean flaw of the judged metrics, in multiples of what nobody
+        would notice; NaN when no take can be judged.
         """
         values = self.visible.reindex(list(takes)).dropna()
         return float(values.median()) if len(values) else np.nan

@@ -79,8 +79,8 @@ def by_factor(results: Results, factor: str) -> Figure:
 def motion_against(results: Results, metric: str) -> Figure:
     """A metric against motion, a dot a take, with the line by which values are matched.
 
-    Hollow dots are too still to judge. metric: a headline or part with direction "lower". Raises
-    InputError for any other.
+    Hollow dots are too still to judge. metric: one of `MATCHED`. Raises InputError for any
+    other.
     """
     if metric not in MATCHED:
         raise InputError(f"{metric!r} is not matched; {did_you_mean(str(metric), MATCHED)}")

@@ -1,16 +1,17 @@
 """Scores at matched motion: what a take would score if it moved as the median take does.
 
-A score grows with motion because fast pictures are harder to make and to measure, so a take that
-hardly moves scores well without deserving it. Over the takes of a run, or of all runs that are
+A score gets worse with motion because fast pictures are harder to make and to measure, so a take
+that hardly moves scores well without deserving it. A score's flaw is its distance from the best
+value: the score itself where less is better. Over the takes of a run, or of all runs that are
 compared, one line is put through the logarithms,
 
-    log(max(score, floor)) = a + slope * log(motion)
+    log(max(flaw, floor)) = a + slope * log(motion)
 
-with a tenth of the level that nobody would notice as the floor. The slope is the median of the
+with a tenth of the flaw that nobody would notice as the floor. The slope is the median of the
 slopes between all pairs of takes (Theil 1950, Sen 1968), which a few odd takes cannot turn, and
 never below 0: moving less is not to be rewarded. Then, within the metric's range,
 
-    score at matched motion = score * (median motion / motion) ** slope
+    flaw at matched motion = flaw * (median motion / motion) ** slope
 """
 
 import math
@@ -21,7 +22,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lab.metrics import HEADLINES, SPECS
+from lab.metrics import JUDGED, SPECS
 from lab.metrics.motion import TOO_STILL_SHARE
 
 TOO_STILL = "too still to judge"
@@ -30,19 +31,18 @@ APART = 1.1
 MATCHED = tuple(
     name
     for name, spec in SPECS.items()
-    if spec.direction == "lower" and (spec.headline or not math.isnan(spec.unnoticed))
+    if spec.direction != "none" and not math.isnan(spec.unnoticed)
 )
 MOTION = ("motion", "motion.still")
 """What says whether a take moves enough to be judged."""
-JUDGED = tuple(name for name in HEADLINES if SPECS[name].direction == "lower")
-_FLOOR = 0.1  # of the level that nobody would notice
+_FLOOR = 0.1  # of the flaw that nobody would notice
 
 Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class MotionLine:
-    """How a score goes with motion over a run: `level * (motion / middle) ** slope`.
+    """How a score's flaw goes with motion over a run: `level * (motion / middle) ** slope`.
 
     takes: how many it goes through. middle: the takes' median motion, in
     % of the diagonal per s. level: the line there, in the metric's unit. reason: why there is no
@@ -59,13 +59,15 @@ class MotionLine:
     def __str__(self) -> str:
         if self.reason:
             return f"{self.metric} as measured"
+        spec = SPECS[self.metric]
+        flaw = self.metric if spec.direction == "lower" else f"{spec.high:g} - {self.metric}"
         if self.slope == 0:
-            return f"{self.metric} does not grow with motion"
-        return f"{self.metric} grows as motion to the power {self.slope:.2g}"
+            return f"{flaw} does not grow with motion"
+        return f"{flaw} grows as motion to the power {self.slope:.2g}"
 
     def at(self, motion: Values) -> Values:
         """The line at some motions, in the metric's unit."""
-        return self.level * (motion / self.middle) ** self.slope
+        return SPECS[self.metric].flaw(self.level * (motion / self.middle) ** self.slope)
 
     def matched(self, score: Values, motion: Values) -> Values:
         """Scores as they would be at the median motion; NaN where either is not known."""
@@ -73,7 +75,8 @@ class MotionLine:
             return score
         spec = SPECS[self.metric]
         known = np.where(motion > 0, motion, np.nan)
-        return np.clip(score * (self.middle / known) ** self.slope, spec.low, spec.high)
+        flaw = spec.flaw(score) * (self.middle / known) ** self.slope
+        return np.clip(spec.flaw(flaw), spec.low, spec.high)
 
 
 def fit(metric: str, score: Values, motion: Values) -> MotionLine:
@@ -86,7 +89,8 @@ def fit(metric: str, score: Values, motion: Values) -> MotionLine:
     known = np.isfinite(score) & (motion > 0)
     across = np.log(motion[known])
     takes, distinct = int(known.sum()), _distinct(across)
-    floor = SPECS[metric].unnoticed * _FLOOR
+    spec = SPECS[metric]
+    floor = spec.flaw(spec.unnoticed) * _FLOOR
     if math.isnan(floor):
         return MotionLine(metric, takes, middle, reason="needs a level that nobody would notice")
     if distinct < MIN_TAKES:
@@ -94,7 +98,7 @@ def fit(metric: str, score: Values, motion: Values) -> MotionLine:
             f"needs {MIN_TAKES} takes that differ in motion by a tenth, and there are {distinct}"
         )
         return MotionLine(metric, takes, middle, reason=reason)
-    up = np.log(np.maximum(score[known], floor))
+    up = np.log(np.maximum(spec.flaw(score[known]), floor))
     one, other = np.nonzero(across[:, None] - across >= math.log(APART))
     slope = max(0.0, float(np.median((up[one] - up[other]) / (across[one] - across[other]))))
     level = math.exp(float(np.median(up - slope * (across - math.log(middle)))))

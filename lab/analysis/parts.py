@@ -37,8 +37,7 @@ def parts(record: Mapping[str, Any], metric: str) -> Figure:
     if "error" in record:
         raise InputError(str(record["error"]))
     panels = _panels(record, metric)
-    lower = SPECS[metric].direction == "lower"
-    marks = _marks(explain(record, metric) if lower else (), record["duration_s"])
+    marks = _marks(explain(record, metric) if SPECS[metric].judged else (), record["duration_s"])
     heights = [_TALL] + [_LOW] * (len(panels) - 1)
     head = 0.35 + _LINE * (1 + max((mark.row for mark in marks), default=-1))
     wide = _LEFT + _WIDTH + _RIGHT

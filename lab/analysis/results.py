@@ -125,11 +125,11 @@ class Results:
 
     @property
     def lines(self) -> dict[str, MotionLine]:
-        """How each metric with direction "lower" goes with motion over this run."""
+        """How each matched metric goes with motion over this run."""
         return lines(self.scores)
 
     def matched(self) -> pd.DataFrame:
-        """The scores with direction "lower" at matched motion; `lab.analysis.matched` says how.
+        """The scores that can be matched, at matched motion; `lab.analysis.matched` says how.
 
         One row a take and metric, as in scores; raw is the value as measured, motion in % of the
         diagonal per s. Takes too still to judge are NaN and say so.

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from lab.analysis.matched import JUDGED, MOTION, in_words, unmeasured
+from lab.analysis.matched import MOTION, in_words, unmeasured
 from lab.analysis.results import Results
-from lab.metrics import SPECS
+from lab.metrics import JUDGED, SPECS
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ class Ranking:
 
 
 def best_and_worst(results: Results, count: int = 3, *, matched: bool = True) -> Ranking:
-    """The best and the worst takes by the mean rank of flicker, drift and warp.
+    """The best and the worst takes by their mean rank over the judged metrics.
 
     matched: rank the values at matched motion, as far as the run allows it. Takes that lack one of
-    the three, are too still to judge, or whose motion was not measured, are not ranked: a frozen
+    them, are too still to judge, or whose motion was not measured, are not ranked: a frozen
     clip would win. A rank is a description of these takes, not a test of a difference.
     """
     names = list(JUDGED)
@@ -46,7 +46,8 @@ def best_and_worst(results: Results, count: int = 3, *, matched: bool = True) ->
     wide = results.headlines(matched=matched)[names]
     still = wide.index.isin(results.too_still)
     judged = wide[~still & ~wide.index.isin(unmeasured(results.scores, MOTION))].dropna()
-    order = judged.rank().mean(axis=1).sort_values(kind="stable").index
+    flaws = judged.apply(lambda scores: scores.map(SPECS[str(scores.name)].flaw))
+    order = flaws.rank().mean(axis=1).sort_values(kind="stable").index
     medians = judged.median()
     ranked = [
         Verdict(
@@ -66,7 +67,7 @@ def best_and_worst(results: Results, count: int = 3, *, matched: bool = True) ->
 
 
 def leaders(results: Results) -> tuple[str, ...]:
-    """Which level of each varied factor has the lowest medians at matched motion, in sentences.
+    """Which level of each varied factor has the best medians at matched motion, in sentences.
 
     What was seen in these takes, not a test: the last sentence says so.
     """
@@ -75,12 +76,15 @@ def leaders(results: Results) -> tuple[str, ...]:
         medians = results.summary(factor, matched=True).set_index(factor)
         clauses = []
         for name in JUDGED:
-            known = medians[name].dropna().sort_values()
+            spec = SPECS[name]
+            known = medians[name].dropna().sort_values(key=lambda scores: scores.map(spec.flaw))
             if len(known) > 1:
-                low, high = (results.level(factor, known.index[place]) for place in (0, -1))
+                best, worst = (results.level(factor, known.index[place]) for place in (0, -1))
+                ends = ("lowest", "highest")
+                first, last = ends if spec.direction == "lower" else ends[::-1]
                 clauses.append(
-                    f"{name} is lowest for “{low}” ({known.iloc[0]:.2g} {SPECS[name].unit}) and "
-                    f"highest for “{high}” ({known.iloc[-1]:.2g})"
+                    f"{name} is {first} for “{best}” ({known.iloc[0]:.2g} {spec.unit}) and "
+                    f"{last} for “{worst}” ({known.iloc[-1]:.2g})"
                 )
         if clauses:
             said.append(f"By {factor}: {'; '.join(clauses)}.")

@@ -60,6 +60,9 @@ class Card:
         table = pd.DataFrame(
             [{**{k: v for k, v in row.items() if k != "scores"}, **row["scores"]} for row in rows]
         ).astype(dict.fromkeys(SPECS, float))
+        # A defect is to raise a number, whichever way is better.
+        for name, spec in SPECS.items():
+            table[name] = table[name].map(spec.flaw)
         halves = {
             half: table[(table["final"] == (half == "final")) & (table["move"] != "")]
             for half in HALVES

@@ -31,8 +31,9 @@ def compare(
 ) -> None:
     """Median scores at matched motion by level of each factor, and by run. No test is made."""
     from lab.analysis import by_term, compliance, load
-    from lab.analysis.matched import JUDGED, TOO_STILL, in_words
+    from lab.analysis.matched import TOO_STILL, in_words
     from lab.errors import did_you_mean
+    from lab.metrics import JUDGED
 
     results = load(folders)
     several = ["run"] * (len(results.runs) > 1)

@@ -77,7 +77,7 @@ def _score_card(record: dict[str, Any], *, why: bool) -> str:
         if value is None:
             lines.append(f"  {name:<8} none: {record['reasons'][name]}")
             continue
-        calm = value <= SPECS[name].unnoticed
+        calm = SPECS[name].visibility(value) <= 1
         lines.append(
             f"  {name:<8} {value:.3g} {record['units'][name]}" + " (hardly noticeable)" * calm
         )
@@ -87,7 +87,7 @@ def _score_card(record: dict[str, Any], *, why: bool) -> str:
                 found = record["scores"][part]
                 said = f"none: {record['reasons'][part]}" if found is None else f"{found:.3g}"
                 lines.append(f"    {part.partition('.')[2]:<12} {said} {SPECS[part].unit}")
-            most = "worst" if SPECS[name].direction == "lower" else "most"
+            most = "worst" if SPECS[name].judged else "most"
             lines += [f"    at its {most} {worst}" for worst in explain(record, name)]
     published = [name for name in LITERATURE if name in record["scores"]]
     if published:

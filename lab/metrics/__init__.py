@@ -33,9 +33,11 @@ METRICS: tuple[Metric, ...] = (
 
 SPECS: dict[str, MetricSpec] = {spec.name: spec for metric in METRICS for spec in metric.specs}
 HEADLINES: tuple[str, ...] = tuple(name for name, spec in SPECS.items() if spec.headline)
+JUDGED: tuple[str, ...] = tuple(name for name, spec in SPECS.items() if spec.judged)
 
 __all__ = [
     "HEADLINES",
+    "JUDGED",
     "LITERATURE",
     "METRICS",
     "SPECS",

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from lab.metrics.moment import Moment
 from lab.metrics.reference import Reference
 
 Direction = Literal["lower", "higher", "none"]
+Values = TypeVar("Values", float, NDArray[np.float64])
 
 
 @dataclass(frozen=True)
@@ -19,10 +20,11 @@ class MetricSpec:
     """The definition of one number.
 
     name: a headline name ("flicker") or a part of one ("flicker.global"). unit, direction (which
-    way is better) and range (low, high) of the value. version grows when the definition changes;
-    values of different versions are never compared. ignores: what must not move it. reference: the
-    source of the idea. unnoticed: up to this value nobody would notice; NaN where that has no
-    meaning.
+    way is better) and range (low, high) of the value; where more is better, high is the best value
+    and finite. version grows when the definition changes; values of different versions are never
+    compared. ignores: what must not move it. reference: the source of the idea. unnoticed: a value
+    this good or better shows no flaw that anybody would notice; NaN where that has no meaning.
+    judged: takes are ranked by this headline, and tables, tiles and verdicts show it.
     """
 
     name: str
@@ -35,6 +37,15 @@ class MetricSpec:
     low: float = 0.0
     high: float = math.inf
     unnoticed: float = math.nan
+    judged: bool = False
+
+    def __post_init__(self) -> None:
+        if self.direction == "higher" and not math.isfinite(self.high):
+            raise ValueError(f"{self.name}: more is better, so it needs a finite high")
+        if self.judged and not (self.headline and self.direction != "none"):
+            raise ValueError(f"{self.name}: only a headline with a better direction can be judged")
+        if self.judged and not self.flaw(self.unnoticed) > 0:
+            raise ValueError(f"{self.name}: is judged, so unnoticed must be known")
 
     @property
     def headline(self) -> bool:
@@ -45,6 +56,17 @@ class MetricSpec:
     def arrow(self) -> str:
         """Which way is better, as headings show it: " ↓", " ↑", or "" for neither."""
         return {"lower": " ↓", "higher": " ↑", "none": ""}[self.direction]
+
+    def flaw(self, value: Values) -> Values:
+        """How far a value is from the best one, in the unit: larger is worse.
+
+        The value itself unless more is better; its own inverse.
+        """
+        return self.high - value if self.direction == "higher" else value
+
+    def visibility(self, value: Values) -> Values:
+        """The flaw in multiples of the largest one that nobody would notice; NaN if unknown."""
+        return self.flaw(value) / self.flaw(self.unnoticed)
 
 
 @dataclass(frozen=True)
@@ -60,8 +82,8 @@ class Score:
 class Field:
     """Where in a frame a headline's value comes from.
 
-    index: the frame. values: float32 of any size, laid over the whole frame; larger is worse, NaN
-    where nothing could be seen, in the headline's unit.
+    index: the frame. values: float32 of any size, laid over the whole frame; the headline's flaw,
+    so larger is worse, in its unit; NaN where nothing could be seen.
     """
 
     index: int

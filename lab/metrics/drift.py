@@ -42,6 +42,7 @@ def _spec(
         low=low,
         high=high,
         unnoticed=unnoticed,
+        judged="." not in name,
     )
 
 

@@ -47,17 +47,22 @@ def explain(record: Mapping[str, Any], name: str, count: int = 3) -> tuple[Worst
     record: what `lab.score` yields. Empty where the clip has no value from moment to moment. Raises
     KeyError for a name that was not scored.
     """
-    series = {int(frame): value for frame, value in record["series"].get(name, {}).items()}
+    from lab.metrics import SPECS  # the table of metrics imports this module
+
     if name not in record["scores"]:
         raise KeyError(f"{name}: not scored; there are {', '.join(record['scores'])}")
+    series = {
+        int(frame): value
+        for frame, value in record["series"].get(name, {}).items()
+        if value is not None
+    }
     boxes = record["boxes"].get(name.partition(".")[0], {})
     times = record["times_s"]
     found: list[Worst] = []
-    for frame in sorted(series, key=lambda one: -abs(series[one] or 0)):
+    for frame in sorted(series, key=lambda one: -abs(SPECS[name].flaw(series[one]))):
         if len(found) >= count:
             break
-        near = any(abs(times[frame] - worst.time_s) < _APART_S for worst in found)
-        if series[frame] is None or near:
+        if any(abs(times[frame] - worst.time_s) < _APART_S for worst in found):
             continue
         box = boxes.get(str(frame))
         unit = record["units"][name]

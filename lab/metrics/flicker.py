@@ -45,6 +45,7 @@ def _spec(name: str, unit: str, says: str, unnoticed: float) -> MetricSpec:
         version=2,
         high=255.0,
         unnoticed=unnoticed,
+        judged="." not in name,
     )
 
 

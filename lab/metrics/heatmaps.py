@@ -42,7 +42,7 @@ def measure_with_heatmaps(
     films = []
     for name, fields in kept.items():
         every = np.concatenate([values[np.isfinite(values)] for values in fields.values()])
-        full = specs[name].unnoticed * _FULL_COLOUR
+        full = specs[name].flaw(specs[name].unnoticed) * _FULL_COLOUR
         if math.isnan(full):
             full = float(np.percentile(every, _PERCENTILE)) if every.size else 1.0
         ending = f"-{scores.clip.sha256[:8]}.{name}.mp4"

@@ -35,6 +35,7 @@ def _spec(name: str, unit: str, says: str, unnoticed: float) -> MetricSpec:
         version=2,
         high=1000.0,
         unnoticed=unnoticed,
+        judged="." not in name,
     )
 
 

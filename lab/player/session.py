@@ -9,7 +9,7 @@ from lab.analysis.figures import COLOURS
 from lab.errors import InputError, did_you_mean
 from lab.measures import Measure
 from lab.media import probe
-from lab.metrics import HEADLINES, SPECS, explain
+from lab.metrics import HEADLINES, JUDGED, SPECS, explain
 from lab.player.copies import Copies
 from lab.units import visible
 
@@ -135,18 +135,17 @@ def clip_entry(
 
 
 def _worst(measure: Measure) -> list[dict[str, Any]]:
-    """The worst moments of what should be low, in multiples of what nobody would notice."""
+    """The worst moments of the judged metrics, in multiples of what nobody would notice."""
     record = measure.record()
     return [
         {
             "metric": name,
             "time_s": round(worst.time_s, 4),
             "value": _plain(worst.value),
-            "weight": _plain(worst.value / (SPECS[name].unnoticed or 1.0)),
+            "weight": _plain(SPECS[name].visibility(worst.value)),
             "said": str(worst),
         }
-        for name in HEADLINES
-        if SPECS[name].direction == "lower"
+        for name in JUDGED
         for worst in explain(record, name, _WORST)
     ]
 

@@ -319,8 +319,8 @@ def _compare(
 def _same(name: str, reported: float | None, now: float | None) -> bool:
     if reported is None or now is None:
         return reported is now
-    unnoticed = SPECS[name].unnoticed
-    least = 1e-6 if math.isnan(unnoticed) else TOLERANCE * unnoticed
+    noticed = SPECS[name].flaw(SPECS[name].unnoticed)
+    least = 1e-6 if math.isnan(noticed) else TOLERANCE * noticed
     return math.isclose(reported, now, rel_tol=TOLERANCE, abs_tol=least)
 
 

@@ -6,9 +6,8 @@ from pathlib import Path
 import ipywidgets as widgets
 
 from lab.analysis import Results, by_factor, load, motion_against
-from lab.analysis.matched import MATCHED
 from lab.errors import LabError
-from lab.metrics import HEADLINES
+from lab.metrics import JUDGED
 from lab.player.session import MOST_CLIPS
 from lab.report import write_report
 from lab.report.blocks import picture
@@ -115,11 +114,10 @@ class ResultsPanel(Panel):
             said += f", {seen.not_fresh} to measure again (`lab measure DIR`)"
         self.head.value = said + (f"; {seen.money}" if seen.money.spent_usd else "")
         self.said.say(self.board.trouble, "warning" if self.board.trouble else "")
-        against = [name for name in HEADLINES if name in MATCHED]
         plots = [
             ("none", ""),
             *((f"by {name}", f"factor {name}") for name in self._varied),
-            *((f"{name} against motion", f"motion {name}") for name in against),
+            *((f"{name} against motion", f"motion {name}") for name in JUDGED),
         ]
         shown = self.plot.value
         self.plot.options = plots

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from lab.analysis import Results, load, suggest_next
-from lab.analysis.matched import JUDGED
 from lab.errors import InputError, RunFolderError
 from lab.media import write_image
-from lab.metrics import SPECS
+from lab.metrics import JUDGED, SPECS
 from lab.prompts import Prompt, lint
 from lab.runs import plan, run
 from lab.stills import Still

@@ -200,11 +200,11 @@ def test_ranks_say_how_they_were_matched(hostile_results: Results, tmp_path: Pat
 
 def test_the_level_that_nobody_would_notice_is_shown(parsed: Page) -> None:
     """The definitions have a column for it, empty where it means nothing."""
-    assert "nobody would notice up to" in parsed.texts["button"]
+    assert "nobody would notice" in parsed.texts["button"]
     cells = [text.strip() for text in parsed.texts["td"]]
     for name in ("flicker", "motion"):
         level = SPECS[name].unnoticed
-        shown = "" if level != level else f"{level:g}"
+        shown = "" if level != level else f"up to {level:g}"
         pair = [name, SPECS[name].unit]
         place = max(place for place in range(len(cells)) if cells[place : place + 2] == pair)
         assert cells[place + 3] == shown

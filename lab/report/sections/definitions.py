@@ -12,7 +12,7 @@ _DIRECTIONS = {"lower": "less", "higher": "more", "none": "neither"}
 def definitions(context: ReportContext) -> Section:
     """Unit, direction, the level nobody notices, meaning, and the source of every metric."""
     columns = (
-        *("metric", "unit", "better", "nobody would notice up to", "what it says"),
+        *("metric", "unit", "better", "nobody would notice", "what it says"),
         *("what must not move it", "source", "version"),
     )
     headlines, parts = (
@@ -33,7 +33,7 @@ def _row(spec: MetricSpec) -> tuple[Cell, ...]:
         Cell(spec.name),
         Cell(spec.unit),
         Cell(_DIRECTIONS[spec.direction]),
-        _level(spec.unnoticed),
+        _level(spec),
         Cell(spec.says),
         Cell(spec.ignores),
         Cell(spec.reference),
@@ -41,5 +41,8 @@ def _row(spec: MetricSpec) -> tuple[Cell, ...]:
     )
 
 
-def _level(value: float) -> Cell:
-    return Cell("") if math.isnan(value) else Cell(f"{value:g}", value)
+def _level(spec: MetricSpec) -> Cell:
+    if math.isnan(spec.unnoticed):
+        return Cell("")
+    bound = "from" if spec.direction == "higher" else "up to"
+    return Cell(f"{bound} {spec.unnoticed:g}", spec.unnoticed)

@@ -40,7 +40,7 @@ def scores(context: ReportContext) -> Section:
             else:
                 cells.append(Cell(number_text(value), value))
         rows.append([*cells, *(Cell(row[name]) for name in remarks), Cell(take_id)])
-    said = "Press a heading to sort. ↓ less is better; motion is neither good nor bad."
+    said = f"Press a heading to sort. {_directions()}."
     if results.too_still:
         said += f" Low scores of a take {TOO_STILL} are no merit: nothing moved that could fail."
     shown_as = Table(
@@ -52,6 +52,15 @@ def scores(context: ReportContext) -> Section:
         column_names=[*shown, *HEADLINES, *remarks, "id"],
     )
     return Section("Scores", [Paragraph(said), shown_as])
+
+
+def _directions() -> str:
+    """What the arrows of the headings mean, and which headlines have none."""
+    specs = [SPECS[name] for name in HEADLINES]
+    arrows = (("lower", "↓ less is better"), ("higher", "↑ more is better"))
+    said = [text for which, text in arrows if any(spec.direction == which for spec in specs)]
+    neither = [spec.name for spec in specs if spec.direction == "none"]
+    return "; ".join([*said, *(f"{name} is neither good nor bad" for name in neither)])
 
 
 def _factor(value: Any) -> Cell:

@@ -16,7 +16,8 @@ def timelines(context: ReportContext) -> Section | None:
     blocks = []
     for metric in HEADLINES:
         rows = frames[frames["metric"] == metric]
-        worst = rows.groupby("take_id", sort=False)["value"].max().sort_values(ascending=False)
+        flaws = rows.assign(value=rows["value"].map(SPECS[metric].flaw))
+        worst = flaws.groupby("take_id", sort=False)["value"].max().sort_values(ascending=False)
         chosen = list(worst.index[:_MOST])
         blocks.append(
             picture(
@@ -27,6 +28,6 @@ def timelines(context: ReportContext) -> Section | None:
         )
     total = context.results.takes["take_id"].nunique()
     said = (
-        f"The {_MOST} takes with the highest peaks, of {total}." if total > _MOST else "Every take."
+        f"The {_MOST} takes with the worst peaks, of {total}." if total > _MOST else "Every take."
     )
     return Section("Timelines", [Paragraph(said), *blocks])

@@ -4,14 +4,14 @@ from typing import Any
 from urllib.parse import quote
 
 from lab.analysis.matched import TOO_STILL
-from lab.metrics import HEADLINES
+from lab.metrics import JUDGED
 from lab.report.blocks import Grid, Paragraph, Section, Tile
 from lab.report.context import ReportContext
 from lab.units import number_text, usd_text
 
 
 def trials(context: ReportContext) -> Section:
-    """A tile a take: the clip's first frame and its headline scores; press it to play it below."""
+    """A tile a take: the clip's first frame and its judged scores; press it to play it below."""
     results = context.results
     others = [name for name in results.varied if name != "still"]
     stills = {row["still"]: row for row in context.rows}
@@ -42,7 +42,7 @@ def _tile(
 ) -> Tile:
     take_id = str(row["take_id"])
     poster = context.poster_uri(row)
-    values = {name: float(wide.at[take_id, name]) for name in HEADLINES[:3]}
+    values = {name: float(wide.at[take_id, name]) for name in JUDGED}
     scores = [f"{name} {number_text(value)}" for name, value in values.items() if value == value]
     lines = {"scores": " · ".join(scores) or "not measured"} if row["clip"] else {}
     if row["state"] != "fetched":

@@ -29,8 +29,9 @@ EVERY: dict[str, MetricSpec] = {**SPECS, **LITERATURE}
 WITHOUT_VALUES = ("vbench.subject_consistency", "vbench.i2v_subject")
 SHARED = "shared"
 _PUBLISHED = "literature"
-# What a text says is no part of the number; the version is what the rest is held to.
-_NOT_DEFINING = ("name", "version", "says", "ignores", "reference")
+# What a text says and who is ranked by it is no part of the number; the version is what the rest is
+# held to.
+_NOT_DEFINING = ("name", "version", "says", "ignores", "reference", "judged")
 _RELATIVE = 0.02
 _OF_UNNOTICED = 0.1
 # Of the largest value in the table, for numbers without a noticeable level: near 0 their digits
