@@ -120,7 +120,7 @@ def make_run(
         print_json({"plan": priced.to_json()})
     else:
         print_error(f"{priced}\n")
-    confirmed = yes or (priced.asks and not as_json and _agreed(priced))
+    confirmed = yes or (priced.needs_confirmation and not as_json and _agreed(priced))
     with interruptible(out):
         outcome = make(design, out, confirmed=confirmed, reuse=reuse, quiet=as_json, grow=grow)
     results = load(out)
@@ -150,7 +150,7 @@ def make_run(
 
 def _agreed(priced: Any) -> bool:
     """Ask the person at the terminal; without one, say no."""
-    return sys.stdin.isatty() and typer.confirm(f"{priced.question} on {priced.sweep.backend}?")
+    return sys.stdin.isatty() and typer.confirm(f"{priced.confirmation} on {priced.sweep.backend}?")
 
 
 def reconcile(

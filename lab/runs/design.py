@@ -27,7 +27,7 @@ def design(out: str | Path) -> Sweep:
     sweep = Sweep.from_json(told, stills)
     known = {row.take_id for row in rows}
     # After a recovery the ledger may lack takes that the design has.
-    asked = [take for trial, take in sweep.takes() if trial.shot.still not in sweep.stand_ins]
+    asked = [take for trial, take in sweep.takes() if trial.shot.still not in sweep.placeholders]
     if lost is None and any(take.id not in known for take in asked):
         raise _incomplete(folder, _unexplained(sweep, rows))
     return sweep

@@ -291,7 +291,7 @@ def _designed(design: Any, folder: RunFolder) -> dict[str, TakeRow]:
         stills, _ = kept_stills(design, folder)
         sweep = Sweep.from_json(design, stills)
         # A still that was not chosen yet has no clips, only pictures to choose from.
-        clips = [pair for pair in sweep.takes() if pair[0].shot.still not in sweep.stand_ins]
+        clips = [pair for pair in sweep.takes() if pair[0].shot.still not in sweep.placeholders]
         quotes = _quotes(sweep)
         for place, (trial, take) in enumerate([*sweep.creations(), *clips]):
             quote = quotes.get(trial.shot)

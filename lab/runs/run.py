@@ -81,8 +81,8 @@ def plan(sweep: Sweep, out: str | Path | None = None, *, reuse: bool = True) -> 
             folder.check()
             with Ledger.read(folder.ledger) as ledger:
                 rows, noted = ledger.takes(), ledger.fact("elements") or {}
-        if sweep.pictured and backend.capabilities.registers_elements:
-            sweep = sweep.with_ids(known_ids(sweep.pictured, noted, backend))
+        if sweep.pictured_elements and backend.capabilities.registers_elements:
+            sweep = sweep.with_element_ids(known_ids(sweep.pictured_elements, noted, backend))
     finally:
         backend.close()
     done: set[str] = set()
@@ -138,10 +138,10 @@ def run(
     priced = plan(sweep, out, reuse=reuse)
     priced.check()
     sweep = priced.sweep
-    if priced.asks and not confirmed:
-        if sweep.unregistered:
+    if priced.needs_confirmation and not confirmed:
+        if sweep.unregistered_elements:
             raise MoneyError(
-                f"this plan needs a yes: {priced.question}; confirm it (confirmed=True, --yes)"
+                f"this plan needs a yes: {priced.confirmation}; confirm it (confirmed=True, --yes)"
             )
         raise MoneyError(
             f"this plan may cost {usd_text(priced.low_usd, priced.high_usd)}; set a budget or a "
@@ -162,7 +162,7 @@ def run(
     ):
         sweep = with_chosen(sweep, folder, ledger.takes())
         _check_same(sweep, folder, ledger, origin, grow=grow)
-        if sweep.pictured:
+        if sweep.pictured_elements:
             sweep = _registered(sweep, ledger, quiet=quiet, control=control)
 
         def make(design: Sweep, pairs: Sequence[tuple[Trial, Take]], doing: str) -> RunOutcome:
@@ -188,7 +188,7 @@ def run(
             return make(sweep, sweep.takes(), doing[sweep.makes])
         stills = make(sweep, sweep.creations(), doing["still"])
         sweep, chosen, unmade = choose(sweep, folder, ledger.takes())
-        ready = [pair for pair in sweep.takes() if pair[0].shot.still not in sweep.stand_ins]
+        ready = [pair for pair in sweep.takes() if pair[0].shot.still not in sweep.placeholders]
         clips = make(sweep, ready, doing["clip"])
         return replace(
             clips,
@@ -233,7 +233,7 @@ def _registered(sweep: Sweep, ledger: Ledger, **how: Any) -> Sweep:
     Ids that the folder has already are used as they are: its takes are made of them.
     """
     noted = ledger.fact("elements") or {}
-    wanted = [element for element in sweep.pictured if element.content not in noted]
+    wanted = [element for element in sweep.pictured_elements if element.content not in noted]
     if wanted:
         with closing(open_backend(sweep.backend)) as backend:
             rows = registered(wanted, backend, **how)
@@ -242,7 +242,7 @@ def _registered(sweep: Sweep, ledger: Ledger, **how: Any) -> Sweep:
             for element, row in zip(wanted, rows, strict=True)
         }
         ledger.set_fact("elements", noted)
-    return sweep.with_ids({content: said["id"] for content, said in noted.items()})
+    return sweep.with_element_ids({content: said["id"] for content, said in noted.items()})
 
 
 def _done(rows: Sequence[TakeRow], folder: RunFolder, *, local: bool) -> tuple[set[str], float]:

@@ -1,10 +1,11 @@
-"""The design of an experiment: factors become trials, trials become takes, takes get a price."""
+"""Designs experiments: turns factors into trials, trials into takes, and prices the takes."""
 
 from lab.sweeps.creation import CreatedStill
 from lab.sweeps.document import prompt_entry, write_yaml
+from lab.sweeps.findings import shot_findings
+from lab.sweeps.levels import NO_STILL
 from lab.sweeps.plan import Plan, plan
-from lab.sweeps.remarks import remarks
-from lab.sweeps.sweep import NO_STILL, Sweep, Trial, block_of
+from lab.sweeps.sweep import Sweep, Trial, block_of
 
 __all__ = [
     "NO_STILL",
@@ -15,6 +16,6 @@ __all__ = [
     "block_of",
     "plan",
     "prompt_entry",
-    "remarks",
+    "shot_findings",
     "write_yaml",
 ]

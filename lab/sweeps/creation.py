@@ -1,4 +1,4 @@
-"""Stills that a sweep has made from text before it animates them."""
+"""Defines `CreatedStill`, a still that a run makes from text before it makes clips."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from lab.prompts import Prompt
 from lab.shots import Option, Shot, ShotSettings
 from lab.stills import Still
 
-MAX_BEST_OF = 20
+MAX_BEST_OF = 20  # bounds the price of a typing error
 
 
 @dataclass(frozen=True)
 class CreatedStill:
-    """A level of the factor still that the run makes from text: the best of several pictures.
+    """A level of the factor still: the best of several pictures made from one prompt.
 
-    name: what tables call it. best_of: how many pictures are made; preflight chooses one of them.
-    settings: the ratio and the resolution they are made for. chosen: the picture, once a run has
-    made and chosen it.
+    name: the level's name in tables. settings: ratio, resolution and backend options of the
+    pictures. best_of: how many pictures the run makes; preflight chooses one. chosen: that picture,
+    None before the run has chosen it.
     """
 
     name: str
@@ -39,9 +39,10 @@ class CreatedStill:
         resolution: str,
         options: Mapping[str, Option],
     ) -> Self:
-        """The same pictures as `lab create` makes of that prompt, so that either finds the other's.
+        """A still whose pictures have the same take ids as those of `lab create`.
 
-        options: the backend's own settings at their defaults.
+        Pictures bought by one are therefore reused by the other. options: the backend's options
+        at their defaults.
         """
         settings = ShotSettings(
             aspect_ratio=aspect_ratio, resolution=resolution, options=tuple(options.items())
@@ -50,24 +51,24 @@ class CreatedStill:
 
     @property
     def shot(self) -> Shot:
-        """What each of the pictures is asked for with."""
+        """The request for each picture."""
         return Shot(None, self.prompt, self.settings, makes="still")
 
     @property
     def id(self) -> str:
-        """12 hex digits that stand for the prompt and its settings, however many pictures."""
+        """12 hex digits, a hash of prompt and settings; `best_of` does not change it."""
         return content_id(self.shot.content())
 
     @property
     def still(self) -> Still:
-        """The chosen picture. Before there is one: a stand-in without a file, to plan with."""
+        """The chosen picture; before the choice, a placeholder without a file, for the plan."""
         if self.chosen is not None:
             return self.chosen
         width, height = self.settings.size_px
         return Still(Path(f"{self.name}.png"), f"to be created: {self.id}", width, height)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data: what two runs must agree on to have the same level."""
+        """Plain data. Two runs with equal data have the same level."""
         return {
             "name": self.name,
             "sha256": "" if self.chosen is None else self.chosen.sha256,
@@ -78,7 +79,7 @@ class CreatedStill:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], chosen: Still | None) -> Self:
-        """Inverse of `to_json`; chosen: the picture of that hash, None where the hash is empty."""
+        """Inverse of `to_json`. chosen: the picture with the hash in `data`, None for no hash."""
         return cls(
             data["name"],
             Prompt.written(data["create"]),

@@ -1,4 +1,4 @@
-"""The sweep file: what may stand in it, and one line for every mistake."""
+"""Reads, checks and writes sweep files; each mistake becomes one line of a SweepError."""
 
 import io
 import math
@@ -30,31 +30,31 @@ from lab.sweeps.creation import MAX_BEST_OF
 from lab.units import RATIOS, SHORT_SIDE_PX
 
 MAX_FILE_BYTES = 1_000_000
-_ID_CHARS = 64
+_MAX_ID_CHARS = 64
 _REPR = Repr()
-_REPR.maxstring = _REPR.maxother = 60
+_REPR.maxstring = _REPR.maxother = 60  # a message stays one readable line
 
 
-def _listed(value: Any) -> Any:
+def _as_list(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
 
 
-def _grouped(value: Any) -> Any:
-    """`zip: [a, b]` is one group; `zip: [[a, b], [c, d]]` are two."""
+def _as_groups(value: Any) -> Any:
+    """`zip: [a, b]` is one group; `zip: [[a, b], [c, d]]` is two."""
     flat = isinstance(value, list) and value and all(isinstance(name, str) for name in value)
     return [value] if flat else value
 
 
-def _prompt(value: Any) -> Any:
+def _text_entry(value: Any) -> Any:
     return {"text": value} if isinstance(value, str) else value
 
 
-def _still(value: Any) -> Any:
+def _file_entry(value: Any) -> Any:
     return {"file": value} if isinstance(value, str) else value
 
 
-def _switch(value: Any) -> Any:
-    """on and off are words in YAML 1.2, and what people write."""
+def _as_bool(value: Any) -> Any:
+    """Accepts on and off, which YAML 1.2 reads as strings."""
     return {"on": True, "off": False}.get(value, value) if isinstance(value, str) else value
 
 
@@ -65,16 +65,16 @@ def _option(value: Any) -> Any:
 
 
 def _element(value: Any) -> Any:
-    """An id, or the element's picture files."""
-    if isinstance(value, str) and 0 < len(value) <= _ID_CHARS:
+    """Accepts an id or a list of picture files."""
+    if isinstance(value, str) and 0 < len(value) <= _MAX_ID_CHARS:
         return value
-    listed = isinstance(value, list) and len(value) > 0
-    if listed and all(isinstance(path, str) and path for path in value):
+    nonempty_list = isinstance(value, list) and len(value) > 0
+    if nonempty_list and all(isinstance(path, str) and path for path in value):
         return value
     raise PydanticCustomError("element", "should be an id, or a list of picture files")
 
 
-Strings = Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)]
+Strings = Annotated[list[str], BeforeValidator(_as_list), Field(min_length=1)]
 Duration = Annotated[float, Field(gt=0, le=MAX_DURATION_S, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, le=MAX_FPS, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
@@ -86,16 +86,16 @@ class _Strict(BaseModel):
 
 
 class SegmentEntry(_Strict):
-    """One part of a clip that has cuts."""
+    """One shot of a clip with cuts."""
 
     text: str = Field(min_length=1)
     duration_s: Duration
 
 
 class StillEntry(_Strict):
-    """A file, or several by a pattern; or text from which the run makes a picture.
+    """A file or a pattern for several; or create, a text from which the run makes a picture.
 
-    best_of: how many pictures are made of the text; preflight chooses one.
+    best_of: how many pictures are made from the text; preflight chooses one.
     """
 
     file: str | None = Field(default=None, min_length=1)
@@ -105,7 +105,10 @@ class StillEntry(_Strict):
 
 
 class PromptEntry(_Strict):
-    """Written text, or lists of terms that multiply ("a+b" names two at once), or cut segments."""
+    """Exactly one of: text, lists of terms, or the segments of a clip with cuts.
+
+    Lists of terms are crossed. "a+b" puts two terms of one kind into the same prompt.
+    """
 
     text: str | None = Field(default=None, min_length=1)
     name: str = ""
@@ -118,37 +121,38 @@ class PromptEntry(_Strict):
 
 
 class SettingsEntry(BaseModel):
-    """Settings, one value or a list of levels each; further names belong to the backend."""
+    """Each setting is one value or a list of levels. Unlisted names are options of the backend."""
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
     __pydantic_extra__: dict[
-        str, Annotated[list[OptionValue], BeforeValidator(_listed), Field(min_length=1)]
+        str, Annotated[list[OptionValue], BeforeValidator(_as_list), Field(min_length=1)]
     ] = Field(init=False)
 
-    duration_s: Annotated[list[Duration], BeforeValidator(_listed), Field(min_length=1)] = [5.0]
+    duration_s: Annotated[list[Duration], BeforeValidator(_as_list), Field(min_length=1)] = [5.0]
     aspect_ratio: Strings = ["16:9"]
     resolution: Strings = ["720p"]
-    fps: Annotated[list[Rate], BeforeValidator(_listed), Field(min_length=1)] = [24.0]
-    seed: Annotated[list[Seed], BeforeValidator(_listed), Field(min_length=1)] | None = None
-    sound: Annotated[list[Annotated[bool, BeforeValidator(_switch)]], BeforeValidator(_listed)] = [
-        False
-    ]
+    fps: Annotated[list[Rate], BeforeValidator(_as_list), Field(min_length=1)] = [24.0]
+    seed: Annotated[list[Seed], BeforeValidator(_as_list), Field(min_length=1)] | None = None
+    sound: Annotated[
+        list[Annotated[bool, BeforeValidator(_as_bool)]], BeforeValidator(_as_list)
+    ] = [False]
 
 
 class SweepDocument(_Strict):
     """A whole sweep file.
 
-    stills: file patterns, and texts to make pictures from; the word none stands for no still
-    (text-to-video). end_stills: file patterns. elements: a name that prompts cite as @name, and the
-    backend's id of it or its picture files, the front first. budget_usd: a plan that may cost more
-    is refused. cap_usd: as many whole blocks as fit are made, then the run stops.
+    stills: file patterns and texts to make pictures from; none means no still (text-to-video).
+    end_stills: file patterns. elements: by the name that prompts cite as @name, the backend's id or
+    a list of picture files with the front view first. zip: groups of factors that advance together.
+    budget_usd: a plan that may cost more is refused. cap_usd: the run makes as many whole blocks as
+    fit, then stops.
     """
 
     name: str = Field(default="", max_length=80)
     question: str = Field(default="", max_length=500)
     stills: Annotated[
-        list[Annotated[StillEntry, BeforeValidator(_still)]],
-        BeforeValidator(_listed),
+        list[Annotated[StillEntry, BeforeValidator(_file_entry)]],
+        BeforeValidator(_as_list),
         Field(min_length=1),
     ]
     end_stills: Strings | None = None
@@ -157,12 +161,14 @@ class SweepDocument(_Strict):
         Annotated[str | list[str], PlainValidator(_element)],
     ] = {}
     prompts: Annotated[
-        list[Annotated[PromptEntry, BeforeValidator(_prompt)]],
-        BeforeValidator(_listed),
+        list[Annotated[PromptEntry, BeforeValidator(_text_entry)]],
+        BeforeValidator(_as_list),
         Field(min_length=1),
     ]
     settings: SettingsEntry = SettingsEntry()
-    zip: Annotated[list[Annotated[list[str], Field(min_length=2)]], BeforeValidator(_grouped)] = []
+    zip: Annotated[
+        list[Annotated[list[str], Field(min_length=2)]], BeforeValidator(_as_groups)
+    ] = []
     repeats: int = Field(default=1, ge=1, le=1000)
     backend: str = "offline"
     budget_usd: float | None = Field(default=None, ge=0, allow_inf_nan=False)
@@ -170,9 +176,9 @@ class SweepDocument(_Strict):
 
 
 def read_yaml(path: Path) -> Any:
-    """Plain data from a YAML 1.2 file, in which 16:9 and off are words, as written.
+    """Plain data from a YAML 1.2 file. Its unquoted 16:9 and off are strings.
 
-    Raises InputError for a file that is absent or too large, SweepError for one that is no YAML.
+    Raises InputError for a missing or too large file, SweepError for invalid YAML.
     """
     with opened_file(path, InputError, MAX_FILE_BYTES) as file:
         content = file.read()
@@ -184,31 +190,27 @@ def read_yaml(path: Path) -> Any:
         return YAML(typ="safe", pure=True).load(text)
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        said = str(getattr(error, "problem", None) or "not valid YAML").splitlines()[0]
-        raise SweepError(f"{path}{where}: {said}") from error
+        line = f", line {mark.line + 1}" if mark else ""
+        message = str(getattr(error, "problem", None) or "not valid YAML").splitlines()[0]
+        raise SweepError(f"{path}{line}: {message}") from error
     except RecursionError:
         raise SweepError(f"{path}: nested too deeply; a sweep has a few levels") from None
-    except (ValueError, KeyError) as error:  # its constructors let these through
-        said = " ".join(str(error).split())
-        raise SweepError(f"{path}: holds a value that is none ({said})") from error
+    except (ValueError, KeyError) as error:  # ruamel.yaml does not wrap these in YAMLError
+        message = " ".join(str(error).split())
+        raise SweepError(f"{path}: holds an invalid value ({message})") from error
 
 
-def write_yaml(path: Path, data: Mapping[str, Any], remarks: Sequence[str] = ()) -> None:
-    """Write a sweep file, whole or not at all; each remark is a comment above it.
+def write_yaml(path: Path, data: Mapping[str, Any], comments: Sequence[str] = ()) -> None:
+    """Write a sweep file atomically, with comments at its top.
 
-    Raises InputError where it cannot be written.
+    Raises InputError if the file cannot be written.
     """
     yaml = YAML()
-    yaml.width = 4096
+    yaml.width = 4096  # never breaks a prompt over lines
     stream = io.StringIO()
-    for remark in remarks:
-        stream.write(
-            textwrap.fill(
-                " ".join(remark.split()), 98, initial_indent="# ", subsequent_indent="#   "
-            )
-            + "\n"
-        )
+    for comment in comments:
+        text = " ".join(comment.split())
+        stream.write(textwrap.fill(text, 98, initial_indent="# ", subsequent_indent="#   ") + "\n")
     yaml.dump(dict(data), stream)
     try:
         write_text(path, stream.getvalue())
@@ -217,7 +219,7 @@ def write_yaml(path: Path, data: Mapping[str, Any], remarks: Sequence[str] = ())
 
 
 def prompt_entry(prompt: Prompt) -> dict[str, Any]:
-    """A prompt as a sweep file has it."""
+    """The prompt as an entry of a sweep file."""
     entry: dict[str, Any] = {"name": prompt.name} if prompt.name else {}
     if prompt.multi_shot:
         return {**entry, "multi_shot": [asdict(part) for part in prompt.multi_shot]}
@@ -225,32 +227,33 @@ def prompt_entry(prompt: Prompt) -> dict[str, Any]:
 
 
 def parse(data: Any, source: str) -> SweepDocument:
-    """Check plain data. Raises SweepError with one line per mistake; `source` leads each line."""
+    """Check plain data. source: begins each line of the SweepError, which has one a mistake."""
     if data is None:
         raise SweepError(f"{source}: the sweep is empty; it needs stills and prompts")
     if not isinstance(data, Mapping):
         raise SweepError(
-            f"{source}: a sweep is a list of fields such as `stills:`, not {_shown(data)}"
+            f"{source}: a sweep is a list of fields such as `stills:`, not {_short_repr(data)}"
         )
     try:
         document = SweepDocument.model_validate(data)
     except ValidationError as error:
-        raise SweepError(*(f"{source}: {_told(item)}" for item in error.errors())) from None
-    problems = [f"{source}: {problem}" for problem in _beyond_types(document)]
+        raise SweepError(*(f"{source}: {_message(item)}" for item in error.errors())) from None
+    problems = [f"{source}: {problem}" for problem in _entry_problems(document)]
     if problems:
         raise SweepError(*problems)
     return document
 
 
-def _beyond_types(document: SweepDocument) -> Iterator[str]:
+def _entry_problems(document: SweepDocument) -> Iterator[str]:
+    """The mistakes that the field types do not catch."""
     for number, still in enumerate(document.stills):
         if (still.file is None) == (still.create is None):
-            yield f"stills[{number}]: give either a file or create, the text to make one from"
+            yield f"stills[{number}]: give either file or create (a text to make a picture from)"
         elif still.create is None and (still.name or still.best_of > 1):
-            yield f"stills[{number}]: name and best_of belong to create; a file has its own name"
+            yield f"stills[{number}]: name and best_of need create; a file keeps its file name"
     for number, entry in enumerate(document.prompts):
-        built = any([entry.camera, entry.subject, entry.strength, entry.pace, entry.mood])
-        given = sum(map(bool, (entry.text, built, entry.multi_shot)))
+        terms = any([entry.camera, entry.subject, entry.strength, entry.pace, entry.mood])
+        given = sum(map(bool, (entry.text, terms, entry.multi_shot)))
         if given > 1:
             yield f"prompts[{number}]: has more than one of text, terms and multi_shot; keep one"
         elif not given:
@@ -262,16 +265,16 @@ def _beyond_types(document: SweepDocument) -> Iterator[str]:
         for number, value in enumerate(getattr(document.settings, field)):
             if value not in accepted:
                 yield (
-                    f"settings.{field}[{number}]: {_shown(value)} is not accepted; "
+                    f"settings.{field}[{number}]: {_short_repr(value)} is not accepted; "
                     f"accepted: {', '.join(accepted)}"
                 )
 
 
-def _told(error: ErrorDetails) -> str:
-    """One mistake as: the field's path, the value, what would be accepted."""
-    place, *rest = error["loc"]
-    path = _printable(str(place)) + "".join(
-        f"[{step}]" if isinstance(step, int) else f".{_printable(step)}" for step in rest
+def _message(error: ErrorDetails) -> str:
+    """One line: the path of the field, its value, what is accepted."""
+    first, *rest = error["loc"]
+    path = _printable(str(first)) + "".join(
+        f"[{part}]" if isinstance(part, int) else f".{_printable(part)}" for part in rest
     )
     entries: dict[str, tuple[type[BaseModel], str]] = {
         "prompts": (PromptEntry, "text or "),
@@ -288,15 +291,15 @@ def _told(error: ErrorDetails) -> str:
     if error["type"] == "model_type":
         fields, text = entries.get(path.partition("[")[0], (SettingsEntry, ""))
         accepted = f"{text}fields ({', '.join(fields.model_fields)})"
-        return f"{path}: {_shown(error['input'])} should be {accepted}"
-    said = error["msg"].replace("Input should be", "should be")
-    return f"{path}: {_shown(error['input'])} {said[0].lower()}{said[1:]}"
+        return f"{path}: {_short_repr(error['input'])} should be {accepted}"
+    message = error["msg"].replace("Input should be", "should be")
+    return f"{path}: {_short_repr(error['input'])} {message[0].lower()}{message[1:]}"
 
 
-def _printable(step: str) -> str:
-    """A key in one line, whatever stands in it."""
-    return step if step.isprintable() else repr(step)
+def _printable(key: str) -> str:
+    """The key, quoted and escaped if it has line breaks or other control characters."""
+    return key if key.isprintable() else repr(key)
 
 
-def _shown(value: Any) -> str:
+def _short_repr(value: Any) -> str:
     return _REPR.repr(value)

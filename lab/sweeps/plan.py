@@ -1,4 +1,4 @@
-"""What a sweep will cost in money, time and disk, and what stands against it; before it runs."""
+"""Prices a sweep before it runs: money, time, disk, and what its backend cannot do."""
 
 import math
 from collections.abc import Collection, Iterator, Set
@@ -19,22 +19,25 @@ from lab.errors import BackendError, MoneyError
 from lab.findings import Finding
 from lab.shots import Shot
 from lab.stills import Still
-from lab.sweeps.remarks import remarks
+from lab.sweeps.findings import shot_findings
 from lab.sweeps.sweep import Sweep, Trial, block_of
 from lab.units import bytes_text, html_text, seconds_text, usd_text, visible_line
+
+_ROUNDING_USD = 1e-6  # sums of prices differ from the cap by rounding
 
 
 @dataclass(frozen=True)
 class Plan:
     """The price of a sweep.
 
-    origin: whose takes they will be. takes: all of them; done: those that this run folder already
-    has, reused: those that an older run bought; neither costs anything again. Money, seconds and
-    bytes are for the rest. blocks: of the rest, all variants of a still in one repeat each;
-    blocks_in_cap: how many fit in the sweep's cap even at the high price. quotes: by trial.
-    unsupported: what the backend cannot or will not do, with the number of trials concerned.
-    findings: remarks by still and prompt. element_usd: what registering one element costs, None
-    where that is not documented; those to register are the sweep's `unregistered`.
+    origin: the service or host that makes the takes. takes: how many the sweep has in all; done:
+    how many of them the run folder has; reused: how many an earlier run bought. Money, seconds,
+    bytes and blocks cover the remaining takes only. A block is one repeat of a still's variants;
+    blocks_in_cap: how many blocks fit in the sweep's cap at the high price. basis: where the prices
+    come from. quotes: one a trial. unsupported: pairs of a setting that the backend cannot or will
+    not apply and the number of trials that use it. findings: pairs of a subject and a finding about
+    it. stills: how many pictures are to be made from text first. element_usd: the price of
+    registering one element, None when it is not documented.
     """
 
     sweep: Sweep
@@ -58,7 +61,7 @@ class Plan:
     element_usd: float | None = 0.0
 
     def check(self) -> None:
-        """Raise BackendError where the backend cannot make a shot, MoneyError over budget."""
+        """Raise BackendError for a shot that cannot be made, MoneyError over budget or cap."""
         blocking = [str(item) for item, _ in self.unsupported if item.blocking]
         if blocking:
             raise BackendError(f"backend {self.sweep.backend}: {'; '.join(blocking)}")
@@ -68,7 +71,7 @@ class Plan:
                 f"the plan may cost {usd_text(self.high_usd)} and the budget is {usd_text(budget)};"
                 " raise the budget, drop levels or repeats, or set a cap to make what fits"
             )
-        # A run that has something and ended at its cap is told so by the run, with its results.
+        # A run that already has results reports its cap itself, together with those results.
         begun = self.done or self.reused or self.stills < len(self.sweep.creations())
         if cap is not None and self.blocks and not self.blocks_in_cap and not begun:
             raise MoneyError(
@@ -77,43 +80,46 @@ class Plan:
             )
 
     @property
-    def asks(self) -> bool:
-        """True when somebody has to agree: it may cost money and neither budget nor cap says how
-        much is all right, or it registers elements at a price that nobody knows."""
+    def needs_confirmation(self) -> bool:
+        """True when the run must ask before it spends.
+
+        It asks when the sweep costs money without a budget or a cap, and when elements are
+        registered at an undocumented price.
+        """
         limited = self.sweep.budget_usd is not None or self.sweep.cap_usd is not None
         return self._unpriced or (self.high_usd > 0 and not limited)
 
     @property
-    def question(self) -> str:
-        """What somebody has to agree to."""
-        spend = f"pend {usd_text(self.low_usd, self.high_usd)}"
+    def confirmation(self) -> str:
+        """What the user agrees to, as the beginning of a question."""
+        price = usd_text(self.low_usd, self.high_usd)
         if not self._unpriced:
-            return f"S{spend}"
-        named = "; ".join(map(str, self.sweep.unregistered))
-        return f"Register elements ({named}) at a price that is not documented, and s{spend}"
+            return f"Spend {price}"
+        listed = "; ".join(map(str, self.sweep.unregistered_elements))
+        return f"Register elements ({listed}) at a price that is not documented, and spend {price}"
 
     @property
     def _unpriced(self) -> bool:
-        return bool(self.sweep.unregistered) and self.element_usd is None
+        return bool(self.sweep.unregistered_elements) and self.element_usd is None
 
     def lines(self) -> list[tuple[str, str]]:
-        """The plan as (label, text) pairs for people."""
+        """The plan as pairs of a label and a text."""
         varied = ", ".join(f"{name} ({len(self.sweep.levels[name])})" for name in self.sweep.varied)
         budget, cap = self.sweep.budget_usd, self.sweep.cap_usd
         price = usd_text(self.low_usd, self.high_usd)
         lines = [
             ("sweep", self.sweep.name),
             ("question", self.sweep.question),
-            ("backend", self._backend()),
+            ("backend", self._backend_text()),
             ("varied", varied or "nothing"),
             ("takes", f"{self.trials} trials x {self.sweep.repeats} = {self.takes}"),
-            ("stills", self._stills()),
+            ("stills", self._stills_text()),
             ("already done", f"{self.done} of {self.takes}" if self.done else ""),
             ("reused", f"{self.reused} bought by an earlier run" if self.reused else ""),
             ("price", f"{price} ({self.basis})" if self.basis else price),
-            ("elements", self._elements()),
+            ("elements", self._elements_text()),
             ("budget", "" if budget is None else usd_text(budget)),
-            ("cap", "" if cap is None else f"{usd_text(cap)}: {self._capped()}"),
+            ("cap", "" if cap is None else f"{usd_text(cap)}: {self._cap_text()}"),
             ("time", f"about {seconds_text(self.seconds)} of work"),
             ("disk", f"about {bytes_text(self.bytes)}"),
         ]
@@ -123,13 +129,14 @@ class Plan:
         lines += [(finding.severity, f"{what}: {finding.says}") for what, finding in self.findings]
         return [(label, text) for label, text in lines if text]
 
-    def _backend(self) -> str:
+    def _backend_text(self) -> str:
         if self.simulated:
             return f"{self.sweep.backend} (simulated clips)"
-        here = "" if self.origin == self.sweep.backend else f" at {self.origin}"
-        return self.sweep.backend + here
+        if self.origin == self.sweep.backend:
+            return self.sweep.backend
+        return f"{self.sweep.backend} at {self.origin}"
 
-    def _stills(self) -> str:
+    def _stills_text(self) -> str:
         if not self.stills:
             return ""
         listed = ", ".join(
@@ -138,23 +145,24 @@ class Plan:
         )
         return f"{self.stills} to be made from text first: {listed}"
 
-    def _elements(self) -> str:
-        new, all_of_them = self.sweep.unregistered, self.sweep.pictured
-        known = len(all_of_them) - len(new)
+    def _elements_text(self) -> str:
+        new = self.sweep.unregistered_elements
+        known = len(self.sweep.pictured_elements) - len(new)
         parts = []
         if new:
             price = "price not documented" if self._unpriced else usd_text(self.element_usd or 0.0)
-            named = "; ".join(map(str, new))
-            parts.append(f"{len(new)} to register ({named}; {price})")
+            listed = "; ".join(map(str, new))
+            parts.append(f"{len(new)} to register ({listed}; {price})")
         parts += [f"{known} known already"] if known else []
         return ", ".join(parts)
 
-    def _capped(self) -> str:
+    def _cap_text(self) -> str:
         if self.blocks_in_cap == self.blocks:
             return "everything fits"
         if self.done and not self.blocks_in_cap:
             return "reached; raise it to go on"
-        return f"{self.blocks_in_cap} of {self.blocks} blocks (a still's variants, once) surely fit"
+        counted = f"{self.blocks_in_cap} of {self.blocks} blocks fit"
+        return f"{counted} (a block is one repeat of a still's variants)"
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -178,7 +186,7 @@ class Plan:
             "seconds": round(self.seconds, 1),
             "bytes": self.bytes,
             "simulated": self.simulated,
-            "elements_to_register": [element.name for element in self.sweep.unregistered],
+            "elements_to_register": [element.name for element in self.sweep.unregistered_elements],
             "element_usd": self.element_usd,
             "unsupported": [
                 {
@@ -214,88 +222,92 @@ def plan(
 ) -> Plan:
     """Price a sweep.
 
-    done, reused: ids of takes that the run folder has, and that an older run bought. spent_usd:
-    what the run folder has cost so far, which counts against the cap.
+    done: ids of takes in the run folder. reused: ids of takes that an earlier run bought.
+    spent_usd: what the run folder has cost so far; it counts against the cap.
     """
     backend = open_backend(sweep.backend)
     try:
         trials = sweep.trials()
-        free = done | reused
+        paid = done | reused
         takes = sweep.takes()
-        wanted = [(trial, take) for trial, take in takes if take.id not in free]
+        remaining = [(trial, take) for trial, take in takes if take.id not in paid]
         quotes = {trial.index: backend.quote(trial.shot) for trial in trials}
-        pictures = [
-            backend.quote(trial.shot) for trial, take in sweep.creations() if take.id not in free
+        picture_quotes = [
+            backend.quote(trial.shot) for trial, take in sweep.creations() if take.id not in paid
         ]
-        costs = [*pictures, *(quotes[trial.index] for trial, _ in wanted)]
+        costs = [*picture_quotes, *(quotes[trial.index] for trial, _ in remaining)]
         blocks: dict[tuple[int, str], float] = {}
-        for trial, take in wanted:
+        for trial, take in remaining:
             block = block_of(take)
             blocks[block] = blocks.get(block, 0.0) + quotes[trial.index].high_usd
         cap = math.inf if sweep.cap_usd is None else sweep.cap_usd
-        first_usd = spent_usd + sum(quote.high_usd for quote in pictures)
-        ends = accumulate(blocks.values(), initial=first_usd)
-        found = sum(take.id in done for _, take in takes)
-        can = backend.capabilities
-        registering_usd = (can.element_usd or 0.0) * len(sweep.unregistered)
-        at_once = 1 if can.renders_locally else max(1, min(can.concurrency, len(wanted)))
+        before_usd = spent_usd + sum(quote.high_usd for quote in picture_quotes)
+        after_block_usd = list(accumulate(blocks.values(), initial=before_usd))[1:]
+        done_count = sum(take.id in done for _, take in takes)
+        capabilities = backend.capabilities
+        registration_usd = (capabilities.element_usd or 0.0) * len(sweep.unregistered_elements)
+        concurrency = min(capabilities.concurrency, len(remaining))
+        parallel = 1 if capabilities.renders_locally else max(1, concurrency)
         return Plan(
             sweep=sweep,
             origin=backend.origin,
             trials=len(trials),
             takes=len(takes),
-            done=found,
-            reused=len(takes) - len(wanted) - found,
+            done=done_count,
+            reused=len(takes) - len(remaining) - done_count,
             blocks=len(blocks),
-            blocks_in_cap=sum(end <= cap + 1e-6 for end in list(ends)[1:]),
-            low_usd=sum(quote.low_usd for quote in costs) + registering_usd,
-            high_usd=sum(quote.high_usd for quote in costs) + registering_usd,
-            seconds=sum(quote.seconds for quote in costs) / at_once,
+            blocks_in_cap=sum(usd <= cap + _ROUNDING_USD for usd in after_block_usd),
+            low_usd=sum(quote.low_usd for quote in costs) + registration_usd,
+            high_usd=sum(quote.high_usd for quote in costs) + registration_usd,
+            seconds=sum(quote.seconds for quote in costs) / parallel,
             bytes=sum(quote.bytes for quote in costs),
             quotes=tuple(quotes[trial.index] for trial in trials),
             basis="; ".join(dict.fromkeys(quote.basis for quote in costs if quote.basis)),
-            simulated=can.simulated,
+            simulated=capabilities.simulated,
             unsupported=(
-                *_counted(backend, trials, sweep.unregistered),
-                *_of_creations(backend, sweep),
+                *_unsupported(backend, trials, sweep.unregistered_elements),
+                *_unsupported_creations(backend, sweep),
             ),
-            findings=remarks(_with_pictures(trial.shot, sweep.stand_ins) for trial in trials),
-            stills=len(pictures),
-            element_usd=can.element_usd,
+            findings=shot_findings(
+                _without_placeholder(trial.shot, sweep.placeholders) for trial in trials
+            ),
+            stills=len(picture_quotes),
+            element_usd=capabilities.element_usd,
         )
     finally:
         backend.close()
 
 
-def _of_creations(backend: Backend, sweep: Sweep) -> Iterator[tuple[Unsupported, int]]:
-    """What stands against making the stills, with the number of trials that need each."""
+def _unsupported_creations(backend: Backend, sweep: Sweep) -> Iterator[tuple[Unsupported, int]]:
+    """Each unsupported setting of a created still, with the number of trials that use the still."""
     for still in sweep.created:
         trials = sum(trial.factors["still"] == still.name for trial in sweep.trials())
         for item in unsupported(backend, still.shot):
             yield replace(item, setting=f"still {still.name}: {item.setting}"), trials
 
 
-def _with_pictures(shot: Shot, missing: Collection[Still]) -> Shot:
-    """A shot without a still that is not made yet: there is nothing to look at."""
-    return replace(shot, still=None) if shot.still in missing else shot
+def _without_placeholder(shot: Shot, placeholders: Collection[Still]) -> Shot:
+    """The shot without a still if its still has no picture that preflight could check."""
+    return replace(shot, still=None) if shot.still in placeholders else shot
 
 
-def _unregistrable(backend: Backend, element: Element) -> tuple[Unsupported, ...]:
-    """Why an element cannot be registered."""
+def _unsupported_element(backend: Backend, element: Element) -> tuple[Unsupported, ...]:
+    """Why the backend cannot register an element; empty if it can."""
     if backend.capabilities.registers_elements:
         return element_library(backend).limits(element)
-    says = "this backend makes no elements from pictures; give an id"
+    says = "this backend cannot register elements from pictures; give an id"
     return (Unsupported(f"elements.{element.name}", "pictures", says, blocking=True),)
 
 
-def _counted(
-    backend: Backend, trials: tuple[Trial, ...], new: tuple[Element, ...]
+def _unsupported(
+    backend: Backend, trials: tuple[Trial, ...], new_elements: tuple[Element, ...]
 ) -> tuple[tuple[Unsupported, int], ...]:
+    """Each unsupported setting with the number of trials that use it, blocking ones first."""
     counts: dict[Unsupported, int] = {}
     for trial in trials:
         for item in unsupported(backend, trial.shot):
             counts[item] = counts.get(item, 0) + 1
-    for element in new:
+    for element in new_elements:
         citing = sum(any(name == element.name for name, _ in one.shot.elements) for one in trials)
-        counts |= dict.fromkeys(_unregistrable(backend, element), citing)
+        counts |= dict.fromkeys(_unsupported_element(backend, element), citing)
     return tuple(sorted(counts.items(), key=lambda pair: not pair[0].blocking))

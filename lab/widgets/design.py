@@ -154,9 +154,10 @@ class Design:
         self.cap_usd.value = "" if sweep.cap_usd is None else _word(sweep.cap_usd)
         if sweep.zips:
             self._rest["zip"] = [list(group) for group in sweep.zips]
-        if sweep.elements or sweep.pictured:
+        if sweep.elements or sweep.pictured_elements:
             self._rest["elements"] = dict(sweep.elements) | {
-                one.name: [str(picture.path) for picture in one.pictures] for one in sweep.pictured
+                one.name: [str(picture.path) for picture in one.pictures]
+                for one in sweep.pictured_elements
             }
         if "end_still" in levels:
             self._rest["end_stills"] = [

@@ -356,11 +356,13 @@ class SweepPanel(Panel):
             assert self.sweep is not None
             self.priced.value = _shown(priced)
             self.matrix.value = _matrix(self.sweep)
-        asks = priced is not None and priced.asks
-        question = priced.question if priced is not None and asks else "Spend what the plan says"
+        asks = priced is not None and priced.needs_confirmation
+        question = (
+            priced.confirmation if priced is not None and asks else "Spend what the plan says"
+        )
         if self.agree.description != question:
             self.agree.value = False  # what was agreed to was something else
-        self._registers = bool(priced and priced.sweep.unregistered)
+        self._registers = bool(priced and priced.sweep.unregistered_elements)
         self._price_usd = priced.high_usd if priced is not None else 0.0
         self.agree.description = question
         self.agree.layout.display = "" if asks else "none"

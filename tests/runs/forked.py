@@ -38,7 +38,9 @@ def _one(order: str, sweep: str, out: str) -> int:
             reconcile(out)
             return 0
         if order == "elements":
-            registered(Sweep.load(sweep).pictured, lab.backends.open_backend("kling"), quiet=True)
+            registered(
+                Sweep.load(sweep).pictured_elements, lab.backends.open_backend("kling"), quiet=True
+            )
             return 0
         outcome = run(sweep, out, executor=Unscored(), quiet=True, confirmed=True)
     except BaseException:  # noqa: BLE001 - the last door of a forked process

@@ -395,7 +395,7 @@ class TestSweeps:
             "1 to register (hero, 2 pictures; price not documented)"
         )
         assert priced.to_json()["elements_to_register"] == ["hero"]
-        assert priced.asks
+        assert priced.needs_confirmation
         with pytest.raises(MoneyError, match=r"Register elements \(hero, 2 pictures\).*--yes"):
             go(sweep, sweep.parent / "run", confirmed=False)
         assert service.emulator.requests.total() == 0
@@ -418,7 +418,7 @@ class TestSweeps:
         forget_everything()
         asked = service.emulator.requests
         again = plan(Sweep.load(sweep), out)
-        assert (again.done, again.takes, again.asks) == (1, 1, False)
+        assert (again.done, again.takes, again.needs_confirmation) == (1, 1, False)
         assert go(sweep, out, confirmed=False).complete
         assert service.emulator.requests == asked
 
@@ -465,7 +465,7 @@ class TestSweeps:
 
     def test_a_backend_without_elements_refuses(self, sweep: Path, tmp_path: Path) -> None:
         """Offline there is nowhere to register them."""
-        with pytest.raises(BackendError, match="makes no elements from pictures"):
+        with pytest.raises(BackendError, match="cannot register elements from pictures"):
             run(sweep, tmp_path / "run", backend="offline")
 
     def test_a_stopped_run_goes_on(

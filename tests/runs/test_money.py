@@ -331,7 +331,7 @@ def test_the_plan_counts_what_may_have_to_be_sent_again(uncertain: Path, sweep_o
     """A take of unknown fate is priced, so that nothing is bought that was not asked about."""
     sweep = sweep_of(["push in"], backend="scripted", budget_usd=None)
     priced = plan(sweep, uncertain)
-    assert (priced.done, priced.high_usd, priced.asks) == (0, 0.5, True)
+    assert (priced.done, priced.high_usd, priced.needs_confirmation) == (0, 0.5, True)
 
 
 def test_a_reused_clip_that_is_lost_is_bought_or_reused_again(

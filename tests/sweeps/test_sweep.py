@@ -250,10 +250,10 @@ def test_adding_a_level_keeps_the_takes_already_made(folder: Path) -> None:
         ({"stills": ["a\0.jpg"]}, "is no path"),
         ({"stills": ["*.png"]}, "stills[0]: '*.png' matches no file"),
         ({"prompts": [{"camera": "pan_lift"}]}, "did you mean 'pan_left'?"),
-        ({"prompts": [PAN, "  pan   left "]}, "prompts[1]: 'pan left' already stands in"),
+        ({"prompts": [PAN, "  pan   left "]}, "prompts[1]: has the same text as prompts[0]"),
         (
             {"prompts": [{"text": PAN, "name": "x"}, {"text": PUSH, "name": "x"}]},
-            "prompts[1]: is called 'x' like prompts[0]",
+            "prompts[1]: has the same name as prompts[0]: 'x'; rename one",
         ),
         ({"prompts": ["   "]}, "prompts[0]: the prompt is empty"),
         ({"backend": "offlin"}, "did you mean 'offline'?"),
@@ -263,8 +263,8 @@ def test_adding_a_level_keeps_the_takes_already_made(folder: Path) -> None:
             "settings.negative_prompt: kling: no field of the new protocol",
         ),
         ({"settings": {"durations": 1}}, "did you mean 'duration_s'?"),
-        ({"settings": {"seed": [1, 1]}}, "settings.seed: [1, 1] names a level twice"),
-        ({"settings": {"duration_s": [2, 2.0]}}, "names a level twice"),
+        ({"settings": {"seed": [1, 1]}}, "settings.seed: [1, 1] lists a level twice"),
+        ({"settings": {"duration_s": [2, 2.0]}}, "lists a level twice"),
         ({"zip": [["prompt", "sead"]]}, "did you mean 'seed'?"),
         ({"zip": [["prompt", "prompt"]]}, "zip[0]: 'prompt' is zipped twice"),
         (
@@ -360,7 +360,7 @@ def test_misspelt_elements_are_told(folder: Path) -> None:
     """An element nobody cites and a citation of none are both mistakes."""
     told = _problems(folder, prompts=["push in on @heroo"], elements={"hero": "1"})
     assert any("elements.hero: no prompt cites @hero" in line for line in told)
-    assert any("@heroo is no element; did you mean 'hero'" in line for line in told)
+    assert any("@heroo is not an element; did you mean 'hero'" in line for line in told)
 
 
 def test_cuts_and_sound_come_from_the_file(folder: Path) -> None:
@@ -409,18 +409,18 @@ def test_a_name_with_brackets_is_a_name(tmp_path: Path, coffee: Still) -> None:
 def test_elements_may_be_pictures(folder: Path) -> None:
     """Relative to the file's folder, front first; a stand-in until their ids are known."""
     sweep = _of(folder, prompts=["push in on @hero"], elements={"hero": ["b.jpg", "a.jpg"]})
-    (hero,) = sweep.pictured
+    (hero,) = sweep.pictured_elements
     assert (hero.name, hero.files) == ("hero", ("b.jpg", "a.jpg"))
-    assert sweep.unregistered == (hero,)
+    assert sweep.unregistered_elements == (hero,)
     ((_, stand_in),) = sweep.trials()[0].shot.elements
     assert "unregistered" in stand_in
-    known = sweep.with_ids({hero.content: "861500000000000001"})
+    known = sweep.with_element_ids({hero.content: "861500000000000001"})
     assert known.trials()[0].shot.elements == (("hero", "861500000000000001"),)
-    assert known.unregistered == ()
+    assert known.unregistered_elements == ()
     named = _of(folder, prompts=["push in on @hero"], elements={"hero": "861500000000000001"})
     assert known.id == named.id != sweep.id
     other = _of(folder, prompts=["push in on @hero"], elements={"hero": ["a.jpg", "b.jpg"]})
-    assert other.pictured[0].content != hero.content
+    assert other.pictured_elements[0].content != hero.content
 
 
 @pytest.mark.parametrize(

@@ -191,7 +191,7 @@ def test_elements_are_agreed_to(sweep: Sweep) -> None:
         budget_usd=5,
     )
     panel = SweepPanel(with_hero, out="run")
-    assert panel.design.sweep().pictured == with_hero.pictured
+    assert panel.design.sweep().pictured_elements == with_hero.pictured_elements
     until(lambda: panel.agree.description.startswith("Register elements (hero, 1 picture)"))
     panel.run()
     assert panel.said.value.count("Tick “Register elements") == 1

@@ -10,7 +10,7 @@ from lab.report.context import ReportContext
 from lab.runs import Ledger, RunFolder
 from lab.shots import Shot
 from lab.stills import Still
-from lab.sweeps import remarks
+from lab.sweeps import shot_findings
 from lab.units import number_text
 
 _MARKS = {"error": "✗ error", "warning": "! warning", "note": "i note"}
@@ -42,7 +42,7 @@ def findings(context: ReportContext) -> Section:
             Cell(finding.unit),
             Cell(finding.fix),
         )
-        for about, finding in remarks(shots)
+        for about, finding in shot_findings(shots)
     ]
     title = "Remarks on stills and prompts"
     if not rows:
