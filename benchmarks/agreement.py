@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from benchmarks.clips import rendered
 from lab.errors import InputError, Interrupted, LabError
-from lab.files import opened_file
+from lab.files import open_input_file
 from lab.metrics import LITERATURE, SPECS
 from lab.runs import score
 
@@ -266,7 +266,7 @@ def read_ratings(path: Path, folder: Path, column: str) -> Ratings:
     """Read a ratings CSV; see the top of this file. Raises InputError, in one line."""
     if not path.exists():
         raise InputError(f"{path}: no such file; name the CSV with --ratings (its columns: --help)")
-    with opened_file(path, InputError, _MOST_BYTES) as file:
+    with open_input_file(path, InputError, _MOST_BYTES) as file:
         try:
             reader = csv.DictReader(io.TextIOWrapper(file, "utf-8-sig", newline=""))
             header = list(reader.fieldnames or [])

@@ -68,7 +68,7 @@ def _multiplied(few: Sweep, many: Sweep, source: Path, target: Path) -> RunFolde
     folder.make()
     made = {trial.index: take.id for trial, take in few.takes()}
     with Ledger.write(folder.ledger) as ledger:
-        kept = folder.keep(Still.open(STILL))
+        kept = folder.copy_still(Still.open(STILL))
         pairs = many.takes()
         ledger.add(
             TakeRow(
@@ -83,17 +83,17 @@ def _multiplied(few: Sweep, many: Sweep, source: Path, target: Path) -> RunFolde
         )
         ledger.set_fact("sweep", many.to_json())
         for trial, take in pairs:
-            clip = RunFolder(source).clip(made[trial.index])
+            clip = RunFolder(source).clip_path(made[trial.index])
             record = json.loads(RunFolder(source).measures.path(made[trial.index]).read_text())
             # Its own bytes, so that its copies are its own too.
             content = clip.read_bytes() + take.id.encode()
-            folder.clip(take.id).write_bytes(content)
-            sha256 = sha256_file(folder.clip(take.id))
+            folder.clip_path(take.id).write_bytes(content)
+            sha256 = sha256_file(folder.clip_path(take.id))
             folder.measures.path(take.id).write_text(json.dumps(record | {"clip_sha256": sha256}))
             ledger.record(take.id, "submitting", low_usd=0.0, high_usd=0.0, account="")
             ledger.record(take.id, "submitted", job=Job("offline", take.id, take.id).to_json())
             ledger.record(take.id, "ready")
             facts = {"sha256": sha256, "bytes": len(content), "notes": ["simulated"]}
             ledger.record(take.id, "fetched", clip=facts)
-    assert probe(folder.clip(pairs[0][1].id)).frames
+    assert probe(folder.clip_path(pairs[0][1].id)).frames
     return folder

@@ -8,7 +8,7 @@ from typing import Self
 from lab.errors import ClipError
 from lab.files import as_path, sha256_file
 from lab.media import ClipFacts, data_uri, probe, write_proxy
-from lab.units import html_text
+from lab.units import escape_html
 
 SIMULATED_MARK = "simulated by i2v-lab"
 """Stands at the start of the comment tag of every clip that no model made."""
@@ -42,7 +42,7 @@ class Clip:
             video = data_uri(proxy.read_bytes(), ".mp4")
             length_s = self.facts.duration_s or probe(proxy).duration_s  # it may not be declared
         facts = f"{self.facts.width_px}x{self.facts.height_px}, {length_s:.1f} s"
-        said = f"{html_text(self.path.name)}, {facts}" + (", simulated" if self.simulated else "")
+        said = f"{escape_html(self.path.name)}, {facts}" + (", simulated" if self.simulated else "")
         return (
             '<figure class="mathjax_ignore" style="margin:0">'
             f'<video controls loop muted playsinline src="{video}" '

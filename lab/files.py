@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from lab.errors import InputError, RunFolderError
-from lab.units import bytes_text, visible
+from lab.units import bytes_text, escape_controls
 
-PART_SUFFIX = ".part"
+TEMP_SUFFIX = ".part"
 _MOST_STEM_BYTES = 80
 """With what is added to it (a hash, a suffix, a mark for temporaries) a name stays under 143 bytes,
 the least that a common file system takes (eCryptfs; most take 255)."""
@@ -59,7 +59,7 @@ def as_path(value: object, error: type[InputError]) -> Path:
 
 
 @contextmanager
-def opened_file(path: Path, error: type[InputError], most_bytes: int) -> Iterator[BinaryIO]:
+def open_input_file(path: Path, error: type[InputError], most_bytes: int) -> Iterator[BinaryIO]:
     """Open a file that somebody named, for reading.
 
     Raises `error` in one line when it is absent, a folder, a pipe or device, larger than
@@ -85,7 +85,7 @@ def opened_file(path: Path, error: type[InputError], most_bytes: int) -> Iterato
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside `path`; rename it to `path` only if the block succeeds.
 
     The temporary keeps the suffix of `path` before `.part`, is flushed to disk before the rename,
@@ -94,7 +94,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     path = Path(path)
     handle, name = tempfile.mkstemp(
         prefix=f".{_cut(path.stem, _MOST_STEM_BYTES)}-",
-        suffix=f"{_cut(path.suffix, _MOST_SUFFIX_BYTES)}{PART_SUFFIX}",
+        suffix=f"{_cut(path.suffix, _MOST_SUFFIX_BYTES)}{TEMP_SUFFIX}",
         dir=path.parent,
     )
     os.close(handle)
@@ -116,19 +116,19 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text, whole or not at all."""
-    with written_whole(path) as part:
+    with atomic_write(path) as part:
         part.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write canonical JSON, whole or not at all. NaN is refused: say null and a reason."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True)
-    write_text(path, visible(text))  # a path may hold bytes that are no UTF-8
+    write_text(path, escape_controls(text))  # a path may hold bytes that are no UTF-8
 
 
-def remove_parts(folder: Path) -> None:
+def remove_temp_files(folder: Path) -> None:
     """Delete temporaries that a killed writer left in `folder` (not below it)."""
-    for part in folder.glob(f".*{PART_SUFFIX}"):
+    for part in folder.glob(f".*{TEMP_SUFFIX}"):
         with suppress(FileNotFoundError):
             part.unlink()
 
@@ -152,7 +152,7 @@ def make_writable_folder(folder: Path) -> Path:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe_folder(folder)
+        check_writable(folder)
     except OSError as error:
         raise RunFolderError(
             f"{folder}: cannot write here ({error.strerror}); name another folder"
@@ -160,13 +160,13 @@ def make_writable_folder(folder: Path) -> Path:
     return folder
 
 
-def probe_folder(folder: Path) -> None:
+def check_writable(folder: Path) -> None:
     """Write something in a folder that is there, and leave nothing. Raises OSError."""
     with tempfile.TemporaryFile(dir=folder) as probe:
         probe.write(b"\0")
 
 
-def folder_or_stand_in(folder: Path) -> Path:
+def folder_or_temporary(folder: Path) -> Path:
     """The folder, made if need be; where nobody may write, a temporary one in its stead.
 
     The same one for a folder as long as this process lives; then it is deleted. Raises
@@ -178,10 +178,10 @@ def folder_or_stand_in(folder: Path) -> Path:
         cause = error.__cause__
         if not (isinstance(cause, OSError) and cause.errno in _NOT_WRITABLE):
             raise
-        return stand_in(folder)
+        return temporary_folder_for(folder)
 
 
-def stand_in(folder: Path) -> Path:
+def temporary_folder_for(folder: Path) -> Path:
     """A temporary folder instead of this one: the same as long as this process lives."""
     return _made_once(folder.absolute())
 
@@ -193,7 +193,7 @@ def _made_once(folder: Path) -> Path:
     return made
 
 
-def leads_out(path: Path, folder: Path) -> str:
+def target_outside(path: Path, folder: Path) -> str:
     """Where a path really lies, when that is outside the folder it is written in; "" inside.
 
     A folder that is itself reached through a link is inside wherever that leads.

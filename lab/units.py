@@ -87,7 +87,7 @@ def usd_text(low_usd: float, high_usd: float | None = None) -> str:
     return f"{low_usd:.2f} to {high_usd:.2f} USD"
 
 
-def visible(text: str) -> str:
+def escape_controls(text: str) -> str:
     """The text with every character that steers a terminal or turns a line written out.
 
     Written as in JSON (\\u202e for a right-to-left override), so that JSON stays the same data.
@@ -96,11 +96,11 @@ def visible(text: str) -> str:
     return _STEERING.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
-def visible_line(text: str) -> str:
-    """`visible` for what must stay in one line, such as a name: line feeds and tabs as well."""
-    return visible(text).replace("\n", "\\n").replace("\t", "\\t")
+def escape_line(text: str) -> str:
+    """Like `escape_controls`, but line feeds and tabs are escaped too: the result is one line."""
+    return escape_controls(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
-def html_text(text: str) -> str:
+def escape_html(text: str) -> str:
     """The visible text, escaped for HTML and its attributes."""
-    return html.escape(visible(text))
+    return html.escape(escape_controls(text))

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from lab.errors import RunFolderError
 from lab.files import (
+    atomic_write,
     content_id,
     file_name,
     make_writable_folder,
-    remove_parts,
+    remove_temp_files,
     sha256_file,
     write_json,
     write_text,
-    written_whole,
 )
 
 PLAIN = st.recursive(
@@ -36,7 +36,7 @@ PLAIN = st.recursive(
 
 def test_a_block_that_ends_leaves_the_file_alone(tmp_path: Path) -> None:
     """After a good block there is the file and no temporary, readable by everybody."""
-    with written_whole(tmp_path / "table.csv") as part:
+    with atomic_write(tmp_path / "table.csv") as part:
         part.write_text("a,b")
         assert part.name.endswith(".csv.part")
         assert not (tmp_path / "table.csv").exists()
@@ -53,7 +53,7 @@ def test_a_block_that_fails_leaves_what_was_there(
     (tmp_path / "table.csv").write_text("before")
 
     def write() -> None:
-        with written_whole(tmp_path / "table.csv") as part:
+        with atomic_write(tmp_path / "table.csv") as part:
             part.write_text("half")
             raise failure
 
@@ -64,12 +64,12 @@ def test_a_block_that_fails_leaves_what_was_there(
 
 
 def test_a_killed_writer_leaves_no_file_and_its_temporary_can_be_swept(tmp_path: Path) -> None:
-    """A process killed while writing leaves only a temporary, which `remove_parts` deletes."""
+    """A process killed while writing leaves only a temporary, which `remove_temp_files` deletes."""
     program = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
-        "from lab.files import written_whole\n"
-        "with written_whole(Path(sys.argv[1])) as part:\n"
+        "from lab.files import atomic_write\n"
+        "with atomic_write(Path(sys.argv[1])) as part:\n"
         "    part.write_text('half')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
@@ -79,7 +79,7 @@ def test_a_killed_writer_leaves_no_file_and_its_temporary_can_be_swept(tmp_path:
     (tmp_path / "below").mkdir()
     for keep in (tmp_path / "clip.part", tmp_path / "below" / ".x.part", tmp_path / ".hidden"):
         keep.write_text("mine")
-    remove_parts(tmp_path)
+    remove_temp_files(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".hidden", "below", "clip.part"]
     assert (tmp_path / "below" / ".x.part").exists()
 

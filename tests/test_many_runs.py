@@ -103,7 +103,7 @@ def test_a_take_in_two_runs_keeps_both_rows(copied: list[Path], tmp_path: Path) 
     assert results.record(two) == results.record(one)
     assert "Takes that an earlier run has too: 1." in results.remarks[0]
     shutil.rmtree(again / "measures")
-    assert lab.load([copied[0], again]).reading(two).measure is None
+    assert lab.load([copied[0], again]).stored_measure(two).measure is None
 
 
 def test_folders_of_one_name_are_called_with_their_parents(series: list[Path]) -> None:

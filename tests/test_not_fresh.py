@@ -12,7 +12,7 @@ import pytest
 
 import lab
 from lab.cli import main
-from lab.measures import Measure, ReadingState, measuring
+from lab.measures import Measure, MeasureState, measuring
 from lab.metrics import METRICS, SPECS, MetricSpec
 from lab.player import make_copies, session
 from lab.report import verify, write_report
@@ -56,7 +56,7 @@ class Case:
     sweep: Path
     victim: str
     other: str
-    kind: ReadingState
+    kind: MeasureState
     says: str
     lost: set[str]
     whole: bool = False
@@ -99,26 +99,26 @@ def case(
     shutil.copytree(original[0], folder, copy_function=shutil.copy2)
     place = RunFolder(folder)
     victim, other = lab.load(folder).takes["take_id"]
-    kind, says, lost, whole = ReadingState.DAMAGED, "cannot be read", set(SPECS), False
+    kind, says, lost, whole = MeasureState.DAMAGED, "cannot be read", set(SPECS), False
     path = place.measures.path(victim)
     if request.param == "bumped":
         bumped = replace(SPECS["flicker.local"], version=SPECS["flicker.local"].version + 1)
         monkeypatch.setitem(SPECS, "flicker.local", bumped)
-        kind, whole, lost = ReadingState.STALE, True, {"flicker.local"}
+        kind, whole, lost = MeasureState.STALE, True, {"flicker.local"}
         says = f"measured by flicker.local version {bumped.version - 1}"
     elif request.param == "added":
         monkeypatch.setitem(SPECS, "blur", _Blur.specs[0])
         monkeypatch.setattr(measuring, "METRICS", (*METRICS, _Blur()))
-        kind, whole, lost = ReadingState.STALE, True, {"blur"}
+        kind, whole, lost = MeasureState.STALE, True, {"blur"}
         says = "blur was not measured yet"
     elif request.param == "cut off":
         path.write_text(path.read_text()[:400])
     elif request.param == "copied":
         shutil.copyfile(place.measures.path(other), path)
-        kind, says = ReadingState.OTHER_CLIP, "measured on another clip"
+        kind, says = MeasureState.OTHER_CLIP, "measured on another clip"
     else:
-        shutil.copyfile(place.clip(other), place.clip(victim))
-        kind, says = ReadingState.OTHER_CLIP, "is not the clip in the ledger"
+        shutil.copyfile(place.clip_path(other), place.clip_path(victim))
+        kind, says = MeasureState.OTHER_CLIP, "is not the clip in the ledger"
     return Case(folder, original[1], victim, other, kind, says, lost, whole)
 
 
@@ -231,8 +231,8 @@ def test_run_brings_it_up_to_date(case: Case, threads: Executor) -> None:
     if case.says.endswith("in the ledger"):
         place = RunFolder(case.folder)
         assert case.says in outcome.problems[0]
-        assert place.clip(case.victim).read_bytes() == place.clip(case.other).read_bytes()
-        place.clip(case.victim).unlink()
+        assert place.clip_path(case.victim).read_bytes() == place.clip_path(case.other).read_bytes()
+        place.clip_path(case.victim).unlink()
         outcome = lab.run(case.sweep, case.folder, executor=threads, quiet=True)
     assert outcome.complete
     assert lab.load(case.folder).not_fresh == {}

@@ -129,8 +129,8 @@ def test_a_clip_that_leads_out_of_the_run_is_not_followed(
 ) -> None:
     """Even the right clip: nothing of it gets into a report, a copy, a measure or a new ledger."""
     first, _ = _takes(folder)
-    outside = folder.clip(first).rename(tmp_path / "outside.mp4")
-    folder.clip(first).symlink_to(outside)
+    outside = folder.clip_path(first).rename(tmp_path / "outside.mp4")
+    folder.clip_path(first).symlink_to(outside)
     shutil.rmtree(folder.proxies)
     results = load(folder.path)
     assert "leads out of the run folder" in results.not_fresh[first]

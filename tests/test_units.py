@@ -14,14 +14,14 @@ from lab.units import (
     SHORT_SIDE_PX,
     bytes_text,
     diagonal_px,
+    escape_controls,
+    escape_html,
+    escape_line,
     frame_count,
     frame_size,
-    html_text,
     number_text,
     seconds_text,
     usd_text,
-    visible,
-    visible_line,
 )
 
 
@@ -132,14 +132,14 @@ def test_measured_values_have_three_digits(value: float, text: str) -> None:
 @given(st.text())
 def test_nothing_that_steers_stays_raw(text: str) -> None:
     """No control, override or isolate is left, and the same text in JSON stays the same data."""
-    for shown in (visible(text), visible_line(text), html_text(text)):
+    for shown in (escape_controls(text), escape_line(text), escape_html(text)):
         kinds = {unicodedata.category(sign) for sign in shown} - {"Cc"}
         assert not kinds & {"Cs", "Zl", "Zp"}
         assert not {unicodedata.bidirectional(sign) for sign in shown} & {
             *("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
         }
-    assert not {sign for sign in visible_line(text) if unicodedata.category(sign) == "Cc"}
-    assert json.loads(visible(json.dumps(text, ensure_ascii=False))) == text
+    assert not {sign for sign in escape_line(text) if unicodedata.category(sign) == "Cc"}
+    assert json.loads(escape_controls(json.dumps(text, ensure_ascii=False))) == text
 
 
 def test_letters_stay_as_they_are() -> None:
@@ -151,8 +151,8 @@ def test_letters_stay_as_they_are() -> None:
         "a\tb\nc",
         "50 % #1?",
     ):
-        assert visible(text) == text
-    assert visible("cup\u202egnp.exe\x1b[2J\x9b\x7f\r") == (
+        assert escape_controls(text) == text
+    assert escape_controls("cup\u202egnp.exe\x1b[2J\x9b\x7f\r") == (
         r"cup\u202egnp.exe\u001b[2J\u009b\u007f\r"
     )
-    assert visible_line("a\tb\nc") == r"a\tb\nc"
+    assert escape_line("a\tb\nc") == r"a\tb\nc"

@@ -28,7 +28,7 @@ from lab.prompts import Prompt, lint, vary
 from lab.runs import Ledger
 from lab.stills import Still, fit, preflight
 from lab.sweeps import Sweep, prompt_entry, write_yaml
-from lab.units import RATIOS, html_text
+from lab.units import RATIOS, escape_html
 
 Kind = Literal[
     "less_motion",
@@ -142,7 +142,7 @@ class Advice:
         rows = "".join(
             "<tr>"
             + "".join(
-                f"<td style='text-align:left'>{html_text(getattr(item, name))}</td>"
+                f"<td style='text-align:left'>{escape_html(getattr(item, name))}</td>"
                 for name in cells
             )
             + "</tr>"

@@ -10,7 +10,7 @@ import pandas as pd
 
 from lab.analysis.results import LoadedRun, Results
 from lab.errors import InputError, LabError, RunFolderError
-from lab.measures import Number, Reading
+from lab.measures import Number, StoredMeasure
 from lab.metrics import SPECS
 from lab.prompts import KINDS
 from lab.runs import Ledger, RunFolder, TakeRow
@@ -98,10 +98,10 @@ def score_row(take_id: str, metric: str, number: Number) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Found:
-    """What a run's ledger and measures hold: its takes, each with its reading."""
+    """What a run's ledger and measures hold: its takes, each with its stored measure."""
 
     run: LoadedRun
-    takes: Sequence[tuple[TakeRow, Reading]]
+    takes: Sequence[tuple[TakeRow, StoredMeasure]]
 
 
 def _read(place: RunFolder, name: str) -> _Found:
@@ -118,7 +118,7 @@ def _read(place: RunFolder, name: str) -> _Found:
     created = pd.DataFrame([_picture(place, row, used) for row in pictures])
     rows = clips or rows
     run = LoadedRun(name, place, sweep or {}, provenance or {}, created)
-    return _Found(run, [(row, place.reading(row)) for row in rows])
+    return _Found(run, [(row, place.stored_measure(row)) for row in rows])
 
 
 def _picture(place: RunFolder, row: TakeRow, used: Collection[str]) -> dict[str, Any]:
@@ -132,7 +132,7 @@ def _picture(place: RunFolder, row: TakeRow, used: Collection[str]) -> dict[str,
         "state": row.state.value,
         "message": row.message,
         "cost_usd": row.cost_usd,
-        "picture": str(place.result(row.take).relative_to(place.path)) if clip else "",
+        "picture": str(place.result_path(row.take).relative_to(place.path)) if clip else "",
         "chosen": clip.get("sha256") in used,
     }
 
@@ -141,8 +141,8 @@ def _check_versions(found: Sequence[_Found]) -> None:
     """Raise InputError where runs were measured by different definitions of a metric."""
     seen: dict[str, dict[int, str]] = {}
     for one in found:
-        for _, reading in one.takes:
-            for name, number in reading.measure.numbers.items() if reading.measure else ():
+        for _, stored in one.takes:
+            for name, number in stored.measure.numbers.items() if stored.measure else ():
                 if number.version:
                     seen.setdefault(name, {}).setdefault(number.version, one.run.name)
     mixed = [name for name, versions in seen.items() if len(versions) > 1]
@@ -150,7 +150,7 @@ def _check_versions(found: Sequence[_Found]) -> None:
         return
     versions = ", ".join(f"version {kind} in {run}" for kind, run in seen[mixed[0]].items())
     more = f"; so are {len(mixed) - 1} other numbers" if len(mixed) > 1 else ""
-    old = [one.run for one in found if any(reading.stale for _, reading in one.takes)]
+    old = [one.run for one in found if any(stored.stale for _, stored in one.takes)]
     todo = "; ".join(f"`lab measure {run.folder.path}`" for run in old)
     raise InputError(
         f"{mixed[0]} is of different definitions ({versions}){more}, and such numbers cannot be "
@@ -165,15 +165,15 @@ def _tables(found: Sequence[_Found]) -> Results:
     takes, scores, frames = [], [], []
     times: Counter[str] = Counter()
     for one in found:
-        for row, reading in one.takes:
+        for row, stored in one.takes:
             times[row.take_id] += 1
             again = times[row.take_id]
             take_id = row.take_id if again == 1 else f"{row.take_id}-{again}"
             levels = {"run": one.run.name, **called(one.run, row)}
             own = {name: levels.get(name) for name in factors}
-            takes.append(_take(one.run, take_id, row, reading, own))
-            scores += [score_row(take_id, name, reading.number(name)) for name in SPECS]
-            frames += _frames(take_id, reading)
+            takes.append(_take(one.run, take_id, row, stored, own))
+            scores += [score_row(take_id, name, stored.number(name)) for name in SPECS]
+            frames += _frames(take_id, stored)
     table = pd.DataFrame(takes)
     keys = table[["take_id", "trial", "repeat", *factors, "simulated"]]
     series = pd.DataFrame(frames, columns=["take_id", "metric", "frame", "time_s", "value"])
@@ -215,9 +215,9 @@ def _meant(shot: Shot) -> dict[str, str]:
 
 
 def _take(
-    run: LoadedRun, take_id: str, row: TakeRow, reading: Reading, factors: Mapping[str, Any]
+    run: LoadedRun, take_id: str, row: TakeRow, stored: StoredMeasure, factors: Mapping[str, Any]
 ) -> dict[str, Any]:
-    clip, still, measure = row.clip or {}, row.take.shot.still, reading.measure
+    clip, still, measure = row.clip or {}, row.take.shot.still, stored.measure
     ignored = [f"{what}: {why}" for what, why in clip.get("not_honoured", [])]
     notes = [*clip.get("notes", []), *(measure.notes.values() if measure else ())]
     judged = row.take.shot.makes == "clip"
@@ -240,17 +240,17 @@ def _take(
         "prompt_text": row.take.shot.prompt.text,
         "still_path": "" if still is None else str(still.path),
         "still_sha256": "" if still is None else still.sha256,
-        "clip": str(run.folder.result(row.take).relative_to(run.folder.path)) if clip else "",
+        "clip": str(run.folder.result_path(row.take).relative_to(run.folder.path)) if clip else "",
         "clip_sha256": clip.get("sha256", ""),
         "clip_bytes": clip.get("bytes"),
-        "measure": reading.state.value if judged else "",
-        "measure_why": reading.why if judged else "",
+        "measure": stored.state.value if judged else "",
+        "measure_why": stored.reason if judged else "",
         "damage": measure.damage if measure else "",
     }
 
 
-def _frames(take_id: str, reading: Reading) -> list[dict[str, Any]]:
-    measure = reading.measure
+def _frames(take_id: str, stored: StoredMeasure) -> list[dict[str, Any]]:
+    measure = stored.measure
     if measure is None:
         return []
     return [

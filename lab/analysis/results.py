@@ -10,11 +10,11 @@ import pandas as pd
 
 from lab.analysis.matched import TOO_STILL, MotionLine, at_matched_motion, lines, too_still
 from lab.errors import InputError, did_you_mean
-from lab.files import make_writable_folder, written_whole
-from lab.measures import ClipFile, Reading, ReadingState
+from lab.files import atomic_write, make_writable_folder
+from lab.measures import ClipFile, MeasureState, StoredMeasure
 from lab.metrics import HEADLINES
 from lab.runs import RunFolder
-from lab.units import html_text, number_text, visible, visible_line
+from lab.units import escape_controls, escape_html, escape_line, number_text
 
 SIMULATED_NOTE = "Simulated: these clips were rendered locally; no video model was involved."
 _NAMED = 5  # runs in one sentence
@@ -183,7 +183,7 @@ class Results:
             for path, sha256 in dict.fromkeys(
                 zip(own["still_path"], own["still_sha256"], strict=True)
             ):
-                if path and (why := run.folder.still_trouble(path, sha256)):
+                if path and (why := run.folder.still_error(path, sha256)):
                     found[path if len(self.runs) == 1 else f"{run.name}: {path}"] = why
         return found
 
@@ -219,7 +219,7 @@ class Results:
             return f"{factor} {'on' if value else 'off'}"
         # A column with a gap in it holds its whole numbers as 24.0.
         whole = isinstance(value, float) and value.is_integer()
-        return visible_line(str(int(value) if whole else value))
+        return escape_line(str(int(value) if whole else value))
 
     def record(self, take_id: str) -> dict[str, Any]:
         """Everything that was measured on a take's clip, as `lab.score` yields it.
@@ -230,18 +230,18 @@ class Results:
             raise InputError(
                 f"{take_id}: no take of this run; {did_you_mean(take_id, self.takes['take_id'])}"
             )
-        reading = self.reading(take_id)
-        if reading.measure is None:
-            raise InputError(f"{take_id}: has no scores: {reading.why}")
-        return reading.measure.record()
+        stored = self.stored_measure(take_id)
+        if stored.measure is None:
+            raise InputError(f"{take_id}: has no scores: {stored.reason}")
+        return stored.measure.record()
 
-    def reading(self, take_id: str) -> Reading:
+    def stored_measure(self, take_id: str) -> StoredMeasure:
         """What is known now of the measurements of a take's clip, and why some are not there."""
         take = self.takes[self.takes["take_id"] == take_id].iloc[0].to_dict()
         if not take["clip"]:
-            return Reading(ReadingState.MISSING, why=str(take["measure_why"]))
+            return StoredMeasure(MeasureState.MISSING, reason=str(take["measure_why"]))
         own, folder = own_id(take_id), self.run_of(take).folder
-        clip = ClipFile(folder.clip(own), take["clip_sha256"], int(take["clip_bytes"]))
+        clip = ClipFile(folder.clip_path(own), take["clip_sha256"], int(take["clip_bytes"]))
         return folder.measures.read(own, clip)
 
     def save(self, folder: str | Path | None = None) -> tuple[Path, Path, Path]:
@@ -261,7 +261,7 @@ class Results:
         ):
             path = target / f"{name}.parquet"
             # Opened here: its own way to a path knows no names that are not UTF-8.
-            with written_whole(path) as part, part.open("wb") as file:
+            with atomic_write(path) as part, part.open("wb") as file:
                 frame.to_parquet(file, index=False)
             paths.append(path)
         return paths[0], paths[1], paths[2]
@@ -272,12 +272,12 @@ class Results:
         return f"Results({shown}, {len(self.takes)} takes)"
 
     def _repr_html_(self) -> str:
-        notes = "".join(f"<p><b>{html_text(remark)}</b></p>" for remark in self.remarks)
+        notes = "".join(f"<p><b>{escape_html(remark)}</b></p>" for remark in self.remarks)
         # Dollars in prompts and names are no formulas.
         table = self.table().to_html(
             index=False, float_format=number_text, classes=["mathjax_ignore"]
         )
-        return notes + visible(table)
+        return notes + escape_controls(table)
 
 
 def own_id(take_id: str) -> str:
@@ -293,6 +293,6 @@ def _listed(names: Sequence[str]) -> str:
 def _remark(take: Mapping[Any, Any], too_still: Collection[str]) -> str:
     """What keeps a take's scores from being read like the others'; "" for nothing."""
     still = TOO_STILL if take["take_id"] in too_still else ""
-    not_fresh = take["clip"] and take["measure"] not in ("", ReadingState.FRESH)
+    not_fresh = take["clip"] and take["measure"] not in ("", MeasureState.FRESH)
     why = f"{take['measure']}: {take['measure_why']}" if not_fresh else ""
     return "; ".join(part for part in (still, take["damage"], why) if part)

@@ -221,10 +221,10 @@ def status(folder: RunDir, as_json: Json = False) -> None:
     not_fresh: dict[str, str] = {}
     for row in rows:
         if row.clip is not None and row.take.shot.makes == "clip":
-            reading = place.reading(row)
-            measures[reading.state.value] += 1
-            if reading.why:
-                not_fresh[row.take_id] = reading.why
+            stored = place.stored_measure(row)
+            measures[stored.state.value] += 1
+            if stored.reason:
+                not_fresh[row.take_id] = stored.reason
     if as_json:
         print_json(
             {
@@ -251,7 +251,7 @@ def status(folder: RunDir, as_json: Json = False) -> None:
         print_out(f"stopped: {stopped}")
     stills = {str(still.path): still.sha256 for row in rows if (still := row.take.shot.still)}
     for path, sha256 in stills.items():
-        if trouble := place.still_trouble(path, sha256):
+        if trouble := place.still_error(path, sha256):
             print_out(trouble)
     if "uncertain" in counts or "submitting" in counts:
         print_out(f"it is unknown whether some were bought; `lab reconcile {folder}` asks")

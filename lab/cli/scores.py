@@ -67,10 +67,10 @@ def _done(record: dict[str, Any], asked: Any) -> Sequence[Any]:
 def _score_card(record: dict[str, Any], *, why: bool) -> str:
     from lab.metrics import HEADLINES, LITERATURE, SPECS, explain
     from lab.metrics.motion import TOO_STILL_SHARE
-    from lab.units import visible_line
+    from lab.units import escape_line
 
     facts = f"{record['width_px']}x{record['height_px']}, {record['frames']} frames"
-    named = visible_line(record["clip"])
+    named = escape_line(record["clip"])
     lines = [f"{named} ({facts}, {record['duration_s']:.2f} s)"]
     for name in HEADLINES:
         value = record["scores"][name]

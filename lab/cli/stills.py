@@ -64,11 +64,11 @@ def preflight(
 
 def _preflight_lines(path: Path, found: Any) -> str:
     from lab.stills.checks import amount
-    from lab.units import visible_line
+    from lab.units import escape_line
 
     still, findings = found.still, found.findings
     size = f"{still.width_px}x{still.height_px} px"
-    lines = [f"{visible_line(str(path))}: {size}{'' if findings else ', no remarks'}"]
+    lines = [f"{escape_line(str(path))}: {size}{'' if findings else ', no remarks'}"]
     for finding in findings:
         measured = ""
         if finding.value is not None and finding.limit is not None:

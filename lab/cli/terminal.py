@@ -16,27 +16,27 @@ from typing import Any
 import typer
 
 from lab.errors import Interrupted
-from lab.units import visible, visible_line
+from lab.units import escape_controls, escape_line
 
 _NAMED = 8  # takes in one line
 _GO_ON = "interrupted; run the same again to go on"
 
 
 def print_out(text: str) -> None:
-    typer.echo(visible(text))
+    typer.echo(escape_controls(text))
 
 
 def print_error(text: str) -> None:
-    typer.echo(visible(text), err=True)
+    typer.echo(escape_controls(text), err=True)
 
 
 def print_error_line(text: str) -> None:
     """Say in one line, whatever stands in a file's name, what is wrong."""
-    print_error(f"error: {visible_line(text)}")
+    print_error(f"error: {escape_line(text)}")
 
 
 def print_json(value: dict[str, Any]) -> None:
-    typer.echo(visible(json.dumps(value, ensure_ascii=False, allow_nan=False)))
+    typer.echo(escape_controls(json.dumps(value, ensure_ascii=False, allow_nan=False)))
 
 
 def print_table(results: Any) -> None:
@@ -104,7 +104,7 @@ class _Interrupts:
     def _second(self, number: int, frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_IGN)
         # Not through the stream: it may be in the middle of a line of its own.
-        os.write(2, f"{visible_line(self.line)}\n".encode())
+        os.write(2, f"{escape_line(self.line)}\n".encode())
         os._exit(130)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from lab.emulator.replies import ERRORS
 from lab.errors import InputError, did_you_mean
-from lab.files import opened_file
+from lab.files import open_input_file
 
 # kind: the requests that it can happen to, and what it does.
 KINDS: dict[str, tuple[tuple[str, ...], str]] = {
@@ -217,7 +217,7 @@ class _Row:
 def load_faults(path: Path) -> tuple[Fault, ...]:
     """The [[fault]] rows of a TOML file. Raises InputError, one line that names the file."""
     path = Path(path)
-    with opened_file(path, InputError, _MOST_FILE_BYTES) as file:
+    with open_input_file(path, InputError, _MOST_FILE_BYTES) as file:
         content = file.read()
     try:
         document = tomllib.loads(content.decode())

@@ -1,22 +1,29 @@
-"""What was measured on a clip, as a typed record, and whether it still holds.
+"""The typed record of what was measured on a clip, and the store that keeps these records.
 
-`Measure` is the record: every number with its value, unit, version and reason. `Measures` reads and
-writes the records of one run; a `Reading` says whether a record is fresh, stale, missing, damaged,
-or of another clip. How records are stored is known in this room only.
+`Measure` is the record. It holds every number with its value, unit, version and reason.
+`MeasureStore` reads and writes the records of one run. It returns a `StoredMeasure`, whose state
+says whether the record is fresh, stale, missing, damaged or of another clip. No other room knows
+the storage format.
 """
 
 from lab.measures.measuring import measure_clip
 from lab.measures.record import SCHEMA_VERSION, Measure, Number
-from lab.measures.store import ClipFile, Measures, Reading, ReadingState, swapped_reason
+from lab.measures.store import (
+    ClipFile,
+    MeasureState,
+    MeasureStore,
+    StoredMeasure,
+    replaced_clip_message,
+)
 
 __all__ = [
     "SCHEMA_VERSION",
     "ClipFile",
     "Measure",
-    "Measures",
+    "MeasureState",
+    "MeasureStore",
     "Number",
-    "Reading",
-    "ReadingState",
+    "StoredMeasure",
     "measure_clip",
-    "swapped_reason",
+    "replaced_clip_message",
 ]

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from lab.errors import ClipError
-from lab.files import leads_out, sha256_file, write_json
+from lab.files import sha256_file, target_outside, write_json
 from lab.measures.record import Measure, Number
 from lab.metrics import SPECS
 
@@ -18,7 +18,7 @@ _UNREADABLE = (
 )
 
 
-class ReadingState(StrEnum):
+class MeasureState(StrEnum):
     """What came of reading a record.
 
     fresh: every number is by today's definitions. stale: some numbers are not. missing: there is no
@@ -43,7 +43,7 @@ class ClipFile:
 
 
 @dataclass(frozen=True)
-class Reading:
+class StoredMeasure:
     """What is known of one clip's record.
 
     measure: the record where it can be used (fresh or stale), else None. In it stale numbers are
@@ -53,46 +53,48 @@ class Reading:
     ledger; measuring it would not help.
     """
 
-    state: ReadingState
+    state: MeasureState
     measure: Measure | None = None
     stale: Mapping[str, int] = field(default_factory=dict)
-    why: str = ""
-    swapped: bool = False
+    reason: str = ""
+    clip_replaced: bool = False
 
     def number(self, name: str) -> Number:
         """The number of this name; NaN with the reason, and version 0, where there is none."""
         if self.measure is not None and name in self.measure.numbers:
             return self.measure.numbers[name]
-        return Number(math.nan, SPECS[name].unit, 0, self.why)
+        return Number(math.nan, SPECS[name].unit, 0, self.reason)
 
     def value(self, name: str) -> float:
         """The number's value, NaN where there is none."""
         return self.number(name).value
 
 
-class Measures:
+class MeasureStore:
     """The records of one run's clips, by take id."""
 
     def __init__(self, folder: Path) -> None:
         """folder: one in the run folder, made by the first `write`."""
         self.folder = folder
 
-    def read(self, take_id: str, clip: ClipFile) -> Reading:
+    def read(self, take_id: str, clip: ClipFile) -> StoredMeasure:
         """The record of a take, held to its clip and to today's definitions."""
-        if real := leads_out(clip.path, self.folder.parent):
+        if real := target_outside(clip.path, self.folder.parent):
             why = f"{clip.path.name} leads out of the run folder, to {real}, and is not followed"
-            return Reading(ReadingState.OTHER_CLIP, why=why, swapped=True)
-        reading, written_ns = self._stored(take_id, clip)
+            return StoredMeasure(MeasureState.OTHER_CLIP, reason=why, clip_replaced=True)
+        stored, written_ns = self._stored(take_id, clip)
         if _swapped(clip, written_ns):
-            return Reading(
-                ReadingState.OTHER_CLIP, why=swapped_reason(clip.path, clip.sha256), swapped=True
+            return StoredMeasure(
+                MeasureState.OTHER_CLIP,
+                reason=replaced_clip_message(clip.path, clip.sha256),
+                clip_replaced=True,
             )
-        return reading
+        return stored
 
-    def _stored(self, take_id: str, clip: ClipFile) -> tuple[Reading, int]:
+    def _stored(self, take_id: str, clip: ClipFile) -> tuple[StoredMeasure, int]:
         """The record alone, and when it was written in ns; 0 where it tells nothing of the clip."""
         path = self.path(take_id)
-        if real := leads_out(path, self.folder.parent):
+        if real := target_outside(path, self.folder.parent):
             return _damaged(ValueError(f"it leads out of the run folder, to {real}")), 0
         try:
             text = path.read_text(encoding="utf-8")
@@ -100,12 +102,12 @@ class Measures:
             measure = Measure.from_json(json.loads(text))
         except FileNotFoundError:
             why = "not measured yet; `lab measure DIR` measures it"
-            return Reading(ReadingState.MISSING, why=why), _changed_ns(clip.path)
+            return StoredMeasure(MeasureState.MISSING, reason=why), _changed_ns(clip.path)
         except _UNREADABLE as error:
             return _damaged(error), 0
         if measure.clip_sha256 != clip.sha256:
             why = "measured on another clip; `lab measure DIR` measures this one"
-            return Reading(ReadingState.OTHER_CLIP, why=why), 0
+            return StoredMeasure(MeasureState.OTHER_CLIP, reason=why), 0
         return _held_to_definitions(measure), written_ns
 
     def write(self, take_id: str, measure: Measure, clip: ClipFile) -> None:
@@ -115,7 +117,7 @@ class Measures:
         on a full disk.
         """
         if measure.clip_sha256 != clip.sha256:
-            raise ClipError(swapped_reason(clip.path, clip.sha256))
+            raise ClipError(replaced_clip_message(clip.path, clip.sha256))
         self.folder.mkdir(parents=True, exist_ok=True)
         write_json(self.path(take_id), measure.to_json())
 
@@ -128,14 +130,14 @@ class Measures:
         return self.folder / f"{take_id}.json"
 
 
-def _held_to_definitions(measure: Measure) -> Reading:
+def _held_to_definitions(measure: Measure) -> StoredMeasure:
     stale = {
         name: number.version if number else 0
         for name, spec in SPECS.items()
         if (number := measure.numbers.get(name)) is None or number.version != spec.version
     }
     if not stale:
-        return Reading(ReadingState.FRESH, measure)
+        return StoredMeasure(MeasureState.FRESH, measure)
     heads = {name.partition(".")[0] for name in stale}
     usable = replace(
         measure,
@@ -150,7 +152,7 @@ def _held_to_definitions(measure: Measure) -> Reading:
     first, *others = stale
     more = f"{len(others)} other numbers are not up to date either; " if others else ""
     why = more + _stale_reason(first, stale[first])
-    return Reading(ReadingState.STALE, usable, stale, why)
+    return StoredMeasure(MeasureState.STALE, usable, stale, why)
 
 
 def _stale_reason(name: str, version: int) -> str:
@@ -166,13 +168,13 @@ def _stale_number(name: str, version: int) -> Number:
     return Number(math.nan, SPECS[name].unit, version, _stale_reason(name, version))
 
 
-def _damaged(error: Exception) -> Reading:
+def _damaged(error: Exception) -> StoredMeasure:
     said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
     why = f"its record of measurements cannot be read ({said}); `lab measure DIR` makes a new one"
-    return Reading(ReadingState.DAMAGED, why=why)
+    return StoredMeasure(MeasureState.DAMAGED, reason=why)
 
 
-def swapped_reason(clip: Path, sha256: str) -> str:
+def replaced_clip_message(clip: Path, sha256: str) -> str:
     """What to say of a file that is not the clip in the ledger, and what to do about it."""
     return (
         f"{clip.name} is not the clip in the ledger (SHA-256 {sha256[:12]}...); put that "

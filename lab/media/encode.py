@@ -14,7 +14,7 @@ from av.video.reformatter import ColorPrimaries, Colorspace, ColorTrc
 from numpy.typing import NDArray
 
 from lab.errors import FetchError
-from lab.files import written_whole
+from lab.files import atomic_write
 from lab.media.decode import Frame
 from lab.media.prefetch import prefetch
 
@@ -47,7 +47,7 @@ def write_clip(
     path = Path(path)
     try:
         with (
-            written_whole(path) as part,
+            atomic_write(path) as part,
             av.open(
                 f"file:{part}",  # or FFmpeg takes a colon in the name for a protocol
                 "w",

@@ -15,7 +15,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from lab.errors import ClipError
-from lab.files import opened_file
+from lab.files import open_input_file
 from lab.media.probe import (
     MAX_CLIP_BYTES,
     MAX_CLIP_S,
@@ -52,7 +52,7 @@ class Ending:
         """Read it from the open container and from the structure of the file."""
         stream = container.streams.video[0]
         kind = sniff_container(path)
-        with opened_file(path, ClipError, MAX_CLIP_BYTES) as file:
+        with open_input_file(path, ClipError, MAX_CLIP_BYTES) as file:
             cut_off = _CUT_OFF[kind](file, os.fstat(file.fileno()).st_size)
         announced_s = _announced_end_s(kind, container, stream)
         return cls(cut_off, announced_s, kind == "mp4", 1 / (frame_rate(stream) or 25))

@@ -13,7 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from lab.errors import StillError
-from lab.files import opened_file, written_whole
+from lab.files import atomic_write, open_input_file
 
 MAX_IMAGE_BYTES = 100_000_000
 MAX_IMAGE_PIXELS = 100_000_000
@@ -45,7 +45,7 @@ def open_image(path: Path) -> OpenedImage:
     larger than 100 MB or 100 megapixels, or with a side under 64 px.
     """
     path = Path(path)
-    with opened_file(path, StillError, MAX_IMAGE_BYTES) as file:
+    with open_input_file(path, StillError, MAX_IMAGE_BYTES) as file:
         data = file.read()
     return decode_image(data, str(path))
 
@@ -132,5 +132,5 @@ def write_image(
         ".webp": lambda image, part: image.save(part, "WEBP", quality=quality),
     }
     save = kinds[Path(path).suffix.lower()]
-    with written_whole(path) as part:
+    with atomic_write(path) as part:
         save(Image.fromarray(rgb), part)

@@ -12,7 +12,7 @@ import av.container
 from av.video.stream import VideoStream
 
 from lab.errors import ClipError
-from lab.files import opened_file
+from lab.files import open_input_file
 
 MAX_CLIP_BYTES = 8_000_000_000
 MAX_FRAME_PIXELS = 8192 * 4608
@@ -66,7 +66,7 @@ class ClipFacts:
 
 def sniff_container(path: Path) -> str:
     """FFmpeg's name of the container, by its first bytes. Raises ClipError otherwise."""
-    with opened_file(path, ClipError, MAX_CLIP_BYTES) as file:
+    with open_input_file(path, ClipError, MAX_CLIP_BYTES) as file:
         head = file.read(16)
     for offset, magic, name in _SIGNATURES:
         if head[offset : offset + len(magic)] == magic:

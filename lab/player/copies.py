@@ -12,8 +12,8 @@ from typing import Any
 from lab.analysis import Results
 from lab.analysis.results import own_id
 from lab.errors import LabError, StillError
-from lab.files import folder_or_stand_in, sha256_file, stand_in, written_whole
-from lab.measures import swapped_reason
+from lab.files import atomic_write, folder_or_temporary, sha256_file, temporary_folder_for
+from lab.measures import replaced_clip_message
 from lab.media import frames, open_image, poster_jpeg, write_proxy
 from lab.metrics import METRICS, measure_with_heatmaps
 from lab.runs import RunFolder
@@ -80,14 +80,14 @@ def make_copies(
             moves = short_side_px and not take["clip"].endswith(".png")  # a still that was made
             film = _place(folder, folder.proxies, name) if moves else None
             clip = folder.path / take["clip"]
-            if why := folder.foreign(clip):
+            if why := folder.outside_error(clip):
                 copies.problems[take["take_id"]] = why
             else:
                 jobs[take["take_id"]] = (clip, take["clip_sha256"], poster, film)
     for path, picture in list(copies.stills.items()):
         try:
             if not picture.is_file():
-                if why := folder.still_trouble(path, sha256s[path]):
+                if why := folder.still_error(path, sha256s[path]):
                     raise StillError(why)
                 _write(picture, poster_jpeg(open_image(folder.path / path).rgb, SHORT_SIDE_PX))
         except StillError:
@@ -131,18 +131,18 @@ def film_heat(results: Results, take_id: str) -> dict[str, Path]:
     missing = [path for path in kept.values() if not path.is_file()]
     if missing:
         still = Still.open(folder.path / take["still_path"]) if take["still_path"] else None
-        if still and (why := folder.still_trouble(take["still_path"], take["still_sha256"])):
+        if still and (why := folder.still_error(take["still_path"], take["still_sha256"])):
             raise StillError(f"{take_id}: {why}")
-        measure_with_heatmaps(folder.clip(own), still, METRICS, missing[0].parent)
+        measure_with_heatmaps(folder.clip_path(own), still, METRICS, missing[0].parent)
     return {name: path for name, path in kept.items() if path.is_file()}
 
 
 def _place(folder: RunFolder, beside: Path, name: str) -> Path:
     """Where a copy lies, or is to be made; what a link elsewhere leads to is no copy of ours."""
     path = beside / name
-    if folder.foreign(path):
-        return stand_in(beside) / name
-    return path if path.is_file() else folder_or_stand_in(beside) / name
+    if folder.outside_error(path):
+        return temporary_folder_for(beside) / name
+    return path if path.is_file() else folder_or_temporary(beside) / name
 
 
 def _copy(clip: Path, sha256: str, poster: Path, film: Path | None) -> str:
@@ -150,7 +150,7 @@ def _copy(clip: Path, sha256: str, poster: Path, film: Path | None) -> str:
     try:
         # Copies are kept under the clip's hash, so no other file's may get there.
         if clip.is_file() and sha256_file(clip) != sha256:
-            return swapped_reason(clip, sha256)
+            return replaced_clip_message(clip, sha256)
         if film is not None and not film.is_file():
             short_side_px = int(film.stem.rpartition("-")[2])
             write_proxy(clip, film, short_side_px)
@@ -168,5 +168,5 @@ def _still_name(take: Mapping[Any, Any]) -> str:
 
 
 def _write(path: Path, content: bytes) -> None:
-    with written_whole(path) as part:
+    with atomic_write(path) as part:
         part.write_bytes(content)

@@ -11,7 +11,7 @@ from lab.measures import Measure
 from lab.media import probe
 from lab.metrics import HEADLINES, JUDGED, SPECS, explain
 from lab.player.copies import Copies
-from lab.units import visible
+from lab.units import escape_controls
 
 MOST_CLIPS = 9
 _WORST = 2
@@ -97,16 +97,16 @@ def clip_entry(
         "video": address(film) if film else "",
         "poster": address(poster) if poster else "",
         "still": address(copies.stills[still]) if still in copies.stills else "",
-        "still_name": visible(str(take["still"])),
-        "missing": visible(
+        "still_name": escape_controls(str(take["still"])),
+        "missing": escape_controls(
             copies.problems.get(take_id) or ("" if take["clip"] else _no_clip(take))
         ),
         "heat": {metric: address(path) for metric, path in heat.items()},
     }
-    reading = results.reading(take_id)
-    measure, why = reading.measure, reading.why if take["clip"] else ""
+    stored = results.stored_measure(take_id)
+    measure, why = stored.measure, stored.reason if take["clip"] else ""
     damage = measure.damage if measure else ""
-    entry["remark"] = visible("; ".join(part for part in (damage, why) if part))
+    entry["remark"] = escape_controls("; ".join(part for part in (damage, why) if part))
     if measure is None:
         facts = probe(film) if film else None
         timing = {"frames": facts.frames if facts else 1, "fps": (facts and facts.fps) or 25.0}

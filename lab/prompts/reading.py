@@ -18,7 +18,7 @@ from lab.prompts.actions import (
 from lab.prompts.lexicon import lexicon
 from lab.prompts.vocabulary import Term, vocabulary
 from lab.prompts.words import Word, words
-from lab.units import html_text
+from lab.units import escape_html
 
 _NEGATIONS = frozenset(
     (
@@ -119,13 +119,13 @@ class Reading:
             if end <= at:
                 continue
             start = max(start, at)
-            shown.append(html_text(self.text[at:start]))
-            said = html_text(self.text[start:end])
-            title = html_text(f"{'not: ' * negated}{kind} {name}")
+            shown.append(escape_html(self.text[at:start]))
+            said = escape_html(self.text[start:end])
+            title = escape_html(f"{'not: ' * negated}{kind} {name}")
             struck = ";text-decoration:line-through" * negated
             shown.append(f'<span title="{title}" style="{_mark(kind)}{struck}">{said}</span>')
             at = end
-        shown.append(html_text(self.text[at:]))
+        shown.append(escape_html(self.text[at:]))
         kinds = dict.fromkeys(kind for _, _, kind, _, _ in sorted(marks))
         legend = " ".join(f'<span style="{_mark(kind)}">{kind}</span>' for kind in kinds)
         marked = f"<div>{''.join(shown)}</div><div><small>{legend}</small></div>"

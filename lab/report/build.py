@@ -13,14 +13,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lab.analysis import Results, load
 from lab.errors import InputError, RunFolderError
-from lab.files import probe_folder, write_text
+from lab.files import check_writable, write_text
 from lab.player import module, style
 from lab.report.blocks import Section, in_page
 from lab.report.context import ReportContext
 from lab.report.facts import facts_of
 from lab.report.gate import check
 from lab.report.sections import SECTIONS
-from lab.units import visible
+from lab.units import escape_controls
 
 MAX_MB = 25.0
 """What most mail servers take."""
@@ -52,7 +52,7 @@ def write_report(
         raise InputError(f"a report of {len(results.runs)} runs needs a place; name a file for it")
     target = results.folder.path / "report.html" if path is None else Path(path)
     with _written(target):
-        probe_folder(target.parent)  # before anything is copied and drawn
+        check_writable(target.parent)  # before anything is copied and drawn
     context = ReportContext(results, target.resolve(), round(max_mb * 1_000_000), heatmaps, quiet)
     sections = [section for build in SECTIONS if (section := build(context)) is not None]
     films = {
@@ -96,7 +96,7 @@ def draw(
         style_hash=_hash(look),
         script_hash=_hash(script),
     )
-    return visible(page)  # in scripts too: there it is JSON, which stays the same data
+    return escape_controls(page)  # in scripts too: there it is JSON, which stays the same data
 
 
 def _title(results: Results) -> str:

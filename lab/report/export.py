@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 
 from lab.errors import InputError
-from lab.files import as_path, opened_file, write_text
+from lab.files import as_path, open_input_file, write_text
 from lab.player import style
 from lab.report.gate import check
 from lab.report.sanitize import clean, is_self_contained
@@ -81,7 +81,7 @@ def _opened(path: Path) -> "NotebookNode":
 
     if path.suffix.lower() != ".ipynb":
         raise InputError(f"{path}: is no notebook; name a file that ends in .ipynb")
-    with opened_file(path, InputError, MOST_NOTEBOOK_BYTES) as file:
+    with open_input_file(path, InputError, MOST_NOTEBOOK_BYTES) as file:
         data = file.read()
     try:
         plain = json.loads(data)
@@ -284,7 +284,7 @@ def _embedded(address: str, notebook: Path) -> str:
     if not path.is_relative_to(project):
         raise InputError(f"{notebook}: the picture {address!r} lies outside {project}")
     try:
-        with opened_file(path, InputError, MOST_PICTURE_BYTES) as file:
+        with open_input_file(path, InputError, MOST_PICTURE_BYTES) as file:
             content = file.read()
     except InputError as error:
         raise InputError(f"{notebook}: the picture {address!r}: {error}") from error

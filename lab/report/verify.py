@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from lab.analysis import load
 from lab.errors import InputError, Interrupted, LabError, RunFolderError
-from lab.files import opened_file, sha256_file
+from lab.files import open_input_file, sha256_file
 from lab.measures import Measure, measure_clip
 from lab.metrics import SPECS
 from lab.report.context import ReportContext
@@ -84,7 +84,7 @@ def verify(
 
 
 def _read(path: Path) -> tuple[Page, ReportFacts]:
-    with opened_file(path, InputError, MAX_REPORT_BYTES) as file:
+    with open_input_file(path, InputError, MAX_REPORT_BYTES) as file:
         page = Page(file.read().decode("utf-8", "replace"))
     if not page.facts:
         raise InputError(f"{path}: is no report of i2v-lab; name a file that `lab report` wrote")
@@ -179,7 +179,7 @@ def _files(folders: Mapping[str, RunFolder], facts: ReportFacts) -> tuple[Count,
             key = (row.run, name)
             if name and key not in known:
                 file = _inside(folders[row.run], name)
-                outside = folders[row.run].foreign(folders[row.run].path / name)
+                outside = folders[row.run].outside_error(folders[row.run].path / name)
                 known[key] = sha256_file(file) if file is not None else outside or _GONE
             if name and known[key] != reported:
                 says = f"SHA-256 {reported}"
@@ -327,7 +327,7 @@ def _same(name: str, reported: float | None, now: float | None) -> bool:
 def _inside(folder: RunFolder, name: str) -> Path | None:
     """A file of the run folder; None when it is gone, or would lie elsewhere."""
     file = folder.path / name
-    return file if not folder.foreign(file) and file.is_file() else None
+    return file if not folder.outside_error(file) and file.is_file() else None
 
 
 def _number(value: float | None) -> str:

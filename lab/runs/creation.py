@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Iterator, Sequence
 
-from lab.files import make_writable_folder, written_whole
+from lab.files import atomic_write, make_writable_folder
 from lab.findings import Finding
 from lab.prompts import Prompt
 from lab.runs.folder import RunFolder
@@ -87,7 +87,7 @@ def _best(
     found: list[tuple[list[int], TakeRow, Sequence[Finding]]] = []
     for row in rows:
         seen = preflight(
-            folder.result(row.take),
+            folder.result_path(row.take),
             aspect_ratio=level.settings.aspect_ratio,
             resolution=level.settings.resolution,
             needs=needs,
@@ -97,7 +97,7 @@ def _best(
         found.append((counts, row, seen.findings))
     _, row, findings = min(found, key=lambda candidate: candidate[0])
     copy = make_writable_folder(folder.created) / f"{level.name}.png"
-    with written_whole(copy) as part:
-        shutil.copyfile(folder.result(row.take), part)
+    with atomic_write(copy) as part:
+        shutil.copyfile(folder.result_path(row.take), part)
     remarks = ", ".join(finding.kind for finding in findings) or "no remarks"
     return Still.open(copy), f"picture {row.repeat} of {level.best_of} is taken ({remarks})"

@@ -48,7 +48,7 @@ def kept_stills(
     for level in by_hash.values():
         why = f"is gone from {folder.stills} ({level['name']}-{level['sha256'][:8]}.*)"
         for path in folder.stills.glob(f"*-{level['sha256'][:8]}*"):
-            if outside := folder.foreign(path):
+            if outside := folder.outside_error(path):
                 why = f"is a link ({outside})"
                 continue
             try:

@@ -41,9 +41,9 @@ from lab.errors import (
     did_you_mean,
 )
 from lab.files import content_id, make_writable_folder
-from lab.runs.bought import today
 from lab.runs.control import Control
 from lab.runs.progress import Progress
+from lab.runs.purchases import utc_timestamp
 from lab.settings import settings
 from lab.stills import Still
 from lab.units import seconds_text, usd_text
@@ -350,7 +350,7 @@ class _Registration:
 
     def sent(self, element: Element) -> ElementRow:
         """The element's row once the service has it; sent if need be."""
-        self._progress.say(element.name)
+        self._progress.set_status(element.name)
         with self._store.locked():
             row = self._store.get(element.content)
             if row is not None and row.state is RowState.READY:
@@ -436,7 +436,7 @@ class _Registration:
             if found == "unknown":
                 break
             if found.state in (ElementState.WAITING, ElementState.READY):
-                return self._store.put(replace(row, key=key, at=today()).told(found))
+                return self._store.put(replace(row, key=key, at=utc_timestamp()).told(found))
         raise ServiceError(
             f"element {element.name}: the service cannot say whether it is registered already; "
             "nothing was sent; go on later"
@@ -447,7 +447,7 @@ class _Registration:
         waited_s, pause_s = 0.0, _SLOT_PAUSES_S[0]
         while True:
             self._check()
-            row = self._store.put(replace(row, state=RowState.SUBMITTING, at=today()))
+            row = self._store.put(replace(row, state=RowState.SUBMITTING, at=utc_timestamp()))
             try:
                 return self._store.put(row.told(self._library.register(element, row.key)))
             except NoSlot as error:

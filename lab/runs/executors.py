@@ -211,7 +211,7 @@ class WorkerPool(Executor):
             process.join()
 
 
-class ThisProcess(ThreadPoolExecutor):
+class SingleThreadPool(ThreadPoolExecutor):
     """One thread of this process, where no processes are to be started."""
 
     def __init__(self) -> None:
@@ -222,7 +222,9 @@ class ThisProcess(ThreadPoolExecutor):
         self.shutdown(wait=True, cancel_futures=True)
 
 
-def own_pool(workers: int, *, fetch_weights: bool = True) -> WorkerPool | ThisProcess:
+def create_worker_pool(
+    workers: int, *, fetch_weights: bool = True
+) -> WorkerPool | SingleThreadPool:
     """Processes for heavy work, or this process where it is to start none.
 
     A process that another one started is a worker of somebody's pool (concurrent.futures, joblib,
@@ -233,7 +235,7 @@ def own_pool(workers: int, *, fetch_weights: bool = True) -> WorkerPool | ThisPr
     _refuse_unguarded()
     is_worker = multiprocessing.parent_process() is not None
     if is_worker or multiprocessing.current_process().daemon or _from_standard_input():
-        return ThisProcess()
+        return SingleThreadPool()
     return WorkerPool(workers, fetch_weights=fetch_weights)
 
 
@@ -282,7 +284,7 @@ def worker_pool(given: Executor | None, tasks: int) -> Iterator[Executor]:
             tracked.cancel()
             raise
         return
-    pool = own_pool(max(1, min(tasks, settings().workers)))
+    pool = create_worker_pool(max(1, min(tasks, settings().workers)))
     try:
         yield pool
     except BaseException:

@@ -13,19 +13,19 @@ from filelock import FileLock, Timeout
 
 from lab.errors import BusyError, RunFolderError, StillError
 from lab.files import (
-    PART_SUFFIX,
+    TEMP_SUFFIX,
     as_path,
+    atomic_write,
+    check_writable,
     file_name,
     file_suffix,
-    leads_out,
     make_writable_folder,
-    probe_folder,
-    remove_parts,
+    remove_temp_files,
     sha256_file,
+    target_outside,
     write_json,
-    written_whole,
 )
-from lab.measures import ClipFile, Measure, Measures, Reading, ReadingState
+from lab.measures import ClipFile, Measure, MeasureState, MeasureStore, StoredMeasure
 from lab.runs.ledger import Ledger, TakeRow
 from lab.stills import Still
 from lab.takes import Take
@@ -46,7 +46,7 @@ class RunFolder:
         self.stills = self.path / "stills"
         self.created = self.path / "created"
         self.clips = self.path / "clips"
-        self.measures = Measures(self.path / "measures")
+        self.measures = MeasureStore(self.path / "measures")
         self.proxies = self.path / "proxies"
         self.heatmaps = self.path / "heatmaps"
         self._owner = self.path / "run.owner.json"
@@ -91,65 +91,65 @@ class RunFolder:
 
     def _is_own(self, name: str) -> bool:
         """True for what may lie here before there is a ledger: another runner may have begun."""
-        return name in self._own or name.startswith(self.ledger.name) or PART_SUFFIX in name
+        return name in self._own or name.startswith(self.ledger.name) or TEMP_SUFFIX in name
 
-    def foreign(self, path: Path) -> str:
+    def outside_error(self, path: Path) -> str:
         """Why a path of this folder is not followed: it leads out of it; "" where it may be."""
-        real = leads_out(path, self.path)
+        real = target_outside(path, self.path)
         if not real:
             return ""
         name = os.path.relpath(path, self.path)
         return f"{name} leads out of the run folder, to {real}, and is not followed"
 
     def _refuse_link(self, path: Path) -> None:
-        if why := self.foreign(path):
+        if why := self.outside_error(path):
             raise RunFolderError(f"{self.path}: {why}; put the file or folder itself there")
 
-    def clip(self, take_id: str) -> Path:
+    def clip_path(self, take_id: str) -> Path:
         """Where a take's clip lies once it is here."""
         return self.clips / f"{take_id}.mp4"
 
-    def picture(self, take_id: str) -> Path:
+    def picture_path(self, take_id: str) -> Path:
         """Where a take's still lies, where a still was to be made."""
         return self.clips / f"{take_id}.png"
 
-    def result(self, take: Take) -> Path:
+    def result_path(self, take: Take) -> Path:
         """Where what the take makes lies once it is here."""
-        return self.picture(take.id) if take.shot.makes == "still" else self.clip(take.id)
+        return self.picture_path(take.id) if take.shot.makes == "still" else self.clip_path(take.id)
 
-    def reading(self, row: TakeRow) -> Reading:
+    def stored_measure(self, row: TakeRow) -> StoredMeasure:
         """What is known of the measurements of a take's clip, and why some are not there."""
         if row.take.shot.makes == "still":
-            return Reading(ReadingState.MISSING, why="a still has no scores")
+            return StoredMeasure(MeasureState.MISSING, reason="a still has no scores")
         if row.clip is None:
             said = f"no clip: {row.message}" if row.message else "no clip yet"
-            return Reading(ReadingState.MISSING, why=said)
+            return StoredMeasure(MeasureState.MISSING, reason=said)
         return self.measures.read(row.take_id, self._clip_file(row))
 
-    def reading_stamp(self, row: TakeRow) -> object:
-        """Changes whenever `reading` may answer otherwise than before."""
+    def measure_stamp(self, row: TakeRow) -> object:
+        """Changes whenever `stored_measure` may answer otherwise than before."""
         return row.clip and self.measures.stamp(row.take_id, self._clip_file(row))
 
-    def keep_measure(self, row: TakeRow, newer: Measure) -> Measure:
+    def save_measure(self, row: TakeRow, newer: Measure) -> Measure:
         """Write new measurements of a take's clip, with what older ones still hold; returns all.
 
         Raises ClipError when they are of another clip, and RunFolderError on a full disk.
         """
-        older = self.reading(row).measure
+        older = self.stored_measure(row).measure
         whole = newer if older is None else older.updated(newer)
         self.measures.write(row.take_id, whole, self._clip_file(row))
         return whole
 
     def _clip_file(self, row: TakeRow) -> ClipFile:
         assert row.clip is not None
-        return ClipFile(self.clip(row.take_id), row.clip["sha256"], row.clip["bytes"])
+        return ClipFile(self.clip_path(row.take_id), row.clip["sha256"], row.clip["bytes"])
 
-    def keep(self, still: Still) -> Still:
+    def copy_still(self, still: Still) -> Still:
         """The still as the ledger names it: a copy in this folder, by a path relative to it."""
         ending = f"-{still.sha256[:8]}{file_suffix(still.path)}"
         copy = self.stills / file_name(still.name, ending)
-        if self.foreign(copy) or not copy.is_file() or sha256_file(copy) != still.sha256:
-            with written_whole(copy) as part:
+        if self.outside_error(copy) or not copy.is_file() or sha256_file(copy) != still.sha256:
+            with atomic_write(copy) as part:
                 _copy_still(still, part)
         return still.at(copy.relative_to(self.path))
 
@@ -161,13 +161,13 @@ class RunFolder:
         self._refuse_link(self.path / still.path)
         return still.at((self.path / still.path).resolve())
 
-    def still_trouble(self, still: Path | str, sha256: str) -> str:
+    def still_error(self, still: Path | str, sha256: str) -> str:
         """Why a still of the ledger cannot be used, in one line; "" when its file is as it was.
 
         still: its path in this folder.
         """
         path = self.path / still
-        if why := self.foreign(path):
+        if why := self.outside_error(path):
             return f"still {why}"
         try:
             if sha256_file(path) == sha256:
@@ -192,7 +192,7 @@ class RunFolder:
             )
 
     @property
-    def runner(self) -> str:
+    def active_runner(self) -> str:
         """Who is running here now, in words; "" when nobody is."""
         if not self._owner.is_file():
             return ""
@@ -205,7 +205,7 @@ class RunFolder:
         return ""
 
     @contextmanager
-    def held(self, *, check: bool = True) -> Iterator[None]:
+    def lock(self, *, check: bool = True) -> Iterator[None]:
         """Be the one runner of this folder, cleared of what a killed one left half written.
 
         check: after a runner that was killed the whole ledger is checked first. Raises BusyError
@@ -213,7 +213,7 @@ class RunFolder:
         folder that cannot be written or leads elsewhere.
         """
         try:
-            probe_folder(self.path)
+            check_writable(self.path)
         except OSError as error:
             raise RunFolderError(
                 f"{self.path}: cannot be written ({error.strerror}); copy the run to a folder "
@@ -237,7 +237,7 @@ class RunFolder:
             since = datetime.now().astimezone().isoformat(timespec="seconds")
             for folder in self._folders:
                 if folder != self.proxies:  # where readers write, who need no lock
-                    remove_parts(folder)
+                    remove_temp_files(folder)
             write_json(self._owner, {"pid": os.getpid(), "host": platform.node(), "since": since})
             try:
                 yield

@@ -19,7 +19,7 @@ from typing import Any, Self, TypeVar
 
 from lab.backends import Job
 from lab.errors import LabError, RunFolderError
-from lab.files import written_whole
+from lab.files import atomic_write
 from lab.runs.schema import (
     SCHEMA_VERSION,
     Table,
@@ -34,7 +34,7 @@ from lab.runs.schema import (
     translated,
 )
 from lab.takes import Take
-from lab.units import usd_text, visible
+from lab.units import escape_controls, usd_text
 
 _T = TypeVar("_T")
 Event = tuple[str, str, str, dict[str, Any]]
@@ -232,7 +232,7 @@ class Ledger:
         with translated(path):
             if not path.exists():
                 # Under its own name only when complete: somebody may be waiting to read it.
-                with written_whole(path) as part:
+                with atomic_write(path) as part:
                     begin(part)
             connection = sqlite3.connect(path, timeout=30)
             try:
@@ -456,7 +456,7 @@ class Ledger:
         for columns in rows:
             yield self._decoded("events", event_of, *columns)
 
-    def sendings(self, take_id: str) -> list[str]:
+    def submission_accounts(self, take_id: str) -> list[str]:
         """The account that each sending of a take was made with, oldest first.
 
         `UNKNOWN_ACCOUNT` stands for those that were lost with a damaged ledger.
@@ -554,4 +554,4 @@ def sealed(table: Table, row: Sequence[Any]) -> bool:
 
 def _json(value: Any) -> str:
     # SQLite takes no text with lone surrogates, which stand for bytes of a name that is no UTF-8.
-    return visible(json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True))
+    return escape_controls(json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True))

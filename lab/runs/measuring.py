@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.errors import Interrupted, LabError, StillError
-from lab.measures import Measure, Reading, ReadingState, measure_clip
+from lab.measures import Measure, MeasureState, StoredMeasure, measure_clip
 from lab.runs.executors import failed_future, failure_text, submit_to, worker_pool
 from lab.runs.folder import RunFolder
 from lab.runs.ledger import Ledger, TakeRow
@@ -55,17 +55,17 @@ def measure(
     """
     folder = RunFolder(out)
     folder.check()
-    with folder.held():
+    with folder.lock():
         with Ledger.read(folder.ledger) as ledger:
             rows = [row for row in ledger.takes() if row.clip and row.take.shot.makes == "clip"]
         damage: dict[str, str] = {}
         problems: list[str] = []
         todo = []
         for row in rows:
-            reading = folder.reading(row)
-            if reading.state is not ReadingState.FRESH:
+            stored = folder.stored_measure(row)
+            if stored.state is not MeasureState.FRESH:
                 todo.append(row)
-            damage[row.take_id] = damage_text(row.take_id, reading.measure)
+            damage[row.take_id] = damage_text(row.take_id, stored.measure)
         measured = 0
         try:
             for row, answer in _answers(folder, todo, executor, quiet=quiet):
@@ -91,28 +91,28 @@ def _answers(
         worker_pool(executor, len(rows)) as pool,
         Progress(len(rows), "clips measured", quiet=quiet) as progress,
     ):
-        jobs = {start_measuring(pool, folder, row, folder.reading(row)): row for row in rows}
+        jobs = {start_measuring(pool, folder, row, folder.stored_measure(row)): row for row in rows}
         for job in as_completed(list(jobs)):
             row = jobs.pop(job)
             try:
-                yield row, folder.keep_measure(row, Measure.from_json(job.result()))
+                yield row, folder.save_measure(row, Measure.from_json(job.result()))
             except Exception as error:  # noqa: BLE001 - one bad clip must not end the others
                 yield row, error
             progress.advance()
 
 
 def start_measuring(
-    pool: Executor, folder: RunFolder, row: TakeRow, reading: Reading
+    pool: Executor, folder: RunFolder, row: TakeRow, stored: StoredMeasure
 ) -> Future[dict[str, Any]]:
     """Measure what is not fresh of a take's clip; the future gives a record as plain data."""
-    if reading.swapped:
-        return failed_future(LabError(reading.why))
+    if stored.clip_replaced:
+        return failed_future(LabError(stored.reason))
     still = row.take.shot.still
-    if still and (trouble := folder.still_trouble(still.path, still.sha256)):
+    if still and (trouble := folder.still_error(still.path, still.sha256)):
         return failed_future(StillError(trouble))
     plain = None if still is None else folder.locate(still).to_json()
-    numbers = tuple(reading.stale) if reading.state is ReadingState.STALE else None
-    return submit_to(pool, measure_clip, str(folder.clip(row.take_id)), plain, numbers)
+    numbers = tuple(stored.stale) if stored.state is MeasureState.STALE else None
+    return submit_to(pool, measure_clip, str(folder.clip_path(row.take_id)), plain, numbers)
 
 
 def damage_text(take_id: str, measure: Measure | None) -> str:

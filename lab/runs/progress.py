@@ -8,7 +8,7 @@ from typing import Self
 from tqdm.auto import tqdm as notebook_or_terminal
 from tqdm.std import tqdm as terminal
 
-from lab.units import visible_line
+from lab.units import escape_line
 
 
 class Progress:
@@ -32,11 +32,11 @@ class Progress:
         self._done += 1
         self._bar.update(1)
         if said:
-            self._bar.set_postfix_str(visible_line(said), refresh=False)
+            self._bar.set_postfix_str(escape_line(said), refresh=False)
 
-    def say(self, said: str) -> None:
+    def set_status(self, text: str) -> None:
         """Show what is going on meanwhile."""
-        self._bar.set_postfix_str(visible_line(said))
+        self._bar.set_postfix_str(escape_line(text))
 
     def __enter__(self) -> Self:
         return self

@@ -58,7 +58,7 @@ def reconcile(
     folder = RunFolder(out)
     folder.check()
     bought = bought or {}
-    with folder.held(), Ledger.write(folder.ledger) as ledger:
+    with folder.lock(), Ledger.write(folder.ledger) as ledger:
         rows = {row.take_id: row for row in ledger.takes() if row.state in _OPEN}
         known = {row.job.id: row.take_id for row in ledger.takes() if row.job is not None}
         if len(set(bought.values())) < len(bought):
@@ -95,7 +95,7 @@ def reconcile(
 def _key(ledger: Ledger, take_id: str) -> str:
     """Our name for a take at the service; "" when it was lost with a damaged ledger."""
     lost = (ledger.fact("lost") or {}).get("facts", [])
-    if "run_id" in lost and UNKNOWN_ACCOUNT in ledger.sendings(take_id):
+    if "run_id" in lost and UNKNOWN_ACCOUNT in ledger.submission_accounts(take_id):
         return ""
     return job_key(str(ledger.fact("run_id")), take_id)
 
@@ -134,7 +134,7 @@ def _settle(
             found = backend.lookup(take, key)
         except LabError as error:
             why = str(error)
-    if found == "absent" and set(ledger.sendings(row.take_id)) != {backend.account}:
+    if found == "absent" and set(ledger.submission_accounts(row.take_id)) != {backend.account}:
         found, why = "unknown", "it may have been sent with another key, which alone could find it"
     said = "found at the service and adopted"
     if not isinstance(found, Job) and job_id is not None:

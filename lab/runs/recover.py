@@ -15,7 +15,7 @@ from typing import Any
 from lab.backends import BACKENDS, Quote, open_backend
 from lab.clips import Clip
 from lab.errors import LabError
-from lab.files import written_whole
+from lab.files import atomic_write
 from lab.runs.design import kept_stills
 from lab.runs.folder import RunFolder
 from lab.runs.ledger import (
@@ -111,7 +111,7 @@ def recover(out: str | Path) -> Recovered:
     """
     folder = RunFolder(out)
     folder.check()
-    with folder.held(check=False):
+    with folder.lock(check=False):
         try:
             with Ledger.read(folder.ledger) as ledger:
                 ledger.check()
@@ -155,7 +155,7 @@ def _rebuilt(folder: RunFolder, damage: str) -> Recovered:
         for take_id, row in (rows | orphans).items()
     }
     said = {take_id: _told(row, in_doubt=_in_doubt(row, found)) for take_id, row in now.items()}
-    with written_whole(folder.ledger) as part:
+    with atomic_write(folder.ledger) as part:
         with Ledger.begin(part) as fresh:
             fresh.restore(
                 facts=_facts(found, {take_id: said[take_id] for take_id in orphans}),
@@ -230,8 +230,8 @@ def _result(folder: RunFolder, take_id: str) -> dict[str, Any] | None:
 
     Results are written whole, and a take's id is made of what it asks for.
     """
-    for path in (folder.clip(take_id), folder.picture(take_id)):
-        if folder.foreign(path):
+    for path in (folder.clip_path(take_id), folder.picture_path(take_id)):
+        if folder.outside_error(path):
             continue
         with suppress(LabError, OSError):
             if path.suffix == ".png":
@@ -334,7 +334,7 @@ def _put_aside(folder: RunFolder, image: Image) -> Path:
         _copy(log, kept.with_name(f"{kept.name}-wal"))
     _copy(folder.ledger, kept)
     if log.exists():
-        with written_whole(folder.ledger) as part:
+        with atomic_write(folder.ledger) as part:
             part.write_bytes(image.content)
         log.unlink()
     index.unlink(missing_ok=True)
@@ -342,7 +342,7 @@ def _put_aside(folder: RunFolder, image: Image) -> Path:
 
 
 def _copy(file: Path, to: Path) -> None:
-    with written_whole(to) as part:
+    with atomic_write(to) as part:
         shutil.copyfile(file, part)
 
 

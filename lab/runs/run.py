@@ -14,13 +14,13 @@ from typing import Any
 
 from lab.backends import Quote, open_backend
 from lab.errors import MoneyError, RunFolderError
-from lab.runs.bought import Bought
 from lab.runs.control import Control
 from lab.runs.creation import choose, with_chosen
 from lab.runs.elements import known_ids, registered
 from lab.runs.folder import RunFolder
 from lab.runs.ledger import Ledger, Money, TakeRow, TakeState
 from lab.runs.provenance import provenance
+from lab.runs.purchases import PurchaseIndex
 from lab.runs.recover import lost_histories
 from lab.runs.runner import Runner
 from lab.sweeps import Plan, Sweep, Trial
@@ -92,7 +92,7 @@ def plan(sweep: Sweep, out: str | Path | None = None, *, reuse: bool = True) -> 
         sweep = with_chosen(sweep, folder, rows)
     found: set[str] = set()
     if reuse and not free:
-        with Bought.open() as index:
+        with PurchaseIndex.open() as index:
             wanted = [*sweep.creations(), *sweep.takes()]
             missing = [take.id for _, take in wanted if take.id not in done]
             found = {take_id for take_id in missing if index.find(take_id, origin) is not None}
@@ -156,7 +156,7 @@ def run(
     folder.make()
     folder.check_space(priced.bytes)
     with (
-        folder.held(),
+        folder.lock(),
         Ledger.write(folder.ledger) as ledger,
         _index(not simulated) as index,
     ):
@@ -224,7 +224,7 @@ def _outcome(
 
 
 def _index(wanted: bool) -> Any:
-    return Bought.open() if wanted else nullcontext()
+    return PurchaseIndex.open() if wanted else nullcontext()
 
 
 def _registered(sweep: Sweep, ledger: Ledger, **how: Any) -> Sweep:
@@ -260,7 +260,7 @@ def _done(rows: Sequence[TakeRow], folder: RunFolder, *, local: bool) -> tuple[s
         and (
             row.state is not TakeState.FETCHED
             or row.job is not None
-            or folder.result(row.take).is_file()
+            or folder.result_path(row.take).is_file()
         )
     ]
     return {row.take_id for row in done}, sum(row.committed_usd for row in done)
@@ -300,7 +300,7 @@ def _add(
     """Put takes into the ledger, and copies of their stills into the folder."""
     shots = [trial.shot for trial, _ in pairs]
     stills = dict.fromkeys(still for shot in shots for still in (shot.still, shot.end_still))
-    kept = {still.sha256: folder.keep(still) for still in stills if still is not None}
+    kept = {still.sha256: folder.copy_still(still) for still in stills if still is not None}
     known = len(ledger.states())
     rows = [
         TakeRow(

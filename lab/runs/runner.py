@@ -40,20 +40,26 @@ from lab.errors import (
     WeightsError,
     WorkerDied,
 )
-from lab.files import written_whole
-from lab.measures import Measure, ReadingState
-from lab.runs.bought import Bought, Purchase, today
+from lab.files import atomic_write
+from lab.measures import Measure, MeasureState
 from lab.runs.control import Control
 from lab.runs.decide import Action, Step, next_steps
-from lab.runs.executors import ThisProcess, WorkerPool, failure_text, own_pool, submit_to
+from lab.runs.executors import (
+    SingleThreadPool,
+    WorkerPool,
+    create_worker_pool,
+    failure_text,
+    submit_to,
+)
 from lab.runs.folder import RunFolder
 from lab.runs.ledger import UNKNOWN_ACCOUNT, Ledger, TakeRow, TakeState
 from lab.runs.measuring import damage_text, start_measuring
 from lab.runs.progress import Progress
+from lab.runs.purchases import Purchase, PurchaseIndex, utc_timestamp
 from lab.runs.purse import Purse, cap_text
 from lab.settings import settings
 from lab.stills import Still
-from lab.units import bytes_text, seconds_text, visible_line
+from lab.units import bytes_text, escape_line, seconds_text
 from lab.vision import WEIGHTS, weight_path
 from lab.vision.weights import cached_path
 
@@ -95,7 +101,7 @@ class Runner:
         ledger: Ledger,
         *,
         cap_usd: float | None,
-        index: Bought | None,
+        index: PurchaseIndex | None,
         reuse: bool,
         executor: Executor | None,
         quiet: bool,
@@ -132,7 +138,7 @@ class Runner:
         self._no_polls: LabError | None = None
         self._hold = _Hold()
         self.reused = 0
-        self._pool: WorkerPool | ThisProcess | None = None
+        self._pool: WorkerPool | SingleThreadPool | None = None
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="requests")
         self._downloads = ThreadPoolExecutor(_THREADS, thread_name_prefix="downloads")
 
@@ -229,10 +235,12 @@ class Runner:
             if row.take_id not in wanted:
                 elsewhere += row.committed_usd
                 continue
-            gone = row.state is TakeState.FETCHED and not self._folder.result(row.take).is_file()
+            gone = (
+                row.state is TakeState.FETCHED and not self._folder.result_path(row.take).is_file()
+            )
             if gone and row.job is None:
                 # After a recovery this may be all that was left of a take bought by this run.
-                bought = UNKNOWN_ACCOUNT in self._ledger.sendings(row.take_id)
+                bought = UNKNOWN_ACCOUNT in self._ledger.submission_accounts(row.take_id)
                 row = self._ledger.record(
                     row.take_id,
                     "uncertain" if bought else "not_submitted",
@@ -245,7 +253,7 @@ class Runner:
                 self._planned[row.take_id] = row
             elif row.state is TakeState.FETCHED:
                 self._open[row.take_id] = row
-                if not self._folder.result(row.take).is_file():
+                if not self._folder.result_path(row.take).is_file():
                     # Fetching again costs nothing.
                     self._record(row, "ready", message="its clip was gone and is fetched again")
                 elif self._needs_measuring(row):
@@ -264,13 +272,13 @@ class Runner:
         """Whether a fetched take's clip is to be measured; otherwise its end is noted."""
         why = ""
         if row.take.shot.makes == "clip":
-            reading = self._folder.reading(row)
-            if reading.state is not ReadingState.FRESH and not reading.swapped:
+            stored = self._folder.stored_measure(row)
+            if stored.state is not MeasureState.FRESH and not stored.clip_replaced:
                 return True
-            why = reading.why
-            self._note_damage(row.take_id, reading.measure)
+            why = stored.reason
+            self._note_damage(row.take_id, stored.measure)
         else:
-            why = self._folder.foreign(self._folder.result(row.take))
+            why = self._folder.outside_error(self._folder.result_path(row.take))
         del self._open[row.take_id]
         self._ended[row.take_id] = (row.state, why)
         return False
@@ -294,8 +302,8 @@ class Runner:
             found = self._index.find(row.take_id, self._backend.origin)
             if found is None:
                 continue
-            result = self._folder.result(row.take)
-            with written_whole(result) as part:
+            result = self._folder.result_path(row.take)
+            with atomic_write(result) as part:
                 shutil.copyfile(found.file, part)
             facts = {"sha256": found.sha256, "bytes": result.stat().st_size}
             clip = {**facts, "honoured": [], "not_honoured": [], "notes": [f"reused: {found}"]}
@@ -385,7 +393,7 @@ class Runner:
             future: Future[Any] = self._threads.submit(self._backend.lookup, located, key)
             self._busy[future] = ("look up", row.take_id)
             return
-        job, path = row.job, self._folder.result(row.take)
+        job, path = row.job, self._folder.result_path(row.take)
         if self._can.renders_locally:
             # A local job names files of this machine; the folder may have been moved since.
             found = self._backend.lookup(located, key)
@@ -400,7 +408,7 @@ class Runner:
     def _submit(self, row: TakeRow) -> None:
         shot = row.take.shot
         for still in (shot.still, shot.end_still):
-            if still and (trouble := self._folder.still_trouble(still.path, still.sha256)):
+            if still and (trouble := self._folder.still_error(still.path, still.sha256)):
                 self._no_submits = StillError(trouble)  # never a clip of another picture
                 return
         self._record(
@@ -452,7 +460,7 @@ class Runner:
         except Refusal as error:
             self._settle(row, "refused", error)
         except InputError as error:
-            if len(self._ledger.sendings(row.take_id)) > 1:
+            if len(self._ledger.submission_accounts(row.take_id)) > 1:
                 # An earlier sending may have arrived; the service may be turning down its double.
                 self._doubt(row, f"it was sent before, and now: {error}")
             else:
@@ -473,7 +481,7 @@ class Runner:
             return
         if isinstance(found, Job):
             self._record(row, "submitted", job=found.to_json())
-        elif found == "absent" and set(self._ledger.sendings(row.take_id)) == {
+        elif found == "absent" and set(self._ledger.submission_accounts(row.take_id)) == {
             self._backend.account
         }:
             self._record(row, "not_submitted", message="the backend never got it")
@@ -519,7 +527,7 @@ class Runner:
                 self._end(row.take_id, row.message or "no reason given")
         waiting = sum(row.state is TakeState.WAITING for row in self._open.values())
         if waiting and self._can.poll_every_s:
-            self._progress.say(f"{waiting} at the backend")
+            self._progress.set_status(f"{waiting} at the backend")
         if waiting:
             self._pause(self._can.poll_every_s * random.uniform(0.9, 1.1))  # noqa: S311 - jitter
 
@@ -529,7 +537,7 @@ class Runner:
         self._silent_since = self._silent_since or now
         silent_s = now - self._silent_since
         if isinstance(error, ServiceError) and silent_s <= self._can.outage_s:
-            self._progress.say(f"no answer for {seconds_text(silent_s)}")
+            self._progress.set_status(f"no answer for {seconds_text(silent_s)}")
             self._pause(min(max(silent_s, self._can.poll_every_s), _HOLD_S[1]))
             return
         self._no_polls = error
@@ -559,7 +567,7 @@ class Runner:
                 self._note_purchase(row)
                 self._landed(row)
             else:
-                whole = self._folder.keep_measure(row, Measure.from_json(result))
+                whole = self._folder.save_measure(row, Measure.from_json(result))
                 self._note_damage(row.take_id, whole)
                 self._end(row.take_id, "")
         except RunFolderError as error:
@@ -585,15 +593,17 @@ class Runner:
         measuring = sum(kind == "measure" for kind, _ in self._busy.values())
         while self._to_measure and measuring < 2 * settings().workers:
             row = self._open[self._to_measure.popleft()]
-            future = start_measuring(self._workers(), self._folder, row, self._folder.reading(row))
+            future = start_measuring(
+                self._workers(), self._folder, row, self._folder.stored_measure(row)
+            )
             self._busy[future] = ("measure", row.take_id)
             measuring += 1
 
     def _note_purchase(self, row: TakeRow) -> None:
         if self._index is None or row.clip is None:
             return
-        file = self._folder.result(row.take)
-        purchase = Purchase(row.take_id, file, row.clip["sha256"], today(), row.cost_usd)
+        file = self._folder.result_path(row.take)
+        purchase = Purchase(row.take_id, file, row.clip["sha256"], utc_timestamp(), row.cost_usd)
         try:
             self._index.add(purchase, self._backend.origin)
         except (sqlite3.Error, RunFolderError) as error:
@@ -601,7 +611,7 @@ class Runner:
             self._index = None
             if not self._quiet:
                 said = f"the index of bought takes cannot be written ({error})"
-                sys.stderr.write(f"{visible_line(said)}\n")
+                sys.stderr.write(f"{escape_line(said)}\n")
 
     def _record(self, row: TakeRow, kind: str, **data: Any) -> TakeRow:
         after = self._ledger.record(row.take_id, kind, **data)
@@ -635,7 +645,7 @@ class Runner:
         if self._given is not None:
             return self._given
         if self._pool is None:
-            self._pool = own_pool(
+            self._pool = create_worker_pool(
                 min(settings().workers, len(self._open) + len(self._planned)),
                 fetch_weights=self._weights_ready(),
             )
@@ -654,7 +664,7 @@ class Runner:
             try:
                 weight_path(weight.name)
             except WeightsError as error:
-                say(visible_line(f"{error}; {weight.without}"), file=sys.stderr)
+                say(escape_line(f"{error}; {weight.without}"), file=sys.stderr)
                 ready = False
         return ready
 

@@ -81,4 +81,4 @@ def _made(sweep: Sweep, out: str | Path, *, confirmed: bool, quiet: bool) -> Pat
     if not outcome.complete:
         raise RunFolderError(outcome.stopped or outcome.problems[0])
     ((_, take),) = sweep.takes()
-    return RunFolder(out).result(take)
+    return RunFolder(out).result_path(take)

@@ -18,7 +18,7 @@ from lab.stills.checks import Check, amount
 from lab.stills.look import CUT_CONTACT, Box, Look, Subject
 from lab.stills.needs import Needs
 from lab.stills.still import Still
-from lab.units import html_text
+from lab.units import escape_html
 
 Shares = tuple[float, float, float, float]
 
@@ -66,10 +66,10 @@ def overlay(
 
 def card(still: Still, checks: Sequence[Check], picture: NDArray[np.uint8]) -> str:
     """The overlay beside a table of every check, as HTML; everything in it is escaped."""
-    name = html_text(still.name)
+    name = escape_html(still.name)
     shown = data_uri(poster_jpeg(picture, _SIDE_PX * 2), ".jpg")
     rows = "".join(_row(check) for check in checks)
-    history = "".join(f"<li>{html_text(step)}</li>" for step in still.history)
+    history = "".join(f"<li>{escape_html(step)}</li>" for step in still.history)
     return (
         '<div class="mathjax_ignore" '
         'style="display:flex;flex-wrap:wrap;gap:1em;align-items:flex-start">'
@@ -102,8 +102,8 @@ def _row(check: Check) -> str:
         (limit, "text-align:right"),
         (said, "text-align:left"),
     )
-    shown = "".join(f'<td style="{style}">{html_text(text)}</td>' for text, style in cells)
-    return f'<tr title="{html_text(check.status)}">{shown}</tr>'
+    shown = "".join(f'<td style="{style}">{escape_html(text)}</td>' for text, style in cells)
+    return f'<tr title="{escape_html(check.status)}">{shown}</tr>'
 
 
 def _pixels(frame: Shares, width: int, height: int) -> Shares:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lab.errors import StillError
 from lab.files import as_path, sha256_file
 from lab.media import data_uri, open_image, poster_jpeg
-from lab.units import html_text, visible_line
+from lab.units import escape_html, escape_line
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Still:
         original was. In one line, whatever stands in it.
         """
         stem = self.path.stem
-        return visible_line(stem.removesuffix(f"-{self.sha256[:8]}") or stem)
+        return escape_line(stem.removesuffix(f"-{self.sha256[:8]}") or stem)
 
     def rgb(self) -> NDArray[np.uint8]:
         """The pixels, (height, width, 3) uint8. Read anew at each call, never kept."""
@@ -84,9 +84,9 @@ class Still:
         )
 
     def _repr_html_(self) -> str:
-        name = html_text(self.name)
+        name = escape_html(self.name)
         picture = data_uri(poster_jpeg(self.rgb(), 240), ".jpg")
-        steps = "".join(f"<br>{html_text(step)}" for step in self.history)
+        steps = "".join(f"<br>{escape_html(step)}" for step in self.history)
         return (
             f'<figure class="mathjax_ignore" style="margin:0;width:max-content">'
             f'<img alt="still {name}" src="{picture}">'

@@ -23,7 +23,7 @@ from ruamel.yaml.error import YAMLError
 
 from lab.elements import NAME as ELEMENT_NAME
 from lab.errors import InputError, SweepError, did_you_mean
-from lab.files import opened_file, write_text
+from lab.files import open_input_file, write_text
 from lab.prompts import Prompt
 from lab.shots import MAX_DURATION_S, MAX_FPS
 from lab.sweeps.creation import MAX_BEST_OF
@@ -180,7 +180,7 @@ def read_yaml(path: Path) -> Any:
 
     Raises InputError for a missing or too large file, SweepError for invalid YAML.
     """
-    with opened_file(path, InputError, MAX_FILE_BYTES) as file:
+    with open_input_file(path, InputError, MAX_FILE_BYTES) as file:
         content = file.read()
     try:
         text = content.decode("utf-8")

@@ -21,7 +21,7 @@ from lab.shots import Shot
 from lab.stills import Still
 from lab.sweeps.findings import shot_findings
 from lab.sweeps.sweep import Sweep, Trial, block_of
-from lab.units import bytes_text, html_text, seconds_text, usd_text, visible_line
+from lab.units import bytes_text, escape_html, escape_line, seconds_text, usd_text
 
 _ROUNDING_USD = 1e-6  # sums of prices differ from the cap by rounding
 
@@ -202,12 +202,12 @@ class Plan:
         }
 
     def __str__(self) -> str:
-        return "\n".join(f"{label:>13}  {visible_line(text)}" for label, text in self.lines())
+        return "\n".join(f"{label:>13}  {escape_line(text)}" for label, text in self.lines())
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><th style='text-align:left'>{html_text(label)}</th>"
-            f"<td style='text-align:left'>{html_text(text)}</td></tr>"
+            f"<tr><th style='text-align:left'>{escape_html(label)}</th>"
+            f"<td style='text-align:left'>{escape_html(text)}</td></tr>"
             for label, text in self.lines()
         )
         return f'<table class="mathjax_ignore">{rows}</table>'

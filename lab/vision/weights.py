@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 
 from lab.errors import LabError, WeightsError
-from lab.files import make_writable_folder, sha256_file, written_whole
+from lab.files import atomic_write, make_writable_folder, sha256_file
 from lab.settings import settings
 from lab.vision.mobilenet import mobilenet_onnx
 
@@ -118,7 +118,7 @@ def _try_fetch(name: str) -> str:
     try:
         make_writable_folder(path.parent)
         content = _ready(WEIGHTS[name], _fetch(WEIGHTS[name]))
-        with written_whole(path) as part:
+        with atomic_write(path) as part:
             part.write_bytes(content)
     except LabError as error:
         return str(error)

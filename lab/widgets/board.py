@@ -7,11 +7,11 @@ from typing import Any
 from lab.analysis.loading import varied_factors
 from lab.analysis.matched import TOO_STILL
 from lab.errors import InputError
-from lab.measures import Reading, ReadingState
+from lab.measures import MeasureState, StoredMeasure
 from lab.metrics.motion import TOO_STILL_SHARE
 from lab.player import Copies, make_copies, poster_path
 from lab.runs import Ledger, Money, RunFolder, TakeRow, TakeState
-from lab.units import usd_text, visible
+from lab.units import escape_controls, usd_text
 from lab.widgets.later import Later
 from lab.widgets.served import served
 from lab.widgets.takes import TakesTable, cell, columns, score_cells
@@ -41,10 +41,10 @@ class Board:
     def __init__(self, *, choosable: bool, caption: str) -> None:
         self.table = TakesTable(choosable=choosable, caption=caption)
         self.trouble = ""
-        self._readings: dict[str, tuple[object, Reading]] = {}
+        self._stored_measures: dict[str, tuple[object, StoredMeasure]] = {}
         self._later = Later(0.0)
         self._undrawable: set[str] = set()
-        self._latest: tuple[RunFolder, list[TakeRow], dict[str, Reading]] | None = None
+        self._latest: tuple[RunFolder, list[TakeRow], dict[str, StoredMeasure]] | None = None
         # Several threads look and draw; what one of them read must not cover what came later.
         self._lock = threading.RLock()
 
@@ -53,10 +53,10 @@ class Board:
         with self._lock:
             with Ledger.read(folder.ledger) as ledger:
                 rows, money = ledger.takes(), ledger.money()
-            readings = {row.take_id: self._reading(folder, row) for row in rows}
+            stored_measures = {row.take_id: self._stored_measure(folder, row) for row in rows}
             if self._latest is not None and self._latest[0].path != folder.path:
                 self.clear()
-            self._latest = (folder, rows, readings)
+            self._latest = (folder, rows, stored_measures)
             self._show()
         states = [row.state.value for row in rows]
         return Seen(
@@ -64,12 +64,12 @@ class Board:
             scored=sum(
                 row.clip is not None
                 if row.take.shot.makes == "still"
-                else readings[row.take_id].state is ReadingState.FRESH
+                else stored_measures[row.take_id].state is MeasureState.FRESH
                 for row in rows
             ),
             not_fresh=sum(
-                reading.state not in (ReadingState.FRESH, ReadingState.MISSING)
-                for reading in readings.values()
+                stored.state not in (MeasureState.FRESH, MeasureState.MISSING)
+                for stored in stored_measures.values()
             ),
             states={state: states.count(state) for state in dict.fromkeys(states)},
             money=money,
@@ -82,22 +82,22 @@ class Board:
             self._undrawable.clear()
             self.table.rows, self.table.chosen, self.trouble = [], [], ""
 
-    def _reading(self, folder: RunFolder, row: TakeRow) -> Reading:
+    def _stored_measure(self, folder: RunFolder, row: TakeRow) -> StoredMeasure:
         """What was measured, read once for each time it was written; without the series."""
-        stamp = (folder.path, folder.reading_stamp(row), row.message)
-        kept = self._readings.get(row.take_id)
+        stamp = (folder.path, folder.measure_stamp(row), row.message)
+        kept = self._stored_measures.get(row.take_id)
         if kept is None or kept[0] != stamp:
-            reading = folder.reading(row)
-            if reading.measure is not None:
-                reading = replace(reading, measure=replace(reading.measure, series={}, boxes={}))
-            kept = self._readings[row.take_id] = (stamp, reading)
+            stored = folder.stored_measure(row)
+            if stored.measure is not None:
+                stored = replace(stored, measure=replace(stored.measure, series={}, boxes={}))
+            kept = self._stored_measures[row.take_id] = (stamp, stored)
         return kept[1]
 
     def _show(self) -> None:
         """Draw the latest look, and start to make the posters that it lacks."""
         if self._latest is None:
             return
-        folder, rows, readings = self._latest
+        folder, rows, stored_measures = self._latest
         names = [*varied_factors([row.factors for row in rows])]
         names += ["repeat"] * any(row.repeat > 1 for row in rows)
         names += ["state"]
@@ -105,7 +105,8 @@ class Board:
         with self.table.hold_sync():  # columns and rows belong together
             self.table.columns = columns(names, numbers=("repeat", "cost"))
             self.table.rows = [
-                _line(row, names, readings[row.take_id], self._poster(folder, row)) for row in rows
+                _line(row, names, stored_measures[row.take_id], self._poster(folder, row))
+                for row in rows
             ]
         missing = [
             row
@@ -113,7 +114,7 @@ class Board:
             if row.clip
             and row.take_id not in self._undrawable
             and not poster_path(folder, row.clip["sha256"]).is_file()
-            and folder.result(row.take).is_file()
+            and folder.result_path(row.take).is_file()
         ][:_POSTERS_AT_ONCE]
         if missing:
             self._later.call(
@@ -148,29 +149,32 @@ def _copyable(folder: RunFolder, row: TakeRow) -> dict[str, Any]:
     assert row.clip is not None
     return {
         "take_id": row.take_id,
-        "clip": str(folder.result(row.take).relative_to(folder.path)),
+        "clip": str(folder.result_path(row.take).relative_to(folder.path)),
         "clip_sha256": row.clip["sha256"],
         "still_path": "",
     }
 
 
-def _line(row: TakeRow, names: list[str], reading: Reading, poster: str) -> dict[str, Any]:
+def _line(row: TakeRow, names: list[str], stored: StoredMeasure, poster: str) -> dict[str, Any]:
     """A take as a row of the table; names: its columns before the scores."""
     money = row.high_usd if row.cost_usd is None else row.cost_usd
-    still = reading.value("motion.still") >= TOO_STILL_SHARE
+    still = stored.value("motion.still") >= TOO_STILL_SHARE
     moves = row.take.shot.makes == "clip"
     here = moves and row.state is TakeState.FETCHED
-    waiting = here and reading.state is ReadingState.MISSING
+    waiting = here and stored.state is MeasureState.MISSING
     state = "measuring" if waiting else row.state.value
-    if here and not waiting and reading.state is not ReadingState.FRESH:
-        said = reading.why
-    elif reading.measure is not None and reading.measure.damage:
-        said = reading.measure.damage
+    if here and not waiting and stored.state is not MeasureState.FRESH:
+        said = stored.reason
+    elif stored.measure is not None and stored.measure.damage:
+        said = stored.measure.damage
     else:
         said = TOO_STILL if still else row.message
     own = {
         "repeat": cell(row.repeat),
-        "state": {"text": visible(state + (f": {said}" if said else "")), "title": visible(said)},
+        "state": {
+            "text": escape_controls(state + (f": {said}" if said else "")),
+            "title": escape_controls(said),
+        },
         "cost": {
             "text": "" if money is None else usd_text(money),
             "number": money,
@@ -183,7 +187,7 @@ def _line(row: TakeRow, names: list[str], reading: Reading, poster: str) -> dict
         "id": row.take_id,
         "title": " · ".join(part["text"] for part in factors.values() if part["text"]),
         "poster": poster,
-        "cells": [*(cells[name] for name in names), *score_cells(reading)],
-        "tone": "bad" if row.state in _BAD else "" if reading.measure or not moves else "quiet",
+        "cells": [*(cells[name] for name in names), *score_cells(stored)],
+        "tone": "bad" if row.state in _BAD else "" if stored.measure or not moves else "quiet",
         "choosable": moves and row.clip is not None,
     }

@@ -9,7 +9,7 @@ import anywidget
 import ipywidgets as widgets
 
 from lab.player import style
-from lab.units import html_text
+from lab.units import escape_html
 
 _HERE = files("lab.widgets")
 
@@ -52,7 +52,7 @@ class Panel(widgets.VBox):
         """Keep the folded code in step with the form."""
         self._code.value = (
             f"<details><summary>The same in code</summary><pre tabindex='0'>"
-            f"{html_text(self.code())}</pre></details>"
+            f"{escape_html(self.code())}</pre></details>"
         )
 
     def _repr_mimebundle_(self, **asked: Any) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class Said(widgets.HTML):
 
     def say(self, text: str, tone: str = "") -> None:
         """Show text, "" for nothing; tone: "", "warning" or "error"."""
-        lines = "<br>".join(html_text(line) for line in text.splitlines())
+        lines = "<br>".join(escape_html(line) for line in text.splitlines())
         role = "alert" if tone == "error" else "status"
         self.value = f'<div class="said {tone}" role="{role}">{lines}</div>' if text else ""
 
@@ -83,7 +83,7 @@ def button(label: str, title: str, act: Callable[[], None], **how: Any) -> widge
 
 def heading(text: str) -> widgets.HTML:
     """A small heading."""
-    return widgets.HTML(f"<h3>{html_text(text)}</h3>")
+    return widgets.HTML(f"<h3>{escape_html(text)}</h3>")
 
 
 def wide(widget: widgets.Widget) -> widgets.Widget:

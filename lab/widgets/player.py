@@ -14,7 +14,7 @@ from lab.media import data_uri
 from lab.player import Copies, film_heat, make_copies, module, session, style
 from lab.player.copies import SHORT_SIDE_PX
 from lab.player.session import MOST_CLIPS
-from lab.units import html_text
+from lab.units import escape_html
 from lab.widgets.served import served
 
 
@@ -94,15 +94,15 @@ class Player(anywidget.AnyWidget):
         figures = []
         for clip in self.session["clips"]:
             poster = self._copies.posters.get(clip["id"])
-            title = html_text(clip["title"])
+            title = escape_html(clip["title"])
             picture = (
                 f'<img alt="first frame of {title}" width="240" '
                 f'src="{data_uri(poster.read_bytes(), ".jpg")}">'
                 if poster
-                else html_text(clip["missing"])
+                else escape_html(clip["missing"])
             )
             moments = "".join(
-                f"<li>{html_text(worst['metric'])}: {html_text(worst['said'])}</li>"
+                f"<li>{escape_html(worst['metric'])}: {escape_html(worst['said'])}</li>"
                 for worst in clip["worst"]
             )
             figures.append(

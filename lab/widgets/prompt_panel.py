@@ -8,7 +8,7 @@ import traitlets
 from lab.errors import LabError
 from lab.prompts import KINDS, VARIED, Prompt, lint, rewritten, vary, vocabulary
 from lab.stills import Still
-from lab.units import html_text
+from lab.units import escape_html
 from lab.widgets.later import Later
 from lab.widgets.panel import Panel, Said, button, heading, patience_s, wide
 from lab.widgets.picked import Picked
@@ -176,7 +176,7 @@ class PromptPanel(Panel):
     def twin(self) -> str:
         """The list of prompts, and how the one being written is understood."""
         self._later.join(patience_s())
-        listed = "".join(f"<li>{html_text(_shown(prompt))}</li>" for prompt in self.value)
+        listed = "".join(f"<li>{escape_html(_shown(prompt))}</li>" for prompt in self.value)
         return f"<ol>{listed}</ol>{self.remarks.value}"
 
     def __repr__(self) -> str:
@@ -214,11 +214,11 @@ def _linted(text: str, still: Still | None) -> tuple[str, str]:
         found = lint(prompt, still)
         better = rewritten(prompt, still).text
     except LabError as error:
-        return f"<p class='said error'>{html_text(str(error))}</p>", ""
+        return f"<p class='said error'>{escape_html(str(error))}</p>", ""
     remarks = "".join(
-        f"<li>{html_text(f'{finding.severity}: {finding.says}; {finding.fix}')}</li>"
+        f"<li>{escape_html(f'{finding.severity}: {finding.says}; {finding.fix}')}</li>"
         for finding in found
     )
     new = better if better != prompt.text else ""
-    proposal = f"<p>try: <b>{html_text(new)}</b></p>" if new else ""
+    proposal = f"<p>try: <b>{escape_html(new)}</b></p>" if new else ""
     return prompt.reading.to_html() + f"<ul>{remarks or '<li>no remarks</li>'}</ul>{proposal}", new

@@ -12,7 +12,7 @@ from lab.player.session import MOST_CLIPS
 from lab.report import write_report
 from lab.report.blocks import picture
 from lab.runs import RunFolder
-from lab.units import html_text
+from lab.units import escape_html
 from lab.widgets.board import Board
 from lab.widgets.later import Later
 from lab.widgets.panel import Panel, Said, button, heading, wide
@@ -109,7 +109,7 @@ class ResultsPanel(Panel):
 
     def _fill(self) -> None:
         seen = self.board.look(self.folder)
-        said = f"{html_text(str(self.folder.path))}: {seen.takes} takes, {seen.scored} scored"
+        said = f"{escape_html(str(self.folder.path))}: {seen.takes} takes, {seen.scored} scored"
         if seen.not_fresh:
             said += f", {seen.not_fresh} to measure again (`lab measure DIR`)"
         self.head.value = said + (f"; {seen.money}" if seen.money.spent_usd else "")
@@ -174,7 +174,7 @@ class ResultsPanel(Panel):
     def _show(self, figure: object, alt: str) -> None:
         drawn = picture(figure, alt, alt)  # type: ignore[arg-type]
         self.figure.value = (
-            f'<img alt="{html_text(drawn.alt)}" src="{drawn.source}" style="max-width:100%">'
+            f'<img alt="{escape_html(drawn.alt)}" src="{drawn.source}" style="max-width:100%">'
         )
 
     def code(self) -> str:

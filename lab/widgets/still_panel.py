@@ -9,10 +9,10 @@ import ipywidgets as widgets
 import traitlets
 
 from lab.errors import LabError
-from lab.files import make_writable_folder, written_whole
+from lab.files import atomic_write, make_writable_folder
 from lab.media import data_uri, poster_jpeg
 from lab.stills import Preflight, Still, fit, preflight
-from lab.units import RATIOS, SHORT_SIDE_PX, html_text
+from lab.units import RATIOS, SHORT_SIDE_PX, escape_html
 from lab.widgets.later import Later
 from lab.widgets.panel import Panel, Said, button, heading, patience_s
 
@@ -124,7 +124,7 @@ class StillPanel(Panel):
         """Keep an upload under a name that is free; returns what became of it."""
         try:
             path = _free(make_writable_folder(self.folder) / name)
-            with written_whole(path) as part:
+            with atomic_write(path) as part:
                 part.write_bytes(content)
         except LabError as error:
             return str(error)
@@ -179,8 +179,8 @@ def _card(found: Preflight) -> str:
     remarks = [
         f"{finding.severity}: {finding.says}; {finding.fix}" for finding in found.findings
     ] or ["no remarks"]
-    shown = "".join(f"<li>{html_text(said)}</li>" for said in remarks)
-    name, seen = html_text(found.still.name), data_uri(poster_jpeg(found.overlay(), 150), ".jpg")
+    shown = "".join(f"<li>{escape_html(said)}</li>" for said in remarks)
+    name, seen = escape_html(found.still.name), data_uri(poster_jpeg(found.overlay(), 150), ".jpg")
     return (
         '<div class="beside">'
         f'<img alt="{name} with what preflight saw marked on it" src="{seen}">'

@@ -16,7 +16,7 @@ from lab.media import data_uri, poster_jpeg
 from lab.runs import Control, Ledger, RunFolder, plan, run
 from lab.stills import Still
 from lab.sweeps import NO_STILL, CreatedStill, Plan, Sweep
-from lab.units import html_text, usd_text
+from lab.units import escape_html, usd_text
 from lab.widgets.board import Board, Seen
 from lab.widgets.design import Design, code
 from lab.widgets.later import Later
@@ -244,7 +244,9 @@ class SweepPanel(Panel):
     def _look_on(self, folder: RunFolder) -> None:
         place, on = folder.path.resolve(), True
         while on and self.folder.path == folder.path:
-            on = place in _UNDER_WAY or bool(folder.runner)  # asked first: the last look is after
+            on = place in _UNDER_WAY or bool(
+                folder.active_runner
+            )  # asked first: the last look is after
             self._look()
             if on:
                 time.sleep(_LOOK_EVERY_S)
@@ -271,13 +273,13 @@ class SweepPanel(Panel):
         self.bar.max, self.bar.value = max(seen.takes, 1), seen.scored
         self.start.description = "▶ Go on" if seen.scored < seen.takes else "▶ Run"
         states = ", ".join(f"{count} {state}" for state, count in seen.states.items())
-        self.count.value = html_text(f"{seen.scored} of {seen.takes} scored ({states})")
+        self.count.value = escape_html(f"{seen.scored} of {seen.takes} scored ({states})")
         budget = self._asked.get("cap_usd") or self._asked.get("budget_usd")
         self.purse.layout.display = "" if budget else "none"
         if budget:
             self.purse.max, self.purse.value = float(budget), seen.money.spent_usd
         of = f" of {usd_text(float(budget))}" if budget else ""
-        self.money.value = html_text(f"{seen.money}{of}")
+        self.money.value = escape_html(f"{seen.money}{of}")
 
     def _arrive(self) -> None:
         """Show the folder that the field names now; follow whoever is at work there."""
@@ -289,14 +291,14 @@ class SweepPanel(Panel):
         if self.running:
             self.said.say("This run is under way; the panel follows it.")
             self._watch(folder)
-        elif who := folder.runner:
+        elif who := folder.active_runner:
             self.said.say(f"{who} is running here; this panel follows it.", "warning")
             self._watch(folder)
 
     def _offer(self, held: str) -> None:
         """Offer the folder's design, or the fields that it took the place of."""
         told = held or (self._loaded if self._put_back else "")
-        self.held.value = f'<div class="said">{html_text(told)}</div>' if told else ""
+        self.held.value = f'<div class="said">{escape_html(told)}</div>' if told else ""
         self.load.layout.display = "" if held else "none"
         self.back.layout.display = "" if self._put_back else "none"
 
@@ -349,7 +351,7 @@ class SweepPanel(Panel):
     def _show_price(self, found: "_Priced") -> None:
         self.sweep, self._asked, priced = found.sweep, found.asked, found.plan
         if priced is None:
-            lines = "<br>".join(html_text(line) for line in found.error.splitlines())
+            lines = "<br>".join(escape_html(line) for line in found.error.splitlines())
             self.priced.value = f'<div class="said error">{lines}</div>'
             self.matrix.value = ""
         else:
@@ -437,7 +439,7 @@ def _shown(priced: Plan) -> str:
 
 def _table(pairs: list[tuple[str, str]]) -> str:
     rows = "".join(
-        f'<tr><th scope="row">{html_text(label)}</th><td>{html_text(text)}</td></tr>'
+        f'<tr><th scope="row">{escape_html(label)}</th><td>{escape_html(text)}</td></tr>'
         for label, text in pairs
     )
     return f"<table><tbody>{rows}</tbody></table>"
@@ -454,10 +456,11 @@ def _matrix(sweep: Sweep) -> str:
         for one in sweep.levels["still"]
     }
     heads = "".join(
-        f'<th scope="col">{_picture(still)}{html_text(name)}</th>' for name, still in stills.items()
+        f'<th scope="col">{_picture(still)}{escape_html(name)}</th>'
+        for name, still in stills.items()
     )
     rows = "".join(
-        f'<tr><th scope="row">{html_text(label)}</th>'
+        f'<tr><th scope="row">{escape_html(label)}</th>'
         + "".join(f"<td>{counts.get((label, name), 0) or ''}</td>" for name in stills)
         + "</tr>"
         for label in dict.fromkeys(prompt for prompt, _ in counts)

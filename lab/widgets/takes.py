@@ -8,10 +8,10 @@ from typing import Any
 import anywidget
 import traitlets
 
-from lab.measures import Reading
+from lab.measures import StoredMeasure
 from lab.metrics import HEADLINES, SPECS
 from lab.player import style
-from lab.units import number_text, visible
+from lab.units import escape_controls, number_text
 
 
 class TakesTable(anywidget.AnyWidget):
@@ -52,18 +52,18 @@ def cell(value: Any) -> dict[str, Any]:
         return {"text": "on" if value else "off", "title": ""}
     if isinstance(value, int | float):
         return {"text": f"{value:g}", "number": value, "title": ""}
-    return {"text": "" if value is None else visible(str(value)), "title": ""}
+    return {"text": "" if value is None else escape_controls(str(value)), "title": ""}
 
 
-def score_cells(reading: Reading) -> list[dict[str, Any]]:
+def score_cells(stored: StoredMeasure) -> list[dict[str, Any]]:
     """The cells of the headline scores, with the reason where one is missing."""
     found = []
     for name in HEADLINES:
-        number = reading.number(name)
+        number = stored.number(name)
         value = None if math.isnan(number.value) else number.value
         if value is not None:
             text, title = number_text(value), number.unit
         else:
-            text, title = "–" if reading.measure is None else "none", number.reason
+            text, title = "–" if stored.measure is None else "none", number.reason
         found.append({"text": text, "number": value, "title": title})
     return found

@@ -16,7 +16,7 @@ from lab.backends.contract import JobState
 from lab.media import open_image, write_image
 from lab.runs import run
 from lab.sweeps import Sweep
-from lab.units import visible
+from lab.units import escape_controls
 from tests.browser.codes import CodedBackend, write_coded
 
 _HACK = "window.__hacked=1"
@@ -92,7 +92,7 @@ FAILS = " (fails)"
 
 def as_shown(text: str) -> str:
     """A string with its blanks and its controls as a page shows them."""
-    return " ".join(visible(text).split())
+    return " ".join(escape_controls(text).split())
 
 
 def file_names() -> list[str]:

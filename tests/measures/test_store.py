@@ -12,7 +12,7 @@ import pytest
 
 from lab.errors import ClipError
 from lab.files import sha256_file
-from lab.measures import ClipFile, Measure, Measures, ReadingState
+from lab.measures import ClipFile, Measure, MeasureState, MeasureStore
 from lab.metrics import SPECS
 
 OLD = Path(__file__).resolve().parents[1] / "data" / "measures" / "v1.json"
@@ -28,9 +28,9 @@ def clip(tmp_path: Path) -> ClipFile:
 
 
 @pytest.fixture
-def measures(tmp_path: Path, clip: ClipFile) -> Measures:
+def measures(tmp_path: Path, clip: ClipFile) -> MeasureStore:
     """A store with a record of that clip."""
-    store = Measures(tmp_path / "measures")
+    store = MeasureStore(tmp_path / "measures")
     measure = Measure.from_json(json.loads(OLD.read_text()))
     today = {
         name: replace(number, version=SPECS[name].version)
@@ -42,49 +42,49 @@ def measures(tmp_path: Path, clip: ClipFile) -> Measures:
     return store
 
 
-def test_a_record_of_today_is_fresh(measures: Measures, clip: ClipFile) -> None:
+def test_a_record_of_today_is_fresh(measures: MeasureStore, clip: ClipFile) -> None:
     """All its numbers can be used."""
-    reading = measures.read("take", clip)
-    assert (reading.state, reading.why, reading.stale) == (ReadingState.FRESH, "", {})
+    stored = measures.read("take", clip)
+    assert (stored.state, stored.reason, stored.stale) == (MeasureState.FRESH, "", {})
 
 
-def test_no_record_is_missing(measures: Measures, clip: ClipFile) -> None:
+def test_no_record_is_missing(measures: MeasureStore, clip: ClipFile) -> None:
     """Every number is NaN and says what to do."""
-    reading = measures.read("another", clip)
-    assert reading.state is ReadingState.MISSING
-    number = reading.number("flicker")
+    stored = measures.read("another", clip)
+    assert stored.state is MeasureState.MISSING
+    number = stored.number("flicker")
     assert math.isnan(number.value)
     assert "lab measure" in number.reason
 
 
 def test_one_bumped_number_is_stale_and_the_rest_stays(
-    measures: Measures, clip: ClipFile, monkeypatch: pytest.MonkeyPatch
+    measures: MeasureStore, clip: ClipFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The stale number is NaN, names the version it was measured by, and has no series."""
     then = SPECS["flicker.local"].version
     bumped = replace(SPECS["flicker.local"], version=then + 1)
     monkeypatch.setitem(SPECS, "flicker.local", bumped)
-    reading = measures.read("take", clip)
-    assert reading.state is ReadingState.STALE
-    assert reading.stale == {"flicker.local": then}
-    number = reading.number("flicker.local")
+    stored = measures.read("take", clip)
+    assert stored.state is MeasureState.STALE
+    assert stored.stale == {"flicker.local": then}
+    number = stored.number("flicker.local")
     assert math.isnan(number.value)
     assert f"measured by flicker.local version {then}" in number.reason
-    assert reading.measure is not None
-    assert "flicker.local" not in reading.measure.series
-    assert "flicker" not in reading.measure.boxes
-    assert reading.measure.boxes
-    assert not math.isnan(reading.value("motion"))
+    assert stored.measure is not None
+    assert "flicker.local" not in stored.measure.series
+    assert "flicker" not in stored.measure.boxes
+    assert stored.measure.boxes
+    assert not math.isnan(stored.value("motion"))
 
 
 def test_a_number_added_today_is_stale(
-    measures: Measures, clip: ClipFile, monkeypatch: pytest.MonkeyPatch
+    measures: MeasureStore, clip: ClipFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was never measured, and that is what is said."""
     monkeypatch.setitem(SPECS, "blur", replace(SPECS["flicker"], name="blur"))
-    reading = measures.read("take", clip)
-    assert reading.stale == {"blur": 0}
-    assert reading.number("blur").reason.startswith("blur was not measured yet")
+    stored = measures.read("take", clip)
+    assert stored.stale == {"blur": 0}
+    assert stored.number("blur").reason.startswith("blur was not measured yet")
 
 
 def _spoiled(**changes: object) -> bytes:
@@ -101,58 +101,58 @@ def _spoiled(**changes: object) -> bytes:
     ],
 )
 def test_a_record_that_cannot_be_read_is_damaged(
-    measures: Measures, clip: ClipFile, content: bytes
+    measures: MeasureStore, clip: ClipFile, content: bytes
 ) -> None:
     """Cut off, empty or of another kind: said in one line."""
     measures.path("take").write_bytes(content)
-    reading = measures.read("take", clip)
-    assert reading.state is ReadingState.DAMAGED
-    assert reading.measure is None
-    assert "\n" not in reading.why
+    stored = measures.read("take", clip)
+    assert stored.state is MeasureState.DAMAGED
+    assert stored.measure is None
+    assert "\n" not in stored.reason
 
 
-def test_a_record_of_another_clip_is_told(measures: Measures, clip: ClipFile) -> None:
+def test_a_record_of_another_clip_is_told(measures: MeasureStore, clip: ClipFile) -> None:
     """A record that was copied from another take is not used."""
     path = measures.path("take")
     path.write_text(json.dumps(json.loads(path.read_text()) | {"clip_sha256": "0" * 64}))
-    reading = measures.read("take", clip)
-    assert reading.state is ReadingState.OTHER_CLIP
-    assert not reading.swapped
+    stored = measures.read("take", clip)
+    assert stored.state is MeasureState.OTHER_CLIP
+    assert not stored.clip_replaced
 
 
 @pytest.mark.parametrize("content", [b"shorter", b"A CLIP" * 100], ids=["size", "content"])
-def test_a_swapped_clip_is_told(measures: Measures, clip: ClipFile, content: bytes) -> None:
+def test_a_swapped_clip_is_told(measures: MeasureStore, clip: ClipFile, content: bytes) -> None:
     """A file that is not the ledger's clip is noticed by its size, or by its time and hash."""
     clip.path.write_bytes(content)
     later = measures.path("take").stat().st_mtime + 60
     os.utime(clip.path, (later, later))
-    reading = measures.read("take", clip)
-    assert reading.state is ReadingState.OTHER_CLIP
-    assert reading.swapped
-    assert "not the clip in the ledger" in reading.why
+    stored = measures.read("take", clip)
+    assert stored.state is MeasureState.OTHER_CLIP
+    assert stored.clip_replaced
+    assert "not the clip in the ledger" in stored.reason
     measures.path("take").write_bytes(b"damaged")
-    assert measures.read("take", clip).swapped  # measuring would not help
+    assert measures.read("take", clip).clip_replaced  # measuring would not help
 
 
-def test_a_copied_run_is_fresh(measures: Measures, clip: ClipFile, tmp_path: Path) -> None:
+def test_a_copied_run_is_fresh(measures: MeasureStore, clip: ClipFile, tmp_path: Path) -> None:
     """A clip that only has a later time is the same clip."""
     copy = tmp_path / "copy.mp4"
     shutil.copyfile(clip.path, copy)
     later = measures.path("take").stat().st_mtime + 60
     os.utime(copy, (later, later))
-    assert measures.read("take", replace(clip, path=copy)).state is ReadingState.FRESH
+    assert measures.read("take", replace(clip, path=copy)).state is MeasureState.FRESH
 
 
-def test_a_record_of_another_clip_is_not_written(measures: Measures, clip: ClipFile) -> None:
+def test_a_record_of_another_clip_is_not_written(measures: MeasureStore, clip: ClipFile) -> None:
     """What was measured on a swapped file never stands under the take's name."""
-    reading = measures.read("take", clip)
-    assert reading.measure is not None
+    stored = measures.read("take", clip)
+    assert stored.measure is not None
     with pytest.raises(ClipError, match="not the clip in the ledger"):
-        measures.write("take", replace(reading.measure, clip_sha256="0" * 64), clip)
-    assert measures.read("take", clip).state is ReadingState.FRESH
+        measures.write("take", replace(stored.measure, clip_sha256="0" * 64), clip)
+    assert measures.read("take", clip).state is MeasureState.FRESH
 
 
-def test_the_stamp_changes_with_what_is_read(measures: Measures, clip: ClipFile) -> None:
+def test_the_stamp_changes_with_what_is_read(measures: MeasureStore, clip: ClipFile) -> None:
     """A reader that keeps readings notices a new record and a new clip."""
     stamps: list[object] = [measures.stamp("take", clip)]
     steps: list[Callable[[], None]] = [

@@ -110,7 +110,7 @@ def test_heatmaps_are_filmed_once(results: Results) -> None:
     take_id = results.takes["take_id"][0]
     films = film_heat(results, take_id)
     assert set(films) == set(HEADLINES)
-    clip = results.folder.clip(take_id)
+    clip = results.folder.clip_path(take_id)
     for film in films.values():
         assert [frame.time_s for frame in frames(film)] == [frame.time_s for frame in frames(clip)]
     before = {film: film.stat().st_mtime_ns for film in films.values()}

@@ -41,7 +41,7 @@ def hostile_results(tmp_path_factory: pytest.TempPathFactory, coffee: Still) -> 
         assert run(first, out, quiet=True, executor=executor).problems == ()
         (lost,) = {take.id for _, take in grown.takes()} - {take.id for _, take in first.takes()}
         # A folder of its name is in the way of the third clip.
-        (RunFolder(out).clip(lost) / "in the way").mkdir(parents=True)
+        (RunFolder(out).clip_path(lost) / "in the way").mkdir(parents=True)
         assert len(run(grown, out, quiet=True, executor=executor).problems) == 1
     return load(out)
 

@@ -107,11 +107,11 @@ def test_a_folder_knows_who_is_running(
     control = Control()
     control.pause()
     folder = RunFolder(tmp_path / "run")
-    assert folder.runner == ""
+    assert folder.active_runner == ""
     job = _running(sweep_of(), folder.path, threads, control)
     with pytest.raises(TimeoutError):
         job.result(A_WHILE_S)
-    assert folder.runner.startswith("process ")
+    assert folder.active_runner.startswith("process ")
     control.resume()
     job.result(60)
-    assert folder.runner == ""
+    assert folder.active_runner == ""

@@ -209,7 +209,7 @@ def test_killed_again_and_again_it_buys_each_take_once(
         job["id"] for job in emulator.jobs if job["charged_units"]
     }
     for row in (row for row in rows if row.take.shot.makes == "clip"):
-        clip = folder.clip(row.take_id)
+        clip = folder.clip_path(row.take_id)
         assert row.clip is not None
         assert sha256_file(clip) == row.clip["sha256"]
         assert sum(1 for _ in frames(clip, 32)) == 73

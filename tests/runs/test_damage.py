@@ -22,7 +22,7 @@ from lab.files import sha256_file
 from lab.media import write_clip
 from lab.report import write_report
 from lab.runs import Ledger, RunFolder, TakeRow, TakeState, plan, reconcile, recover, run
-from lab.runs.bought import Bought
+from lab.runs.purchases import PurchaseIndex
 from lab.runs.schema import PAGE_BYTES, translated
 from lab.stills import Still
 from lab.sweeps import Sweep
@@ -211,7 +211,7 @@ def paid(remote: object, sweep_of: SweepOf, tmp_path: Path) -> tuple[RunFolder, 
     )
     folder = RunFolder(tmp_path / "run")
     folder.make()
-    still = folder.keep(next(s for s in sweep.levels["still"] if isinstance(s, Still)))
+    still = folder.copy_still(next(s for s in sweep.levels["still"] if isinstance(s, Still)))
     rows = [
         TakeRow(t.id, n, trial.index, t.repeat, trial.factors, t.relocated(lambda _: still))
         for n, (trial, t) in enumerate(sweep.takes())
@@ -256,11 +256,11 @@ def _live(ledger: Ledger, row: TakeRow, fate: int, folder: RunFolder, clip: Path
     ledger.record(take_id, "ready", cost_usd=0.5)
     if fate == 6:
         return True
-    shutil.copyfile(clip, folder.clip(take_id))
+    shutil.copyfile(clip, folder.clip_path(take_id))
     facts = {"sha256": sha256_file(clip), "bytes": clip.stat().st_size, "notes": []}
     ledger.record(take_id, "fetched", clip={**facts, "honoured": [], "not_honoured": []})
     if fate == 7:
-        folder.clip(take_id).unlink()
+        folder.clip_path(take_id).unlink()
     return True
 
 
@@ -362,7 +362,7 @@ def test_lost_takes_come_back_where_they_stood(
     assert {each.state for each in settled} == {TakeState.UNCERTAIN}
     assert {each.key for each in settled} == {""}
     gone = sorted(here)[0]
-    folder.clip(gone).unlink()  # nobody knows its job, so it may not be bought instead
+    folder.clip_path(gone).unlink()  # nobody knows its job, so it may not be bought instead
     run(sweep, folder.path, executor=Unscored(), quiet=True, reuse=False)
     assert remote.bought == []
     assert states(folder)[gone] is TakeState.UNCERTAIN
@@ -389,7 +389,7 @@ def test_a_take_whose_design_is_lost_waits_for_its_sweep(
         assert len(lost) == 12
     spoil(folder)  # and once more, before anybody ran it
     assert recover(folder.path).takes == 36
-    with pytest.raises(BusyError), folder.held():
+    with pytest.raises(BusyError), folder.lock():
         run(sweep, folder.path, quiet=True)
     run(sweep, folder.path, executor=Unscored(), quiet=True, reuse=False)
     assert set(states(folder)) == set(before)
@@ -570,7 +570,7 @@ def test_the_index_of_bought_takes_answers_for_itself_alone(
     sweep_of: SweepOf, remote: Any, tmp_path: Path
 ) -> None:
     """What goes wrong while it is open is not blamed on it, and it is still named when it is it."""
-    with pytest.raises(sqlite3.DatabaseError, match="of somebody else"), Bought.open():
+    with pytest.raises(sqlite3.DatabaseError, match="of somebody else"), PurchaseIndex.open():
         raise sqlite3.DatabaseError("of somebody else")
     folder = RunFolder(tmp_path / "run")
     sweep = sweep_of(["push in"], backend="scripted")
@@ -578,7 +578,7 @@ def test_the_index_of_bought_takes_answers_for_itself_alone(
     spoil(folder, "zeros", 3)
     with pytest.raises(RunFolderError, match=r"ledger\.sqlite: the ledger is damaged"):
         run(sweep, folder.path, executor=Unscored(), quiet=True)
-    with Bought.open() as index:
+    with PurchaseIndex.open() as index:
         (_, _, path) = index._connection.execute("PRAGMA database_list").fetchone()
     Path(path).write_bytes(b"noise" * 1000)
     with pytest.raises(RunFolderError, match=r"bought\.sqlite: not a usable index"):

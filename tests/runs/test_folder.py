@@ -21,15 +21,15 @@ def test_a_second_runner_is_refused_with_the_name_of_the_first(tmp_path: Path) -
     folder.make()
     attempt = (
         "import sys\nfrom lab.runs import RunFolder\nfrom lab.errors import BusyError\n"
-        "try:\n    with RunFolder(sys.argv[1]).held(): print('in')\n"
+        "try:\n    with RunFolder(sys.argv[1]).lock(): print('in')\n"
         "except BusyError as error: print(error)"
     )
-    with folder.held():
+    with folder.lock():
         done = subprocess.run(
             [sys.executable, "-c", attempt, str(folder.path)], capture_output=True, text=True
         )
     assert f"process {os.getpid()}" in done.stdout
-    with folder.held():  # and afterwards it is free again
+    with folder.lock():  # and afterwards it is free again
         pass
 
 
@@ -37,7 +37,7 @@ def test_held_twice_in_one_process(tmp_path: Path) -> None:
     """The lock also keeps two notebooks' threads of one process apart."""
     folder = RunFolder(tmp_path / "run")
     folder.make()
-    with folder.held(), pytest.raises(BusyError), RunFolder(folder.path).held():
+    with folder.lock(), pytest.raises(BusyError), RunFolder(folder.path).lock():
         pass
 
 
@@ -61,7 +61,7 @@ def test_leftovers_of_a_killed_writer_are_swept(tmp_path: Path) -> None:
     folder.make()
     (folder.clips / ".abc-x.mp4.part").write_bytes(b"half")
     folder.make()
-    with folder.held():
+    with folder.lock():
         assert list(folder.clips.iterdir()) == []
 
 
@@ -69,7 +69,7 @@ def test_stills_are_kept_by_content(tmp_path: Path, still: Path) -> None:
     """The copy is found by a relative path, also after the folder has moved."""
     folder = RunFolder(tmp_path / "run")
     folder.make()
-    kept = folder.keep(Still.open(still))
+    kept = folder.copy_still(Still.open(still))
     assert not kept.path.is_absolute()
     moved = RunFolder((tmp_path / "run").rename(tmp_path / "moved"))
     assert moved.locate(kept).rgb().shape == (400, 600, 3)
@@ -92,7 +92,7 @@ def test_stills_with_long_and_like_names_are_kept_apart(tmp_path: Path, stills_d
     kept = []
     for name, photograph in zip(names, photographs, strict=True):
         path = Path(shutil.copy(stills_dir / f"{photograph}.jpg", tmp_path / f"{name}.jpg"))
-        kept.append(folder.keep(Still.open(path)))
+        kept.append(folder.copy_still(Still.open(path)))
         path.unlink()
     for still in kept:
         assert sha256_file(folder.locate(still).path) == still.sha256

@@ -89,7 +89,7 @@ def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(tmp_path: Path, sweep_
     assert process.returncode == 130
     assert "run the same again" in told
     assert "Traceback" not in told
-    clips = [RunFolder(out).clip(take) for take in fetched(RunFolder(out))]
+    clips = [RunFolder(out).clip_path(take) for take in fetched(RunFolder(out))]
     kept = {path: path.stat().st_mtime_ns for path in clips}
     assert 0 < len(kept) < 6
     finish(sweep_file, out)

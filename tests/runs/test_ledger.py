@@ -281,7 +281,7 @@ def test_the_third_schema_opens_for_ever() -> None:
         states = [row.state.value for row in rows]
         assert states == ["fetched", "uncertain", "waiting", "refused", "planned"]
         assert [row.take.id for row in rows] == [row.take_id for row in rows]
-        assert old.sendings(rows[1].take_id) == ["unknown"]
-        assert old.sendings(rows[2].take_id) == ["abcdefabcdef"]
+        assert old.submission_accounts(rows[1].take_id) == ["unknown"]
+        assert old.submission_accounts(rows[2].take_id) == ["abcdefabcdef"]
         assert old.money() == Money(0.42, (0.42, 0.462), 0.924)
         assert old.fact("lost")["events"] == [[3, 4]]

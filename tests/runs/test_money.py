@@ -358,7 +358,7 @@ def test_a_broken_index_costs_no_clip(
     def fail(self, *_: object) -> None:
         raise sqlite3.OperationalError("disk I/O error")
 
-    monkeypatch.setattr("lab.runs.bought.Bought.add", fail)
+    monkeypatch.setattr("lab.runs.purchases.PurchaseIndex.add", fail)
     assert go(sweep_of(backend="scripted")).complete
     assert remote.fetches == 3
 

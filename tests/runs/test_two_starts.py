@@ -42,7 +42,7 @@ def _rounds(
         assert sorted(remote.bought) == sorted(wanted)
         with Ledger.read(place / "ledger.sqlite") as ledger:
             ledger.check()
-            assert all(len(ledger.sendings(take_id)) == 1 for take_id in wanted)
+            assert all(len(ledger.submission_accounts(take_id)) == 1 for take_id in wanted)
 
 
 def test_starts_at_one_moment_buy_once(

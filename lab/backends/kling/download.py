@@ -18,7 +18,7 @@ from lab.backends.kling.addresses import is_public
 from lab.backends.kling.catalogue import catalogue
 from lab.backends.kling.transport import Budget, Budgets, Tries, tls
 from lab.errors import ClipError, FetchError, StillError
-from lab.files import written_whole
+from lab.files import atomic_write
 from lab.media import open_image, probe
 from lab.units import bytes_text
 
@@ -105,7 +105,7 @@ class Downloader:
         Raises LinkExpiredError when the link is no longer good, FetchError for every other failure.
         """
         try:
-            with written_whole(path) as part:
+            with atomic_write(path) as part:
                 self._fetch(link, part, made=made, what=what)
                 _check(part, made=made, what=what)
         except OSError as error:

@@ -32,7 +32,7 @@ def created_stills(context: ReportContext) -> Section | None:
             if made["picture"]:
                 uri = ""
                 path = run.folder.path / made["picture"]
-                if context.pictures and path.is_file() and not run.folder.foreign(path):
+                if context.pictures and path.is_file() and not run.folder.outside_error(path):
                     uri = data_uri(poster_jpeg(open_image(path).rgb, _SIDE_PX), ".jpg")
                 taken = ", animated" if made["chosen"] else ""
                 said = f"{still}, picture {made['repeat']}{taken}"

@@ -23,7 +23,7 @@ def findings(context: ReportContext) -> Section:
     shots: list[Shot] = []
     places: dict[str, Still] = {}  # one for each still, so that it is checked once for all runs
     for run in context.results.runs:
-        trouble = cache(run.folder.still_trouble)  # it reads the whole file
+        trouble = cache(run.folder.still_error)  # it reads the whole file
         with Ledger.read(run.folder.ledger) as ledger:
             shots += [
                 _checkable(row.take.shot, run.folder, trouble, places) for row in ledger.takes()

@@ -39,8 +39,8 @@ class Purchase:
         return f"bought on {self.at[:10]} in {self.file.parent.parent}"
 
 
-class Bought:
-    """The index. Use `Bought.open()` in a `with` block; several processes may at once.
+class PurchaseIndex:
+    """The index. Use `PurchaseIndex.open()` in a `with` block; several processes may at once.
 
     It only points at clips: losing it loses a saving, never data. What it names is believed only
     while the file is there and unchanged.
@@ -102,6 +102,6 @@ def _translated(path: Path) -> Iterator[None]:
         ) from error
 
 
-def today() -> str:
+def utc_timestamp() -> str:
     """The moment, as purchases note it."""
     return datetime.now(UTC).isoformat(timespec="seconds")
