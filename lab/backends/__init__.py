@@ -1,11 +1,11 @@
-"""Who makes clips. Every backend keeps the one contract in `contract` and joins one table here."""
+"""The backends that make clips, in one table. Each fulfils the contract in `contract`."""
 
 from lab.backends.contract import (
     Backend,
     Capabilities,
     Checkable,
-    Checked,
-    Fetched,
+    CheckResult,
+    FetchResult,
     Job,
     JobStatus,
     Option,
@@ -18,7 +18,7 @@ from lab.backends.contract import (
 from lab.backends.elements import (
     ElementLibrary,
     ElementState,
-    Registered,
+    RegisteredElement,
     element_library,
 )
 from lab.backends.kling import KlingBackend
@@ -34,16 +34,16 @@ __all__ = [
     "BACKENDS",
     "Backend",
     "Capabilities",
+    "CheckResult",
     "Checkable",
-    "Checked",
     "ElementLibrary",
     "ElementState",
-    "Fetched",
+    "FetchResult",
     "Job",
     "JobStatus",
     "Option",
     "Quote",
-    "Registered",
+    "RegisteredElement",
     "Secret",
     "Setting",
     "Unsupported",
@@ -54,7 +54,7 @@ __all__ = [
 
 
 def open_backend(name: str) -> Backend:
-    """A backend ready for use. Raises BackendError for an unknown name."""
+    """Open the backend of that name. Raises BackendError for an unknown name."""
     if name not in BACKENDS:
         raise BackendError(f"backend {name!r} does not exist; {did_you_mean(name, BACKENDS)}")
     return BACKENDS[name]()

@@ -1,7 +1,7 @@
-"""What every backend promises, so that a sweep need not know which one it has.
+"""The contract that every backend fulfils: types for jobs, quotes, capabilities and secrets.
 
-A backend turns a take into a clip in three separate steps, each of which another process may carry
-on: `submit` starts it, `poll` asks how far it is, `fetch` brings the clip. A `Job` is plain data.
+A backend makes a clip in three steps: `submit` starts a job, `poll` reads its state and `fetch`
+downloads the clip. A `Job` is plain data, so another process can continue after any step.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 from lab.shots import Option as OptionValue
-from lab.shots import Shot
+from lab.shots import Shot, ShotSettings
 from lab.takes import Take
 
 
 @dataclass(frozen=True)
 class Option:
-    """A setting that only this backend knows: its default, its range or choices, what it does."""
+    """A setting that only this backend has: its default, its range or choices, what it does."""
 
     name: str
     default: OptionValue
-    says: str
+    description: str
     low: float | None = None
     high: float | None = None
     choices: tuple[OptionValue, ...] = ()
@@ -31,16 +31,20 @@ class Option:
 class Capabilities:
     """What a backend can do, as data.
 
-    duration_s: shortest and longest; duration_step_s: None when any length between is possible.
-    text_to_video: it needs no still. creates_stills: it makes one from text. lookup: a take can be
-    found again by our own key. simulated: no model is involved. registers_elements: it makes
-    elements from pictures (`lab.backends.elements`); element_usd: the price of one, None where
-    that is not documented.
-    renders_locally: `fetch` computes on this machine, so it is spread over processes.
-    concurrency: jobs that may be in flight at once. poll_every_s: pause between two polls.
-    slot_wait_s: how long a run waits for a free slot, outage_s for a service that does not answer,
-    and job_wait_s for one job, before it leaves the rest to the next run. options: settings of its
-    own; untaken: names of settings it does not take though people ask, with what to do instead.
+    duration_s: the shortest and the longest clip. duration_step_s: None if any length between is
+    possible. text_to_video: a clip needs no still. creates_stills: it makes a still from text.
+    lookup: it finds a job by our own key. simulated: no model is involved. registers_elements: it
+    makes elements from pictures (see `lab.backends.elements`). element_usd: the price of one
+    element; None if no price is documented. renders_locally: `fetch` computes the clip on this
+    machine, so fetches are spread over processes.
+
+    concurrency: how many jobs may run at once. poll_every_s: the pause between two polls.
+    slot_wait_s: how long a run waits for a free slot. outage_s: how long it waits for a service
+    that does not answer. job_wait_s: how long it waits for one job. After that the run ends and the
+    next run continues.
+
+    options: settings that only this backend has. rejected_settings: names of settings that people
+    try but this backend does not have, each with what to do instead.
     """
 
     duration_s: tuple[float, float]
@@ -67,30 +71,30 @@ class Capabilities:
     outage_s: float = 900.0
     job_wait_s: float = 3 * 3600.0
     options: tuple[Option, ...] = ()
-    untaken: tuple[tuple[str, str], ...] = ()
+    rejected_settings: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
 class Unsupported:
-    """Something a shot asks for that a backend cannot do.
+    """A setting of a shot that a backend cannot fulfil, and the reason.
 
-    blocking: the shot cannot be made at all; otherwise it is made without it.
+    blocking: the shot cannot be made at all. Otherwise it is made without this setting.
     """
 
     setting: str
     value: str
-    says: str
+    reason: str
     blocking: bool = False
 
     def __str__(self) -> str:
-        return f"{self.setting} {self.value!r}: {self.says}"
+        return f"{self.setting} {self.value!r}: {self.reason}"
 
 
 @dataclass(frozen=True)
 class Quote:
-    """What one take is expected to cost: USD between low and high, seconds of work, bytes.
+    """The expected cost of one take: USD from low to high, seconds of work, bytes on disk.
 
-    basis: where the price comes from and of what date, in words; "" where there is none.
+    basis: where the price comes from and its date, in words; "" if there is no source.
     """
 
     low_usd: float
@@ -102,7 +106,7 @@ class Quote:
 
 @dataclass(frozen=True)
 class Job:
-    """The backend's handle for a take: plain data, enough for another process to carry on."""
+    """The backend's handle for a take, as plain data that another process can use."""
 
     backend: str
     id: str
@@ -120,7 +124,7 @@ class Job:
 
 
 class JobState(StrEnum):
-    """Where a job is. `done` means that its clip can be fetched."""
+    """The state of a job. `done`: its clip can be fetched."""
 
     WAITING = "waiting"
     DONE = "done"
@@ -130,7 +134,7 @@ class JobState(StrEnum):
 
 @dataclass(frozen=True)
 class JobStatus:
-    """A job's state, the backend's own words on it, and what it has cost so far."""
+    """A job's state, the backend's message about it, and its cost so far; None if unknown."""
 
     state: JobState
     message: str = ""
@@ -138,8 +142,12 @@ class JobStatus:
 
 
 @dataclass(frozen=True)
-class Fetched:
-    """What came with a clip: which requests were honoured, which were not and why, and remarks."""
+class FetchResult:
+    """How a fetched clip matches its take.
+
+    honoured: prompt terms and settings that the clip follows. not_honoured: those it does not
+    follow, each with the reason. notes: other remarks.
+    """
 
     honoured: tuple[str, ...] = ()
     not_honoured: tuple[tuple[str, str], ...] = ()
@@ -160,71 +168,87 @@ Outcome = Literal["held", "did not hold", "could not be checked"]
 
 @dataclass(frozen=True)
 class Setting:
-    """A setting that was given: its name and place, never its value. used: it is not overruled."""
+    """The name and location of a setting that has a value. It never contains the value.
+
+    used: no other setting overrides this one.
+    """
 
     name: str
-    place: str
+    location: str
     used: bool = True
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.place}{'' if self.used else ', overruled'})"
+        return f"{self.name} ({self.location}{'' if self.used else ', overruled'})"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {"name": self.name, "place": self.location, "used": self.used}
 
 
 @dataclass(frozen=True)
 class Secret:
-    """A text that must never be shown, and the setting that holds it."""
+    """A text that must never be shown, and the setting that contains it."""
 
     setting: str
     text: str = field(repr=False)
 
 
 @dataclass(frozen=True)
-class Checked:
-    """One assumption about a service, held against its answers.
+class CheckResult:
+    """The result of checking one assumption about a service.
 
-    seen: what they were, or why nothing can be said. source, read_on: where and when it was read.
+    observed: what the service answered, or why the assumption could not be checked. source and
+    read_on: the page that states the assumption, and the date on which it was read.
     """
 
     name: str
-    says: str
+    assumption: str
     outcome: Outcome
-    seen: str
+    observed: str
     source: str
     read_on: str
 
     def __str__(self) -> str:
-        return f"{self.outcome}: {self.says}; {self.seen} [{self.source}, {self.read_on}]"
+        return f"{self.outcome}: {self.assumption}; {self.observed} [{self.source}, {self.read_on}]"
 
     def to_json(self) -> dict[str, str]:
         """Plain data."""
-        return asdict(self)
+        return {
+            "name": self.name,
+            "says": self.assumption,
+            "outcome": self.outcome,
+            "seen": self.observed,
+            "source": self.source,
+            "read_on": self.read_on,
+        }
 
 
 @runtime_checkable
 class Checkable(Protocol):
-    """What a backend may have besides: it can examine its service for nothing."""
+    """An optional part of a backend: it checks its service with free requests."""
 
-    def settings_found(self) -> tuple[Setting, ...]:
-        """The settings that were given, and where."""
+    def given_settings(self) -> tuple[Setting, ...]:
+        """The settings that have a value, and where each was read."""
 
-    def about(self) -> Mapping[str, str]:
-        """Whom it would speak to and how, and what cannot be checked for nothing, by snake_case
-        label; no secrets."""
+    def describe(self) -> Mapping[str, str]:
+        """The address, the protocol and what a free request cannot check, by snake_case label.
 
-    def check(self) -> Iterator[Checked]:
-        """Hold what is assumed of the service against what it answers. Costs nothing."""
+        Contains no secrets.
+        """
+
+    def check(self) -> Iterator[CheckResult]:
+        """Check each assumption about the service. Costs nothing."""
 
 
 class Backend(Protocol):
     """A maker of clips.
 
-    Methods block; waiting is overlapped by calling them from threads or processes. None of them
-    changes anything but the remote side and the file that `fetch` is told to write.
+    Methods block. To overlap their waits, call them from threads or processes. They change only
+    the remote service and the file that `fetch` writes.
 
-    origin: whose takes these are: a service's address, or the backend's name. Takes of two origins
-    never mix in one run folder, nor is one used in place of the other. account: a fingerprint of
-    the key that takes are bought with, "" where there is none; a take sent with one key may be
-    invisible to another.
+    origin: the address of the service, or the backend's name. Takes of two origins never mix in one
+    run folder and never replace each other. account: a fingerprint of the key that pays for takes,
+    "" if there is no key. A job submitted with one key may be invisible to another key.
     """
 
     name: str
@@ -236,116 +260,134 @@ class Backend(Protocol):
 
     @classmethod
     def secrets(cls) -> tuple[Secret, ...]:
-        """Every secret in this backend's settings: used or not, valid or not.
+        """Every secret in this backend's settings, whether it is used or valid.
 
-        Opens no account and asks no service. Broken or unreadable settings raise nothing.
+        Opens no account and contacts no service. Broken or unreadable settings raise nothing.
         """
 
     def quote(self, shot: Shot) -> Quote:
-        """The price of one take of a shot, before anything is bought."""
+        """The price of one take of a shot. Costs nothing."""
 
     def limits(self, shot: Shot) -> tuple[Unsupported, ...]:
-        """What this shot asks for that this backend cannot or will not do, though its capabilities
-        as a whole would allow it."""
+        """What this shot asks for that the backend cannot do, although its `capabilities` allow it.
+
+        Capabilities are the union over all models; limits are those of the model chosen.
+        """
 
     def prepare(self) -> None:
-        """Make sure that takes could be bought now: keys are there. Raises AccountError."""
+        """Check that takes can be bought now, for example that a key is set.
+
+        Raises AccountError.
+        """
 
     def submit(self, take: Take, key: str) -> Job:
-        """Start a take; this is what costs money. Never called twice for a take by itself.
+        """Start a take. This call costs money; the toolkit never repeats it by itself.
 
-        key: our own name for it, unique to take and run folder, and written down beforehand.
-        Raises Refusal when the backend will not make it and BackendError when it cannot; NoSlot,
-        AccountError or ServiceError when surely nothing was bought; SubmitUncertain when it is
-        unknown whether the request arrived.
+        key: our own name for the submission. It is unique to take and run folder, and the ledger
+        contains it before this call.
+
+        Raises Refusal if the backend refuses the content, and BackendError if it cannot make the
+        take. Raises NoSlot, AccountError or ServiceError if certainly nothing was bought. Raises
+        SubmitUncertain if the request may have arrived.
         """
 
     def lookup(self, take: Take, key: str) -> Lookup:
-        """The job of a take submitted earlier, by our key; "unknown" when that cannot be said."""
+        """The job that was submitted with this key; "unknown" if the service gives no clear answer.
+
+        "absent" means that the service certainly has no such job.
+        """
 
     def adopt(self, take: Take, job_id: str) -> Job:
-        """The job of a take whose id at the service a person has found."""
+        """The job of a take, by the id that a person found at the service."""
 
     def poll(self, jobs: Sequence[Job]) -> Mapping[str, JobStatus]:
-        """States by job id, asked for in batches; a job may be missing from the answer.
+        """States by job id. A job of unknown state is missing from the result.
 
-        Raises ServiceError or AccountError when nobody answers.
+        Raises ServiceError or AccountError if there is no answer at all.
         """
 
     def pause(self, seconds: float) -> None:
-        """Return after that long, or sooner when there is news of a job or `close` is called."""
+        """Wait that long. Returns sooner on a callback about a job, or on `close`."""
 
-    def fetch(self, job: Job, path: Path) -> Fetched:
-        """Bring a done job's clip to `path`, whole or not at all. May be repeated at no cost.
+    def fetch(self, job: Job, path: Path) -> FetchResult:
+        """Download a done job's clip to `path`, completely or not at all. Repeating it is free.
 
-        Raises FetchError when that failed and asking again may help.
+        Raises FetchError if the download failed and another try may help.
         """
 
     def close(self) -> None:
-        """Let go of connections; calls under way end soon."""
+        """Close connections. Calls in progress end soon."""
 
 
 def unsupported(backend: Backend, shot: Shot) -> tuple[Unsupported, ...]:
-    """What a shot asks for that a backend's capabilities rule out, then what it will ignore."""
-    can, wants = backend.capabilities, shot.settings
-    found: list[Unsupported] = []
-
-    def refuse(setting: str, value: object, accepted: str) -> None:
-        found.append(Unsupported(setting, str(value), f"accepted: {accepted}", blocking=True))
-
-    low, high = can.duration_s
-    step = can.duration_step_s
-    off_step = (
-        step is not None and abs(wants.duration_s / step - round(wants.duration_s / step)) > 1e-6
+    """What a shot asks for that a backend cannot do: by its capabilities, then by its limits."""
+    can = backend.capabilities
+    return (
+        *_outside_ranges(can, shot.settings),
+        *_unknown_options(can, shot.settings),
+        *_missing_features(can, shot),
+        *backend.limits(shot),
     )
-    if not low <= wants.duration_s <= high or off_step:
-        every = f" in steps of {step:g} s" if step else ""
-        refuse("duration_s", f"{wants.duration_s:g}", f"{low:g} to {high:g} s{every}")
+
+
+def _blocking(setting: str, value: object, accepted: str) -> Unsupported:
+    return Unsupported(setting, str(value), f"accepted: {accepted}", blocking=True)
+
+
+def _outside_ranges(can: Capabilities, settings: ShotSettings) -> Iterator[Unsupported]:
+    low, high = can.duration_s
+    step, duration_s = can.duration_step_s, settings.duration_s
+    off_step = step is not None and abs(duration_s / step - round(duration_s / step)) > 1e-6
+    if not low <= duration_s <= high or off_step:
+        steps = f" in steps of {step:g} s" if step else ""
+        yield _blocking("duration_s", f"{duration_s:g}", f"{low:g} to {high:g} s{steps}")
     for setting, value, accepted in (
-        ("aspect_ratio", wants.aspect_ratio, can.aspect_ratios),
-        ("resolution", wants.resolution, can.resolutions),
+        ("aspect_ratio", settings.aspect_ratio, can.aspect_ratios),
+        ("resolution", settings.resolution, can.resolutions),
     ):
         if value not in accepted:
-            refuse(setting, value, ", ".join(accepted))
-    if wants.fps not in can.fps:
-        refuse("fps", f"{wants.fps:g}", ", ".join(f"{rate:g}" for rate in can.fps))
-    known, untaken = {option.name: option for option in can.options}, dict(can.untaken)
-    for name, chosen in wants.options:
-        if name in untaken:
-            found.append(Unsupported(name, str(chosen), untaken[name], blocking=True))
+            yield _blocking(setting, value, ", ".join(accepted))
+    if settings.fps not in can.fps:
+        yield _blocking("fps", f"{settings.fps:g}", ", ".join(f"{rate:g}" for rate in can.fps))
+
+
+def _unknown_options(can: Capabilities, settings: ShotSettings) -> Iterator[Unsupported]:
+    options, rejected = {option.name: option for option in can.options}, dict(can.rejected_settings)
+    for name, value in settings.options:
+        if name in rejected:
+            yield Unsupported(name, str(value), rejected[name], blocking=True)
             continue
-        if name not in known:
-            refuse(
-                name, chosen, f"no setting of that name; its own are {', '.join(known) or 'none'}"
-            )
+        if name not in options:
+            accepted = f"no setting of that name; its own are {', '.join(options) or 'none'}"
+            yield _blocking(name, value, accepted)
             continue
-        if known[name].choices and chosen not in known[name].choices:
-            refuse(name, chosen, ", ".join(map(str, known[name].choices)))
-        least, most = known[name].low, known[name].high
-        if least is not None and most is not None and not _within(chosen, least, most):
-            refuse(name, chosen, f"{least:g} to {most:g}")
-    if wants.seed is not None and not can.seed:
-        found.append(Unsupported("seed", str(wants.seed), "this backend takes no seed"))
+        option = options[name]
+        if option.choices and value not in option.choices:
+            yield _blocking(name, value, ", ".join(map(str, option.choices)))
+        low, high = option.low, option.high
+        if low is not None and high is not None and not _in_range(value, low, high):
+            yield _blocking(name, value, f"{low:g} to {high:g}")
+    if settings.seed is not None and not can.seed:
+        yield Unsupported("seed", str(settings.seed), "this backend takes no seed")
+
+
+def _missing_features(can: Capabilities, shot: Shot) -> Iterator[Unsupported]:
     segments = shot.prompt.multi_shot
-    for setting, asked, possible, offered in (
+    for setting, requested, possible, accepted in (
         ("still", shot.still is None and shot.makes == "clip", can.text_to_video, "a picture"),
         ("end_still", shot.end_still is not None, can.end_frame, "no last frame"),
         ("elements", bool(shot.elements), can.elements, "no elements"),
         ("multi_shot", bool(segments), can.multi_shot, "clips without cuts"),
-        ("sound", wants.sound, can.sound, "no sound"),
+        ("sound", shot.settings.sound, can.sound, "no sound"),
         ("makes", shot.makes == "still", can.creates_stills, "clips"),
     ):
-        if asked and not possible:
-            refuse(setting, "none" if setting == "still" else "asked for", offered)
-    total = sum(segment.duration_s for segment in segments)
-    if segments and abs(total - wants.duration_s) > 1e-6:
-        refuse(
-            "multi_shot",
-            f"{total:g} s in all",
-            f"{wants.duration_s:g} s in all, as duration_s says",
-        )
-    return (*found, *backend.limits(shot))
+        if requested and not possible:
+            yield _blocking(setting, "none" if setting == "still" else "asked for", accepted)
+    duration_s, total_s = shot.settings.duration_s, sum(part.duration_s for part in segments)
+    if segments and abs(total_s - duration_s) > 1e-6:
+        accepted = f"{duration_s:g} s in all, as duration_s says"
+        yield _blocking("multi_shot", f"{total_s:g} s in all", accepted)
 
 
-def _within(value: OptionValue, low: float, high: float) -> bool:
+def _in_range(value: OptionValue, low: float, high: float) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high

@@ -1,4 +1,4 @@
-"""What a backend promises that keeps elements: figures registered once and cited by many takes."""
+"""The contract of backends that register elements: figures that many takes refer to by id."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,7 +10,7 @@ from lab.errors import BackendError
 
 
 class ElementState(StrEnum):
-    """Where an element is at the service. `ready`: takes can cite its id."""
+    """The state of an element at the service. `ready`: takes can use its id."""
 
     WAITING = "waiting"
     READY = "ready"
@@ -19,12 +19,12 @@ class ElementState(StrEnum):
 
 
 @dataclass(frozen=True)
-class Registered:
-    """What a service says of one element.
+class RegisteredElement:
+    """One element as the service reports it.
 
-    job: its handle of the registration. id: what takes cite, "" before it is ready. title: what
-    the service's console calls it. key: our own key, "" for one made elsewhere. charged: what the
-    bill says, in the service's units, "" when it says nothing.
+    job: the service's id of the registration. id: the element's id that takes use, "" before it is
+    ready. title: its name in the service's console. key: our own key, "" if the element was made
+    elsewhere. charged: the bill in the service's units, "" if the service reports none.
     """
 
     job: str
@@ -36,50 +36,54 @@ class Registered:
     charged: str = ""
 
 
-Found = Registered | Literal["absent", "unknown"]
+ElementLookup = RegisteredElement | Literal["absent", "unknown"]
 
 
 class ElementLibrary(Protocol):
-    """An account's elements. Methods block; nothing is sent twice by itself."""
+    """The elements of an account. Methods block and never repeat a paid request by themselves."""
 
     def limits(self, element: Element) -> tuple[Unsupported, ...]:
-        """Why the service would not take these pictures or words. Asks nobody."""
+        """Why the service would reject these pictures or this description. Sends nothing."""
 
-    def register(self, element: Element, key: str) -> Registered:
-        """Start a registration; it may cost money. key: our own name for it, written down before.
+    def register(self, element: Element, key: str) -> RegisteredElement:
+        """Start a registration. It may cost money.
 
-        Raises Refusal and BackendError when it cannot be; NoSlot, AccountError or ServiceError
-        when surely nothing was registered; SubmitUncertain when that is unknown.
+        key: our own name for the registration, stored before this call.
+
+        Raises Refusal if the service refuses the content, and BackendError if it cannot make the
+        element. Raises NoSlot, AccountError or ServiceError if certainly nothing was registered.
+        Raises SubmitUncertain if the request may have arrived.
         """
 
-    def find(self, key: str, *, twice: bool) -> Found:
-        """What is registered under our key; "unknown" when that cannot be said.
+    def find(self, key: str, *, confirm_absent: bool) -> ElementLookup:
+        """The element registered with our key; "unknown" if the service gives no clear answer.
 
-        twice: absent only if it is still absent after the time that a registration takes to show.
+        confirm_absent: return "absent" only if a second look-up agrees. It waits until a new
+        registration must be visible.
         """
 
-    def poll(self, job: str) -> Registered | None:
-        """Where a registration is; None when the service does not know it.
+    def poll(self, job: str) -> RegisteredElement | None:
+        """The current state of a registration; None if the service does not know it.
 
-        Raises ServiceError or AccountError when nobody answers.
+        Raises ServiceError or AccountError if there is no answer.
         """
 
-    def listed(self) -> tuple[Registered, ...]:
-        """Every element of the account that is not deleted, the newest first. Raises as `poll`."""
+    def list_elements(self) -> tuple[RegisteredElement, ...]:
+        """Every element of the account that is not deleted, newest first. Raises as `poll`."""
 
     def delete(self, element_id: str) -> None:
-        """Ask for an element to be deleted. May be repeated.
+        """Request the deletion of an element. May be repeated.
 
-        Raises ServiceError or AccountError when it is unknown whether that arrived.
+        Raises ServiceError or AccountError if the request may not have arrived.
         """
 
 
-class _Keeper(Protocol):
+class _HasElementLibrary(Protocol):
     def element_library(self) -> ElementLibrary: ...
 
 
 def element_library(backend: Backend) -> ElementLibrary:
-    """The elements of a backend's account. Raises BackendError when it registers none."""
+    """The elements of a backend's account. Raises BackendError if it registers none."""
     if not backend.capabilities.registers_elements:
         raise BackendError(f"backend {backend.name}: registers no elements from pictures")
-    return cast(_Keeper, backend).element_library()
+    return cast(_HasElementLibrary, backend).element_library()

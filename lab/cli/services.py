@@ -1,7 +1,6 @@
 """Commands about the toolkit itself and what it talks to: calibrate, doctor, emulate, weights."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -105,12 +104,12 @@ def doctor(
     try:
         if not isinstance(opened, Checkable):
             raise InputError(f"backend {backend}: asks no service, so there is nothing to check")
-        rows, settings = opened.check(), opened.settings_found()
+        rows, settings = opened.check(), opened.given_settings()
         if as_json:
-            found = [asdict(setting) for setting in settings]
-            print_json({"backend": backend, **opened.about(), "settings": found})
+            found = [setting.to_json() for setting in settings]
+            print_json({"backend": backend, **opened.describe(), "settings": found})
         else:
-            for label, said in opened.about().items():
+            for label, said in opened.describe().items():
                 print_out(f"{label.replace('_', ' '):>13}  {said}")
             print_out(f"     settings  {', '.join(map(str, settings))}\n")
         held = True
@@ -132,10 +131,10 @@ def _list_backend(name: str, *, as_json: bool) -> None:
 
     opened = open_backend(name)
     checks = isinstance(opened, Checkable)
-    settings = opened.settings_found() if isinstance(opened, Checkable) else ()
+    settings = opened.given_settings() if isinstance(opened, Checkable) else ()
     opened.close()
     if as_json:
-        found = [asdict(setting) for setting in settings]
+        found = [setting.to_json() for setting in settings]
         print_json({"backend": name, "checks": checks, "settings": found})
     elif checks:
         listed = ", ".join(map(str, settings)) or "none"

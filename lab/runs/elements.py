@@ -21,7 +21,7 @@ from lab.backends import (
     Backend,
     ElementLibrary,
     ElementState,
-    Registered,
+    RegisteredElement,
     element_library,
     open_backend,
 )
@@ -118,7 +118,7 @@ class ElementRow:
         """Inverse of `to_json`."""
         return cls(**{**data, "state": RowState(data["state"]), "files": tuple(data["files"])})
 
-    def told(self, said: Registered) -> Self:
+    def told(self, said: RegisteredElement) -> Self:
         """The row after the service's word on it."""
         return replace(
             self,
@@ -257,7 +257,9 @@ def list_elements(*, backend: str = "kling") -> tuple[ElementRow, ...]:
             rows = store.rows()
         maker.prepare()
         jobs, keys = {row.job for row in rows}, {row.key for row in rows}
-        others = [one for one in library.listed() if one.job not in jobs and one.key not in keys]
+        others = [
+            one for one in library.list_elements() if one.job not in jobs and one.key not in keys
+        ]
         return (*rows, *(_stranger(one) for one in others))
     finally:
         maker.close()
@@ -430,7 +432,7 @@ class _Registration:
         )
         for number in range(1, _MOST_REGISTRATIONS + 1):
             key = f"i2v-element-{element.content}-{number}"
-            found = self._library.find(key, twice=False)
+            found = self._library.find(key, confirm_absent=False)
             if found == "absent":
                 return replace(row, key=key)
             if found == "unknown":
@@ -467,8 +469,8 @@ class _Registration:
 
     def _looked_up(self, row: ElementRow) -> ElementRow:
         """What came of a sending whose answer is not known."""
-        found = self._library.find(row.key, twice=True)
-        if isinstance(found, Registered):
+        found = self._library.find(row.key, confirm_absent=True)
+        if isinstance(found, RegisteredElement):
             return self._store.put(row.told(found))
         if found == "absent":
             return replace(row, state=RowState.UNSENT)
@@ -496,10 +498,10 @@ def _delete(
 ) -> None:
     """Delete an element at the service, if it is there."""
     if row.state in _OPEN:
-        found = library.find(row.key, twice=True)
+        found = library.find(row.key, confirm_absent=True)
         if found == "unknown":
             raise _uncertain(row)
-        row = row.told(found) if isinstance(found, Registered) else replace(row, id="")
+        row = row.told(found) if isinstance(found, RegisteredElement) else replace(row, id="")
     elif row.state is RowState.WAITING:
         said = library.poll(row.job)
         row = row.told(said) if said is not None else row
@@ -529,7 +531,7 @@ def _named(rows: Sequence[ElementRow], name: str) -> ElementRow:
     return found[0]
 
 
-def _stranger(one: Registered) -> ElementRow:
+def _stranger(one: RegisteredElement) -> ElementRow:
     """An element that this user did not register, or no longer knows of."""
     return ElementRow(name=one.title, state=RowState.WAITING, key=one.key).told(one)
 

@@ -195,7 +195,7 @@ def _settings(document: SweepDocument, problems: list[str]) -> dict[str, tuple[L
     # A backend may change a default later, so the ledger stores today's default as a level.
     capabilities = BACKENDS[document.backend].capabilities
     levels |= {option.name: (option.default,) for option in capabilities.options}
-    refused = dict(capabilities.untaken)
+    refused = dict(capabilities.rejected_settings)
     option_names = [option.name for option in capabilities.options]
     for name, values in (settings.model_extra or {}).items():
         if name in refused:

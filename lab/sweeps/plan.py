@@ -192,7 +192,7 @@ class Plan:
                 {
                     "setting": item.setting,
                     "value": item.value,
-                    "says": item.says,
+                    "says": item.reason,
                     "blocking": item.blocking,
                     "trials": count,
                 }

@@ -15,7 +15,7 @@ from lab.backends import (
     BACKENDS,
     Backend,
     ElementState,
-    Fetched,
+    FetchResult,
     Job,
     element_library,
     open_backend,
@@ -99,7 +99,7 @@ class TestBackend:
         assert len(names) == len(set(names))
         assert not set(names) & set(ShotSettings.__dataclass_fields__)
         for option in can.options:
-            assert option.says
+            assert option.description
             assert (option.low is None) == (option.high is None)
             if option.low is not None and option.high is not None:
                 assert option.low <= float(option.default) <= option.high
@@ -144,7 +144,7 @@ class TestBackend:
         ]
         (item,) = blocking
         assert item.setting == ("no_such_option" if setting == "options" else setting)
-        assert item.says
+        assert item.reason
 
     def test_own_options_are_held_to_their_range(self, backend: Backend, take: Take) -> None:
         """A value beyond an option's range blocks, and so does one that is no number."""
@@ -193,7 +193,7 @@ class TestBackend:
         assert facts.fps == pytest.approx(settings.fps, rel=0.01)
         assert abs(sum(1 for _ in frames(path, 64)) - settings.frames) <= 1
         assert [entry.name for entry in tmp_path.iterdir()] == ["clip.mp4"]
-        assert isinstance(fetched, Fetched)
+        assert isinstance(fetched, FetchResult)
         assert set(fetched.honoured) <= set(take.shot.prompt.terms)
         json.dumps(fetched.to_json(), allow_nan=False)
 
@@ -214,16 +214,16 @@ class TestBackend:
         library, key = element_library(backend), new_key()
         element = Element.of("hero", [coffee])
         assert library.limits(element) == ()
-        assert library.find(key, twice=False) == "absent"
+        assert library.find(key, confirm_absent=False) == "absent"
         sent = library.register(element, key)
         made = library.poll(sent.job)
         assert made is not None
         assert (made.state, made.key, made.job) == (ElementState.READY, key, sent.job)
-        assert library.find(key, twice=True) == made
-        assert library.listed() == (made,)
+        assert library.find(key, confirm_absent=True) == made
+        assert library.list_elements() == (made,)
         library.delete(made.id)
         library.delete(made.id)
-        assert library.listed() == ()
+        assert library.list_elements() == ()
 
     def test_another_process_can_go_on(self, backend: Backend, take: Take, tmp_path: Path) -> None:
         """A job written down here is polled and fetched by a process that knows nothing else."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lab.backends import Fetched, Job, JobStatus, Quote
+from lab.backends import FetchResult, Job, JobStatus, Quote
 from lab.backends.contract import JobState, Lookup
 from lab.media import Frame, open_image, write_clip
 from tests.runs.conftest import ScriptedBackend
@@ -132,9 +132,9 @@ class CodedBackend:
             for job in jobs
         }
 
-    def fetch(self, job: Job, path: Path) -> Fetched:
+    def fetch(self, job: Job, path: Path) -> FetchResult:
         write_coded(path, job.data["clip"])
-        return Fetched()
+        return FetchResult()
 
     def close(self) -> None:
         pass

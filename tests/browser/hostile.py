@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lab.analysis import Results, load
-from lab.backends import Fetched, Job, JobStatus
+from lab.backends import FetchResult, Job, JobStatus
 from lab.backends.contract import JobState
 from lab.media import open_image, write_image
 from lab.runs import run
@@ -135,10 +135,10 @@ class HostileBackend(CodedBackend):
             for job in jobs
         }
 
-    def fetch(self, job: Job, path: Path) -> Fetched:
+    def fetch(self, job: Job, path: Path) -> FetchResult:
         write_coded(path, "short 4")
         text = job.data["clip"]
-        return Fetched(not_honoured=((text, text),), notes=(text,))
+        return FetchResult(not_honoured=((text, text),), notes=(text,))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lab.backends import BACKENDS, Capabilities, Fetched, Job, JobStatus, Quote
+from lab.backends import BACKENDS, Capabilities, FetchResult, Job, JobStatus, Quote
 from lab.backends.contract import JobState, Lookup
 from lab.errors import FetchError
 from lab.media import write_clip, write_image
@@ -101,18 +101,18 @@ class ScriptedBackend:
                 answers[job.id] = JobStatus(REMOTE.end_state, "as scripted", REMOTE.price_usd)
         return answers
 
-    def fetch(self, job: Job, path: Path) -> Fetched:
+    def fetch(self, job: Job, path: Path) -> FetchResult:
         REMOTE.fetches += 1
         if REMOTE.broken_fetches:
             REMOTE.broken_fetches -= 1
             raise FetchError("the line was cut")
         if path.suffix == ".png":
             write_image(path, REMOTE.picture(REMOTE.takes[job.take_id]))
-            return Fetched()
+            return FetchResult()
         rng = np.random.default_rng(0)
         first = np.kron(rng.integers(0, 255, (18, 32, 3)), np.ones((8, 8, 1))).astype(np.uint8)
         write_clip(path, (np.roll(first, shift, axis=1) for shift in range(6)), fps=24)
-        return Fetched()
+        return FetchResult()
 
     def close(self) -> None:
         pass

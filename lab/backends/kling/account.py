@@ -225,7 +225,7 @@ def settings_file() -> Path:
     return Path(named).expanduser() if named else user_config_path("i2v-lab") / "kling.toml"
 
 
-def settings_found() -> tuple[Setting, ...]:
+def given_settings() -> tuple[Setting, ...]:
     """Every setting that was given, and where; of several of one name the first one counts."""
     file = settings_file()
     try:
@@ -238,7 +238,7 @@ def settings_found() -> tuple[Setting, ...]:
         names = [f"{prefix}{field.upper()}" for prefix in PREFIXES]
         given = [(name, "the environment") for name in names if variables.get(name)]
         given += [(field, str(file))] if field in lines else []
-        found += [Setting(*each, used=not place) for place, each in enumerate(given)]
+        found += [Setting(*each, used=not index) for index, each in enumerate(given)]
     return tuple(found)
 
 

@@ -12,8 +12,8 @@ from urllib.parse import quote as quoted
 
 from lab.backends.contract import (
     Capabilities,
-    Checked,
-    Fetched,
+    CheckResult,
+    FetchResult,
     Job,
     JobState,
     JobStatus,
@@ -25,7 +25,7 @@ from lab.backends.contract import (
     Unsupported,
 )
 from lab.backends.kling import codes, legacy, modern, prices
-from lab.backends.kling.account import Account, configured_secrets, settings_found
+from lab.backends.kling.account import Account, configured_secrets, given_settings
 from lab.backends.kling.callbacks import Listener
 from lab.backends.kling.catalogue import DEFAULT_MODEL, Catalogue, Protocol, catalogue
 from lab.backends.kling.doctor import NOT_ASKED, Doctor
@@ -90,13 +90,13 @@ def capabilities_of(
             Option(
                 name="model",
                 default=DEFAULT_MODEL,
-                says="which of Kling's models makes the clip",
+                description="which of Kling's models makes the clip",
                 choices=tuple(sold.models),
             ),
         ),
-        untaken=tuple(
+        rejected_settings=tuple(
             (name, f"{row.says} ({row.source}, {row.read_on})")
-            for row in sold.untaken
+            for row in sold.rejected_settings
             for name in row.settings
         ),
     )
@@ -252,7 +252,7 @@ class KlingBackend:
         if self._news.wait(seconds) and not self._closed.is_set():
             self._news.clear()
 
-    def fetch(self, job: Job, path: Path) -> Fetched:
+    def fetch(self, job: Job, path: Path) -> FetchResult:
         """Bring a done job's clip, or still, by the link it was last seen with or a fresh one."""
         what = f"job {job.id}"
         made: Literal["clip", "still"] = "still" if job.data.get("makes") == "still" else "clip"
@@ -268,11 +268,11 @@ class KlingBackend:
             self._downloader.fetch(links[0], path, made=made, what=what)
         return compared(job, path, made=made)
 
-    def settings_found(self) -> tuple[Setting, ...]:
+    def given_settings(self) -> tuple[Setting, ...]:
         """The variables, and the lines of the settings file, that were read."""
-        return settings_found()
+        return given_settings()
 
-    def about(self) -> Mapping[str, str]:
+    def describe(self) -> Mapping[str, str]:
         """Address, protocol, kind of key, and what no free question shows."""
         account = self._account
         return {
@@ -284,7 +284,7 @@ class KlingBackend:
             "not_checked": NOT_ASKED,
         }
 
-    def check(self) -> Iterator[Checked]:
+    def check(self) -> Iterator[CheckResult]:
         """Ask what is free to ask. Raises AccountError when there is no key to ask with."""
         self.prepare()
         return Doctor(self._account, self._sold, self._transport, self._downloader).check()

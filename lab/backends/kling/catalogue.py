@@ -194,7 +194,7 @@ class Catalogue(_Row):
     protocols: Mapping[Protocol, ProtocolLimits]
     regions: Mapping[str, Annotated[str, Field(pattern=r"^https://[a-z0-9.-]+$")]]
     media: Media
-    untaken: tuple[Untaken, ...]
+    rejected_settings: tuple[Untaken, ...]
     models: Mapping[str, Model]
     stills: Stills
 

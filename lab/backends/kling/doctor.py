@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote as quoted
 
-from lab.backends.contract import Checked, Outcome
+from lab.backends.contract import CheckResult, Outcome
 from lab.backends.kling import codes, legacy, modern
 from lab.backends.kling.account import Account
 from lab.backends.kling.catalogue import Catalogue, Protocol
@@ -48,16 +48,16 @@ class _Assumption:
     source: str
     read_on: str
 
-    def found(self, outcome: Outcome, seen: str) -> Checked:
-        return Checked(self.name, self.says, outcome, seen, self.source, self.read_on)
+    def found(self, outcome: Outcome, seen: str) -> CheckResult:
+        return CheckResult(self.name, self.says, outcome, seen, self.source, self.read_on)
 
-    def held(self, seen: str) -> Checked:
+    def held(self, seen: str) -> CheckResult:
         return self.found("held", seen)
 
-    def broken(self, seen: str) -> Checked:
+    def broken(self, seen: str) -> CheckResult:
         return self.found("did not hold", seen)
 
-    def unknown(self, why: str) -> Checked:
+    def unknown(self, why: str) -> CheckResult:
         return self.found("could not be checked", why)
 
 
@@ -141,7 +141,7 @@ class Doctor:
         self._now = now
         self._nobodys = f"i2v-doctor-{secrets.token_hex(8)}"
 
-    def check(self) -> Iterator[Checked]:
+    def check(self) -> Iterator[CheckResult]:
         """Each assumption in turn, what all others rest on first. Orders nothing."""
         others = [UNKNOWN_LEGACY, KNOWN, HOSTS, PACKS]
         if self._account.can_speak("new"):
@@ -194,7 +194,7 @@ class Doctor:
         return self._ask(f"{path}/{self._nobodys}")
 
     @staticmethod
-    def _tried(assumption: _Assumption, check: Callable[[], Checked]) -> Checked:
+    def _tried(assumption: _Assumption, check: Callable[[], CheckResult]) -> CheckResult:
         try:
             return check()
         except LabError as error:
@@ -213,7 +213,7 @@ class Doctor:
         said = self._transport.scrubbed(text_of(reply.message))
         return f'"{said}"' if said else ""
 
-    def _clock(self) -> Checked:
+    def _clock(self) -> CheckResult:
         ahead_s = self._transport.ahead_s
         if ahead_s is None:
             return CLOCK.unknown("its answers do not tell the time")
@@ -223,14 +223,14 @@ class Doctor:
             return CLOCK.held(seen)
         return CLOCK.broken(f"{seen}; set this machine's clock right")
 
-    def _unknown_new(self) -> Checked:
+    def _unknown_new(self) -> CheckResult:
         reply = self._unknown("new", "")
         if reply.code == 0 and reply.data == []:
             return UNKNOWN_NEW.held("it is")
         said = "something else than an empty list" if reply.code == 0 else self._said(reply)
         return UNKNOWN_NEW.broken(f"{said}; a take whose answer is lost stays uncertain")
 
-    def _unknown_legacy(self) -> Checked:
+    def _unknown_legacy(self) -> CheckResult:
         others = []
         for path in self._paths:
             reply = self._unknown("legacy", path)
@@ -257,7 +257,7 @@ class Doctor:
                 found.append((path, row))
         return found
 
-    def _known(self, jobs: list[tuple[str, Row]]) -> Checked:
+    def _known(self, jobs: list[tuple[str, Row]]) -> CheckResult:
         path, job = next(((path, row) for path, row in jobs if row.key), ("", None))
         if job is None:
             return KNOWN.unknown("the account's lists have no job with an external id yet")
@@ -272,7 +272,7 @@ class Doctor:
             seen += f"; the new protocol {'finds it too' if also else 'does not find that one'}"
         return KNOWN.held(seen)
 
-    def _hosts(self, jobs: list[tuple[str, Row]]) -> Checked:
+    def _hosts(self, jobs: list[tuple[str, Row]]) -> CheckResult:
         links = [row.links[0] for _, row in jobs if row.links][:_LINKS]
         if not links:
             return HOSTS.unknown("the account's lists have no finished clip yet")
@@ -282,7 +282,7 @@ class Doctor:
             return HOSTS.broken(str(error).removeprefix("media hosts: "))
         return HOSTS.held(f"the last ones lie on {', '.join(sorted(hosts))}")
 
-    def _packs(self) -> Checked:
+    def _packs(self) -> CheckResult:
         now_ms = int(self._now() * 1000)
         span = {"start_time": str(now_ms - _SPAN_S * 1000), "end_time": str(now_ms)}
         reply = self._ask(_PACKS, span)

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote as quoted
 
 from lab.backends.contract import Unsupported
-from lab.backends.elements import ElementState, Found, Registered
+from lab.backends.elements import ElementLookup, ElementState, RegisteredElement
 from lab.backends.kling import codes
 from lab.backends.kling.catalogue import Catalogue
 from lab.backends.kling.pictures import Pictures
@@ -71,7 +71,7 @@ def build(element: Element, key: str, pictures: tuple[str, ...]) -> Request:
     return Request(PATH, body)
 
 
-def parse_row(data: object) -> Registered:
+def parse_row(data: object) -> RegisteredElement:
     """What an answer says of one registration. Raises WireError when it names none."""
     if not isinstance(data, Mapping):
         raise WireError("kling: the answer names no element")
@@ -90,7 +90,7 @@ def parse_row(data: object) -> Registered:
     elif word in ("succeed", "succeeded") and identity:
         state = ElementState.READY
     units = text_of(data.get("final_unit_deduction"))
-    return Registered(
+    return RegisteredElement(
         job=job,
         state=state,
         id=identity,
@@ -146,7 +146,7 @@ class KlingElements:
             if sides[1] > most * sides[0]:
                 yield _blocks(element, size, f"accepted is 1:{most:g} to {most:g}:1")
 
-    def register(self, element: Element, key: str) -> Registered:
+    def register(self, element: Element, key: str) -> RegisteredElement:
         """Order an element, once."""
         for item in self.limits(element):
             raise BackendError(str(item))
@@ -163,8 +163,8 @@ class KlingElements:
                 request.path, request.body, protocol="legacy", what=what
             )
         except BadParameterError as error:
-            found = self.find(key, twice=False)
-            if isinstance(found, Registered):
+            found = self.find(key, confirm_absent=False)
+            if isinstance(found, RegisteredElement):
                 return found
             # That a key was used before is said with this code, in words nobody has published.
             if found == "unknown" or "external" in str(error):
@@ -178,7 +178,7 @@ class KlingElements:
             raise SubmitUncertain(f"{what}: the answer is about another key; look it up")
         return row
 
-    def find(self, key: str, *, twice: bool) -> Found:
+    def find(self, key: str, *, twice: bool) -> ElementLookup:
         """By our key, then in the whole list by our key or mark."""
         found = self._known(key)
         if found == "absent" and twice:
@@ -187,12 +187,12 @@ class KlingElements:
             found = self._known(key)
         return found
 
-    def poll(self, job: str) -> Registered | None:
+    def poll(self, job: str) -> RegisteredElement | None:
         """Where a registration is."""
         reply = self._one(job)
         return None if reply.code == codes.BAD_PARAMETER else self._scrubbed(parse_row(reply.data))
 
-    def listed(self) -> tuple[Registered, ...]:
+    def list_elements(self) -> tuple[RegisteredElement, ...]:
         """Every element there is; rows that make no sense are left out."""
         return tuple(row for row in self._rows() if row.state is not ElementState.DELETED)
 
@@ -208,7 +208,7 @@ class KlingElements:
         except (SubmitUncertain, BackendError) as error:
             raise ServiceError(f"{error}; run the same again") from error
 
-    def _known(self, key: str) -> Found:
+    def _known(self, key: str) -> ElementLookup:
         """What is said of a key, asked once."""
         try:
             reply = self._one(key)
@@ -233,7 +233,7 @@ class KlingElements:
             accept=(codes.BAD_PARAMETER,),
         )
 
-    def _rows(self) -> Iterator[Registered]:
+    def _rows(self) -> Iterator[RegisteredElement]:
         for page in range(1, _MOST_PAGES + 1):
             params = {"pageNum": str(page), "pageSize": str(_PAGE)}
             reply = self._transport().ask(PATH, params, protocol="legacy")
@@ -249,7 +249,7 @@ class KlingElements:
                 return
         raise WireError(f"kling: the account has more than {_PAGE * _MOST_PAGES} elements")
 
-    def _scrubbed(self, row: Registered) -> Registered:
+    def _scrubbed(self, row: RegisteredElement) -> RegisteredElement:
         return replace(row, message=self._transport().scrubbed(row.message))
 
 

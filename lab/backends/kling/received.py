@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from lab.backends.contract import Fetched, Job
+from lab.backends.contract import FetchResult, Job
 from lab.media import probe
 from lab.units import RATIOS
 
@@ -12,7 +12,7 @@ _RATIO_TOLERANCE = 0.03
 _FPS_TOLERANCE = 0.01
 
 
-def compared(job: Job, path: Path, *, made: Literal["clip", "still"]) -> Fetched:
+def compared(job: Job, path: Path, *, made: Literal["clip", "still"]) -> FetchResult:
     """Remarks on a file that has just come: what was done to its still, and where it differs.
 
     Whether a prompt's terms were played is for the metrics to say; none counts as honoured here.
@@ -23,7 +23,7 @@ def compared(job: Job, path: Path, *, made: Literal["clip", "still"]) -> Fetched
     if asked.get("seed") is not None:
         refused.append(("seed", "the service takes none; equal orders give different clips"))
     if made == "still":
-        return Fetched(not_honoured=tuple(refused), notes=notes)
+        return FetchResult(not_honoured=tuple(refused), notes=notes)
     facts = probe(path)
     length = asked.get("duration_s")
     if length is not None and abs(facts.duration_s - length) > _DURATION_TOLERANCE_S:
@@ -45,4 +45,4 @@ def compared(job: Job, path: Path, *, made: Literal["clip", "still"]) -> Fetched
             refused.append(
                 ("aspect_ratio", f"asked for {asked['aspect_ratio']}, came as {size} px")
             )
-    return Fetched(not_honoured=tuple(refused), notes=notes)
+    return FetchResult(not_honoured=tuple(refused), notes=notes)

@@ -1,4 +1,4 @@
-"""The embedded backend: animates the still on this machine's processor, for nothing."""
+"""The built-in backend, which renders clips on this machine's processor at no cost."""
 
 from lab.backends.offline.backend import OfflineBackend
 

@@ -1,4 +1,7 @@
-"""Render takes locally from the prompt's terms. No model is involved, and every clip says so."""
+"""Render takes on this machine from the terms of their prompts.
+
+No model is involved, and every clip says so.
+"""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -6,7 +9,7 @@ from pathlib import Path
 
 from lab.backends.contract import (
     Capabilities,
-    Fetched,
+    FetchResult,
     Job,
     JobState,
     JobStatus,
@@ -26,16 +29,16 @@ from lab.takes import Take
 from lab.units import RATIOS, SHORT_SIDE_PX
 from lab.vision import subject_mask
 
-# Measured on two slow cores; only used to say how long a plan will take.
+# Measured on two slow cores. They only estimate how long a plan takes.
 _SECONDS_PER_MEGAPIXEL = 0.05
 _BYTES_PER_MEGAPIXEL = 25_000
 
 
 class OfflineBackend:
-    """Animates a still by moving its subject and its ground before a virtual camera.
+    """Animates a still: it moves subject and background as separate layers before a virtual camera.
 
-    The job holds the whole take and `fetch` renders it, so a job may be carried on anywhere and
-    rendering it again gives the same pixels. Costs nothing.
+    The job contains the whole take, and `fetch` renders it. So any process can continue a job, and
+    a second rendering gives the same pixels. Costs nothing.
     """
 
     name = "offline"
@@ -57,7 +60,7 @@ class OfflineBackend:
             Option(
                 name="flaws",
                 default=1.0,
-                says="how strongly it imitates the ways real models fail; 0 renders clean clips",
+                description="how strongly clips imitate the faults of real models; 0 is clean",
                 low=0.0,
                 high=3.0,
             ),
@@ -66,11 +69,11 @@ class OfflineBackend:
 
     @classmethod
     def secrets(cls) -> tuple[Secret, ...]:
-        """No settings, so no secrets."""
+        """None: this backend has no settings."""
         return ()
 
     def quote(self, shot: Shot) -> Quote:
-        """Free; time and disk in proportion to the pixels."""
+        """No cost. Time and disk space are proportional to the number of pixels."""
         width, height = shot.settings.size_px
         megapixels = width * height * shot.settings.frames / 1e6
         return Quote(
@@ -81,13 +84,13 @@ class OfflineBackend:
         )
 
     def limits(self, shot: Shot) -> tuple[Unsupported, ...]:
-        """Moods, camera terms without a course of their own, and what is not ambient motion."""
+        """Terms that are not rendered: moods, some camera moves, and actions of the subject."""
         moods = [
             Unsupported("mood", term.name, "a mood changes nothing in a local render")
             for term in shot.prompt.of_kind("mood")
         ]
         moves = [
-            Unsupported("camera", term.name, "a local render knows no course for it")
+            Unsupported("camera", term.name, "a local render has no path for this move")
             for term in shot.prompt.of_kind("camera")
             if term.camera is None
         ]
@@ -99,33 +102,33 @@ class OfflineBackend:
         return (*moves, *actions, *moods)
 
     def prepare(self) -> None:
-        """Nothing is needed."""
+        """Needs nothing."""
 
     def submit(self, take: Take, key: str) -> Job:
-        """Nothing is sent anywhere: the job is the take."""
+        """Send nothing: the job contains the take."""
         return Job(self.name, f"offline-{take.id}", take.id, {"take": take.to_json()})
 
     def lookup(self, take: Take, key: str) -> Lookup:
-        """Always found: submitting is a pure function."""
+        """Always finds the job, because `submit` is a pure function."""
         return self.submit(take, key)
 
     def adopt(self, take: Take, job_id: str) -> Job:
-        """The job is the take, whatever its id."""
+        """The job contains the take, whatever its id."""
         return self.submit(take, job_id)
 
     def poll(self, jobs: Sequence[Job]) -> Mapping[str, JobStatus]:
-        """Every job is ready to be rendered."""
+        """Every job can be rendered at once."""
         return {job.id: JobStatus(JobState.DONE, cost_usd=0.0) for job in jobs}
 
     def pause(self, seconds: float) -> None:
-        """There is never anything to wait for."""
+        """Return at once: no job is ever waiting."""
 
-    def fetch(self, job: Job, path: Path) -> Fetched:
+    def fetch(self, job: Job, path: Path) -> FetchResult:
         """Render the take."""
         take = Take.from_json(job.data["take"])
         shot, settings = take.shot, take.shot.settings
         if shot.still is None:
-            raise BackendError("backend offline: it animates a still, and this take has none")
+            raise BackendError("backend offline: it animates a still, but this take has none")
         seed = int.from_bytes(hashlib.sha256(take.noise_seed.encode()).digest()[:6])
         rgb = shot.still.rgb()
         mask = subject_mask(rgb)
@@ -133,7 +136,7 @@ class OfflineBackend:
             rgb, mask, aspect_ratio=settings.aspect_ratio, resolution=settings.resolution
         )
         strength = float(settings.option("flaws", 1.0))
-        drawn = render(
+        rendered = render(
             scene,
             Motion.from_prompt(shot.prompt),
             frames=settings.frames,
@@ -143,19 +146,19 @@ class OfflineBackend:
         )
         write_clip(
             path,
-            (frame.rgb for frame in drawn),
+            (frame.rgb for frame in rendered),
             fps=settings.fps,
             comment=f"{SIMULATED_MARK} offline renderer, flaws {strength:g}",
         )
-        skipped = {item.value: item.says for item in self.limits(shot)}
+        skipped = {item.value: item.reason for item in self.limits(shot)}
         notes = ["simulated: rendered locally, no model involved"]
         if not mask.measured:
             notes.append(f"subject layer is the {mask.source}: {mask.note}")
-        return Fetched(
+        return FetchResult(
             honoured=tuple(name for name in shot.prompt.terms if name not in skipped),
             not_honoured=tuple(skipped.items()),
             notes=tuple(notes),
         )
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Holds no connections."""

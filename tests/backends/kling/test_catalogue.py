@@ -69,7 +69,7 @@ class TestShipped:
     def test_limits_say_where_they_stand(self) -> None:
         """Each part of it has a page and a day."""
         sold = catalogue()
-        parts = (sold.money, sold.limits, *sold.protocols.values(), *sold.untaken)
+        parts = (sold.money, sold.limits, *sold.protocols.values(), *sold.rejected_settings)
         assert all(part.source.startswith("https://kling.ai/") for part in parts)
         assert all(part.read_on.year == 2026 for part in parts)
 

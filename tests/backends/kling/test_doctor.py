@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lab.backends import Checkable, Checked
+from lab.backends import Checkable, CheckResult
 from lab.backends.kling import Account, KlingBackend
 from lab.emulator import Account as TheirAccount
 from lab.emulator import Fault
@@ -26,7 +26,7 @@ REST = ["known id", "media hosts", "packs"]
 PAIR = ["address", "clock", "key", "unknown id, legacy protocol", *REST]
 
 
-def _checked(backend: KlingBackend) -> dict[str, Checked]:
+def _checked(backend: KlingBackend) -> dict[str, CheckResult]:
     return {row.name: row for row in backend.check()}
 
 
@@ -58,8 +58,8 @@ def test_all_is_well(
     assert asked
     assert all(FREE.fullmatch(request) for request in asked), asked
     assert service.charged_jobs == 1
-    assert "100 of 100 units left (online)" in rows["packs"].seen
-    shown = "".join(map(str, rows.values())) + str(dict(backend.about()))
+    assert "100 of 100 units left (online)" in rows["packs"].observed
+    shown = "".join(map(str, rows.values())) + str(dict(backend.describe()))
     theirs = service.account
     for secret in (theirs.api_key, theirs.access_key, theirs.secret_key):
         assert secret not in shown
@@ -80,8 +80,8 @@ def test_a_new_account(emulated: Emulated) -> None:
     rows = _checked(backend)
     open_ones = {name for name, row in rows.items() if row.outcome == "could not be checked"}
     assert open_ones == {"known id", "media hosts"}
-    assert "no job with an external id yet" in rows["known id"].seen
-    assert "no pack" in rows["packs"].seen
+    assert "no job with an external id yet" in rows["known id"].observed
+    assert "no pack" in rows["packs"].observed
     assert service.jobs == []
 
 
@@ -111,7 +111,7 @@ class TestTheAccount:
         rows = _checked(backend)
         assert rows["address"].outcome == "held"
         assert rows["key"].outcome == "did not hold"
-        assert why in rows["key"].seen
+        assert why in rows["key"].observed
         left = [row.outcome for name, row in rows.items() if name in (*BOTH[2:], *REST)]
         assert set(left) == {"could not be checked"}
 
@@ -120,7 +120,7 @@ class TestTheAccount:
         backend, _ = emulated(Fault("api_error", code=1101))
         row = _checked(backend)["key"]
         assert row.outcome == "did not hold"
-        assert "pay the balance" in row.seen
+        assert "pay the balance" in row.observed
 
     @pytest.mark.parametrize(
         ("seconds", "outcome"),
@@ -135,7 +135,9 @@ class TestTheAccount:
         assert rows["clock"].outcome == outcome
         assert rows["key"].outcome == "held"
         if seconds == 3600:
-            assert re.search(r"(3599|3600) s ahead of ours; set this machine's", rows["clock"].seen)
+            assert re.search(
+                r"(3599|3600) s ahead of ours; set this machine's", rows["clock"].observed
+            )
 
     def test_a_clock_does_not_matter_to_an_api_key(self, emulated: Emulated) -> None:
         """So there is no line about it."""
@@ -176,7 +178,7 @@ class TestTheService:
         rows = _checked(backend)
         broken = {each for each, row in rows.items() if row.outcome == "did not hold"}
         assert broken == {name}
-        assert seen in rows[name].seen
+        assert seen in rows[name].observed
 
     def test_an_id_that_is_not_found_again(self, emulated: Emulated, take_with: TakeWith) -> None:
         """A list shows a job that its own external id does not find."""
@@ -186,7 +188,7 @@ class TestTheService:
         backend.submit(take_with(), "i2v-1-1")
         row = _checked(backend)["known id"]
         assert row.outcome == "did not hold"
-        assert "is not found by it" in row.seen
+        assert "is not found by it" in row.observed
 
     @pytest.mark.parametrize(
         "fault",
@@ -233,7 +235,7 @@ class TestTheService:
         service.answer = answer
         row = _checked(backend_of())["media hosts"]
         assert row.outcome == "did not hold"
-        assert "KLING_MEDIA_HOSTS=clips.example" in row.seen
+        assert "KLING_MEDIA_HOSTS=clips.example" in row.observed
         assert "secret" not in str(row)
 
 
@@ -249,7 +251,7 @@ class TestSettings:
         monkeypatch.setenv("KLING_POLL_S", "")
         backend = KlingBackend()
         assert isinstance(backend, Checkable)
-        found = [str(setting) for setting in backend.settings_found()]
+        found = [str(setting) for setting in backend.given_settings()]
         assert found == [
             "KLING_SETTINGS (the environment)",
             "KLING_API_KEY (the environment)",
@@ -257,6 +259,6 @@ class TestSettings:
             f"api_key ({no_account}, overruled)",
             f"region ({no_account})",
         ]
-        about = backend.about()
+        about = backend.describe()
         assert about["address"] == "https://api-beijing.klingai.com (region beijing)"
         assert "secret" not in " ".join([*found, *about.values()])

@@ -165,7 +165,7 @@ class TestFind:
     def test_by_key(self, service: Any, backend: KlingBackend) -> None:
         """The single query is asked first."""
         service.script(service.says.data(golden("query_by_external_id")["reply"]["data"]))
-        found = backend.element_library().find(KEY, twice=True)
+        found = backend.element_library().find(KEY, confirm_absent=True)
         assert found == parse_row(golden("query_succeed")["reply"]["data"])
         assert service.paths() == [f"{PATH}/{KEY}"]
 
@@ -174,7 +174,7 @@ class TestFind:
     ) -> None:
         """Neither by key nor in the list, and again after settling."""
         self._answer(service, [])
-        assert backend.element_library().find(KEY, twice=True) == "absent"
+        assert backend.element_library().find(KEY, confirm_absent=True) == "absent"
         assert service.paths() == [f"{PATH}/{KEY}", PATH] * 2
         assert slept == [backend._budgets.settle_s]
 
@@ -184,7 +184,7 @@ class TestFind:
         del row["task_info"]
         row["task_result"]["elements"][0]["element_name"] = title_of("hero", KEY)
         self._answer(service, [row])
-        found = backend.element_library().find(KEY, twice=False)
+        found = backend.element_library().find(KEY, confirm_absent=False)
         assert not isinstance(found, str)
         assert found.id == "322705206027217"
 
@@ -192,12 +192,12 @@ class TestFind:
         """A registration under way that shows neither key nor name makes it unknown."""
         row = {"task_id": "842250903629086785", "task_status": "processing"}
         self._answer(service, [row])
-        assert backend.element_library().find(KEY, twice=True) == "unknown"
+        assert backend.element_library().find(KEY, confirm_absent=True) == "unknown"
 
     def test_no_answer_is_unknown(self, service: Any, backend: KlingBackend) -> None:
         """An error is not absence."""
         service.script(service.says.code(1100, 429))
-        assert backend.element_library().find(KEY, twice=True) == "unknown"
+        assert backend.element_library().find(KEY, confirm_absent=True) == "unknown"
 
 
 def test_a_key_that_was_used_is_looked_up(
@@ -221,7 +221,7 @@ def test_the_list_leaves_out_what_is_deleted(service: Any, backend: KlingBackend
     """Deleted elements and rows that make no sense are no elements of the account."""
     rows = [golden(name)["reply"]["data"] for name in ("query_succeed", "query_deleted")]
     service.script(service.says.data([*rows, {"task_id": None}]))
-    assert [row.id for row in backend.element_library().listed()] == ["322705206027217"]
+    assert [row.id for row in backend.element_library().list_elements()] == ["322705206027217"]
 
 
 def test_deleting(service: Any, backend: KlingBackend) -> None:

@@ -85,7 +85,7 @@ class TestProtocols:
         """The legacy protocol does not have it, and the line says what to set."""
         shot = take_with(model=TURBO, sound=True).shot
         (item,) = [each for each in limits(shot, catalogue(), "legacy") if each.blocking]
-        assert (item.setting, "KLING_PROTOCOL=new" in item.says) == ("model", True)
+        assert (item.setting, "KLING_PROTOCOL=new" in item.reason) == ("model", True)
 
     @pytest.mark.parametrize(("length", "protocol"), [(2501, "legacy"), (2900, "legacy")])
     def test_long_prompts(self, take_with: TakeWith, length: int, protocol: str) -> None:
@@ -137,7 +137,7 @@ class TestCuts:
     def test_a_semicolon_is_mentioned(self, take_with: TakeWith) -> None:
         """It is sent as a comma, which changes nothing but should be known."""
         prompt = Prompt.cut([Segment("a; b", 2), Segment("b", 3)])
-        said = [each.says for each in limits(take_with(prompt).shot, catalogue(), "new")]
+        said = [each.reason for each in limits(take_with(prompt).shot, catalogue(), "new")]
         assert any("commas" in each for each in said)
 
 
@@ -210,7 +210,7 @@ class TestElements:
         elements = tuple((name, name) for name in "abcd")
         take = take_with("@a @b @c @d", model=OMNI, elements=elements)
         (item,) = [each for each in limits(take.shot, catalogue(), "new") if each.blocking]
-        assert "with a first frame this model takes at most 3" in item.says
+        assert "with a first frame this model takes at most 3" in item.reason
 
 
 class TestUntaken:
@@ -239,9 +239,9 @@ class TestUntaken:
             item for item in unsupported(KlingBackend(account=Account()), shot) if item.blocking
         ]
         assert item.setting == setting
-        assert advice in item.says
-        assert "https://kling.ai/document-api/" in item.says
-        assert "2026-" in item.says
+        assert advice in item.reason
+        assert "https://kling.ai/document-api/" in item.reason
+        assert "2026-" in item.reason
 
     def test_what_nobody_knows_is_refused_in_general(self, take_with: TakeWith) -> None:
         """A word that no page has gets the list of settings that there are."""
@@ -250,7 +250,7 @@ class TestUntaken:
         (item,) = [
             item for item in unsupported(KlingBackend(account=Account()), shot) if item.blocking
         ]
-        assert item.says == "accepted: no setting of that name; its own are model"
+        assert item.reason == "accepted: no setting of that name; its own are model"
 
 
 class TestPictures:
@@ -285,7 +285,7 @@ class TestPictures:
         """A clip takes its picture's ratio, so the picture is cut; one per cent off is not."""
         cut = limits(take_with(still=still_of(600, 400)).shot, catalogue(), "new")
         assert [(item.setting, item.blocking) for item in cut] == [("still", False)]
-        assert "592x333 px" in cut[0].says
+        assert "592x333 px" in cut[0].reason
         assert limits(take_with(still=still_of(1280, 724)).shot, catalogue(), "new") == ()
 
     def test_a_last_frame_is_held_to_the_same(
