@@ -125,7 +125,7 @@ def test_runs_of_different_definitions_are_refused(
     with pytest.raises(InputError) as caught:
         lab.load(copied)
     said = str(caught.value)
-    assert f"flicker is of different definitions (version {version} in slow, " in said
+    assert f"flicker was measured by different definitions (version {version} in slow, " in said
     assert f"version {version - 1} in medium)" in said
     assert said.endswith(f"`lab measure {copied[1]}`")
     code, out, err = _run_cli(capsys, "compare", *copied)

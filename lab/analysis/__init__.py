@@ -1,7 +1,7 @@
 """Tidy tables from runs, one per grain, and pictures of them."""
 
 from lab.analysis.advice import Advice, Suggestion, suggest_next
-from lab.analysis.compliance import Compliance, by_term, compliance, comply
+from lab.analysis.compliance import Compliance, by_term, clip_compliance, compliance
 from lab.analysis.figures import by_factor, motion_against, timelines
 from lab.analysis.loading import load
 from lab.analysis.matched import MotionLine
@@ -21,8 +21,8 @@ __all__ = [
     "best_and_worst",
     "by_factor",
     "by_term",
+    "clip_compliance",
     "compliance",
-    "comply",
     "leaders",
     "load",
     "motion_against",

@@ -1,8 +1,9 @@
-"""Did the clips do what was asked: the camera's measured course against the terms' signatures.
+"""Judges whether clips made the camera moves that their prompts asked for.
 
-A signature says which way a move takes the picture, not how fast, so what counts is direction: how
-much of the measured course is what was asked, and whether it is there at all. Every part of a
-course is first divided by the smallest rate worth noticing, so that degrees and percents compare.
+It compares the measured camera motion with the signature of each camera term. A signature gives the
+direction of a move, not its speed. The score is therefore high when the measured motion points in
+the direction of the signature (a cosine) and is fast enough to be noticed. Every component is first
+divided by the smallest rate worth noticing, which makes degrees and percents comparable.
 """
 
 import math
@@ -18,8 +19,8 @@ from numpy.typing import NDArray
 from lab.analysis.results import Results
 from lab.prompts import Prompt, Signature, Term, vocabulary
 
-# Per second, in each part's unit: about three times what a clip without that motion reads
-# (`lab calibrate` measures it).
+# Per second, in the component's unit: about three times what a clip without that motion measures
+# (see `lab calibrate`).
 NOTICEABLE: Mapping[str, float] = {
     "pan": 0.3,
     "tilt": 0.3,
@@ -30,22 +31,23 @@ NOTICEABLE: Mapping[str, float] = {
     "approach": 1.0,
     "sway": 0.4,
 }
-_NEAR_PARTS = ("parallax_x", "parallax_y", "approach")
-_HELD = 0.5  # beyond noise, in noticeable units: less is a camera that holds
-_SAME = 0.98  # cosine from which two signatures are one move
 COMPLIED = 0.7
-_MOST_PARTS = 3
+"""A clip with at least this score did what the term asked for."""
 COLUMNS = ("take_id", "backend", "term", "compliance", "speed", "seen", "says", "reason")
+_SUBJECT_COMPONENTS = ("parallax_x", "parallax_y", "approach")
+_MIN_MOTION = 0.5  # above the noise, in noticeable units; less counts as a locked-off camera
+_SAME_COSINE = 0.98  # signatures with a higher cosine are the same move
+_MAX_DESCRIBED = 3
 
 
 @dataclass(frozen=True)
 class Compliance:
-    """How far a clip did what one camera term asked for.
+    """How well a clip complies with one camera term.
 
-    score: 0 not at all, 1 this and nothing else; NaN, with the reason, where it cannot be judged.
-    speed: how fast, as a multiple of the signature at the prompt's pace and strength; NaN for terms
-    that hold the camera. seen: the move of the vocabulary that explains the measured course best.
-    says: the same in words.
+    score: from 0, not at all, to 1, this move and no other; NaN, with a reason, if it cannot be
+    judged. speed: the measured speed as a multiple of the signature's at the prompt's pace and
+    strength; NaN for terms that hold the camera. seen: the vocabulary's move that fits the measured
+    motion best. says: the measured motion in words.
     """
 
     term: str
@@ -62,82 +64,82 @@ class Compliance:
     def __str__(self) -> str:
         if self.reason:
             return f"{self.term}: not judged, because {self.reason}"
-        pace = "" if math.isnan(self.speed) else f", {self.speed:.2g}x the speed expected"
-        other = "" if family(self.term) == self.seen else f", seen: {self.seen}"
-        return f"{self.term}: compliance {self.score:.2f}{pace}{other}; {self.says}"
+        speed = "" if math.isnan(self.speed) else f", {self.speed:.2g}x the speed expected"
+        seen = "" if canonical_move(self.term) == self.seen else f", seen: {self.seen}"
+        return f"{self.term}: compliance {self.score:.2f}{speed}{seen}; {self.says}"
 
 
-def comply(motion: Mapping[str, float], prompt: Prompt) -> tuple[Compliance, ...]:
-    """Judge a clip by each camera term of its prompt; empty for a prompt without one.
+def clip_compliance(scores: Mapping[str, float], prompt: Prompt) -> tuple[Compliance, ...]:
+    """Judge a clip by each camera term of its prompt; empty for a prompt without camera terms.
 
-    motion: the clip's scores by name ("motion.pan", ...), NaN where there is none, as `lab.score`
-    gives them. Where the subject was not followed, or was asked to move about itself, nothing is
-    concluded from its motion beside the ground.
+    scores: the clip's scores by name ("motion.pan" and so on), NaN for a missing one, as
+    `lab.score` gives them. The subject's motion against the background is ignored if the prompt
+    asks the subject to move, and if the subject was not tracked.
     """
     asked = prompt.of_kind("camera")
-    course = _course(motion, near=not _roams(prompt))
-    if motion.get("events.cuts", 0) > 0:
-        return tuple(_unjudged(term, "the clip has cuts") for term in asked)
-    if course is None:
-        return tuple(_unjudged(term, "the camera's course was not measured") for term in asked)
-    seen = seen_move(course)
-    shown = _in_words(course)
-    judged = [term for term in asked if term.signature is not None]
-    moves = [term for term in judged if _vector(term.signature, course).any()]
-    amounts, share = _explained(moves, course)
-    found = []
+    motion = _camera_motion(scores, with_subject=not _subject_moves(prompt))
+    if scores.get("events.cuts", 0) > 0:
+        return tuple(_not_judged(term, "the clip has cuts") for term in asked)
+    if motion is None:
+        return tuple(_not_judged(term, "the camera motion was not measured") for term in asked)
+    seen, description = seen_move(motion), _describe(motion)
+    signed = [term for term in asked if term.signature is not None]
+    moves = [term for term in signed if _signature_vector(term, motion).any()]
+    amounts, cosine = _decompose(motion, moves)
+    judged = []
     for term in asked:
         if term.signature is None:
-            found.append(_unjudged(term, "what it does to the picture depends on the scene"))
+            judged.append(_not_judged(term, "its effect on the picture depends on the scene"))
         elif term in moves:
-            size = float(np.linalg.norm(_vector(term.signature, course)))
             amount = amounts[moves.index(term)]
+            size = float(np.linalg.norm(_signature_vector(term, motion)))
             strength = (amount * size) ** 2
-            score = share * strength / (strength + 1)
+            score = cosine * strength / (strength + 1)
             speed = amount / prompt.amplitude
-            found.append(Compliance(term.name, score, speed, seen, shown))
+            judged.append(Compliance(term.name, score, speed, seen, description))
         elif not any(term.signature.model_dump().values()):
-            still = 1 / (1 + _beyond_noise(course) ** 2)
-            found.append(Compliance(term.name, still, math.nan, seen, shown))
+            score = 1 / (1 + _above_noise(motion) ** 2)
+            judged.append(Compliance(term.name, score, math.nan, seen, description))
         else:
-            found.append(_unjudged(term, "no subject was followed, which alone would show it"))
-    return tuple(found)
+            judged.append(_not_judged(term, "only a tracked subject shows it; none was tracked"))
+    return tuple(judged)
 
 
-def seen_move(course: Mapping[str, float]) -> str:
-    """The camera move whose signature explains a course best; lock_off for hardly any motion.
+def seen_move(motion: Mapping[str, float]) -> str:
+    """The camera term whose signature fits the motion best; lock_off for hardly any motion.
 
-    course: the parts of a `Signature` that were measured, in its units.
+    motion: the measured components of a `Signature`, in its units.
     """
-    measured = _whitened(course)
-    size = float(np.linalg.norm(measured))
-    if _beyond_noise(course) < _HELD:
+    measured = _normalised(motion)
+    length = float(np.linalg.norm(measured))
+    if _above_noise(motion) < _MIN_MOTION:
         return "lock_off"
-    fits = {}
-    for term in _distinct():
-        wanted = _vector(term.signature, course)
-        if wanted.any():
-            fits[term.name] = float(measured @ wanted) / size / float(np.linalg.norm(wanted))
-    return max(fits, key=fits.__getitem__)
+    cosines = {}
+    for term in _distinct_moves():
+        signature = _signature_vector(term, motion)
+        if signature.any():
+            norm = float(np.linalg.norm(signature))
+            cosines[term.name] = float(measured @ signature) / length / norm
+    return max(cosines, key=cosines.__getitem__)
 
 
 @cache
-def family(name: str) -> str:
-    """The first term of the vocabulary that takes the picture the same way: whip_pan_left is
-    pan_left; the lock-off is itself. Raises KeyError for a term without a signature.
+def canonical_move(name: str) -> str:
+    """The first camera term with the same direction: pan_left for whip_pan_left.
+
+    lock_off is its own canonical move. Raises KeyError for a term without a signature.
     """
-    wanted = {term.name: term for term in _signed()}[name]
-    for term in _distinct():
-        if _alike(term, wanted):
+    wanted = {term.name: term for term in _signed_terms()}[name]
+    for term in _distinct_moves():
+        if _same_direction(term, wanted):
             return term.name
     return name
 
 
 def compliance(results: Results) -> pd.DataFrame:
-    """One row a take and camera term asked for, with the columns COLUMNS.
+    """One row for each take and camera term of its prompt, with the columns `COLUMNS`.
 
-    The values are those of `Compliance`; compliance is its score. Takes without a scored clip are
-    left out.
+    The column compliance is `Compliance.score`. Takes without a scored clip have no row.
     """
     wide = results.scores.pivot(index="take_id", columns="metric", values="value")
     measured = wide[wide["motion"].notna()]
@@ -147,17 +149,17 @@ def compliance(results: Results) -> pd.DataFrame:
         for take in results.takes.to_dict("records")
     }
     rows = []
-    for take_id, motion in zip(measured.index, measured.to_dict("records"), strict=True):
-        scores = {str(name): float(value) for name, value in motion.items()}
-        for found in comply(scores, Prompt.written(texts[take_id])):
-            judged = (found.term, found.score, found.speed, found.seen, found.says, found.reason)
+    for take_id, record in zip(measured.index, measured.to_dict("records"), strict=True):
+        scores = {str(name): float(value) for name, value in record.items()}
+        for one in clip_compliance(scores, Prompt.written(texts[take_id])):
+            judged = (one.term, one.score, one.speed, one.seen, one.says, one.reason)
             rows.append((take_id, backends[str(take_id)], *judged))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     return table.astype({"compliance": float, "speed": float})
 
 
 def by_term(table: pd.DataFrame, *by: str) -> pd.DataFrame:
-    """Medians of what `compliance` returns: takes, compliance, speed, and what is seen most often.
+    """Summarise a table of `compliance` by term: takes, median compliance and speed, modal move.
 
     by: further columns to group by, such as "backend".
     """
@@ -172,99 +174,113 @@ def by_term(table: pd.DataFrame, *by: str) -> pd.DataFrame:
     ).reset_index()
 
 
-def _unjudged(term: Term, reason: str) -> Compliance:
+def _not_judged(term: Term, reason: str) -> Compliance:
     return Compliance(term.name, math.nan, math.nan, "", "", reason)
 
 
-def _roams(prompt: Prompt) -> bool:
-    """True when the subject is asked for a motion that its shift beside the ground would show."""
+def _subject_moves(prompt: Prompt) -> bool:
+    """True if the prompt asks the subject for motion that would look like parallax."""
     return any(term.strength in ("moderate", "strong") for term in prompt.of_kind("subject"))
 
 
-def _course(motion: Mapping[str, float], *, near: bool) -> dict[str, float] | None:
-    """The measured parts of a course, or None when not even the ground was followed."""
-    read = {name: motion.get(f"motion.{name}", math.nan) for name in Signature.model_fields}
-    if math.isnan(read["pan"]):
+def _camera_motion(scores: Mapping[str, float], *, with_subject: bool) -> dict[str, float] | None:
+    """The measured components, or None if not even the background was tracked."""
+    rates = {name: scores.get(f"motion.{name}", math.nan) for name in Signature.model_fields}
+    if math.isnan(rates["pan"]):
         return None
-    left_out = () if near else _NEAR_PARTS
-    return {k: v for k, v in read.items() if not math.isnan(v) and k not in left_out}
+    ignored = () if with_subject else _SUBJECT_COMPONENTS
+    return {k: v for k, v in rates.items() if not math.isnan(v) and k not in ignored}
 
 
-def _whitened(course: Mapping[str, float]) -> NDArray[np.float64]:
-    return np.array([value / NOTICEABLE[name] for name, value in course.items()])
+def _normalised(motion: Mapping[str, float]) -> NDArray[np.float64]:
+    """The components in noticeable units."""
+    return np.array([value / NOTICEABLE[name] for name, value in motion.items()])
 
 
-def _beyond_noise(course: Mapping[str, float]) -> float:
-    """Length of a course, counting only what each part has beyond its smallest noticeable rate."""
-    beyond = np.maximum(np.abs(_whitened(course)) - 1, 0)
-    return float(np.linalg.norm(beyond))
+def _above_noise(motion: Mapping[str, float]) -> float:
+    """The length of the motion after each component is reduced by its noticeable rate."""
+    excess = np.maximum(np.abs(_normalised(motion)) - 1, 0)
+    return float(np.linalg.norm(excess))
 
 
-def _vector(signature: Signature | None, course: Mapping[str, float]) -> NDArray[np.float64]:
-    """A signature in the parts that were measured, in noticeable units."""
-    assert signature is not None
-    return _whitened({name: getattr(signature, name) for name in course})
+def _signature_vector(term: Term, components: Mapping[str, float]) -> NDArray[np.float64]:
+    """A term's signature in noticeable units, restricted to some components."""
+    assert term.signature is not None
+    return _normalised({name: getattr(term.signature, name) for name in components})
 
 
-def _explained(
-    moves: Sequence[Term], course: Mapping[str, float]
+def _decompose(
+    motion: Mapping[str, float], moves: Sequence[Term]
 ) -> tuple[NDArray[np.float64], float]:
-    """How much of each signature the course holds, never less than none, and what share of the
-    course they explain together (a cosine, 0..1).
+    """The non-negative amount of each move in the motion, and the cosine of motion and their sum.
+
+    The amounts are multiples of the signatures, from a non-negative least-squares fit.
     """
-    measured = _whitened(course)
-    size = float(np.linalg.norm(measured))
-    if not moves or size == 0:
+    measured = _normalised(motion)
+    length = float(np.linalg.norm(measured))
+    if not moves or length == 0:
         return np.zeros(len(moves)), 0.0
-    basis = np.stack([_vector(term.signature, course) for term in moves], axis=1)
-    from scipy.optimize import nnls  # here, for it takes long to load and few commands need it
+    basis = np.stack([_signature_vector(term, motion) for term in moves], axis=1)
+    from scipy.optimize import nnls  # imported late: it is slow to load and few commands need it
 
     amounts, _ = nnls(basis, measured)
-    return amounts, float(np.linalg.norm(basis @ amounts)) / size
+    return amounts, float(np.linalg.norm(basis @ amounts)) / length
 
 
-def _signed() -> tuple[Term, ...]:
+def _signed_terms() -> tuple[Term, ...]:
     return tuple(term for term in vocabulary().values() if term.signature is not None)
 
 
 @cache
-def _distinct() -> tuple[Term, ...]:
-    """One term for every way a picture can be taken, the first in the vocabulary's order."""
-    found: list[Term] = []
-    for term in _signed():
+def _distinct_moves() -> tuple[Term, ...]:
+    """One camera term for each direction, the first in the vocabulary's order."""
+    distinct: list[Term] = []
+    for term in _signed_terms():
         assert term.signature is not None
         moves = any(term.signature.model_dump().values())
-        if moves and not any(_alike(term, other) for other in found):
-            found.append(term)
-    return tuple(found)
+        if moves and not any(_same_direction(term, other) for other in distinct):
+            distinct.append(term)
+    return tuple(distinct)
 
 
-def _alike(one: Term, other: Term) -> bool:
-    everything = dict.fromkeys(NOTICEABLE, 0.0)
-    first, second = (_vector(term.signature, everything) for term in (one, other))
-    sizes = float(np.linalg.norm(first) * np.linalg.norm(second))
-    return sizes > 0 and float(first @ second) / sizes > _SAME
+def _same_direction(one: Term, other: Term) -> bool:
+    first, second = _signature_vector(one, NOTICEABLE), _signature_vector(other, NOTICEABLE)
+    norms = float(np.linalg.norm(first) * np.linalg.norm(second))
+    return norms > 0 and float(first @ second) / norms > _SAME_COSINE
 
 
-_UNITS = {
+_DIRECTIONS = {
     "pan": ("right", "left", "% of the width/s"),
     "tilt": ("up", "down", "% of the height/s"),
     "roll": ("clockwise", "counterclockwise", "°/s"),
-    "zoom": ("ground growing", "ground shrinking", "%/s"),
-    "parallax_x": ("subject right of its ground", "subject left of its ground", "% of the width/s"),
-    "parallax_y": ("subject above its ground", "subject below its ground", "% of the height/s"),
-    "approach": ("subject growing beyond it", "subject shrinking beyond it", "%/s"),
+    "zoom": ("background growing", "background shrinking", "%/s"),
+    "parallax_x": (
+        "subject moving right against the background",
+        "subject moving left against the background",
+        "% of the width/s",
+    ),
+    "parallax_y": (
+        "subject moving up against the background",
+        "subject moving down against the background",
+        "% of the height/s",
+    ),
+    "approach": (
+        "subject growing against the background",
+        "subject shrinking against the background",
+        "%/s",
+    ),
     "sway": ("unsteady by", "", "%/s"),
 }
+"""The words for a positive and a negative component, and its unit."""
 
 
-def _in_words(course: Mapping[str, float]) -> str:
-    """The parts most worth noticing, the largest first, with units."""
-    sizes = {name: abs(value) / NOTICEABLE[name] for name, value in course.items()}
-    told = [name for name in sorted(sizes, key=lambda name: -sizes[name]) if sizes[name] >= 1]
-    said = []
-    for name in told[:_MOST_PARTS]:
-        forward, back, unit = _UNITS[name]
-        way = forward if course[name] > 0 else back
-        said.append(f"{way} {abs(course[name]):.2g} {unit}")
-    return ", ".join(said) or "hardly any camera motion"
+def _describe(motion: Mapping[str, float]) -> str:
+    """The most noticeable components in words, the largest first, with units."""
+    sizes = {name: abs(value) / NOTICEABLE[name] for name, value in motion.items()}
+    noticeable = [name for name in sorted(sizes, key=lambda name: -sizes[name]) if sizes[name] >= 1]
+    parts = []
+    for name in noticeable[:_MAX_DESCRIBED]:
+        positive, negative, unit = _DIRECTIONS[name]
+        direction = positive if motion[name] > 0 else negative
+        parts.append(f"{direction} {abs(motion[name]):.2g} {unit}")
+    return ", ".join(parts) or "hardly any camera motion"

@@ -1,4 +1,4 @@
-"""From run folders to tables: one run, or several that can be compared, in one."""
+"""Loads the ledgers and measures of one or several run folders into one `Results`."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -20,69 +20,66 @@ from lab.shots import Shot
 def load(
     runs: str | Path | Sequence[str | Path] | Mapping[str, str | Path], *, mixed: bool = False
 ) -> Results:
-    """Read the tables of a run, or of several, from ledgers and measures; runners may be at work.
+    """Read one or several runs. A run may still be in progress.
 
-    runs: a folder, several, or several by what they shall be called. Every take has its run in the
-    factor `run`: that name, or else the folder's, with its parent's before it where two folders are
-    called the same. A still or prompt that is called like another one in another run is told from
-    it by its run's name. mixed: load runs whose numbers are of different definitions; those of
-    older ones are NaN, with the reason, as in one run.
+    runs: a folder, several folders, or a mapping from names to folders. The factor `run` of each
+    take holds the run's name. Without a mapping that is the folder's name, preceded by parent
+    folders where two folders share a name. If two runs use one name for different stills or
+    prompts, the name of its run is appended to each. mixed: also load runs that were measured by
+    different versions of a metric; values of older versions become NaN with a reason.
 
-    Raises RunFolderError naming each folder that holds no run or no takes, and InputError for a run
-    given twice and, unless mixed, for runs whose numbers are of different definitions.
+    Raises RunFolderError with one line for each folder without a run or without takes. Raises
+    InputError for a run that is given twice and, unless mixed, for different versions of a metric.
     """
     given = runs if isinstance(runs, Mapping | list | tuple) else [runs]
-    folders = list(given.values()) if isinstance(given, Mapping) else list(given)
-    if not folders:
-        raise InputError("no run to load; name the folder of one, or of several")
-    places = [RunFolder(folder) for folder in folders]
-    paths = [place.path.resolve() for place in places]
-    for path, times in Counter(paths).items():
-        if times > 1:
-            raise InputError(f"{path}: given {times} times; name every run once")
-    found: list[_Found] = []
+    paths = list(given.values()) if isinstance(given, Mapping) else list(given)
+    if not paths:
+        raise InputError("no run to load; name at least one folder")
+    folders = [RunFolder(path) for path in paths]
+    resolved = [folder.path.resolve() for folder in folders]
+    for path, count in Counter(resolved).items():
+        if count > 1:
+            raise InputError(f"{path}: given {count} times; name each run once")
+    names = list(given) if isinstance(given, Mapping) else _unique_names(resolved)
+    loaded: list[_RunData] = []
     problems: list[str] = []
-    names = list(given) if isinstance(given, Mapping) else _names(paths)
-    for place, name in zip(places, names, strict=True):
+    for folder, name in zip(folders, names, strict=True):
         try:
-            found.append(_read(place, name))
+            loaded.append(_read_run(folder, name))
         except LabError as error:
             problems += error.problems
     if problems:
         raise RunFolderError(*problems)
-    if len(found) > 1 and not mixed:
-        _check_versions(found)
-    return _tables(found)
+    if len(loaded) > 1 and not mixed:
+        _check_versions(loaded)
+    return _build_results(loaded)
 
 
-def _names(paths: Sequence[Path]) -> list[str]:
-    """What runs are called: their folders' names, with as many parents as tell them apart.
-
-    paths: absolute, each another.
-    """
+def _unique_names(paths: Sequence[Path]) -> list[str]:
+    """The folders' names, with as many parents as make them unique. paths: absolute, distinct."""
     names, depth = [path.name for path in paths], 1
     while len(set(names)) < len(names):
         depth += 1
-        shared = Counter(names)
+        counts = Counter(names)
         names = [
-            "/".join(path.parts[-depth:]) if shared[name] > 1 else name
+            "/".join(path.parts[-depth:]) if counts[name] > 1 else name
             for path, name in zip(paths, names, strict=True)
         ]
     return names
 
 
 def varied_factors(factors: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """The factors that differ among these takes, in the design's order.
+    """The factors with more than one level, in the design's order. factors: one mapping a take.
 
-    Without the columns of terms that only repeat what the prompt says.
+    If the prompt varies, the factors of its terms are left out: they repeat the prompt.
     """
-    names = dict.fromkeys(name for each in factors for name in each)
-    varied = [name for name in names if len({each.get(name) for each in factors}) > 1]
+    names = dict.fromkeys(name for levels in factors for name in levels)
+    varied = [name for name in names if len({levels.get(name) for levels in factors}) > 1]
     return tuple(name for name in varied if "prompt" not in varied or name not in KINDS)
 
 
 def score_row(take_id: str, metric: str, number: Number) -> dict[str, Any]:
-    """A row of `Results.scores`, but for the factors."""
+    """A row of `Results.scores` without the factors."""
     spec = SPECS[metric]
     return {
         "take_id": take_id,
@@ -97,32 +94,32 @@ def score_row(take_id: str, metric: str, number: Number) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class _Found:
-    """What a run's ledger and measures hold: its takes, each with its stored measure."""
+class _RunData:
+    """A run and its takes, each with its stored measure."""
 
     run: LoadedRun
     takes: Sequence[tuple[TakeRow, StoredMeasure]]
 
 
-def _read(place: RunFolder, name: str) -> _Found:
-    place.check()
-    with Ledger.read(place.ledger) as ledger:
+def _read_run(folder: RunFolder, name: str) -> _RunData:
+    folder.check()
+    with Ledger.read(folder.ledger) as ledger:
         rows = ledger.takes()
         sweep, provenance = ledger.fact("sweep"), ledger.fact("provenance")
     if not rows:
-        raise RunFolderError(f"{place.path}: holds no takes yet; run its sweep again to go on")
+        raise RunFolderError(f"{folder.path}: holds no takes yet; run its sweep again to continue")
     clips = [row for row in rows if row.take.shot.makes == "clip"]
     used = {row.take.shot.still.sha256 for row in clips if row.take.shot.still is not None}
-    # Where there is no clip yet, the pictures are the takes that there are.
+    # A run without clips, such as one of `lab create`, shows its pictures as takes.
     pictures = [row for row in rows if row.take.shot.makes == "still"] if clips else []
-    created = pd.DataFrame([_picture(place, row, used) for row in pictures])
+    created = pd.DataFrame([_picture_row(folder, row, used) for row in pictures])
     rows = clips or rows
-    run = LoadedRun(name, place, sweep or {}, provenance or {}, created)
-    return _Found(run, [(row, place.stored_measure(row)) for row in rows])
+    run = LoadedRun(name, folder, sweep or {}, provenance or {}, created)
+    return _RunData(run, [(row, folder.stored_measure(row)) for row in rows])
 
 
-def _picture(place: RunFolder, row: TakeRow, used: Collection[str]) -> dict[str, Any]:
-    """used: SHA-256 of the stills that clips were asked for with."""
+def _picture_row(folder: RunFolder, row: TakeRow, used: Collection[str]) -> dict[str, Any]:
+    """A row of `LoadedRun.created`. used: the SHA-256 of every still of a clip."""
     clip = row.clip or {}
     return {
         "take_id": row.take_id,
@@ -132,53 +129,55 @@ def _picture(place: RunFolder, row: TakeRow, used: Collection[str]) -> dict[str,
         "state": row.state.value,
         "message": row.message,
         "cost_usd": row.cost_usd,
-        "picture": str(place.result_path(row.take).relative_to(place.path)) if clip else "",
+        "picture": str(folder.result_path(row.take).relative_to(folder.path)) if clip else "",
         "chosen": clip.get("sha256") in used,
     }
 
 
-def _check_versions(found: Sequence[_Found]) -> None:
-    """Raise InputError where runs were measured by different definitions of a metric."""
-    seen: dict[str, dict[int, str]] = {}
-    for one in found:
-        for _, stored in one.takes:
+def _check_versions(runs: Sequence[_RunData]) -> None:
+    """Raise InputError if runs were measured by different versions of a metric."""
+    runs_by_version: dict[str, dict[int, str]] = {}
+    for data in runs:
+        for _, stored in data.takes:
             for name, number in stored.measure.numbers.items() if stored.measure else ():
                 if number.version:
-                    seen.setdefault(name, {}).setdefault(number.version, one.run.name)
-    mixed = [name for name, versions in seen.items() if len(versions) > 1]
+                    versions = runs_by_version.setdefault(name, {})
+                    versions.setdefault(number.version, data.run.name)
+    mixed = [name for name, versions in runs_by_version.items() if len(versions) > 1]
     if not mixed:
         return
-    versions = ", ".join(f"version {kind} in {run}" for kind, run in seen[mixed[0]].items())
-    more = f"; so are {len(mixed) - 1} other numbers" if len(mixed) > 1 else ""
-    old = [one.run for one in found if any(stored.stale for _, stored in one.takes)]
-    todo = "; ".join(f"`lab measure {run.folder.path}`" for run in old)
+    first = runs_by_version[mixed[0]]
+    listed = ", ".join(f"version {version} in {run}" for version, run in first.items())
+    more = f"; so were {len(mixed) - 1} other numbers" if len(mixed) > 1 else ""
+    outdated = [data.run for data in runs if any(stored.stale for _, stored in data.takes)]
+    commands = "; ".join(f"`lab measure {run.folder.path}`" for run in outdated)
     raise InputError(
-        f"{mixed[0]} is of different definitions ({versions}){more}, and such numbers cannot be "
-        f"compared; bring up to date first: {todo}"
+        f"{mixed[0]} was measured by different definitions ({listed}){more}; such values cannot be "
+        f"compared; run first: {commands}"
     )
 
 
-def _tables(found: Sequence[_Found]) -> Results:
-    called = _told_apart(found)
-    named = (name for one in found for row, _ in one.takes for name in row.factors)
-    factors = list(dict.fromkeys(["run", *named]))
+def _build_results(runs: Sequence[_RunData]) -> Results:
+    levels_of = _level_names(runs)
+    own_factors = (name for data in runs for row, _ in data.takes for name in row.factors)
+    factors = list(dict.fromkeys(["run", *own_factors]))
     takes, scores, frames = [], [], []
-    times: Counter[str] = Counter()
-    for one in found:
-        for row, stored in one.takes:
-            times[row.take_id] += 1
-            again = times[row.take_id]
-            take_id = row.take_id if again == 1 else f"{row.take_id}-{again}"
-            levels = {"run": one.run.name, **called(one.run, row)}
-            own = {name: levels.get(name) for name in factors}
-            takes.append(_take(one.run, take_id, row, stored, own))
+    occurrences: Counter[str] = Counter()
+    for data in runs:
+        for row, stored in data.takes:
+            occurrences[row.take_id] += 1
+            count = occurrences[row.take_id]
+            take_id = row.take_id if count == 1 else f"{row.take_id}-{count}"
+            levels = {"run": data.run.name, **levels_of(data.run, row)}
+            levels = {name: levels.get(name) for name in factors}
+            takes.append(_take_row(data.run, take_id, row, stored, levels))
             scores += [score_row(take_id, name, stored.number(name)) for name in SPECS]
-            frames += _frames(take_id, stored)
+            frames += _frame_rows(take_id, stored)
     table = pd.DataFrame(takes)
     keys = table[["take_id", "trial", "repeat", *factors, "simulated"]]
     series = pd.DataFrame(frames, columns=["take_id", "metric", "frame", "time_s", "value"])
     return Results(
-        runs=tuple(one.run for one in found),
+        runs=tuple(data.run for data in runs),
         takes=table,
         scores=keys.merge(pd.DataFrame(scores), on="take_id"),
         frames=keys.merge(series, on="take_id"),
@@ -187,26 +186,31 @@ def _tables(found: Sequence[_Found]) -> Results:
     )
 
 
-def _told_apart(found: Sequence[_Found]) -> Callable[[LoadedRun, TakeRow], Mapping[str, Any]]:
-    """A take's levels; one that means different things in two runs has its run's name after it."""
-    meant: dict[tuple[str, str], set[str]] = {}
-    for one in found:
-        for row, _ in one.takes:
-            for name, what in _meant(row.take.shot).items():
-                meant.setdefault((name, str(row.factors.get(name))), set()).add(what)
-    ambiguous = {key for key, whats in meant.items() if len(whats) > 1}
+def _level_names(
+    runs: Sequence[_RunData],
+) -> Callable[[LoadedRun, TakeRow], Mapping[str, Any]]:
+    """A function that gives a take's levels by factor.
 
-    def called(run: LoadedRun, row: TakeRow) -> Mapping[str, Any]:
+    It appends the run's name to a level that stands for different stills or prompts in two runs.
+    """
+    contents: dict[tuple[str, str], set[str]] = {}
+    for data in runs:
+        for row, _ in data.takes:
+            for name, content in _level_contents(row.take.shot).items():
+                contents.setdefault((name, str(row.factors.get(name))), set()).add(content)
+    ambiguous = {key for key, distinct in contents.items() if len(distinct) > 1}
+
+    def levels_of(run: LoadedRun, row: TakeRow) -> Mapping[str, Any]:
         return {
             name: f"{level} ({run.name})" if (name, str(level)) in ambiguous else level
             for name, level in row.factors.items()
         }
 
-    return called
+    return levels_of
 
 
-def _meant(shot: Shot) -> dict[str, str]:
-    """What the levels stand for that are only names."""
+def _level_contents(shot: Shot) -> dict[str, str]:
+    """The prompt's text and the stills' hashes, by factor."""
     stills = {"still": shot.still, "end_still": shot.end_still}
     return {
         "prompt": shot.prompt.text,
@@ -214,18 +218,18 @@ def _meant(shot: Shot) -> dict[str, str]:
     }
 
 
-def _take(
-    run: LoadedRun, take_id: str, row: TakeRow, stored: StoredMeasure, factors: Mapping[str, Any]
+def _take_row(
+    run: LoadedRun, take_id: str, row: TakeRow, stored: StoredMeasure, levels: Mapping[str, Any]
 ) -> dict[str, Any]:
     clip, still, measure = row.clip or {}, row.take.shot.still, stored.measure
-    ignored = [f"{what}: {why}" for what, why in clip.get("not_honoured", [])]
+    ignored = [f"{setting}: {reason}" for setting, reason in clip.get("not_honoured", [])]
     notes = [*clip.get("notes", []), *(measure.notes.values() if measure else ())]
-    judged = row.take.shot.makes == "clip"
+    measurable = row.take.shot.makes == "clip"
     return {
         "take_id": take_id,
         "trial": row.trial,
         "repeat": row.repeat,
-        **factors,
+        **levels,
         "state": row.state.value,
         "message": row.message,
         "cost_usd": row.cost_usd,
@@ -243,13 +247,13 @@ def _take(
         "clip": str(run.folder.result_path(row.take).relative_to(run.folder.path)) if clip else "",
         "clip_sha256": clip.get("sha256", ""),
         "clip_bytes": clip.get("bytes"),
-        "measure": stored.state.value if judged else "",
-        "measure_why": stored.reason if judged else "",
+        "measure": stored.state.value if measurable else "",
+        "measure_why": stored.reason if measurable else "",
         "damage": measure.damage if measure else "",
     }
 
 
-def _frames(take_id: str, stored: StoredMeasure) -> list[dict[str, Any]]:
+def _frame_rows(take_id: str, stored: StoredMeasure) -> list[dict[str, Any]]:
     measure = stored.measure
     if measure is None:
         return []

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from lab.analysis.compliance import comply, family
+from lab.analysis.compliance import canonical_move, clip_compliance
 from lab.calibration.bases import FPS, FRAMES, SIZE_PX, photographs
 from lab.calibration.kept import measured
 from lab.calibration.nuisances import CLEAN_CRF
@@ -232,8 +232,8 @@ def _take(probe: MoveProbe) -> dict[str, Any]:
         Image.fromarray(drawn[0].rgb).save(picture)
         scores = measure(clip, Still.open(picture), [Motion()]).scores
     motion = {score.name: score.value for score in scores}
-    (found,) = comply(motion, prompt)
-    against = [comply(motion, Prompt.of(name))[0].score for name in _opposites(probe.term)]
+    (found,) = clip_compliance(motion, prompt)
+    against = [clip_compliance(motion, Prompt.of(name))[0].score for name in _opposites(probe.term)]
     return {
         "key": probe.key,
         "photo": probe.photo.stem,
@@ -280,7 +280,7 @@ def _opposites(name: str) -> list[str]:
 
 
 def _right(clips: pd.DataFrame) -> "pd.Series[bool]":
-    meant = clips["term"].map(family)
+    meant = clips["term"].map(canonical_move)
     return meant == clips["seen"]
 
 

@@ -58,10 +58,10 @@ def score(
 
 def _done(record: dict[str, Any], asked: Any) -> Sequence[Any]:
     """What the camera did of what was asked."""
-    from lab.analysis import comply
+    from lab.analysis import clip_compliance
 
     scores = record["scores"].items()
-    return comply({k: float("nan") if v is None else v for k, v in scores}, asked)
+    return clip_compliance({k: float("nan") if v is None else v for k, v in scores}, asked)
 
 
 def _score_card(record: dict[str, Any], *, why: bool) -> str:

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.analysis import Results, compliance
-from lab.analysis.compliance import COMPLIED, NOTICEABLE, by_term, comply, family, seen_move
+from lab.analysis.compliance import (
+    COMPLIED,
+    NOTICEABLE,
+    by_term,
+    canonical_move,
+    clip_compliance,
+    seen_move,
+)
 from lab.prompts import Prompt, Signature, vocabulary
 
 SIGNED = [term for term in vocabulary().values() if term.signature is not None]
@@ -29,9 +36,9 @@ def test_a_clip_that_follows_a_signature_complies(term: object) -> None:
     """At half, the same and twice its size, a signature is seen for what it is."""
     name = term.name  # type: ignore[attr-defined]
     for times in (0.5, 1.0, 2.0):
-        (found,) = comply(_shown(name, times), Prompt.of(name))
+        (found,) = clip_compliance(_shown(name, times), Prompt.of(name))
         assert found.score > COMPLIED
-        assert found.seen == family(name)
+        assert found.seen == canonical_move(name)
         assert math.isnan(found.speed) == (name == "lock_off")
         assert name == "lock_off" or found.speed == pytest.approx(times)
 
@@ -40,17 +47,19 @@ def test_a_clip_that_follows_a_signature_complies(term: object) -> None:
 def test_the_opposite_and_the_standstill_do_not_comply(asked: object) -> None:
     """A clip that goes the other way, or nowhere, has none of what was asked."""
     name = asked.name  # type: ignore[attr-defined]
-    held = comply(_shown("lock_off"), Prompt.of(name))[0]
+    held = clip_compliance(_shown("lock_off"), Prompt.of(name))[0]
     assert held.score == 0
     assert held.seen == "lock_off"
     if "handheld" not in name:
-        assert comply(_shown(name, -1), Prompt.of(name))[0].score == 0
+        assert clip_compliance(_shown(name, -1), Prompt.of(name))[0].score == 0
 
 
 def test_a_lock_off_is_broken_by_any_motion() -> None:
     """The more the camera moves the less a lock-off is one; noise is forgiven."""
     asked = Prompt.of("lock_off")
-    scores = [comply(_shown("pan_left", times), asked)[0].score for times in (0, 0.02, 0.2, 1)]
+    scores = [
+        clip_compliance(_shown("pan_left", times), asked)[0].score for times in (0, 0.02, 0.2, 1)
+    ]
     assert scores[:2] == [1, 1]
     assert scores[2] < 0.3
     assert scores[3] < 0.02
@@ -59,7 +68,8 @@ def test_a_lock_off_is_broken_by_any_motion() -> None:
 def test_motion_that_was_not_asked_for_lowers_the_score() -> None:
     """A pan that also tilts as much is worth less than one that only pans, and says so."""
     pure, mixed = (
-        comply(_shown("pan_right", tilt=tilt), Prompt.of("pan_right"))[0] for tilt in (0.0, 4.0)
+        clip_compliance(_shown("pan_right", tilt=tilt), Prompt.of("pan_right"))[0]
+        for tilt in (0.0, 4.0)
     )
     assert mixed.score < 0.8 * pure.score
     assert "right 4 % of the width/s" in mixed.says
@@ -70,8 +80,8 @@ def test_two_moves_at_once_are_judged_each() -> None:
     """Of a prompt that asks for a push-in and a pan, a clip that only pans did one."""
     prompt = Prompt.of(["push_in", "pan_left"])
     both = {part: rate + _shown("pan_left")[part] for part, rate in _shown("push_in").items()}
-    assert all(found.score > COMPLIED for found in comply(both, prompt))
-    pushed, panned = comply(_shown("pan_left"), prompt)
+    assert all(found.score > COMPLIED for found in clip_compliance(both, prompt))
+    pushed, panned = clip_compliance(_shown("pan_left"), prompt)
     assert pushed.score == pytest.approx(0, abs=0.01)
     assert panned.score > COMPLIED
 
@@ -80,15 +90,15 @@ def test_without_a_subject_turning_and_travelling_are_not_told_apart() -> None:
     """Where parallax was not measured a pan passes for a truck; a reversed one does not."""
     blind = dict.fromkeys(("motion.parallax_x", "motion.parallax_y", "motion.approach"), math.nan)
     panned = _shown("pan_right") | blind
-    assert comply(panned, Prompt.of("truck_right"))[0].score > COMPLIED
-    assert comply(panned, Prompt.of("truck_left"))[0].score == 0
+    assert clip_compliance(panned, Prompt.of("truck_right"))[0].score > COMPLIED
+    assert clip_compliance(panned, Prompt.of("truck_left"))[0].score == 0
 
 
 def test_a_subject_that_is_asked_to_move_proves_nothing_about_the_camera() -> None:
     """A subject that walks right before a still camera is not a camera that travels left."""
     walking = _shown("lock_off", parallax_x=6.0)
-    assert comply(walking, Prompt.of("lock_off", "walks_right"))[0].score == 1
-    assert comply(walking, Prompt.of("lock_off"))[0].score < 0.1
+    assert clip_compliance(walking, Prompt.of("lock_off", "walks_right"))[0].score == 1
+    assert clip_compliance(walking, Prompt.of("lock_off"))[0].score < 0.1
 
 
 @pytest.mark.parametrize(
@@ -101,7 +111,7 @@ def test_a_subject_that_is_asked_to_move_proves_nothing_about_the_camera() -> No
 )
 def test_what_cannot_be_judged_says_why(motion: dict[str, float], asked: str, reason: str) -> None:
     """No camera course, a term without a signature, a clip with cuts: NaN with the reason."""
-    (found,) = comply(motion, Prompt.of(asked))
+    (found,) = clip_compliance(motion, Prompt.of(asked))
     assert math.isnan(found.score)
     assert reason in found.reason
     assert found.seen == ""
@@ -112,7 +122,7 @@ def test_any_course_is_judged(course: dict[str, float]) -> None:
     """Whatever was measured, every score lies in 0..1 and the move seen is in the vocabulary."""
     motion = {f"motion.{part}": rate for part, rate in course.items()}
     for term in SIGNED:
-        (found,) = comply(motion, Prompt.of(term.name))
+        (found,) = clip_compliance(motion, Prompt.of(term.name))
         assert 0 <= found.score <= 1
         assert found.seen == seen_move(course)
         assert found.seen in vocabulary()
