@@ -201,7 +201,7 @@ def test_a_still_that_the_ledger_has_elsewhere_is_not_followed(
 
 def _rewrite_still(folder: RunFolder, path: str) -> None:
     """Write another path of the first take's still into the ledger, with its seal."""
-    from lab.runs.schema import seal
+    from lab.runs.ledger_schema import row_checksum
 
     with sqlite3.connect(folder.ledger) as connection:
         (row,) = connection.execute("SELECT * FROM takes ORDER BY position LIMIT 1").fetchall()
@@ -210,7 +210,7 @@ def _rewrite_still(folder: RunFolder, path: str) -> None:
         columns = (*row[:5], json.dumps(take), *row[6:-1])
         connection.execute(
             "UPDATE takes SET take = ?, seal = ? WHERE take_id = ?",
-            (columns[5], seal("takes", columns), row[0]),
+            (columns[5], row_checksum("takes", columns), row[0]),
         )
     connection.close()
 
@@ -218,13 +218,13 @@ def _rewrite_still(folder: RunFolder, path: str) -> None:
 def test_a_take_id_is_no_path(folder: RunFolder, lab: Lab) -> None:
     """Files are called after takes, so an id with a way in it is a damaged ledger."""
     with sqlite3.connect(folder.ledger) as connection:
-        from lab.runs.schema import seal
+        from lab.runs.ledger_schema import row_checksum
 
         (row,) = connection.execute("SELECT * FROM takes ORDER BY position LIMIT 1").fetchall()
         columns = ("../../x", *row[1:-1])
         connection.execute(
             "UPDATE takes SET take_id = ?, seal = ? WHERE take_id = ?",
-            ("../../x", seal("takes", columns), row[0]),
+            ("../../x", row_checksum("takes", columns), row[0]),
         )
     connection.close()
     assert "damaged" in lab("status", folder.path)[2]

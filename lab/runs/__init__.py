@@ -9,14 +9,16 @@ from lab.runs.elements import (
     register_element,
 )
 from lab.runs.folder import RunFolder
-from lab.runs.ledger import Ledger, Money, TakeRow, TakeState
+from lab.runs.ledger import Ledger
 from lab.runs.measuring import MeasureOutcome, measure
+from lab.runs.money import Money
 from lab.runs.purse import cap_reached
 from lab.runs.reconcile import Settled, reconcile
 from lab.runs.recover import Recovered, recover
 from lab.runs.run import RunOutcome, plan, run
 from lab.runs.scoring import score
 from lab.runs.shoot import create, shoot
+from lab.runs.take_row import TakeRow, TakeState
 
 __all__ = [
     "Control",

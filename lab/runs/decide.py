@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from lab.runs.ledger import TakeRow, TakeState
+from lab.runs.take_row import TakeRow, TakeState
 
 MAX_FETCHES = 3
 

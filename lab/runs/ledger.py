@@ -1,215 +1,54 @@
-"""What happened, for ever: an SQLite file of events, and each take's state as their fold.
+"""The ledger: an SQLite file that records every event of a run and the state of every take.
 
-One writer, any number of readers. Every change is one transaction that appends an event and
-updates the take's row; `verify` folds all events again and compares. Nothing is ever deleted.
-Every row carries a seal, so that what is read is what was written, or the ledger is named damaged.
+There is one writer and any number of readers. Each change is one transaction, which appends an
+event and updates the take's row. Nothing is deleted. `verify` replays all events and compares the
+result with the rows. Every row has a checksum, so a changed row is reported as damage.
 """
 
 import json
 import os
-import re
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from lab.backends import Job
-from lab.errors import LabError, RunFolderError
+from lab.errors import RunFolderError
 from lab.files import atomic_write
-from lab.runs.schema import (
+from lab.runs.ledger_codec import (
+    DECODE_ERRORS,
+    DESIGN_COLUMNS,
+    decode_event,
+    decode_take,
+    encode_json,
+    encode_take,
+)
+from lab.runs.ledger_errors import damaged_ledger, translate_sqlite_errors
+from lab.runs.ledger_schema import (
+    CHECKSUM_VERSION,
     SCHEMA_VERSION,
     Table,
-    begin,
     check_pages,
     check_size,
-    checked_version,
-    damaged,
+    checksum_matches,
+    connect_read_only,
+    create_tables,
     migrate,
-    opened_for_reading,
-    seal,
-    translated,
+    row_checksum,
+    schema_version,
 )
-from lab.takes import Take
-from lab.units import escape_controls, usd_text
+from lab.runs.money import Money
+from lab.runs.take_row import Event, TakeRow, TakeState, apply_event, replay
 
 _T = TypeVar("_T")
-Event = tuple[str, str, str, dict[str, Any]]
-"""Time, take id, kind, data."""
-UNKNOWN_ACCOUNT = "unknown"
-"""The account of sendings that were lost with a damaged ledger. No backend's account is this."""
-_TAKE_ID = re.compile(r"[\w-]+")
-NOT_OURS = (ValueError, KeyError, TypeError, AttributeError, LabError)
-"""What building a row raises when its columns hold something else than was written."""
-
-
-class TakeState(StrEnum):
-    """Where a take is.
-
-    planned: not asked for. submitting: the intent is written, the request may or may not have left.
-    waiting: the backend has it. ready: its clip can be fetched. fetched: the clip is here.
-    failed, refused: the backend's last word. uncertain: it may have been bought; a person decides.
-    """
-
-    PLANNED = "planned"
-    SUBMITTING = "submitting"
-    WAITING = "waiting"
-    READY = "ready"
-    FETCHED = "fetched"
-    FAILED = "failed"
-    REFUSED = "refused"
-    UNCERTAIN = "uncertain"
-
-    @property
-    def settled(self) -> bool:
-        """True when nothing more will be asked of the backend for this take by itself."""
-        return self in (self.FETCHED, self.FAILED, self.REFUSED, self.UNCERTAIN)
-
-    @property
-    def bought(self) -> bool:
-        """True when this take costs money, or may: its result is here, to come, or unknown."""
-        return self not in (self.PLANNED, self.FAILED, self.REFUSED)
-
-
-_STATE_AFTER = {
-    "submitting": TakeState.SUBMITTING,
-    "not_submitted": TakeState.PLANNED,
-    "submitted": TakeState.WAITING,
-    "uncertain": TakeState.UNCERTAIN,
-    "refused": TakeState.REFUSED,
-    "failed": TakeState.FAILED,
-    "ready": TakeState.READY,
-    "fetch_failed": TakeState.READY,
-    "fetched": TakeState.FETCHED,
-    "reused": TakeState.FETCHED,
-}
-
-
-@dataclass(frozen=True)
-class TakeRow:
-    """A take and what is known of it.
-
-    take's still has a path relative to the run folder. message: the last reason given. clip: the
-    hash, size and requests honoured of a fetched clip. fetches: failed attempts to fetch. low_usd,
-    high_usd: the estimate when it was last planned; cost_usd: what the backend says it cost.
-    """
-
-    take_id: str
-    position: int
-    trial: int
-    repeat: int
-    factors: Mapping[str, Any]
-    take: Take
-    state: TakeState = TakeState.PLANNED
-    job: Job | None = None
-    message: str = ""
-    cost_usd: float | None = None
-    fetches: int = 0
-    clip: Mapping[str, Any] | None = None
-    low_usd: float | None = None
-    high_usd: float | None = None
-
-    @property
-    def committed_usd(self) -> float:
-        """What this take has cost, or the most it may turn out to have cost."""
-        if self.cost_usd is not None:
-            return self.cost_usd
-        return (self.high_usd or 0.0) if self.state.bought else 0.0
-
-
-def unsent(row: TakeRow) -> TakeRow:
-    """The row as it was before anything happened to the take, at its last estimate."""
-    return replace(
-        row, state=TakeState.PLANNED, job=None, message="", cost_usd=None, fetches=0, clip=None
-    )
-
-
-def standing(row: TakeRow) -> dict[str, Any]:
-    """Where a take stands, as a "recovered" event says it: all that events change in a row."""
-    said = {
-        "state": row.state.value,
-        "job": None if row.job is None else row.job.to_json(),
-        "message": row.message,
-        "cost_usd": row.cost_usd,
-        "fetches": row.fetches,
-        "clip": row.clip,
-    }
-    prices = {"low_usd": row.low_usd, "high_usd": row.high_usd}
-    return said | (prices if row.high_usd is not None else {})
-
-
-def _stands(row: TakeRow, said: Mapping[str, Any]) -> TakeRow:
-    """The row standing where `said` has it."""
-    return replace(
-        row,
-        state=TakeState(said["state"]),
-        job=None if said["job"] is None else Job.from_json(said["job"]),
-        message=said["message"],
-        cost_usd=said["cost_usd"],
-        fetches=said["fetches"],
-        clip=said["clip"],
-        low_usd=said.get("low_usd", row.low_usd),
-        high_usd=said.get("high_usd", row.high_usd),
-    )
-
-
-def fold(row: TakeRow, kind: str, data: Mapping[str, Any]) -> TakeRow:
-    """The row after an event. Pure; an unknown kind is a KeyError.
-
-    "recovered" stands for events that were lost: it says the whole of where the take stands.
-    """
-    if kind == "recovered":
-        return _stands(row, data)
-    row = replace(row, state=_STATE_AFTER[kind], message=str(data.get("message", "")))
-    if kind == "not_submitted":
-        row = replace(row, cost_usd=None)
-    if kind == "submitted":
-        row = replace(row, job=Job.from_json(data["job"]))
-    if kind == "fetch_failed":
-        row = replace(row, fetches=row.fetches + 1)
-    if kind in ("fetched", "reused"):
-        row = replace(row, clip=data["clip"])
-    if data.get("cost_usd") is not None:
-        row = replace(row, cost_usd=float(data["cost_usd"]))
-    if "high_usd" in data:
-        row = replace(row, low_usd=data["low_usd"], high_usd=data["high_usd"])
-    return row
-
-
-@dataclass(frozen=True)
-class Money:
-    """The money side of a run in USD.
-
-    spent: as the backend's replies say. expected: low and high estimate of just those takes. open:
-    the most that takes may cost whose true cost is not known yet.
-    """
-
-    spent_usd: float
-    expected_usd: tuple[float, float]
-    open_usd: float
-
-    def __str__(self) -> str:
-        said = f"spent {usd_text(self.spent_usd)}"
-        if self.expected_usd[1]:
-            said += f" (estimated {usd_text(*self.expected_usd)})"
-        return said + (f", up to {usd_text(self.open_usd)} more under way" if self.open_usd else "")
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data."""
-        low, high = self.expected_usd
-        return {
-            "spent_usd": self.spent_usd,
-            "expected_low_usd": low,
-            "expected_high_usd": high,
-            "open_usd": self.open_usd,
-        }
 
 
 class Ledger:
-    """An open ledger. Use `Ledger.write` or `Ledger.read`, in a `with` block."""
+    """An open ledger. Use `Ledger.write` or `Ledger.read`, in a `with` block.
+
+    Every method that reads raises DamagedLedgerError for a row that is not as it was written.
+    """
 
     def __init__(
         self,
@@ -221,29 +60,28 @@ class Ledger:
         self._connection = connection
         self._path = path
         self._now = now
-        self._sealed = version >= 3
+        self._has_checksums = version >= CHECKSUM_VERSION
 
     @classmethod
     def write(cls, path: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Self:
-        """Open for writing; made if it does not exist, brought to this version if it is older.
+        """Open for writing. Creates a missing ledger and migrates an older one.
 
-        Every page is looked at first, so that no money is spent on top of a damaged ledger.
+        Every page is checked first, so that no money is spent on top of a damaged ledger.
         """
-        with translated(path):
+        with translate_sqlite_errors(path):
             if not path.exists():
-                # Under its own name only when complete: somebody may be waiting to read it.
+                # A reader may be waiting for this name, so it appears only when complete.
                 with atomic_write(path) as part:
-                    begin(part)
+                    create_tables(part)
             connection = sqlite3.connect(path, timeout=30)
             try:
-                version = checked_version(connection, path)
+                version = schema_version(connection, path)
                 check_pages(connection, path)
                 connection.execute("PRAGMA journal_mode = WAL")
-                # Money is at stake: an event is on the disk before the request it announces is
-                # sent.
+                # An event must be on disk before the paid request that it announces is sent.
                 connection.execute("PRAGMA synchronous = FULL")
                 if version < SCHEMA_VERSION:
-                    # A seal says that a row is right, so it must be.
+                    # Migration adds a checksum to each row, so each row must be right.
                     cls(connection, path, now, version).verify()
                     migrate(connection, version)
             except BaseException:
@@ -253,16 +91,13 @@ class Ledger:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Open for reading only; a writer may be at work meanwhile.
-
-        Works in a folder that cannot be written, too.
-        """
+        """Open for reading, also beside an active writer and in a read-only folder."""
         if not os.path.isfile(path):
             raise RunFolderError(f"{path.parent}: holds no run")
-        with translated(path):
-            connection = opened_for_reading(path)
+        with translate_sqlite_errors(path):
+            connection = connect_read_only(path)
             try:
-                version = checked_version(connection, path)
+                version = schema_version(connection, path)
                 check_size(connection, path)
             except BaseException:
                 connection.close()
@@ -270,13 +105,13 @@ class Ledger:
         return cls(connection, path, lambda: datetime.now(UTC), version)
 
     @classmethod
-    def begin(cls, path: Path) -> Self:
-        """A new ledger in an empty file that is thrown away if it does not become complete.
+    def create(cls, path: Path) -> Self:
+        """Create a ledger in an empty temporary file.
 
-        So nothing needs to be written beside it to take a change back.
+        The rollback journal stays in memory: a file that is not finished is deleted anyway.
         """
-        with translated(path):
-            begin(path)
+        with translate_sqlite_errors(path):
+            create_tables(path)
             connection = sqlite3.connect(path)
             connection.execute("PRAGMA journal_mode = MEMORY")
         return cls(connection, path, lambda: datetime.now(UTC))
@@ -287,97 +122,47 @@ class Ledger:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """All or nothing, and on disk afterwards."""
-        with translated(self._path), self._connection:
-            yield
-
-    def _rows(self, table: Table, rest: str = "", *values: Any) -> Iterator[tuple[Any, ...]]:
-        """Rows of a table without their seals. Raises RunFolderError for one that is not ours."""
-        with translated(self._path):
-            for row in self._connection.execute(f"SELECT * FROM {table} {rest}", values):  # noqa: S608 - ours
-                columns = row[:-1] if self._sealed else row
-                if self._sealed and not sealed(table, row):
-                    raise damaged(
-                        self._path, f"the row of {columns[0]} in {table} is not what was written"
-                    )
-                yield columns
-
-    def _decoded(self, table: Table, build: Callable[..., _T], *columns: Any) -> _T:
-        try:
-            return build(*columns)
-        except NOT_OURS as error:
-            raise damaged(
-                self._path, f"the row of {columns[0]} in {table} holds something else: {error}"
-            ) from error
-
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
 
     def fact(self, name: str) -> Any:
-        """A fact about the run as a whole (sweep, provenance), or None."""
+        """A fact about the run as a whole, such as its sweep; None when there is none."""
         for _, value, *_ in self._rows("facts", "WHERE name = ?", name):
-            return self._decoded("facts", lambda _, text: json.loads(text), name, value)
+            return self._decode("facts", name, json.loads, value)
         return None
 
     def set_fact(self, name: str, value: Any) -> None:
-        """Write a fact about the run as a whole."""
+        """Write a fact about the run as a whole. value: plain data."""
         with self._transaction():
             self._put_fact(name, value)
 
-    def _put_fact(self, name: str, value: Any) -> None:
-        text = _json(value)
-        self._connection.execute(
-            "INSERT INTO facts VALUES (?, ?, ?) "
-            "ON CONFLICT (name) DO UPDATE SET value = excluded.value, seal = excluded.seal",
-            (name, text, seal("facts", (name, text))),
-        )
-
     def add(
-        self, rows: Iterable[TakeRow], recovered: Mapping[str, Mapping[str, Any]] | None = None
+        self, rows: Iterable[TakeRow], snapshots: Mapping[str, Mapping[str, Any]] | None = None
     ) -> None:
-        """Add planned takes, all or none; those already here are left as they are.
+        """Add planned takes in one transaction. Takes that are in the ledger stay unchanged.
 
-        recovered: by take id where a take stands whose row was lost once, as `standing` says it.
+        snapshots: by take id, the state of a take whose row was lost. See `take_row.snapshot`.
         """
         with self._transaction():
             for row in rows:
-                said = (recovered or {}).get(row.take_id)
-                new = self._put_row(row if said is None else fold(row, "recovered", said))
-                if new and said is not None:
-                    self._append(row.take_id, "recovered", said)
-
-    def _put_row(self, row: TakeRow) -> bool:
-        """Insert a row; False when the take is here already."""
-        columns = _columns(row)
-        marks = ", ".join("?" * (len(columns) + 1))
-        done = self._connection.execute(
-            f"INSERT OR IGNORE INTO takes VALUES ({marks})",  # noqa: S608 - question marks
-            (*columns, seal("takes", columns)),
-        )
-        return done.rowcount == 1
-
-    def _append(self, take_id: str, kind: str, data: Mapping[str, Any]) -> None:
-        columns = (self._now().isoformat(), take_id, kind, _json(data))
-        self._connection.execute(
-            "INSERT INTO events (at, take_id, kind, data, seal) VALUES (?, ?, ?, ?, ?)",
-            (*columns, seal("events", (None, *columns))),
-        )
+                state = (snapshots or {}).get(row.take_id)
+                new = self._put_row(row if state is None else apply_event(row, "recovered", state))
+                if new and state is not None:
+                    self._append(row.take_id, "recovered", state)
 
     def record(self, take_id: str, kind: str, **data: Any) -> TakeRow:
-        """Append an event and return the take's row after it; on disk when this returns."""
+        """Append an event and return the take's new row. Both are on disk on return."""
         before = self._take_columns(take_id)
-        row = fold(self._decoded("takes", row_of, *before), kind, data)
-        # The design of a take stays as it was first written, whichever version wrote it.
-        columns = (*before[:6], *_columns(row)[6:])
+        row = apply_event(self._decode("takes", take_id, decode_take, *before), kind, data)
+        # The design columns stay byte for byte as an older version may have written them.
+        columns = (*before[:DESIGN_COLUMNS], *encode_take(row)[DESIGN_COLUMNS:])
         with self._transaction():
             self._append(take_id, kind, data)
             self._connection.execute(
                 "UPDATE takes SET state = ?, job = ?, message = ?, cost_usd = ?, fetches = ?, "
                 "clip = ?, low_usd = ?, high_usd = ?, seal = ? WHERE take_id = ?",
-                (*columns[6:], seal("takes", columns), take_id),
+                (*columns[DESIGN_COLUMNS:], row_checksum("takes", columns), take_id),
             )
         return row
 
@@ -388,170 +173,145 @@ class Ledger:
         events: Mapping[int, Event],
         last_seq: int,
         rows: Iterable[TakeRow],
-        recovered: Mapping[str, Mapping[str, Any]],
+        snapshots: Mapping[str, Mapping[str, Any]],
     ) -> None:
-        """Fill an empty ledger with what was read from a damaged one.
+        """Fill an empty ledger with the rows that were recovered from a damaged one.
 
-        events: by their old numbers, which they keep; last_seq: the highest that was ever given.
-        recovered: by take id where a take stands when its events do not say so.
+        events: by their numbers, which they keep. last_seq: the highest number ever used.
+        snapshots: by take id, the state of a take whose events do not tell it.
         """
         with self._transaction():
             for name, value in facts.items():
                 self._put_fact(name, value)
-            for seq, (at, take_id, kind, data) in sorted(events.items()):
-                columns = (seq, at, take_id, kind, _json(data))
+            for seq, event in sorted(events.items()):
+                columns = (seq, event.at, event.take_id, event.kind, encode_json(event.data))
                 self._connection.execute(
                     "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)",
-                    (*columns, seal("events", columns)),
+                    (*columns, row_checksum("events", columns)),
                 )
-            # New events begin after the lost ones.
+            # New events must not reuse the number of a lost one.
             self._connection.execute("DELETE FROM sqlite_sequence WHERE name = 'events'")
             self._connection.execute(
                 "INSERT INTO sqlite_sequence VALUES ('events', ?)", (last_seq,)
             )
-        self.add(rows, recovered)
+        self.add(rows, snapshots)
 
     def take(self, take_id: str) -> TakeRow:
-        """One take's row. Raises KeyError if it is not here."""
-        return self._decoded("takes", row_of, *self._take_columns(take_id))
+        """One take's row. Raises KeyError for an unknown id."""
+        return self._decode("takes", take_id, decode_take, *self._take_columns(take_id))
+
+    def takes(self) -> list[TakeRow]:
+        """Every take, in the order of the design."""
+        return [
+            self._decode("takes", columns[0], decode_take, *columns)
+            for columns in self._rows("takes", "ORDER BY position")
+        ]
+
+    def states(self) -> dict[str, TakeState]:
+        """Every take's state by id, in the order of the design."""
+        return {
+            columns[0]: self._decode("takes", columns[0], TakeState, columns[DESIGN_COLUMNS])
+            for columns in self._rows("takes", "ORDER BY position")
+        }
+
+    def money(self) -> Money:
+        """What the run has cost and may still cost."""
+        return Money.of(self.takes())
+
+    def events(self, take_id: str | None = None) -> Iterator[Event]:
+        """All events, or those of one take, oldest first."""
+        if take_id is None:
+            rows = self._rows("events", "ORDER BY seq")
+        else:
+            rows = self._rows("events", "WHERE take_id = ? ORDER BY seq", take_id)
+        for columns in rows:
+            yield self._decode("events", columns[0], decode_event, *columns)
+
+    def submission_accounts(self, take_id: str) -> list[str]:
+        """The account used for each submission of a take, oldest first.
+
+        `UNKNOWN_ACCOUNT` stands for submissions that a damaged ledger lost.
+        """
+        return [
+            str(event.data.get("account", ""))
+            for event in self.events(take_id)
+            if event.kind == "submitting" or (event.kind == "recovered" and "account" in event.data)
+        ]
+
+    def check(self) -> None:
+        """Check every page and every row. Raises DamagedLedgerError when anything is wrong."""
+        with translate_sqlite_errors(self._path):
+            check_pages(self._connection, self._path)
+        self.verify()
+
+    def verify(self) -> None:
+        """Replay all events; raise DamagedLedgerError for a take whose row disagrees with them."""
+        names = [name for name, *_ in self._rows("facts")]
+        facts = {name: self.fact(name) for name in names}
+        rows = {row.take_id: row for row in self.takes()}
+        lost_takes = (facts.get("lost") or {}).get("takes", {})
+        histories: dict[str, list[Event]] = {take_id: [] for take_id in rows}
+        for event in self.events():
+            if event.take_id in rows:
+                histories[event.take_id].append(event)
+            elif event.take_id not in lost_takes:
+                raise damaged_ledger(self._path, f"take {event.take_id} has events and no row")
+        for take_id, row in rows.items():
+            if row != self._decode("takes", take_id, replay, row, histories[take_id]):
+                raise damaged_ledger(self._path, f"take {take_id} disagrees with its events")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Commit on success and roll back on any error."""
+        with translate_sqlite_errors(self._path), self._connection:
+            yield
+
+    def _rows(self, table: Table, rest: str = "", *values: Any) -> Iterator[tuple[Any, ...]]:
+        """The rows of a table without their checksums. rest: the end of the SQL statement."""
+        with translate_sqlite_errors(self._path):
+            for row in self._connection.execute(f"SELECT * FROM {table} {rest}", values):  # noqa: S608 - ours
+                columns = row[:-1] if self._has_checksums else row
+                if self._has_checksums and not checksum_matches(table, row):
+                    raise damaged_ledger(
+                        self._path, f"the row of {columns[0]} in {table} is not what was written"
+                    )
+                yield columns
 
     def _take_columns(self, take_id: str) -> tuple[Any, ...]:
         for columns in self._rows("takes", "WHERE take_id = ?", take_id):
             return columns
         raise KeyError(take_id)
 
-    def takes(self) -> list[TakeRow]:
-        """Every take in the order of the design."""
-        return [
-            self._decoded("takes", row_of, *columns)
-            for columns in self._rows("takes", "ORDER BY position")
-        ]
+    def _decode(self, table: Table, key: object, decode: Callable[..., _T], *values: Any) -> _T:
+        """`decode(*values)` for the row of this key. Raises DamagedLedgerError."""
+        try:
+            return decode(*values)
+        except DECODE_ERRORS as error:
+            raise damaged_ledger(
+                self._path, f"the row of {key} in {table} holds something else: {error}"
+            ) from error
 
-    def states(self) -> dict[str, TakeState]:
-        """Every take's state, by id."""
-        return {
-            columns[0]: self._decoded("takes", lambda _, state: TakeState(state), *columns[:7:6])
-            for columns in self._rows("takes", "ORDER BY position")
-        }
-
-    def money(self) -> "Money":
-        """What the run has cost, what it was expected to cost, and what is still open."""
-        rows = self.takes()
-        known = [row for row in rows if row.cost_usd is not None and row.high_usd is not None]
-        return Money(
-            spent_usd=sum((row.cost_usd or 0.0 for row in rows), 0.0),
-            expected_usd=(
-                sum((row.low_usd or 0.0 for row in known), 0.0),
-                sum((row.high_usd or 0.0 for row in known), 0.0),
-            ),
-            open_usd=sum((row.committed_usd for row in rows if row.cost_usd is None), 0.0),
+    def _put_fact(self, name: str, value: Any) -> None:
+        text = encode_json(value)
+        self._connection.execute(
+            "INSERT INTO facts VALUES (?, ?, ?) "
+            "ON CONFLICT (name) DO UPDATE SET value = excluded.value, seal = excluded.seal",
+            (name, text, row_checksum("facts", (name, text))),
         )
 
-    def events(self, take_id: str | None = None) -> Iterator[Event]:
-        """(time, take id, kind, data) of every event, or of one take's, oldest first."""
-        if take_id is None:
-            rows = self._rows("events", "ORDER BY seq")
-        else:
-            rows = self._rows("events", "WHERE take_id = ? ORDER BY seq", take_id)
-        for columns in rows:
-            yield self._decoded("events", event_of, *columns)
+    def _put_row(self, row: TakeRow) -> bool:
+        """Insert a row. Returns False when the take is in the ledger already."""
+        columns = encode_take(row)
+        marks = ", ".join("?" * (len(columns) + 1))
+        cursor = self._connection.execute(
+            f"INSERT OR IGNORE INTO takes VALUES ({marks})",  # noqa: S608 - question marks
+            (*columns, row_checksum("takes", columns)),
+        )
+        return cursor.rowcount == 1
 
-    def submission_accounts(self, take_id: str) -> list[str]:
-        """The account that each sending of a take was made with, oldest first.
-
-        `UNKNOWN_ACCOUNT` stands for those that were lost with a damaged ledger.
-        """
-        return [
-            str(data.get("account", ""))
-            for _, _, kind, data in self.events(take_id)
-            if kind == "submitting" or (kind == "recovered" and "account" in data)
-        ]
-
-    def check(self) -> None:
-        """Read every page and every row, and fold all events again.
-
-        Raises RunFolderError, saying that the ledger is damaged, where anything is wrong.
-        """
-        with translated(self._path):
-            check_pages(self._connection, self._path)
-        self.verify()
-
-    def verify(self) -> None:
-        """Fold all events again; raise RunFolderError naming a take whose row disagrees."""
-        names = [name for name, *_ in self._rows("facts")]
-        facts = {name: self.fact(name) for name in names}
-        rows = {row.take_id: row for row in self.takes()}
-        lost = (facts.get("lost") or {}).get("takes", {})
-        fresh = {take_id: unsent(row) for take_id, row in rows.items()}
-        for _, take_id, kind, data in self.events():
-            if take_id in fresh:
-                fresh[take_id] = self._decoded(
-                    "takes", lambda _, *event: fold(*event), take_id, fresh[take_id], kind, data
-                )
-            elif take_id not in lost:
-                raise damaged(self._path, f"take {take_id} has events and no row")
-        for take_id, row in rows.items():
-            if row != fresh[take_id]:
-                raise damaged(self._path, f"take {take_id} disagrees with its events")
-
-
-def _columns(row: TakeRow) -> tuple[Any, ...]:
-    return (
-        row.take_id,
-        row.position,
-        row.trial,
-        row.repeat,
-        json.dumps(row.factors, ensure_ascii=False, allow_nan=False),  # in the design's order
-        _json(row.take.to_json()),
-        row.state.value,
-        None if row.job is None else _json(row.job.to_json()),
-        row.message,
-        row.cost_usd,
-        row.fetches,
-        None if row.clip is None else _json(row.clip),
-        row.low_usd,
-        row.high_usd,
-    )
-
-
-def row_of(*columns: Any) -> TakeRow:
-    """A take's row from its columns; the first schema had two fewer."""
-    take_id, position, trial, repeat, factors, take, state, job, message, *rest = columns
-    if not _TAKE_ID.fullmatch(take_id):  # files are called after it
-        raise ValueError(f"{take_id!r} is no take's id")
-    cost, fetches, clip, low, high = (*rest, None, None)[:5]
-    return TakeRow(
-        take_id=take_id,
-        position=position,
-        trial=trial,
-        repeat=repeat,
-        factors=json.loads(factors),
-        take=Take.from_json(json.loads(take)),
-        state=TakeState(state),
-        job=None if job is None else Job.from_json(json.loads(job)),
-        message=message,
-        cost_usd=cost,
-        fetches=fetches,
-        clip=None if clip is None else json.loads(clip),
-        low_usd=low,
-        high_usd=high,
-    )
-
-
-def event_of(*columns: Any) -> Event:
-    """An event from its columns."""
-    _, at, take_id, kind, data, *_ = columns
-    return at, take_id, kind, json.loads(data)
-
-
-def sealed(table: Table, row: Sequence[Any]) -> bool:
-    """True when a row, its seal last, is what was written."""
-    try:
-        return bool(row[-1] == seal(table, row[:-1]))
-    except (TypeError, ValueError):
-        return False
-
-
-def _json(value: Any) -> str:
-    # SQLite takes no text with lone surrogates, which stand for bytes of a name that is no UTF-8.
-    return escape_controls(json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True))
+    def _append(self, take_id: str, kind: str, data: Mapping[str, Any]) -> None:
+        columns = (self._now().isoformat(), take_id, kind, encode_json(data))
+        self._connection.execute(
+            "INSERT INTO events (at, take_id, kind, data, seal) VALUES (?, ?, ?, ?, ?)",
+            (*columns, row_checksum("events", (None, *columns))),
+        )

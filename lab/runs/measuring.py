@@ -10,8 +10,9 @@ from lab.errors import Interrupted, LabError, StillError
 from lab.measures import Measure, MeasureState, StoredMeasure, measure_clip
 from lab.runs.executors import failed_future, failure_text, submit_to, worker_pool
 from lab.runs.folder import RunFolder
-from lab.runs.ledger import Ledger, TakeRow
+from lab.runs.ledger import Ledger
 from lab.runs.progress import Progress
+from lab.runs.take_row import TakeRow
 
 
 @dataclass(frozen=True)

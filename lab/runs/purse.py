@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from lab.runs.ledger import TakeRow, TakeState
+from lab.runs.take_row import TakeRow, TakeState
 from lab.sweeps import block_of
 from lab.units import usd_text
 

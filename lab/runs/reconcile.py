@@ -8,8 +8,9 @@ from typing import Any
 from lab.backends import Backend, Job, open_backend
 from lab.errors import InputError, LabError, did_you_mean
 from lab.runs.folder import RunFolder
-from lab.runs.ledger import UNKNOWN_ACCOUNT, Ledger, TakeRow, TakeState
+from lab.runs.ledger import Ledger
 from lab.runs.runner import job_key
+from lab.runs.take_row import UNKNOWN_ACCOUNT, TakeRow, TakeState
 from lab.takes import Take
 
 _OPEN = (TakeState.UNCERTAIN, TakeState.SUBMITTING)

@@ -18,20 +18,20 @@ from lab.errors import LabError
 from lab.files import atomic_write
 from lab.runs.design import kept_stills
 from lab.runs.folder import RunFolder
-from lab.runs.ledger import (
-    NOT_OURS,
-    UNKNOWN_ACCOUNT,
-    Event,
-    Ledger,
-    TakeRow,
-    TakeState,
-    fold,
-    standing,
-    unsent,
-)
+from lab.runs.ledger import Ledger
+from lab.runs.ledger_codec import DECODE_ERRORS
+from lab.runs.ledger_errors import DamagedLedgerError
 from lab.runs.remains import Remains, nobody
 from lab.runs.salvage import Image
-from lab.runs.schema import DamagedLedgerError
+from lab.runs.take_row import (
+    UNKNOWN_ACCOUNT,
+    Event,
+    TakeRow,
+    TakeState,
+    apply_event,
+    as_planned,
+    snapshot,
+)
 from lab.shots import Shot
 from lab.stills import Still
 from lab.sweeps import Sweep
@@ -156,13 +156,13 @@ def _rebuilt(folder: RunFolder, damage: str) -> Recovered:
     }
     said = {take_id: _told(row, in_doubt=_in_doubt(row, found)) for take_id, row in now.items()}
     with atomic_write(folder.ledger) as part:
-        with Ledger.begin(part) as fresh:
+        with Ledger.create(part) as fresh:
             fresh.restore(
                 facts=_facts(found, {take_id: said[take_id] for take_id in orphans}),
                 events=found.events,
                 last_seq=found.last_seq,
                 rows=[now[take_id] for take_id in rows],
-                recovered={
+                snapshots={
                     take_id: said[take_id]
                     for take_id, row in rows.items()
                     if "account" in said[take_id]
@@ -187,9 +187,9 @@ def _rebuilt(folder: RunFolder, damage: str) -> Recovered:
 
 
 def _folded(row: TakeRow, history: Iterable[Event]) -> TakeRow:
-    told = unsent(row)
+    told = as_planned(row)
     for _, _, kind, data in history:
-        told = fold(told, kind, data)
+        told = apply_event(told, kind, data)
     return told
 
 
@@ -200,7 +200,7 @@ def _standing_of(
     told = _folded(row, history)
     if row.take_id in found.known_takes and row.take_id not in found.rows:
         # It was lost before, and did not come back meanwhile.
-        told = fold(told, "recovered", found.known_takes[row.take_id])
+        told = apply_event(told, "recovered", found.known_takes[row.take_id])
     if found.complete:
         return told
     return row if found.is_current(row.take_id) else _without_history(told, folder)
@@ -221,7 +221,7 @@ def _without_history(told: TakeRow, folder: RunFolder) -> TakeRow:
     if told.state in (TakeState.WAITING, TakeState.READY) and told.job is not None:
         return told
     if _made_here(told.take.backend):
-        return unsent(told)
+        return as_planned(told)
     return replace(told, state=TakeState.UNCERTAIN, message=_LOST_SAID)
 
 
@@ -262,7 +262,7 @@ def _in_doubt(row: TakeRow, found: Remains) -> bool:
 
 def _told(row: TakeRow, *, in_doubt: bool) -> dict[str, Any]:
     """A "recovered" event."""
-    return {**standing(row), **({"account": UNKNOWN_ACCOUNT} if in_doubt else {})}
+    return {**snapshot(row), **({"account": UNKNOWN_ACCOUNT} if in_doubt else {})}
 
 
 def _facts(found: Remains, orphans: Mapping[str, Any]) -> dict[str, Any]:
@@ -287,7 +287,7 @@ def _designed(design: Any, folder: RunFolder) -> dict[str, TakeRow]:
     """The rows of a sweep's takes, planned, as its design has them; none where that is lost."""
     rows: dict[str, TakeRow] = {}
     # Whatever it was, if it makes no takes now, the next run of the sweep brings them.
-    with suppress(*NOT_OURS, OSError):
+    with suppress(*DECODE_ERRORS, OSError):
         stills, _ = kept_stills(design, folder)
         sweep = Sweep.from_json(design, stills)
         # A still that was not chosen yet has no clips, only pictures to choose from.

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lab.prompts import Prompt
-from lab.runs.ledger import NOT_OURS, Event, TakeRow, event_of, fold, row_of, sealed
+from lab.runs.ledger_codec import DECODE_ERRORS, decode_event, decode_take
+from lab.runs.ledger_schema import Table, checksum_matches
 from lab.runs.salvage import Image
-from lab.runs.schema import Table
+from lab.runs.take_row import Event, TakeRow, apply_event
 from lab.shots import Shot
 from lab.takes import Take
 
@@ -57,7 +58,9 @@ class Remains:
         found = cls()
         rows = [_numbered(number, columns) for number, columns in image.rows()]
         # An unsealed row in a sealed ledger is what an older version left behind.
-        is_sealed = any(len(row) in _SEALED and sealed(_TABLE_OF[len(row)], row) for row in rows)
+        is_sealed = any(
+            len(row) in _SEALED and checksum_matches(_TABLE_OF[len(row)], row) for row in rows
+        )
         for row in rows:
             found._take_in(row, is_sealed=is_sealed)
         found._count_lost(open_end=image.log_torn or not (image.whole("events") or found.last_seq))
@@ -121,18 +124,20 @@ class Remains:
             self.last_seq = max(self.last_seq, row[1])
             return
         table = _TABLE_OF.get(len(row))
-        if table is None or (is_sealed and not (len(row) in _SEALED and sealed(table, row))):
+        if table is None or (
+            is_sealed and not (len(row) in _SEALED and checksum_matches(table, row))
+        ):
             return
         columns = row[:-1] if is_sealed else row
-        with suppress(*NOT_OURS):
+        with suppress(*DECODE_ERRORS):
             if table == "facts":
                 self.facts[columns[0]] = json.loads(columns[1])
             elif table == "events":
-                event = event_of(*columns)
-                fold(nobody(event[1]), event[2], event[3])  # it must mean something
+                event = decode_event(*columns)
+                apply_event(nobody(event[1]), event[2], event[3])  # it must mean something
                 self.events[columns[0]] = event
             else:
-                take = row_of(*columns)
+                take = decode_take(*columns)
                 if self.rows.setdefault(take.take_id, take) != take:
                     self.torn.add(take.take_id)
 

@@ -18,11 +18,13 @@ from lab.runs.control import Control
 from lab.runs.creation import choose, with_chosen
 from lab.runs.elements import known_ids, registered
 from lab.runs.folder import RunFolder
-from lab.runs.ledger import Ledger, Money, TakeRow, TakeState
+from lab.runs.ledger import Ledger
+from lab.runs.money import Money
 from lab.runs.provenance import provenance
 from lab.runs.purchases import PurchaseIndex
 from lab.runs.recover import lost_histories
 from lab.runs.runner import Runner
+from lab.runs.take_row import TakeRow, TakeState
 from lab.sweeps import Plan, Sweep, Trial
 from lab.sweeps import plan as price
 from lab.takes import Take

@@ -52,11 +52,12 @@ from lab.runs.executors import (
     submit_to,
 )
 from lab.runs.folder import RunFolder
-from lab.runs.ledger import UNKNOWN_ACCOUNT, Ledger, TakeRow, TakeState
+from lab.runs.ledger import Ledger
 from lab.runs.measuring import damage_text, start_measuring
 from lab.runs.progress import Progress
 from lab.runs.purchases import Purchase, PurchaseIndex, utc_timestamp
 from lab.runs.purse import Purse, cap_text
+from lab.runs.take_row import UNKNOWN_ACCOUNT, TakeRow, TakeState
 from lab.settings import settings
 from lab.stills import Still
 from lab.units import bytes_text, escape_line, seconds_text

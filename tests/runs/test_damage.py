@@ -22,8 +22,9 @@ from lab.files import sha256_file
 from lab.media import write_clip
 from lab.report import write_report
 from lab.runs import Ledger, RunFolder, TakeRow, TakeState, plan, reconcile, recover, run
+from lab.runs.ledger_errors import translate_sqlite_errors
+from lab.runs.ledger_schema import PAGE_BYTES
 from lab.runs.purchases import PurchaseIndex
-from lab.runs.schema import PAGE_BYTES, translated
 from lab.stills import Still
 from lab.sweeps import Sweep
 
@@ -620,7 +621,7 @@ def _no_text(path: Path) -> None:
         (_busy, BusyError, "keeps the ledger locked; wait"),
         (_read_only, RunFolderError, "need the right to write"),
         (_no_file, RunFolderError, "cannot be opened"),
-        (_no_text, RunFolderError, r"damaged \(text that is no UTF-8\); `lab recover"),
+        (_no_text, RunFolderError, r"damaged \(text that is not UTF-8\); `lab recover"),
     ],
 )
 def test_damage_is_told_from_other_trouble(
@@ -628,7 +629,7 @@ def test_damage_is_told_from_other_trouble(
 ) -> None:
     """A full disk, a lock or a missing right is no damage, and each says what to change."""
     path = tmp_path / "ledger.sqlite"
-    with pytest.raises(error, match=says) as caught, translated(path):
+    with pytest.raises(error, match=says) as caught, translate_sqlite_errors(path):
         trouble(path)
     assert "\n" not in str(caught.value)
     assert str(path) in str(caught.value)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lab.prompts import Prompt
 from lab.runs.decide import MAX_FETCHES, Action, next_steps
-from lab.runs.ledger import TakeRow, TakeState
+from lab.runs.take_row import TakeRow, TakeState
 from lab.shots import Shot
 from lab.stills import Still
 from lab.takes import Take

@@ -16,7 +16,7 @@ from lab.backends.contract import Option
 from lab.errors import Interrupted, LabError, RunFolderError, SweepError
 from lab.prompts import vary
 from lab.runs import Control, run
-from lab.runs.schema import seal
+from lab.runs.ledger_schema import row_checksum
 from lab.stills import Still
 from lab.sweeps import Sweep
 from tests.runs.conftest import STILLS, Remote, ScriptedBackend
@@ -113,7 +113,7 @@ def _rewrite(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
         row = ("sweep", json.dumps(told))
         ledger.execute(
             "UPDATE facts SET value = ?, seal = ? WHERE name = 'sweep'",
-            (row[1], seal("facts", row)),
+            (row[1], row_checksum("facts", row)),
         )
 
 

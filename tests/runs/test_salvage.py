@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lab.runs.ledger_schema import PAGE_BYTES
 from lab.runs.salvage import Image
-from lab.runs.schema import PAGE_BYTES
 
 VALUES = [
     None,

@@ -1,0 +1,164 @@
+"""The state of a take in a run, and how each event changes it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from lab.backends import Job
+from lab.takes import Take
+
+UNKNOWN_ACCOUNT = "unknown"
+"""Stands for the account of submissions that a damaged ledger lost. No real account is this."""
+
+
+class Event(NamedTuple):
+    """Something that happened to a take. at: when, in ISO 8601. data depends on the kind."""
+
+    at: str
+    take_id: str
+    kind: str
+    data: dict[str, Any]
+
+
+class TakeState(StrEnum):
+    """The state of a take.
+
+    planned: not submitted. submitting: the intent is recorded; the request may or may not have
+    left. waiting: the backend accepted the take. ready: its clip can be fetched. fetched: the clip
+    is in the run folder. failed, refused: the backend's final answer. uncertain: the take may have
+    been bought, and a person decides.
+    """
+
+    PLANNED = "planned"
+    SUBMITTING = "submitting"
+    WAITING = "waiting"
+    READY = "ready"
+    FETCHED = "fetched"
+    FAILED = "failed"
+    REFUSED = "refused"
+    UNCERTAIN = "uncertain"
+
+    @property
+    def settled(self) -> bool:
+        """True when a run asks the backend nothing more about this take."""
+        return self in (self.FETCHED, self.FAILED, self.REFUSED, self.UNCERTAIN)
+
+    @property
+    def billable(self) -> bool:
+        """True when a take in this state costs money, or may."""
+        return self not in (self.PLANNED, self.FAILED, self.REFUSED)
+
+
+_STATE_AFTER = {
+    "submitting": TakeState.SUBMITTING,
+    "not_submitted": TakeState.PLANNED,
+    "submitted": TakeState.WAITING,
+    "uncertain": TakeState.UNCERTAIN,
+    "refused": TakeState.REFUSED,
+    "failed": TakeState.FAILED,
+    "ready": TakeState.READY,
+    "fetch_failed": TakeState.READY,
+    "fetched": TakeState.FETCHED,
+    "reused": TakeState.FETCHED,
+}
+
+
+@dataclass(frozen=True)
+class TakeRow:
+    """A take with its current state in a run.
+
+    take: the paths of its stills are relative to the run folder. position: its place in the order
+    of the design. message: the last reason given. cost_usd: what the backend reported. fetches:
+    failed attempts to fetch the clip. clip: hash, size and honoured requests of a fetched clip.
+    low_usd, high_usd: the last estimate.
+    """
+
+    take_id: str
+    position: int
+    trial: int
+    repeat: int
+    factors: Mapping[str, Any]
+    take: Take
+    state: TakeState = TakeState.PLANNED
+    job: Job | None = None
+    message: str = ""
+    cost_usd: float | None = None
+    fetches: int = 0
+    clip: Mapping[str, Any] | None = None
+    low_usd: float | None = None
+    high_usd: float | None = None
+
+    @property
+    def committed_usd(self) -> float:
+        """What this take cost, or the most that it may cost."""
+        if self.cost_usd is not None:
+            return self.cost_usd
+        return (self.high_usd or 0.0) if self.state.billable else 0.0
+
+
+def as_planned(row: TakeRow) -> TakeRow:
+    """The row without any event. The last estimate stays."""
+    return replace(
+        row, state=TakeState.PLANNED, job=None, message="", cost_usd=None, fetches=0, clip=None
+    )
+
+
+def apply_event(row: TakeRow, kind: str, data: Mapping[str, Any]) -> TakeRow:
+    """The row after an event. Raises KeyError for an unknown kind.
+
+    A "recovered" event replaces events that were lost. Its data is a snapshot of the whole state.
+    """
+    if kind == "recovered":
+        return _restore_snapshot(row, data)
+    row = replace(row, state=_STATE_AFTER[kind], message=str(data.get("message", "")))
+    if kind == "not_submitted":
+        row = replace(row, cost_usd=None)
+    if kind == "submitted":
+        row = replace(row, job=Job.from_json(data["job"]))
+    if kind == "fetch_failed":
+        row = replace(row, fetches=row.fetches + 1)
+    if kind in ("fetched", "reused"):
+        row = replace(row, clip=data["clip"])
+    if data.get("cost_usd") is not None:
+        row = replace(row, cost_usd=float(data["cost_usd"]))
+    if "high_usd" in data:
+        row = replace(row, low_usd=data["low_usd"], high_usd=data["high_usd"])
+    return row
+
+
+def replay(row: TakeRow, events: Iterable[Event]) -> TakeRow:
+    """The row after all events of its take, starting from planned."""
+    row = as_planned(row)
+    for event in events:
+        row = apply_event(row, event.kind, event.data)
+    return row
+
+
+def snapshot(row: TakeRow) -> dict[str, Any]:
+    """Everything that events change in a row, as the data of a "recovered" event."""
+    state = {
+        "state": row.state.value,
+        "job": None if row.job is None else row.job.to_json(),
+        "message": row.message,
+        "cost_usd": row.cost_usd,
+        "fetches": row.fetches,
+        "clip": row.clip,
+    }
+    estimate = {"low_usd": row.low_usd, "high_usd": row.high_usd}
+    return state | (estimate if row.high_usd is not None else {})
+
+
+def _restore_snapshot(row: TakeRow, data: Mapping[str, Any]) -> TakeRow:
+    """The row with the state of a snapshot. Inverse of `snapshot`."""
+    return replace(
+        row,
+        state=TakeState(data["state"]),
+        job=None if data["job"] is None else Job.from_json(data["job"]),
+        message=data["message"],
+        cost_usd=data["cost_usd"],
+        fetches=data["fetches"],
+        clip=data["clip"],
+        low_usd=data.get("low_usd", row.low_usd),
+        high_usd=data.get("high_usd", row.high_usd),
+    )
