@@ -1,4 +1,4 @@
-"""Open still images that a stranger may have made, within stated bounds."""
+"""Open untrusted still images within fixed bounds, and write images."""
 
 import io
 import struct
@@ -19,18 +19,18 @@ MAX_IMAGE_BYTES = 100_000_000
 MAX_IMAGE_PIXELS = 100_000_000
 MIN_SIDE_PX = 64
 FORMATS = ("JPEG", "PNG", "WEBP")
-_HISTORY_KEY = "i2v-lab history"
+_HISTORY_KEY = "i2v-lab history"  # PNG text chunk that holds the edit history
 _MAX_STEPS = 20
 _STEP_CHARS = 300
 
 
 @dataclass(frozen=True)
-class OpenedImage:
-    """An image as it will be used, and what had to be changed to get there.
+class DecodedImage:
+    """An image ready for use, and the conversions that this took.
 
     rgb: (height, width, 3) uint8, upright, opaque.
-    changes: one clause for each change ("rotated upright as EXIF says", "alpha laid on white").
-    history: what was done to the picture before, as far as the file says so in our own words.
+    changes: one clause per conversion ("rotated upright as EXIF says", "alpha laid on white").
+    history: earlier edits, one clause each, as `write_image` recorded them in the file.
     """
 
     rgb: NDArray[np.uint8]
@@ -38,11 +38,11 @@ class OpenedImage:
     history: tuple[str, ...] = ()
 
 
-def open_image(path: Path) -> OpenedImage:
+def open_image(path: Path) -> DecodedImage:
     """Open a JPEG, PNG or WebP file.
 
-    Raises StillError, in one line, for a file that is absent, unreadable, of another kind, broken,
-    larger than 100 MB or 100 megapixels, or with a side under 64 px.
+    Raises StillError, in one line, for a file that is missing, unreadable, of another kind,
+    broken, larger than 100 MB or 100 megapixels, or with a side under 64 px.
     """
     path = Path(path)
     with open_input_file(path, StillError, MAX_IMAGE_BYTES) as file:
@@ -50,13 +50,13 @@ def open_image(path: Path) -> OpenedImage:
     return decode_image(data, str(path))
 
 
-def decode_image(data: bytes, name: str) -> OpenedImage:
-    """Decode image bytes; `name` is only used in messages. Raises StillError as `open_image`."""
+def decode_image(data: bytes, name: str) -> DecodedImage:
+    """Decode image bytes. `name` appears in messages only. Raises StillError like `open_image`."""
     try:
         with warnings.catch_warnings():
-            # Our own bound is checked below, before any pixel is decoded.
+            # The size limit is checked below, before any pixel is decoded.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            warnings.simplefilter("ignore", UserWarning)  # remarks on EXIF nobody here reads
+            warnings.simplefilter("ignore", UserWarning)  # about EXIF fields that are not used
             image = Image.open(io.BytesIO(data), formats=FORMATS)
             width, height = image.size
             if width * height > MAX_IMAGE_PIXELS:
@@ -80,7 +80,7 @@ def decode_image(data: bytes, name: str) -> OpenedImage:
         raise StillError(f"{name}: broken image ({error}); save it again") from error
 
 
-def _upright_opaque_rgb(image: Image.Image) -> OpenedImage:
+def _upright_opaque_rgb(image: Image.Image) -> DecodedImage:
     changes: list[str] = []
     history = _history(image)
     if image.getexif().get(0x0112, 1) != 1:
@@ -99,19 +99,19 @@ def _upright_opaque_rgb(image: Image.Image) -> OpenedImage:
         changes.append("alpha laid on white")
     elif image.mode not in ("RGB", "L", "P"):
         changes.append(f"{image.mode} converted to RGB")
-    return OpenedImage(np.asarray(image.convert("RGB")), tuple(changes), history)
+    return DecodedImage(np.asarray(image.convert("RGB")), tuple(changes), history)
 
 
 def _history(image: Image.Image) -> tuple[str, ...]:
-    """The steps written by `write_image`; nothing for a text that is not of that form."""
+    """The steps that `write_image` recorded; empty for a text that it cannot have written."""
     text = getattr(image, "text", {}).get(_HISTORY_KEY, "") if image.format == "PNG" else ""
     steps = [" ".join(step.split()) for step in str(text).split("\n") if step.strip()]
-    plain = all(len(step) <= _STEP_CHARS and step.isprintable() for step in steps)
-    return tuple(steps) if plain and len(steps) <= _MAX_STEPS else ()
+    valid = all(len(step) <= _STEP_CHARS and step.isprintable() for step in steps)
+    return tuple(steps) if valid and len(steps) <= _MAX_STEPS else ()
 
 
-def _plain(step: str) -> str:
-    """A step as `_history` takes it back, whatever a file's name brought into it."""
+def _printable_step(step: str) -> str:
+    """A step in the form that `_history` accepts; it may contain any file name."""
     line = " ".join(step.split())
     return "".join(letter if letter.isprintable() else "?" for letter in line)[:_STEP_CHARS]
 
@@ -119,18 +119,19 @@ def _plain(step: str) -> str:
 def write_image(
     path: Path, rgb: NDArray[np.uint8], quality: int = 92, *, history: Sequence[str] = ()
 ) -> None:
-    """Write an RGB array as the kind its suffix names (.jpg, .png, .webp), whole or not at all.
+    """Write an RGB array atomically in the format of the suffix: .jpg, .png or .webp.
 
-    history: what was done to the picture, a line a step, the last twenty; kept in PNG files only.
+    history: one line per edit of the image. Only PNG files store it, and only the last 20 lines.
     """
-    told = PngInfo()
+    info = PngInfo()
     if history:
-        told.add_itxt(_HISTORY_KEY, "\n".join(_plain(step) for step in history[-_MAX_STEPS:]))
-    kinds: dict[str, Callable[[Image.Image, Path], None]] = {
+        steps = [_printable_step(step) for step in history[-_MAX_STEPS:]]
+        info.add_itxt(_HISTORY_KEY, "\n".join(steps))
+    writers: dict[str, Callable[[Image.Image, Path], None]] = {
         ".jpg": lambda image, part: image.save(part, "JPEG", quality=quality),
-        ".png": lambda image, part: image.save(part, "PNG", pnginfo=told),
+        ".png": lambda image, part: image.save(part, "PNG", pnginfo=info),
         ".webp": lambda image, part: image.save(part, "WEBP", quality=quality),
     }
-    save = kinds[Path(path).suffix.lower()]
+    save = writers[Path(path).suffix.lower()]
     with atomic_write(path) as part:
         save(Image.fromarray(rgb), part)

@@ -6,8 +6,7 @@ from queue import Empty, Full, Queue
 from typing import TypeVar
 
 Item = TypeVar("Item")
-# Three frames of 4K are 75 MB; a deeper queue was no faster.
-_QUEUE_SIZE = 3
+_QUEUE_SIZE = 3  # bounds memory: one 4K frame is 25 MB
 # How often a blocked side checks whether the other one has stopped.
 _POLL_S = 0.1
 

@@ -1,4 +1,4 @@
-"""What a clip says of itself, read from its header and its first frame."""
+"""Read a clip's declared facts from its header and its first frame."""
 
 import re
 from collections.abc import Iterator
@@ -17,23 +17,24 @@ from lab.files import open_input_file
 MAX_CLIP_BYTES = 8_000_000_000
 MAX_FRAME_PIXELS = 8192 * 4608
 MAX_FRAMES = 100_000
-# A header that claims more than a day is broken: at one frame a second, MAX_FRAMES is little more.
+# A longer declared duration is taken for a broken header. At one frame per second, MAX_FRAMES
+# last only a little longer than this.
 MAX_CLIP_S = 86_400.0
-# From 1000 a second on a rate is the container's clock (WebM counts milliseconds), not that of its
-# pictures; below 0.001 one picture stands longer than any GIF can say.
-_LEAST_RATE, _CLOCK_RATE = 0.001, 1000.0
+# Rates outside this range are no frame rates. From 1000 on, a rate is the container's time base
+# (WebM counts milliseconds). Below 0.001, a frame would last longer than a GIF can express.
+_MIN_FPS, _TIME_BASE_FPS = 0.001, 1000.0
 
-# What a header that lies makes PyAV raise: FFmpeg's own errors, numbers that no C type holds or
-# that divide by nothing, more memory than there is, and text or values of no known kind.
-BROKEN = (av.error.FFmpegError, ArithmeticError, MemoryError, ValueError)
+# What PyAV raises for a corrupt header: FFmpeg's own errors, numeric overflow and division by zero,
+# failed allocations, and undecodable text or values.
+DECODE_ERRORS = (av.error.FFmpegError, ArithmeticError, MemoryError, ValueError)
 
-# PyAV 19 always keeps bytes of no known encoding as surrogates; PyAV 18 has to be asked to.
-_KEEPS_BYTES: dict[str, Any] = {}
+# PyAV 19 always decodes invalid UTF-8 in metadata as surrogates; PyAV 18 needs this option.
+_METADATA_OPTIONS: dict[str, Any] = {}
 if int(av.__version__.split(".")[0]) < 19:
-    _KEEPS_BYTES["metadata_errors"] = "surrogateescape"
+    _METADATA_OPTIONS["metadata_errors"] = "surrogateescape"
 
-# A container is opened as what its first bytes are, never as what FFmpeg would guess: a text file
-# named .mp4 may otherwise be taken for a playlist that names other files on this machine.
+# The container format is forced from the first bytes; FFmpeg never guesses it. Otherwise a text
+# file named .mp4 could be opened as a playlist that refers to other files on this machine.
 _SIGNATURES = (
     (4, b"ftyp", "mp4"),
     (0, b"\x1a\x45\xdf\xa3", "matroska"),
@@ -44,12 +45,12 @@ _SIGNATURES = (
 
 @dataclass(frozen=True)
 class ClipFacts:
-    """Facts of a clip file as its container declares them; frames may turn out fewer.
+    """Facts of a clip file as its container declares them.
 
-    width_px and height_px are as shown, after any rotation the file asks for. fps is the average
-    rate. fps, frames and duration_s are 0 when the container does not say, or says what cannot be:
-    1000 frames a second or more, over 100,000 frames, over a day. comment is the file's own
-    comment tag.
+    width_px and height_px are the displayed size, after any rotation the file requests. fps is the
+    average rate. frames is the declared number; decoding may yield fewer. fps, frames and
+    duration_s are 0 when the container does not declare them or declares something impossible:
+    1000 fps or more, over 100,000 frames, over a day. comment is the file's comment tag.
     """
 
     width_px: int
@@ -65,7 +66,10 @@ class ClipFacts:
 
 
 def sniff_container(path: Path) -> str:
-    """FFmpeg's name of the container, by its first bytes. Raises ClipError otherwise."""
+    """Return FFmpeg's name of the container, from the file's first bytes.
+
+    Raises ClipError for a file of another kind.
+    """
     with open_input_file(path, ClipError, MAX_CLIP_BYTES) as file:
         head = file.read(16)
     for offset, magic, name in _SIGNATURES:
@@ -75,13 +79,13 @@ def sniff_container(path: Path) -> str:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[av.container.InputContainer]:
-    """The clip's container with its kind forced; whatever is broken in it becomes ClipError."""
+def open_container(path: Path) -> Iterator[av.container.InputContainer]:
+    """Open a clip with its container format forced. Raises ClipError for whatever is broken."""
     kind = sniff_container(path)
     try:
-        # "file:", or a colon in the name is taken for a protocol that opens something else.
-        with av.open(f"file:{path}", format=kind, **_KEEPS_BYTES) as container:
-            # A picture of which only a part is there is left out, not shown half.
+        # Without "file:", FFmpeg takes a colon in the name for a protocol.
+        with av.open(f"file:{path}", format=kind, **_METADATA_OPTIONS) as container:
+            # Drop a partly received frame; do not return half a picture.
             container.flags |= av.container.Flags.discard_corrupt.value
             if not container.streams.video:
                 raise ClipError(f"{path}: holds no video stream")
@@ -95,25 +99,26 @@ def opened(path: Path) -> Iterator[av.container.InputContainer]:
                 )
             context.options = {"max_pixels": str(MAX_FRAME_PIXELS)}
             yield container
-    except BROKEN as error:
-        raise ClipError(f"{path}: broken video ({reason(error)})") from error
+    except DECODE_ERRORS as error:
+        raise ClipError(f"{path}: broken video ({error_text(error)})") from error
 
 
-def reason(error: Exception) -> str:
-    """Why reading stopped, in FFmpeg's words where it has some."""
+def error_text(error: Exception) -> str:
+    """Describe a decoding error, in FFmpeg's words if it has any."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def frame_rate(stream: VideoStream) -> float:
-    """Frames per second on average; 0 when the file does not say or says what cannot be."""
+    """Average frames per second; 0 when the file does not declare a possible rate."""
     fps = float(stream.average_rate or stream.guessed_rate or 0)
-    return fps if _LEAST_RATE <= fps < _CLOCK_RATE else 0.0
+    return fps if _MIN_FPS <= fps < _TIME_BASE_FPS else 0.0
 
 
-def lists_all(stream: VideoStream) -> bool:
-    """True where the header's list of pictures is as long as the clip.
+def lists_every_frame(stream: VideoStream) -> bool:
+    """True when the header's frame count matches its duration.
 
-    One written in fragments lists only the first of them, and an edit list leaves pictures out.
+    The count is smaller in a fragmented file, whose header lists the first fragment only. It is
+    larger under an edit list, which hides frames.
     """
     fps = frame_rate(stream)
     if not (stream.duration and stream.time_base and fps):
@@ -121,19 +126,19 @@ def lists_all(stream: VideoStream) -> bool:
     return abs(stream.frames / fps - float(stream.duration * stream.time_base)) < 1 / fps
 
 
-def tagged_end_s(stream: VideoStream) -> float:
-    """The end of a Matroska track by its tag DURATION (or DURATION-eng); 0 without one."""
+def matroska_end_s(stream: VideoStream) -> float:
+    """End of a Matroska track from its tag DURATION (or DURATION-eng); 0 without the tag."""
     for name, text in stream.metadata.items():
-        told = re.fullmatch(r"(\d{1,3}):(\d\d):(\d\d(?:\.\d{1,9})?)", text, re.ASCII)
-        if name.partition("-")[0] == "DURATION" and told:
-            return 3600 * int(told[1]) + 60 * int(told[2]) + float(told[3])
+        match = re.fullmatch(r"(\d{1,3}):(\d\d):(\d\d(?:\.\d{1,9})?)", text, re.ASCII)
+        if name.partition("-")[0] == "DURATION" and match:
+            return 3600 * int(match[1]) + 60 * int(match[2]) + float(match[3])
     return 0.0
 
 
 def probe(path: Path) -> ClipFacts:
-    """Read a clip's declared facts. Raises ClipError for anything that is no usable video."""
+    """Read a clip's declared facts. Raises ClipError for anything but a usable video."""
     path = Path(path)
-    with opened(path) as container:
+    with open_container(path) as container:
         stream = container.streams.video[0]
         context = stream.codec_context
         fps = frame_rate(stream)
@@ -141,11 +146,11 @@ def probe(path: Path) -> ClipFacts:
         first = next(container.decode(stream), None)
         if first is None:
             raise ClipError(f"{path}: holds no frame that can be decoded")
-        turned = first.rotation % 180 != 0
-        frames = stream.frames if lists_all(stream) else round(duration_s * fps)
+        sideways = first.rotation % 180 != 0
+        frames = stream.frames if lists_every_frame(stream) else round(duration_s * fps)
         return ClipFacts(
-            width_px=first.height if turned else first.width,
-            height_px=first.width if turned else first.height,
+            width_px=first.height if sideways else first.width,
+            height_px=first.width if sideways else first.height,
             fps=fps,
             frames=frames if 0 < frames <= MAX_FRAMES else 0,
             duration_s=duration_s,
@@ -153,7 +158,7 @@ def probe(path: Path) -> ClipFacts:
             pixel_format=context.pix_fmt or "unknown",
             has_audio=bool(container.streams.audio),
             bytes=path.stat().st_size,
-            comment=_readable(container.metadata.get("comment", "")),
+            comment=_valid_text(container.metadata.get("comment", "")),
         )
 
 
@@ -161,10 +166,10 @@ def _duration_s(container: av.container.InputContainer, stream: VideoStream) -> 
     if stream.duration is not None and stream.time_base:
         duration_s = float(stream.duration * stream.time_base)
     else:
-        duration_s = tagged_end_s(stream) or (container.duration or 0) / av.time_base
+        duration_s = matroska_end_s(stream) or (container.duration or 0) / av.time_base
     return duration_s if 0 < duration_s <= MAX_CLIP_S else 0.0
 
 
-def _readable(text: str) -> str:
-    """Text of a tag, with a mark for every byte that is not UTF-8."""
+def _valid_text(text: str) -> str:
+    """A tag's text with U+FFFD in place of every byte that is not UTF-8."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""Small stand-ins for clips and stills, for pages that must carry their pictures inside."""
+"""Make small copies of clips and images for pages that embed their media."""
 
 import base64
 import io
@@ -17,17 +17,19 @@ _MIME = {".mp4": "video/mp4", ".jpg": "image/jpeg", ".png": "image/png", ".webp"
 
 
 def write_proxy(clip: Path, proxy: Path, short_side_px: int = 360) -> None:
-    """Write a small H.264 copy of a clip, playable in every browser, quick to jump in.
+    """Write a small H.264 copy of a clip that every browser plays and seeks quickly.
 
-    Every frame keeps its time, so that a moment of the clip is the same moment of its copy.
+    Every frame keeps its timestamp.
     """
     fps = probe(clip).fps or 25.0
     small = (replace(frame, rgb=_even(frame.rgb)) for frame in frames(clip, short_side_px))
-    write_clip(proxy, small, fps=fps, crf=28, preset="medium", key_every=round(fps / 2) or 1)
+    write_clip(
+        proxy, small, fps=fps, crf=28, preset="medium", keyframe_interval=round(fps / 2) or 1
+    )
 
 
 def poster_jpeg(rgb: NDArray[np.uint8], short_side_px: int = 360, quality: int = 80) -> bytes:
-    """JPEG bytes of a picture, reduced so that its shorter side has at most that many pixels."""
+    """Encode an image as JPEG, reduced to at most `short_side_px` on its shorter side."""
     image = Image.fromarray(rgb)
     scale = short_side_px / min(image.size)
     if scale < 1:
@@ -40,12 +42,12 @@ def poster_jpeg(rgb: NDArray[np.uint8], short_side_px: int = 360, quality: int =
 
 
 def data_uri(content: bytes, suffix: str) -> str:
-    """A data: address holding the content, for a file of that suffix."""
+    """A data: URI with the content; the suffix gives the media type."""
     return f"data:{_MIME[suffix]};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def _even(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """H.264 needs even sides: an odd one loses its last row, and a single row is shown twice."""
+    """Make both sides even, as H.264 requires: drop an odd last row, repeat a single one."""
     for axis in (0, 1):
         if rgb.shape[axis] == 1:
             rgb = rgb.repeat(2, axis)

@@ -1,4 +1,4 @@
-"""A contact sheet: a clip at a glance."""
+"""Tile frames of a clip into a contact sheet."""
 
 from pathlib import Path
 
@@ -11,11 +11,11 @@ from lab.media.decode import frames
 def contact_sheet(
     clip: Path, *, count: int = 6, short_side_px: int = 180, columns: int = 6
 ) -> NDArray[np.uint8]:
-    """Frames spread evenly over a clip, first and last included, tiled left to right.
+    """Tile frames spread evenly over a clip, first and last included, left to right.
 
-    Returns an RGB array. Fewer frames than `count` in the clip give a shorter sheet.
+    Returns an RGB array. A clip with fewer frames than `count` gives a shorter sheet.
     """
-    # Counted by decoding: a header may not say how many there are, or promise more than there are.
+    # Count by decoding: the header may lack the number of frames, or declare too many.
     total = sum(1 for _ in frames(clip, short_side_px))
     wanted = set(np.linspace(0, total - 1, count).round().astype(int).tolist())
     tiles = [frame.rgb for frame in frames(clip, short_side_px) if frame.index in wanted]
@@ -25,7 +25,7 @@ def contact_sheet(
 def tile(
     pictures: list[NDArray[np.uint8]], columns: int, gap_px: int = 4, shade: int = 255
 ) -> NDArray[np.uint8]:
-    """Lay pictures of one size out in rows of `columns`, separated by a gap."""
+    """Tile pictures of equal size in rows of `columns`, separated by a gap."""
     height, width = pictures[0].shape[:2]
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)

@@ -49,7 +49,7 @@ def measure_with_heatmaps(
         film = folder / file_name(scores.clip.path.stem, ending)
         fps = scores.clip.facts.fps or 25.0
         drawn = _drawn(scores.clip.path, fields, max(full, 1e-6))
-        write_clip(film, drawn, fps=fps, crf=26, key_every=round(fps / 2) or 1)
+        write_clip(film, drawn, fps=fps, crf=26, keyframe_interval=round(fps / 2) or 1)
         films.append(film)
     return scores, films
 
