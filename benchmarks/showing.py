@@ -9,7 +9,7 @@ from lab.analysis import load
 from lab.backends import Job
 from lab.files import sha256_file
 from lab.media import probe
-from lab.player import make_copies
+from lab.player import make_proxies
 from lab.report import write_report
 from lab.runs import Ledger, RunFolder, run
 from lab.runs.take_row import TakeRow
@@ -30,7 +30,7 @@ def measure(folder: Path, *, smoke: bool = False) -> list[tuple[str, str, str]]:
     each = takes // len(CAMERAS)
     many = _multiplied(few, _sweep(each, seconds), folder / "few", folder / "many")
     began = time.perf_counter()
-    make_copies(many, load(folder / "few").takes.to_dict("records"), quiet=True)
+    make_proxies(many, load(folder / "few").takes.to_dict("records"), quiet=True)
     copying = (time.perf_counter() - began) / len(CAMERAS) * takes
     shutil.rmtree(many.proxies)
     many.proxies.mkdir()

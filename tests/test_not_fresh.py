@@ -14,7 +14,7 @@ import lab
 from lab.cli import main
 from lab.measures import Measure, MeasureState, measuring
 from lab.metrics import METRICS, SPECS, MetricSpec
-from lab.player import make_copies, session
+from lab.player import make_proxies, session
 from lab.report import verify, write_report
 from lab.runs import RunFolder
 from lab.stills import Still
@@ -173,8 +173,8 @@ def test_board_and_player_say_so(case: Case) -> None:
     assert any(case.says in cell["title"] for cell in row["cells"])
     results = lab.load(case.folder)
     rows = results.takes.to_dict("records")
-    copies = make_copies(results.folder, rows, short_side_px=None, quiet=True)
-    shown = session(results, [case.victim], copies, str)
+    proxies = make_proxies(results.folder, rows, short_side_px=None, quiet=True)
+    shown = session(results, [case.victim], proxies, str)
     assert case.says in shown["clips"][0]["remark"]
 
 

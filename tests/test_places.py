@@ -11,7 +11,7 @@ import pytest
 from lab.analysis import load
 from lab.cli import main
 from lab.errors import RunFolderError
-from lab.player import make_copies
+from lab.player import make_proxies
 from lab.report import verify, write_report
 from lab.runs import Ledger, RunFolder, measure, recover, run
 from lab.sweeps import Sweep
@@ -134,9 +134,9 @@ def test_a_clip_that_leads_out_of_the_run_is_not_followed(
     shutil.rmtree(folder.proxies)
     results = load(folder.path)
     assert "leads out of the run folder" in results.not_fresh[first]
-    copies = make_copies(folder, results.takes.to_dict("records"), quiet=True)
-    assert "leads out of the run folder" in copies.problems[first]
-    assert first not in copies.films | copies.posters
+    proxies = make_proxies(folder, results.takes.to_dict("records"), quiet=True)
+    assert "leads out of the run folder" in proxies.problems[first]
+    assert first not in proxies.videos | proxies.posters
     page = write_report(folder.path)
     assert "leads out of the run folder" in page.read_text()
     (found,) = verify(page, scores=False).mismatches

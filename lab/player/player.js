@@ -1,561 +1,570 @@
-// Clips side by side, locked to each other by the times of their frames, with their measures below.
+// Plays clips side by side, synchronised by their frame times, with plots of their scores below.
 //
-// One ES module without a build step: JupyterLab loads it through anywidget, the report carries it
-// inline. What it reads is plain JSON, the session that lab/player/session.py describes. An address
-// in it is one of three: "files/..." is a file that Jupyter serves, "#id" is an element of this page
-// that shows a picture or holds a film in base64, anything else stands for itself.
+// One ES module without a build step. JupyterLab loads it through anywidget; the report contains it
+// inline. It reads the JSON that lab/player/session.py describes. An address in that JSON has one of
+// three forms: "files/..." is a file that Jupyter serves; "#id" is an element of this page, either a
+// picture or a script with a video in base64; anything else is used as it is.
 
 const SPEEDS = [["¼", 0.25], ["½", 0.5], ["1", 1]];
-const CHIPS = 8;
-const SPIKE_PX = 8; // how far beside a spike a click still means it
-const LOST_S = 0.2; // a film further off than this is set right by a jump, otherwise by its speed
-const TINY_S = 1e-4;
+const MAX_MOMENT_BUTTONS = 8;
+const SNAP_PX = 8; // a click this close to a peak of a plot goes to the peak
+const RESYNC_S = 0.2; // a video further off than this is moved at once; otherwise its speed is changed
+const EPSILON_S = 1e-4;
 
-function make(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  dress(made, attributes);
+function element(tag, attributes = {}, ...children) {
+  const made = setAttributes(document.createElement(tag), attributes);
   made.append(...children);
   return made;
 }
 
-function draw(tag, attributes = {}) {
-  return dress(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes);
+function svgElement(tag, attributes = {}) {
+  return setAttributes(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes);
 }
 
-function dress(made, attributes) {
+function setAttributes(target, attributes) {
   for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-    else if (value === true) made.setAttribute(name, "");
-    else if (value !== false && value != null) made.setAttribute(name, value);
+    if (name.startsWith("on")) target.addEventListener(name.slice(2), value);
+    else if (value === true) target.setAttribute(name, "");
+    else if (value !== false && value != null) target.setAttribute(name, value);
   }
-  return made;
+  return target;
 }
 
-/** Where a film or picture can be loaded from; blobs collects what must be given back later. */
-function located(address, blobs) {
+/** The URL of a video or picture. A new object URL is added to objectUrls, to be revoked later. */
+function resolveUrl(address, objectUrls) {
   if (address.startsWith("files/")) {
     const config = document.getElementById("jupyter-config-data");
     const base = config ? JSON.parse(config.textContent).baseUrl : "/";
     return (base ?? "/") + address.split("/").map(encodeURIComponent).join("/");
   }
   if (address.startsWith("#")) {
-    const carrier = document.getElementById(address.slice(1));
-    if (carrier.src) return carrier.src;
-    const code = atob(carrier.textContent.trim());
-    const bytes = Uint8Array.from(code, (letter) => letter.charCodeAt(0));
-    blobs.push(URL.createObjectURL(new Blob([bytes], { type: "video/mp4" })));
-    return blobs.at(-1);
+    const source = document.getElementById(address.slice(1));
+    if (source.src) return source.src;
+    const binary = atob(source.textContent.trim());
+    const bytes = Uint8Array.from(binary, (character) => character.charCodeAt(0));
+    objectUrls.push(URL.createObjectURL(new Blob([bytes], { type: "video/mp4" })));
+    return objectUrls.at(-1);
   }
   return address;
 }
 
-function seconds(time) {
+function secondsText(time) {
   return `${time.toFixed(2)} s`;
 }
 
-function number(value) {
+function numberText(value) {
   if (value == null) return "–";
   return Math.abs(value) >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
 }
 
-/** When each frame of a clip begins, and when the last one ends, in seconds. */
-class Frames {
+/** The start time of each frame of a clip and the end of the last one, in seconds. */
+class FrameTimes {
   constructor(clip) {
-    this.step = 1 / clip.fps;
+    this.interval = 1 / clip.fps;
     this.starts = clip.times_s ?? Array.from({ length: clip.frames }, (_, index) => index / clip.fps);
-    this.end = this.starts.at(-1) + this.step;
+    this.end = this.starts.at(-1) + this.interval;
   }
 
-  at(time) {
+  /** The index of the frame shown at a time. */
+  indexAt(time) {
     let [low, high] = [0, this.starts.length - 1];
     while (low < high) {
       const middle = Math.ceil((low + high) / 2);
-      if (this.starts[middle] <= time + TINY_S) low = middle;
+      if (this.starts[middle] <= time + EPSILON_S) low = middle;
       else high = middle - 1;
     }
     return low;
   }
 
-  middle(index) {
+  /** The time in the middle of a frame. */
+  middleOf(index) {
     return (this.starts[index] + (this.starts[index + 1] ?? this.end)) / 2;
   }
 }
 
-/** One video element that is kept at a moment. */
-class Track {
-  constructor(clip, address, frames, blobs, broken) {
+/** One video element and the code that seeks it and keeps it in sync. */
+class VideoTrack {
+  constructor(address, frames, objectUrls, onError) {
     this.frames = frames;
-    this.video = make("video", { playsinline: true, preload: "auto", "aria-hidden": "true", tabindex: -1 });
+    this.video = element("video", { playsinline: true, preload: "auto", "aria-hidden": "true", tabindex: -1 });
     this.video.muted = true;
-    this.usable = new Promise((ready) => {
-      this.video.addEventListener("loadeddata", () => ready(true), { once: true });
-      this.video.addEventListener("error", () => { broken(); ready(false); }, { once: true });
+    this.loaded = new Promise((resolve) => {
+      this.video.addEventListener("loadeddata", () => resolve(true), { once: true });
+      this.video.addEventListener("error", () => { onError(); resolve(false); }, { once: true });
     });
-    this.video.src = located(address, blobs);
-    this.at = null;
-    this.settling = null;
+    this.video.src = resolveUrl(address, objectUrls);
+    this.shownTime = null; // null: unknown, because the video has played
+    this.seeking = null;
   }
 
-  /** Show the frame of a moment; resolves when it is there. Later calls overtake earlier ones. */
-  show(time) {
-    this.wanted = this.frames.middle(this.frames.at(time));
-    this.settling ??= this.settle().finally(() => { this.settling = null; });
-    return this.settling;
+  /** Show the frame of a time; resolves when it is shown. A later call replaces an earlier one. */
+  seek(time) {
+    this.targetTime = this.frames.middleOf(this.frames.indexAt(time));
+    this.seeking ??= this.seekToTarget().finally(() => { this.seeking = null; });
+    return this.seeking;
   }
 
-  async settle() {
-    if (!(await this.usable)) return;
-    while (this.at !== this.wanted) {
-      const target = this.wanted;
-      const arrived = new Promise((done) => {
-        for (const end of ["seeked", "error"]) this.video.addEventListener(end, done, { once: true });
+  async seekToTarget() {
+    if (!(await this.loaded)) return;
+    while (this.shownTime !== this.targetTime) {
+      const target = this.targetTime;
+      const done = new Promise((resolve) => {
+        for (const name of ["seeked", "error"]) this.video.addEventListener(name, resolve, { once: true });
       });
       this.video.currentTime = target;
-      await arrived;
-      this.at = target;
+      await done;
+      this.shownTime = target;
     }
   }
 
   async start(rate) {
-    if (!(await this.usable)) return;
-    this.at = null;
+    if (!(await this.loaded)) return;
+    this.shownTime = null;
     this.video.playbackRate = rate;
     await this.video.play().catch((error) => {
-      if (error.name !== "AbortError") throw error; // somebody pressed pause meanwhile
+      if (error.name !== "AbortError") throw error; // the user pressed pause in the meantime
     });
   }
 
-  /** Keep a playing film beside the leading one. */
-  follow(time, rate) {
-    if (time >= this.frames.end - this.frames.step / 2) {
+  /** Keep a playing video in sync with the reference video, which is at `time`. */
+  sync(time, rate) {
+    if (time >= this.frames.end - this.frames.interval / 2) {
       if (!this.video.paused) {
         this.video.pause();
-        this.show(this.frames.end);
+        this.seek(this.frames.end);
       }
       return;
     }
-    const ahead = this.video.currentTime - time;
-    if (Math.abs(ahead) > LOST_S) this.video.currentTime = time;
-    const calm = Math.abs(ahead) < this.frames.step / 4;
-    this.video.playbackRate = calm ? rate : rate * Math.min(1.25, Math.max(0.75, 1 - 3 * ahead));
+    const drift = this.video.currentTime - time;
+    if (Math.abs(drift) > RESYNC_S) this.video.currentTime = time;
+    const inSync = Math.abs(drift) < this.frames.interval / 4;
+    this.video.playbackRate = inSync ? rate : rate * Math.min(1.25, Math.max(0.75, 1 - 3 * drift));
   }
 }
 
 class Player {
   constructor(model, el) {
     this.model = model;
-    this.root = make("div", {
+    this.root = element("div", {
       class: "i2v-player",
       role: "group",
       "aria-label": "Clip player. Space plays, arrow keys step one frame, Home and End jump.",
       tabindex: 0,
       "data-jp-suppress-context-menu": "true",
-      // Or JupyterLab takes the keys for its cells: it looks at the element in focus first.
+      // JupyterLab's shortcuts check the focused element itself, so each one is marked.
       onfocusin: ({ target }) => { target.dataset.lmSuppressShortcuts = "true"; },
-      onkeydown: (event) => this.key(event),
+      onkeydown: (event) => this.onKeyDown(event),
     });
     el.append(this.root);
-    this.settings = { loop: false, rate: 1, mode: "side", show: "" };
+    this.settings = { loop: false, rate: 1, mode: "side", overlay: "" };
     this.time = model.get("time_s") ?? 0;
-    this.blobs = [];
+    this.objectUrls = [];
     this.build();
     this.listeners = [
       ["change:session", () => this.build()],
-      ["change:time_s", () => { if (Math.abs(model.get("time_s") - this.time) > TINY_S) this.go(model.get("time_s")); }],
+      ["change:time_s", () => { if (Math.abs(model.get("time_s") - this.time) > EPSILON_S) this.seek(model.get("time_s")); }],
     ];
-    for (const [name, heard] of this.listeners) model.on(name, heard);
+    for (const [name, listener] of this.listeners) model.on(name, listener);
   }
 
-  close() {
+  destroy() {
     this.playing = false;
-    for (const [name, heard] of this.listeners) this.model.off?.(name, heard);
-    this.empty();
+    for (const [name, listener] of this.listeners) this.model.off?.(name, listener);
+    this.clear();
   }
 
-  empty() {
+  clear() {
     for (const track of this.tracks ?? []) {
       track.video.pause();
       track.video.removeAttribute("src");
       track.video.load();
     }
-    this.blobs.splice(0).forEach((address) => URL.revokeObjectURL(address));
+    this.objectUrls.splice(0).forEach((url) => URL.revokeObjectURL(url));
     this.root.replaceChildren();
   }
 
   build() {
     this.playing = false;
-    this.empty();
+    this.clear();
     this.session = this.model.get("session") ?? { clips: [], metrics: [] };
     const { clips } = this.session;
-    // Other clips begin where Python says, whether it told the moment before them or after.
+    // New clips start at the model's time, whether `time_s` arrived before or after them.
     const ids = JSON.stringify(clips.map(({ id }) => id));
     if (ids !== this.ids) this.time = this.model.get("time_s") ?? 0;
     this.ids = ids;
     this.tracks = [];
-    this.heats = [];
-    this.heatMetric = "";
+    this.heatmapTracks = [];
+    this.heatmapMetric = "";
     this.timelines = [];
-    const { lines } = this.session;
-    this.films = clips.map((clip, place) => {
-      const [colour, dash] = lines[place % lines.length];
-      return { clip: { ...clip, colour, dash }, frames: new Frames(clip) };
+    const { line_styles: lineStyles } = this.session;
+    this.views = clips.map((clip, index) => {
+      const [colour, dash] = lineStyles[index % lineStyles.length];
+      return { clip: { ...clip, colour, dash }, frames: new FrameTimes(clip) };
     });
     if (!clips.length) {
-      this.root.append(make("p", { class: "quiet" }, this.session.said || "Choose takes to play them here."));
+      this.root.append(element("p", { class: "quiet" }, this.session.message || "Choose takes to play them here."));
       return;
     }
-    // The finest of the longest clips leads: its frames are what a step steps over.
-    this.end = Math.max(...this.films.map(({ frames }) => frames.end));
-    const finest = this.films.reduce((one, other) => (other.frames.step < one.frames.step ? other : one));
-    const playable = this.films.filter(({ clip }) => clip.video);
-    this.leader = playable.reduce((one, other) => (one && one.frames.end >= other.frames.end ? one : other), null) ?? this.films[0];
-    this.grid = finest.frames.end >= this.end - finest.frames.step ? finest.frames : this.leader.frames;
+    this.end = Math.max(...this.views.map(({ frames }) => frames.end));
+    // The longest video is the reference: while playing, the others are kept in sync with it.
+    const playable = this.views.filter(({ clip }) => clip.video);
+    this.reference = playable.reduce((one, other) => (one && one.frames.end >= other.frames.end ? one : other), null) ?? this.views[0];
+    // Stepping uses the highest frame rate, unless that clip is too short.
+    const finest = this.views.reduce((one, other) => (other.frames.interval < one.frames.interval ? other : one));
+    this.stepFrames = finest.frames.end >= this.end - finest.frames.interval ? finest.frames : this.reference.frames;
     this.time = Math.min(Math.max(this.time, 0), this.end);
     if (clips.length !== 2) this.settings.mode = "side";
     this.root.append(
-      ...(this.session.said ? [make("p", { class: "said" }, this.session.said)] : []),
+      ...(this.session.message ? [element("p", { class: "message" }, this.session.message)] : []),
       this.buildStage(),
       this.buildControls(),
-      this.buildScrub(),
+      this.buildTimeSlider(),
       ...this.buildMoments(),
       ...this.session.metrics.map((metric) => this.buildTimeline(metric)),
     );
-    this.apply();
-    this.go(this.time);
+    this.applySettings();
+    this.seek(this.time);
   }
 
   buildStage() {
-    this.stage = make("div", { class: "stage", onpointermove: (event) => this.drag(event) });
-    const stills = new Map(this.films.filter(({ clip }) => clip.still).map(({ clip }) => [clip.still, clip.still_name]));
+    this.stage = element("div", { class: "stage", onpointermove: (event) => this.dragWipe(event) });
+    const stills = new Map(this.views.filter(({ clip }) => clip.still).map(({ clip }) => [clip.still, clip.still_name]));
     for (const [address, name] of stills) {
-      this.stage.append(make("figure", { class: "still" },
-        make("div", { class: "frame" }, make("img", { src: located(address, this.blobs), alt: `The still: ${name}` })),
-        make("figcaption", {}, `still: ${name}`)));
+      this.stage.append(element("figure", { class: "still" },
+        element("div", { class: "frame" }, element("img", { src: resolveUrl(address, this.objectUrls), alt: `The still: ${name}` })),
+        element("figcaption", {}, `still: ${name}`)));
     }
-    this.films.forEach((film, place) => {
-      const { clip } = film;
-      film.where = make("div", { class: "where", hidden: true });
-      film.frame = make("div", { class: "frame" });
+    this.views.forEach((view, index) => {
+      const { clip } = view;
+      view.box = element("div", { class: "box", hidden: true });
+      view.frame = element("div", { class: "frame" });
       if (clip.video) {
-        const broken = () => film.frame.append(make("div", { class: "broken" }, "This film cannot be played here."));
-        film.track = new Track(clip, clip.video, film.frames, this.blobs, broken);
-        if (clip.poster) film.track.video.poster = located(clip.poster, this.blobs);
-        this.tracks.push(film.track);
-        film.frame.append(film.track.video);
+        const onError = () => view.frame.append(element("div", { class: "broken" }, "This video cannot be played here."));
+        view.track = new VideoTrack(clip.video, view.frames, this.objectUrls, onError);
+        if (clip.poster) view.track.video.poster = resolveUrl(clip.poster, this.objectUrls);
+        this.tracks.push(view.track);
+        view.frame.append(view.track.video);
       } else {
         const picture = clip.poster || clip.still;
-        if (picture) film.frame.append(make("img", { src: located(picture, this.blobs), alt: clip.poster ? "First frame" : "The still" }));
-        film.frame.append(make("div", { class: "broken" }, clip.missing || "Only the first frame is in this file."));
+        if (picture) view.frame.append(element("img", { src: resolveUrl(picture, this.objectUrls), alt: clip.poster ? "First frame" : "The still" }));
+        view.frame.append(element("div", { class: "broken" }, clip.no_video || "Only the first frame is in this file."));
       }
-      film.frame.append(film.where);
-      this.stage.append(make("figure", { class: place === 1 ? "clip second" : "clip", "data-take": clip.id },
-        film.frame, make("figcaption", {}, this.swatch(clip), make("bdi", {}, clip.title),
-          clip.remark ? make("span", { class: "remark" }, ` (${clip.remark})`) : "")));
+      view.frame.append(view.box);
+      this.stage.append(element("figure", { class: index === 1 ? "clip second" : "clip", "data-take": clip.id },
+        view.frame, element("figcaption", {}, this.lineSample(clip), element("bdi", {}, clip.title),
+          clip.remark ? element("span", { class: "remark" }, ` (${clip.remark})`) : "")));
     });
-    this.pair = make("p", { class: "quiet" });
-    return make("div", {}, this.stage, this.pair);
+    this.pairLabel = element("p", { class: "quiet" });
+    return element("div", {}, this.stage, this.pairLabel);
   }
 
-  swatch(clip) {
-    const key = draw("svg", { class: "key", viewBox: "0 0 22 6", "aria-hidden": "true" });
-    key.append(draw("line", { x1: 0, y1: 3, x2: 22, y2: 3, stroke: clip.colour, "stroke-width": 3, "stroke-dasharray": clip.dash }));
-    return key;
+  /** A short sample of the clip's line in the plots. */
+  lineSample(clip) {
+    const sample = svgElement("svg", { class: "line-sample", viewBox: "0 0 22 6", "aria-hidden": "true" });
+    sample.append(svgElement("line", { x1: 0, y1: 3, x2: 22, y2: 3, stroke: clip.colour, "stroke-width": 3, "stroke-dasharray": clip.dash }));
+    return sample;
   }
 
   buildControls() {
-    const button = (label, title, act, more = {}) =>
-      make("button", { type: "button", title, "aria-label": title, onclick: act, ...more }, label);
-    const choice = (label, pairs, chosen, act) => {
-      const select = make("select", { "aria-label": label, onchange: () => act(select.value) });
-      for (const [value, text] of pairs) select.append(make("option", { value }, text));
-      select.value = chosen;
+    const button = (label, title, onclick, more = {}) =>
+      element("button", { type: "button", title, "aria-label": title, onclick, ...more }, label);
+    const choice = (label, options, value, onChange) => {
+      const select = element("select", { "aria-label": label, onchange: () => onChange(select.value) });
+      for (const [optionValue, text] of options) select.append(element("option", { value: optionValue }, text));
+      select.value = value;
       return select;
     };
-    this.playButton = button("▶ play", "Play (space)", () => this.toggle(), { class: "play", "aria-label": null });
-    this.loopButton = button("loop", "Begin again at the end (l)", () => this.set("loop", !this.settings.loop));
-    const row = make("div", { class: "controls" },
-      make("span", {},
-        button("|◀", "To the first frame (Home)", () => this.go(0)),
+    const slider = (label, attributes) =>
+      element("input", { type: "range", "aria-label": label, ...attributes, oninput: () => this.applySettings() });
+    this.playButton = button("▶ play", "Play (space)", () => this.togglePlay(), { class: "play", "aria-label": null });
+    this.loopButton = button("loop", "Start again at the end (l)", () => this.setSetting("loop", !this.settings.loop));
+    const row = element("div", { class: "controls" },
+      element("span", {},
+        button("|◀", "To the first frame (Home)", () => this.seek(0)),
         button("◀", "One frame back (left arrow)", () => this.step(-1)),
         this.playButton,
-        button("▶|", "One frame on (right arrow)", () => this.step(1)),
+        button("▶|", "One frame forward (right arrow)", () => this.step(1)),
         this.loopButton),
-      make("span", {}, "speed ", choice("Speed", SPEEDS.map(([text, rate]) => [rate, `${text}×`]), this.settings.rate,
-        (value) => this.set("rate", Number(value)))));
-    if (this.films.length === 2) {
-      this.wipe = make("input", { type: "range", min: 0, max: 100, value: 50, "aria-label": "Where the wipe stands", oninput: () => this.apply() });
-      this.gain = make("input", { type: "range", min: 1, max: 16, value: 4, "aria-label": "How much differences are enlarged", oninput: () => this.apply() });
+      element("span", {}, "speed ", choice("Speed", SPEEDS.map(([text, rate]) => [rate, `${text}×`]), this.settings.rate,
+        (value) => this.setSetting("rate", Number(value)))));
+    if (this.views.length === 2) {
+      this.wipeSlider = slider("Position of the wipe", { min: 0, max: 100, value: 50 });
+      this.gainSlider = slider("Amplification of differences", { min: 1, max: 16, value: 4 });
       const modes = [["side", "side by side"], ["wipe", "wipe"], ["difference", "difference"]];
-      row.append(make("span", {}, "view ", choice("View", modes, this.settings.mode, (value) => this.set("mode", value)), this.wipe, this.gain));
+      row.append(element("span", {}, "view ", choice("View", modes, this.settings.mode, (value) => this.setSetting("mode", value)), this.wipeSlider, this.gainSlider));
     }
-    const shown = this.showable();
-    if (shown.length) {
-      this.heat = make("input", { type: "range", min: 0, max: 100, value: 85, "aria-label": "How opaque the heatmap is", oninput: () => this.apply() });
-      row.append(make("span", {}, "mark ", choice("What is marked on the clips", [["", "nothing"], ...shown], this.settings.show, (value) => this.set("show", value)), this.heat));
+    const overlays = this.overlayOptions();
+    if (overlays.length) {
+      this.overlaySelect = choice("Overlay on the clips", [["", "nothing"], ...overlays], this.settings.overlay, (value) => this.setSetting("overlay", value));
+      this.opacitySlider = slider("Opacity of the heatmap", { min: 0, max: 100, value: 85 });
+      row.append(element("span", {}, "overlay ", this.overlaySelect, this.opacitySlider));
     }
     return row;
   }
 
-  /** What can be laid over the clips: boxes that were kept, heatmaps that were filmed or can be. */
-  showable() {
-    const pairs = [];
+  /** Value and label of each possible overlay: stored boxes, heatmaps that exist or can be made. */
+  overlayOptions() {
+    const options = [];
     for (const { name } of this.session.metrics) {
-      if (this.films.some(({ clip }) => clip.boxes?.[name])) pairs.push([`box:${name}`, `where ${name} is worst`]);
+      if (this.views.some(({ clip }) => clip.boxes?.[name])) options.push([`box:${name}`, `where ${name} is worst`]);
     }
     for (const { name } of this.session.metrics) {
-      const filmed = this.films.every(({ clip }) => clip.heat?.[name]);
-      if (filmed) pairs.push([`heat:${name}`, `heatmap of ${name}`]);
-      else if (this.session.can_film) pairs.push([`film:${name}`, `heatmap of ${name} (measures again)`]);
+      const complete = this.views.every(({ clip }) => clip.heatmaps?.[name]);
+      if (complete) options.push([`heatmap:${name}`, `heatmap of ${name}`]);
+      else if (this.session.can_make_heatmaps) options.push([`make:${name}`, `heatmap of ${name} (measures again)`]);
     }
-    return pairs;
+    return options;
   }
 
-  buildScrub() {
-    this.scrub = make("input", { type: "range", min: 0, max: this.end, step: "any", "aria-label": "Time in the clips", class: "scrub-time",
-      oninput: () => this.go(Number(this.scrub.value)) });
-    this.clock = make("span", { class: "clock" });
-    return make("div", { class: "scrub" }, this.scrub, this.clock);
+  buildTimeSlider() {
+    this.timeSlider = element("input", { type: "range", min: 0, max: this.end, step: "any", "aria-label": "Time in the clips", class: "time-slider",
+      oninput: () => this.seek(Number(this.timeSlider.value)) });
+    this.clock = element("span", { class: "clock" });
+    return element("div", { class: "time" }, this.timeSlider, this.clock);
   }
 
   buildMoments() {
-    const all = this.films.flatMap(({ clip }) => clip.worst.map((worst) => ({ ...worst, clip })));
-    all.sort((one, other) => other.weight - one.weight);
-    if (!all.length) return [];
-    const chips = all.slice(0, CHIPS).map((worst) =>
-      make("button", { type: "button", title: `${worst.clip.title}: ${worst.said}`, onclick: () => this.visit(worst) },
-        this.swatch(worst.clip), `${worst.metric} ${number(worst.value)} at ${seconds(worst.time_s)}`));
-    return [make("div", { class: "moments", role: "group", "aria-label": "Worst moments" }, make("span", { class: "quiet" }, "worst moments"), ...chips)];
+    const moments = this.views.flatMap(({ clip }) => clip.worst.map((moment) => ({ ...moment, clip })));
+    moments.sort((one, other) => other.weight - one.weight);
+    if (!moments.length) return [];
+    const buttons = moments.slice(0, MAX_MOMENT_BUTTONS).map((moment) =>
+      element("button", { type: "button", title: `${moment.clip.title}: ${moment.text}`, onclick: () => this.showMoment(moment) },
+        this.lineSample(moment.clip), `${moment.metric} ${numberText(moment.value)} at ${secondsText(moment.time_s)}`));
+    return [element("div", { class: "moments", role: "group", "aria-label": "Worst moments" }, element("span", { class: "quiet" }, "worst moments"), ...buttons)];
   }
 
-  /** Go to a moment and mark where in the picture it is. */
-  visit(worst) {
-    if (worst.clip.boxes?.[worst.metric] && this.settings.show !== `heat:${worst.metric}`) this.set("show", `box:${worst.metric}`);
-    this.go(worst.time_s);
+  /** Go to a moment and mark its region in the picture. */
+  showMoment(moment) {
+    if (moment.clip.boxes?.[moment.metric] && this.settings.overlay !== `heatmap:${moment.metric}`) this.setSetting("overlay", `box:${moment.metric}`);
+    this.seek(moment.time_s);
   }
 
   buildTimeline(metric) {
-    const lines = this.films.map(({ clip }) => ({ clip, points: (clip.series[metric.name] ?? []).filter(([, value]) => value != null) }));
+    const lines = this.views.map(({ clip }) => ({ clip, points: (clip.series[metric.name] ?? []).filter(([, value]) => value != null) }));
     const values = lines.flatMap(({ points }) => points.map(([, value]) => value));
-    const top = Math.max(...values, metric.unnoticed ?? 0, 1e-9) * 1.05;
-    const low = Math.min(0, ...values);
+    const top = Math.max(...values, metric.threshold ?? 0, 1e-9) * 1.05;
+    const bottom = Math.min(0, ...values);
     const x = (time) => (time / this.end) * 1000;
-    const y = (value) => 100 - ((value - low) / (top - low)) * 100;
+    const y = (value) => 100 - ((value - bottom) / (top - bottom)) * 100;
     let peak = null;
     for (const { clip, points } of lines) for (const [time, value] of points) if (!peak || value > peak.value) peak = { clip, time, value };
-    const said = peak
-      ? `${metric.name} in ${metric.unit} over the time of the clips; highest ${number(peak.value)} at ${seconds(peak.time)} in ${peak.clip.title}`
+    const description = peak
+      ? `${metric.name} in ${metric.unit} over the time of the clips; highest ${numberText(peak.value)} at ${secondsText(peak.time)} in ${peak.clip.title}`
       : `${metric.name}: no values over time`;
-    const svg = draw("svg", { viewBox: "0 0 1000 100", preserveAspectRatio: "none", role: "img", "aria-label": said });
-    if (metric.unnoticed != null && peak) svg.append(draw("line", { class: "unnoticed", x1: 0, x2: 1000, y1: y(metric.unnoticed), y2: y(metric.unnoticed) }));
+    const svg = svgElement("svg", { viewBox: "0 0 1000 100", preserveAspectRatio: "none", role: "img", "aria-label": description });
+    if (metric.threshold != null && peak) svg.append(svgElement("line", { class: "threshold", x1: 0, x2: 1000, y1: y(metric.threshold), y2: y(metric.threshold) }));
     for (const { clip, points } of lines) {
       const path = points.map(([time, value]) => `${x(time).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
-      svg.append(draw("polyline", { points: path, stroke: clip.colour, "stroke-dasharray": clip.dash, "data-take": clip.id }));
+      svg.append(svgElement("polyline", { points: path, stroke: clip.colour, "stroke-dasharray": clip.dash, "data-take": clip.id }));
     }
-    const now = make("div", { class: "now" });
-    const readings = make("span", { class: "values" });
-    const plot = make("div", { class: "plot", title: `${metric.says}. Click a spike to go there.`, "data-metric": metric.name,
+    const cursor = element("div", { class: "cursor" });
+    const readout = element("span", { class: "values" });
+    const plot = element("div", { class: "plot", title: `${metric.description}. Click a peak to go there.`, "data-metric": metric.name,
       onclick: (event) => {
-        const box = plot.getBoundingClientRect();
-        const pointed = ((event.clientX - box.left) / box.width) * this.end;
-        const reach = (SPIKE_PX / box.width) * this.end;
-        const near = lines.flatMap(({ points }) => points).filter(([time]) => Math.abs(time - pointed) <= reach);
-        const spike = near.reduce((best, point) => (best && best[1] >= point[1] ? best : point), null);
-        this.go(spike ? spike[0] : pointed);
+        const bounds = plot.getBoundingClientRect();
+        const clicked = ((event.clientX - bounds.left) / bounds.width) * this.end;
+        const reach = (SNAP_PX / bounds.width) * this.end;
+        const near = lines.flatMap(({ points }) => points).filter(([time]) => Math.abs(time - clicked) <= reach);
+        const nearest = near.reduce((best, point) => (best && best[1] >= point[1] ? best : point), null);
+        this.seek(nearest ? nearest[0] : clicked);
       } },
-      svg, make("span", { class: "top" }, peak ? number(top / 1.05) : ""), now);
-    this.timelines.push({ lines, now, readings });
-    return make("div", { class: "timeline" },
-      make("header", {}, make("b", {}, metric.name), make("span", { class: "unit" }, metric.unit), readings), plot);
+      svg, element("span", { class: "top" }, peak ? numberText(top / 1.05) : ""), cursor);
+    this.timelines.push({ lines, cursor, readout });
+    return element("div", { class: "timeline" },
+      element("header", {}, element("b", {}, metric.name), element("span", { class: "unit" }, metric.unit), readout), plot);
   }
 
-  set(name, value) {
-    if (name === "show" && String(value).startsWith("film:")) {
-      this.model.send({ film: value.slice(5) });
-      this.settings.show = value.replace("film:", "heat:");
+  setSetting(name, value) {
+    if (name === "overlay" && String(value).startsWith("make:")) {
+      this.model.send({ make_heatmaps: true });
+      this.settings.overlay = value.replace("make:", "heatmap:");
       return;
     }
     this.settings[name] = value;
-    this.apply();
-    if (name === "show") this.go(this.time);
+    this.applySettings();
+    if (name === "overlay") this.seek(this.time);
   }
 
-  /** Make the page look as the settings say. */
-  apply() {
-    const { mode, loop, rate, show } = this.settings;
+  /** Update the page after a setting or a slider changed. */
+  applySettings() {
+    const { mode, loop, rate, overlay } = this.settings;
     this.stage.dataset.mode = mode;
-    this.pair.hidden = mode === "side";
-    const names = this.films.map(({ clip }) => clip.title);
-    this.pair.textContent = mode === "wipe" ? `left: ${names[0]} — right: ${names[1]}` : `difference of ${names[0]} and ${names[1]}`;
+    this.pairLabel.hidden = mode === "side";
+    const names = this.views.map(({ clip }) => clip.title);
+    this.pairLabel.textContent = mode === "wipe" ? `left: ${names[0]} — right: ${names[1]}` : `difference of ${names[0]} and ${names[1]}`;
     this.loopButton.setAttribute("aria-pressed", loop);
-    if (this.wipe) {
-      this.wipe.hidden = mode !== "wipe";
-      this.gain.hidden = mode !== "difference";
-      this.stage.style.setProperty("--wipe", `${this.wipe.value}%`);
-      this.stage.style.setProperty("--gain", this.gain.value);
+    if (this.wipeSlider) {
+      this.wipeSlider.hidden = mode !== "wipe";
+      this.gainSlider.hidden = mode !== "difference";
+      this.stage.style.setProperty("--wipe", `${this.wipeSlider.value}%`);
+      this.stage.style.setProperty("--gain", this.gainSlider.value);
     }
-    const [kind, metric] = show.split(":");
-    if (this.heat) {
-      this.heat.hidden = kind !== "heat";
-      this.stage.style.setProperty("--heat", this.heat.value / 100);
-      const select = this.heat.previousElementSibling;
-      if (select.value !== show && [...select.options].some((option) => option.value === show)) select.value = show;
+    const [kind, metric] = overlay.split(":");
+    if (this.overlaySelect) {
+      this.opacitySlider.hidden = kind !== "heatmap";
+      this.stage.style.setProperty("--heatmap-opacity", this.opacitySlider.value / 100);
+      const select = this.overlaySelect;
+      if (select.value !== overlay && [...select.options].some((option) => option.value === overlay)) select.value = overlay;
     }
-    this.filmHeat(kind === "heat" ? metric : "");
+    this.showHeatmaps(kind === "heatmap" ? metric : "");
     for (const track of this.tracks) if (!track.video.paused) track.video.playbackRate = rate;
-    this.paint();
+    this.updateDisplay();
   }
 
-  filmHeat(metric) {
-    if (metric === this.heatMetric) return;
-    for (const track of this.heats) {
+  /** Put the heatmap videos of a metric over the clips; "" removes them. */
+  showHeatmaps(metric) {
+    if (metric === this.heatmapMetric) return;
+    for (const track of this.heatmapTracks) {
       track.video.remove();
       this.tracks.splice(this.tracks.indexOf(track), 1);
     }
-    this.heats = [];
-    this.heatMetric = metric;
-    for (const film of metric ? this.films : []) {
-      const address = film.clip.heat?.[metric];
+    this.heatmapTracks = [];
+    this.heatmapMetric = metric;
+    for (const view of metric ? this.views : []) {
+      const address = view.clip.heatmaps?.[metric];
       if (!address) continue;
-      const track = new Track(film.clip, address, film.frames, this.blobs, () => {});
-      track.video.classList.add("heat");
-      film.frame.insertBefore(track.video, film.where);
-      this.heats.push(track);
+      const track = new VideoTrack(address, view.frames, this.objectUrls, () => {});
+      track.video.classList.add("heatmap");
+      view.frame.insertBefore(track.video, view.box);
+      this.heatmapTracks.push(track);
       this.tracks.push(track);
-      track.show(this.time);
+      track.seek(this.time);
     }
   }
 
-  /** Show one moment in every clip; where a clip is over, its last frame. */
-  async go(time) {
-    if (!this.films.length) return; // the moment waits in the model for clips
+  /** Show one time in every clip. After its end, a clip shows its last frame. */
+  async seek(time) {
+    if (!this.views.length) return; // the model keeps the time until there are clips
     if (this.playing) this.pause(false);
     this.time = Math.min(Math.max(time, 0), this.end);
     this.root.dataset.settled = "false";
-    this.paint();
-    const [asked, session] = [this.time, this.session];
-    await Promise.all(this.tracks.map((track) => track.show(asked)));
-    if (asked !== this.time || session !== this.session || this.playing) return;
+    this.updateDisplay();
+    const [requested, session] = [this.time, this.session];
+    await Promise.all(this.tracks.map((track) => track.seek(requested)));
+    if (requested !== this.time || session !== this.session || this.playing) return;
     this.root.dataset.settled = "true";
-    this.tell();
+    this.sendTime();
   }
 
-  step(by) {
-    const frame = this.grid.at(Math.min(this.time, this.grid.end - TINY_S)) + by;
-    this.go(this.grid.starts[Math.min(Math.max(frame, 0), this.grid.starts.length - 1)]);
+  /** Go forward by this many frames; a negative number goes back. */
+  step(count) {
+    const frame = this.stepFrames.indexAt(Math.min(this.time, this.stepFrames.end - EPSILON_S)) + count;
+    this.seek(this.stepFrames.starts[Math.min(Math.max(frame, 0), this.stepFrames.starts.length - 1)]);
   }
 
-  toggle() {
+  togglePlay() {
     if (this.playing) this.pause();
     else this.play();
   }
 
   async play() {
-    if (!this.leader.track) return;
-    if (this.time >= this.grid.starts.at(-1) - TINY_S) this.time = 0;
+    if (!this.reference.track) return;
+    if (this.time >= this.stepFrames.starts.at(-1) - EPSILON_S) this.time = 0;
     this.playing = true;
-    const turn = (this.turn = (this.turn ?? 0) + 1); // a later play ends what this one began
+    const playback = (this.playback = (this.playback ?? 0) + 1); // a later call of play ends this one
     this.root.dataset.settled = "false";
     this.playButton.textContent = "❚❚ pause";
     const from = this.time;
-    await Promise.all(this.tracks.map((track) => track.show(from)));
-    if (!this.playing || turn !== this.turn) return;
+    await Promise.all(this.tracks.map((track) => track.seek(from)));
+    if (!this.playing || playback !== this.playback) return;
     const { rate } = this.settings;
     await Promise.all(this.tracks.filter(({ frames }) => from < frames.end).map((track) => track.start(rate)));
-    this.tick(turn);
+    this.tick(playback);
   }
 
-  tick(turn) {
-    if (!this.playing || turn !== this.turn) return;
-    const leading = this.leader.track;
-    this.time = Math.min(leading.video.currentTime, this.end);
-    for (const track of this.tracks) if (track !== leading) track.follow(this.time, this.settings.rate);
-    this.paint();
-    if (leading.video.ended || this.time >= this.end - TINY_S) {
+  tick(playback) {
+    if (!this.playing || playback !== this.playback) return;
+    const reference = this.reference.track;
+    this.time = Math.min(reference.video.currentTime, this.end);
+    for (const track of this.tracks) if (track !== reference) track.sync(this.time, this.settings.rate);
+    this.updateDisplay();
+    if (reference.video.ended || this.time >= this.end - EPSILON_S) {
       if (!this.settings.loop) {
         this.pause(false);
-        this.go(this.grid.starts.at(-1));
+        this.seek(this.stepFrames.starts.at(-1));
         return;
       }
       this.time = 0;
       this.play();
       return;
     }
-    requestAnimationFrame(() => this.tick(turn));
+    requestAnimationFrame(() => this.tick(playback));
   }
 
-  pause(settle = true) {
+  pause(seekToFrame = true) {
     this.playing = false;
     this.playButton.textContent = "▶ play";
     for (const track of this.tracks) track.video.pause();
-    for (const track of this.tracks) track.at = null;
-    if (settle) this.go(this.grid.starts[this.grid.at(this.time)]);
+    for (const track of this.tracks) track.shownTime = null;
+    if (seekToFrame) this.seek(this.stepFrames.starts[this.stepFrames.indexAt(this.time)]);
   }
 
-  paint() {
-    const frame = this.grid.at(this.time);
-    this.scrub.value = this.time;
-    this.scrub.setAttribute("aria-valuetext", `${seconds(this.time)}, frame ${frame} of ${this.grid.starts.length}`);
-    this.clock.textContent = `${seconds(this.time)} of ${seconds(this.end)} · frame ${frame}`;
-    const [kind, metric] = this.settings.show.split(":");
-    for (const { clip, frames, where } of this.films) {
-      const box = kind === "box" ? clip.boxes?.[metric]?.[frames.at(this.time)] : null;
-      where.hidden = !box;
-      if (!box) continue;
-      const [left, top, right, bottom] = box.map((share) => `${100 * share}%`);
-      Object.assign(where.style, { left, top, width: `calc(${right} - ${left})`, height: `calc(${bottom} - ${top})` });
+  /** Update the slider, the clock, the boxes and the plots to the current time. */
+  updateDisplay() {
+    const frame = this.stepFrames.indexAt(this.time);
+    this.timeSlider.value = this.time;
+    this.timeSlider.setAttribute("aria-valuetext", `${secondsText(this.time)}, frame ${frame} of ${this.stepFrames.starts.length}`);
+    this.clock.textContent = `${secondsText(this.time)} of ${secondsText(this.end)} · frame ${frame}`;
+    const [kind, metric] = this.settings.overlay.split(":");
+    for (const { clip, frames, box } of this.views) {
+      const region = kind === "box" ? clip.boxes?.[metric]?.[frames.indexAt(this.time)] : null;
+      box.hidden = !region;
+      if (!region) continue;
+      const [left, top, right, bottom] = region.map((share) => `${100 * share}%`);
+      Object.assign(box.style, { left, top, width: `calc(${right} - ${left})`, height: `calc(${bottom} - ${top})` });
     }
-    for (const { lines, now, readings } of this.timelines) {
-      now.style.left = `${(100 * this.time) / this.end}%`;
-      readings.replaceChildren(...lines.map(({ clip, points }) => {
-        const reading = make("span", {}, this.swatch(clip), number(valueAt(points, this.time)));
-        reading.title = clip.title;
-        return reading;
+    for (const { lines, cursor, readout } of this.timelines) {
+      cursor.style.left = `${(100 * this.time) / this.end}%`;
+      readout.replaceChildren(...lines.map(({ clip, points }) => {
+        const item = element("span", {}, this.lineSample(clip), numberText(valueAt(points, this.time)));
+        item.title = clip.title;
+        return item;
       }));
     }
   }
 
-  /** Let Python know the moment. */
-  tell() {
+  /** Send the current time to Python. */
+  sendTime() {
     if (this.model.get("time_s") === this.time) return;
     this.model.set("time_s", this.time);
     this.model.save_changes();
   }
 
-  drag(event) {
+  dragWipe(event) {
     if (this.settings.mode !== "wipe" || !event.buttons) return;
-    const box = this.stage.getBoundingClientRect();
-    this.wipe.value = (100 * (event.clientX - box.left)) / box.width;
-    this.apply();
+    const bounds = this.stage.getBoundingClientRect();
+    this.wipeSlider.value = (100 * (event.clientX - bounds.left)) / bounds.width;
+    this.applySettings();
   }
 
-  key(event) {
-    if (event.altKey || event.ctrlKey || event.metaKey || !this.films.length) return;
-    const typed = event.target.closest("select, input");
-    const own = { ArrowLeft: () => this.step(event.shiftKey ? -10 : -1), ArrowRight: () => this.step(event.shiftKey ? 10 : 1),
-      Home: () => this.go(0), End: () => this.go(this.end), l: () => this.set("loop", !this.settings.loop) };
-    if (!event.target.closest("button, select")) own[" "] = () => this.toggle();
-    const act = own[event.key];
-    // A choice or another slider keeps its own keys; the time slider steps frames like the rest.
-    if (!act || (typed && typed !== this.scrub)) return;
+  onKeyDown(event) {
+    if (event.altKey || event.ctrlKey || event.metaKey || !this.views.length) return;
+    const field = event.target.closest("select, input");
+    const actions = { ArrowLeft: () => this.step(event.shiftKey ? -10 : -1), ArrowRight: () => this.step(event.shiftKey ? 10 : 1),
+      Home: () => this.seek(0), End: () => this.seek(this.end), l: () => this.setSetting("loop", !this.settings.loop) };
+    if (!event.target.closest("button, select")) actions[" "] = () => this.togglePlay();
+    const action = actions[event.key];
+    // A select or another slider uses its keys itself; the time slider steps by frames.
+    if (!action || (field && field !== this.timeSlider)) return;
     event.preventDefault();
     event.stopPropagation();
-    act();
+    action();
   }
 }
 
-/** The latest value of a line at or before a moment. */
+/** The latest value of a line at or before a time. */
 function valueAt(points, time) {
-  let found = null;
+  let latest = null;
   for (const [start, value] of points) {
-    if (start > time + TINY_S) break;
-    found = value;
+    if (start > time + EPSILON_S) break;
+    latest = value;
   }
-  return found;
+  return latest;
 }
 
 function render({ model, el }) {
   const player = new Player(model, el);
-  return () => player.close();
+  return () => player.destroy();
 }
 
 export default { render };

@@ -1,4 +1,4 @@
-"""What the player reads: clips, their copies, their measures over time, their worst moments."""
+"""Builds the JSON that the player reads: clips, proxies, scores over time, worst moments."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,14 +10,14 @@ from lab.errors import InputError, did_you_mean
 from lab.measures import Measure
 from lab.media import probe
 from lab.metrics import HEADLINES, JUDGED, SPECS, explain
-from lab.player.copies import Copies
+from lab.player.proxies import Proxies
 from lab.units import escape_controls
 
-MOST_CLIPS = 9
-_WORST = 2
-_EVEN_S = 0.001
-# Black would vanish on dark paper.
-LINES = [(colour, dash) for dash in ("", "6 3", "2 2") for colour in COLOURS if colour != "#000000"]
+MAX_CLIPS = 9
+_WORST_PER_METRIC = 2
+_EVEN_SPACING_TOLERANCE_S = 0.001
+# Colour and dash pattern of each clip's line. Black is left out: it is invisible in dark mode.
+LINE_STYLES = [(colour, dash) for dash in ("", "6 3", "2 2") for colour in COLOURS if colour != "#000000"]
 
 Address = Callable[[Path], str]
 
@@ -25,49 +25,52 @@ Address = Callable[[Path], str]
 def session(
     results: Results,
     take_ids: Sequence[str],
-    copies: Copies,
+    proxies: Proxies,
     address: Address,
     *,
-    heat: Mapping[str, Mapping[str, Path]] | None = None,
-    can_film: bool = False,
+    heatmaps: Mapping[str, Mapping[str, Path]] | None = None,
+    can_make_heatmaps: bool = False,
 ) -> dict[str, Any]:
-    """Plain data for `player.js`: what to play, where it lies, what to draw under it.
+    """Plain data for `player.js`: the clips to play and what to draw below them.
 
-    address: turns a file into what the page can load. heat: films of heatmaps by take id and
-    metric. can_film: whether whoever shows the player can make such films. Raises InputError for a
-    take that the run does not have, and for more than nine.
+    address: turns a file into an address that the page can load. heatmaps: heatmap videos by take
+    id and metric. can_make_heatmaps: the player offers to make missing ones. Raises InputError for
+    a take that is not in the run, and for more than nine takes.
 
-    The result has `clips` (see `clip_entry`), `metrics` (name, unit, says, unnoticed: the level
-    that nobody would notice, or null), `lines` (colour and dash pattern by place), `said` (a line
-    above it all) and `can_film`.
+    The result has `clips` (see `clip_entry`), `metrics` (see `metric_entries`), `line_styles`
+    (colour and dash pattern by clip index), `message` (a line above the clips) and
+    `can_make_heatmaps`.
     """
-    if len(take_ids) > MOST_CLIPS:
-        raise InputError(f"{len(take_ids)} takes are too many to watch; choose up to {MOST_CLIPS}")
+    if len(take_ids) > MAX_CLIPS:
+        raise InputError(f"{len(take_ids)} takes are too many to watch; choose up to {MAX_CLIPS}")
     rows = {str(row["take_id"]): row for row in results.takes.to_dict("records")}
     for take_id in take_ids:
         if take_id not in rows:
             raise InputError(f"{take_id}: no take of this run; {did_you_mean(take_id, rows)}")
-    films = heat or {}
+    videos = heatmaps or {}
     return {
         "clips": [
-            clip_entry(results, rows[take_id], copies, address, heat=films.get(take_id, {}))
+            clip_entry(results, rows[take_id], proxies, address, heatmaps=videos.get(take_id, {}))
             for take_id in take_ids
         ],
         "metrics": metric_entries(),
-        "lines": LINES,
-        "said": "",
-        "can_film": can_film,
+        "line_styles": LINE_STYLES,
+        "message": "",
+        "can_make_heatmaps": can_make_heatmaps,
     }
 
 
 def metric_entries() -> list[dict[str, Any]]:
-    """The headline metrics as the player names them."""
+    """Name, unit, description and threshold of each headline metric.
+
+    threshold: the level up to which nobody would notice, or null.
+    """
     return [
         {
             "name": name,
             "unit": SPECS[name].unit,
-            "says": SPECS[name].says,
-            "unnoticed": _plain(SPECS[name].unnoticed),
+            "description": SPECS[name].says,
+            "threshold": _json_number(SPECS[name].unnoticed),
         }
         for name in HEADLINES
     ]
@@ -76,51 +79,55 @@ def metric_entries() -> list[dict[str, Any]]:
 def clip_entry(
     results: Results,
     take: Mapping[Any, Any],
-    copies: Copies,
+    proxies: Proxies,
     address: Address,
     *,
-    heat: Mapping[str, Path],
+    heatmaps: Mapping[str, Path],
 ) -> dict[str, Any]:
-    """One clip for the player; take: a row of `Results.takes`; heat: its heatmaps by metric.
+    """One clip for the player. take: a row of `Results.takes`. heatmaps: videos by metric.
 
-    id, title; video, poster and still: addresses, "" where there is none, and missing says why;
-    remark: what is wrong with the clip file or its measurements, "" for nothing;
-    frames, fps and times_s: when each frame begins in s, null where they are evenly spaced; series:
-    by metric [time in s, value]; boxes: by metric and frame, left, top, right, bottom as shares of
-    the picture; worst: moments, with weight to sort them by over metrics; heat: films by metric.
+    id, title; video, poster and still: addresses, "" if there is none; no_video: why there is no
+    video; remark: a problem of the clip file or its measurements, or ""; frames, fps and times_s:
+    start of each frame in s, null if frames are evenly spaced; series: by metric, pairs of time in
+    s and value; boxes: by metric and frame, left, top, right, bottom as shares of the picture;
+    worst: the worst moments, each with a weight that compares moments of different metrics;
+    heatmaps: addresses by metric.
     """
     take_id, still = str(take["take_id"]), str(take["still_path"])
-    film, poster = copies.films.get(take_id), copies.posters.get(take_id)
+    video, poster = proxies.videos.get(take_id), proxies.posters.get(take_id)
     entry = {
         "id": take_id,
         "title": results.title(take_id),
-        "video": address(film) if film else "",
+        "video": address(video) if video else "",
         "poster": address(poster) if poster else "",
-        "still": address(copies.stills[still]) if still in copies.stills else "",
+        "still": address(proxies.stills[still]) if still in proxies.stills else "",
         "still_name": escape_controls(str(take["still"])),
-        "missing": escape_controls(
-            copies.problems.get(take_id) or ("" if take["clip"] else _no_clip(take))
+        "no_video": escape_controls(
+            proxies.problems.get(take_id) or ("" if take["clip"] else _no_clip_reason(take))
         ),
-        "heat": {metric: address(path) for metric, path in heat.items()},
+        "heatmaps": {metric: address(path) for metric, path in heatmaps.items()},
     }
     stored = results.stored_measure(take_id)
-    measure, why = stored.measure, stored.reason if take["clip"] else ""
+    measure, reason = stored.measure, stored.reason if take["clip"] else ""
     damage = measure.damage if measure else ""
-    entry["remark"] = escape_controls("; ".join(part for part in (damage, why) if part))
+    entry["remark"] = escape_controls("; ".join(part for part in (damage, reason) if part))
     if measure is None:
-        facts = probe(film) if film else None
-        timing = {"frames": facts.frames if facts else 1, "fps": (facts and facts.fps) or 25.0}
+        info = probe(video) if video else None
+        timing = {"frames": info.frames if info else 1, "fps": (info and info.fps) or 25.0}
         return {**entry, **timing, "times_s": None, "series": {}, "boxes": {}, "worst": []}
     times, fps = measure.times_s, measure.fps or 25.0
-    even = all(abs(time - index / fps) < _EVEN_S for index, time in enumerate(times))
+    evenly_spaced = all(
+        abs(time - index / fps) < _EVEN_SPACING_TOLERANCE_S for index, time in enumerate(times)
+    )
     return {
         **entry,
         "frames": len(times),
         "fps": fps,
-        "times_s": None if even else list(times),
+        "times_s": None if evenly_spaced else list(times),
         "series": {
             name: [
-                [round(times[frame], 4), _plain(value)] for frame, value in sorted(values.items())
+                [round(times[frame], 4), _json_number(value)]
+                for frame, value in sorted(values.items())
             ]
             for name, values in measure.series.items()
             if name in HEADLINES
@@ -130,30 +137,33 @@ def clip_entry(
             for name, boxes in measure.boxes.items()
             if name in HEADLINES
         },
-        "worst": _worst(measure),
+        "worst": _worst_moments(measure),
     }
 
 
-def _worst(measure: Measure) -> list[dict[str, Any]]:
-    """The worst moments of the judged metrics, in multiples of what nobody would notice."""
+def _worst_moments(measure: Measure) -> list[dict[str, Any]]:
+    """The worst values of each judged metric.
+
+    weight: the value as a multiple of the metric's noticeability threshold.
+    """
     record = measure.record()
     return [
         {
             "metric": name,
             "time_s": round(worst.time_s, 4),
-            "value": _plain(worst.value),
-            "weight": _plain(SPECS[name].visibility(worst.value)),
-            "said": str(worst),
+            "value": _json_number(worst.value),
+            "weight": _json_number(SPECS[name].visibility(worst.value)),
+            "text": str(worst),
         }
         for name in JUDGED
-        for worst in explain(record, name, _WORST)
+        for worst in explain(record, name, _WORST_PER_METRIC)
     ]
 
 
-def _no_clip(take: Mapping[Any, Any]) -> str:
+def _no_clip_reason(take: Mapping[Any, Any]) -> str:
     return f"No clip ({take['state']}): {take['message'] or 'not made yet'}"
 
 
-def _plain(value: float | None) -> float | None:
-    """Four digits; null for what is no number, which JSON does not have."""
+def _json_number(value: float | None) -> float | None:
+    """The value with four digits, or null for NaN, which JSON does not have."""
     return None if value is None or value != value else float(f"{value:.4g}")

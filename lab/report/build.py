@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from lab.analysis import Results, load
 from lab.errors import InputError, RunFolderError
 from lab.files import check_writable, write_text
-from lab.player import module, style
+from lab.player import player_script, player_style
 from lab.report.blocks import Section, in_page
 from lab.report.context import ReportContext
 from lab.report.facts import facts_of
@@ -39,8 +39,8 @@ def write_report(
 
     runs: a `Results`, or the folder of a run, or of several. path: beside the run as report.html
     when None; of several runs it must be given. now: the time printed in it. max_mb: how much room
-    the films may take, in megabytes; where they need more they become smaller, then those of the
-    least interesting takes become pictures, and the report says so. heatmaps: beyond that, films of
+    the videos may take, in megabytes; where they need more they become smaller, then those of the
+    least interesting takes become pictures, and the report says so. heatmaps: beyond that, videos of
     where the scores come from, for the takes that the player opens with. Small copies are made once
     and kept beside their run, or in a temporary folder where that cannot be written.
 
@@ -55,15 +55,15 @@ def write_report(
         check_writable(target.parent)  # before anything is copied and drawn
     context = ReportContext(results, target.resolve(), round(max_mb * 1_000_000), heatmaps, quiet)
     sections = [section for build in SECTIONS if (section := build(context)) is not None]
-    films = {
-        name: base64.b64encode(film.read_bytes()).decode("ascii")
-        for film, name in context.films.items()
+    videos = {
+        name: base64.b64encode(video.read_bytes()).decode("ascii")
+        for video, name in context.videos.items()
     }
     page = draw(
         sections,
         title=_title(results),
         written=(now or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M UTC"),
-        films=films,
+        videos=videos,
         facts=in_page(facts_of(context)),
     )
     check(page, links=False)
@@ -77,19 +77,19 @@ def draw(
     *,
     title: str = "",
     written: str = "",
-    films: Mapping[str, str] = MappingProxyType({}),
+    videos: Mapping[str, str] = MappingProxyType({}),
     facts: str = "",
 ) -> str:
-    """The page as text. films: base64 by element id; facts: JSON for `lab verify`."""
+    """The page as text. videos: base64 by element id; facts: JSON for `lab verify`."""
     environment = Environment(
         loader=PackageLoader("lab.report", "."), autoescape=True, undefined=StrictUndefined
     )
-    look, script = _asset(style(), "report.css"), _asset(module(), "report.js")
+    look, script = _asset(player_style(), "report.css"), _asset(player_script(), "report.js")
     page = environment.get_template("report.html.j2").render(
         title=title,
         written=written,
         sections=sections,
-        films=films,
+        videos=videos,
         facts=facts,
         style=look,
         script=script,

@@ -1,4 +1,4 @@
-"""What sections draw from: the results, the report's place, and the pictures and films in it."""
+"""What every section is built from: the results, the report's path, and its pictures and videos."""
 
 import os
 from collections.abc import Callable
@@ -11,31 +11,31 @@ from typing import Any
 from lab.analysis import LoadedRun, Ranking, Results, best_and_worst
 from lab.errors import InputError
 from lab.media import data_uri
-from lab.player import Copies, film_heat, make_copies
-from lab.player.copies import SHORT_SIDE_PX
+from lab.player import Proxies, make_heatmap_videos, make_proxies
+from lab.player.proxies import SHORT_SIDE_PX
 from lab.units import bytes_text
 
 _SMALLER_SIDE_PX = 240
-_BASE64 = 4 / 3
-_OPENING = 2
+_BASE64_GROWTH = 4 / 3
+_UNRANKED_TAKES = 2  # in the player, where no take is ranked
 
 
 @dataclass(frozen=True, eq=False)
 class ReportContext:
-    """The results, where the report will lie, and how many bytes of films it may carry.
+    """The results, the path of the report, and how many bytes of videos it may hold.
 
-    pictures: False draws no picture and copies no clip, where only the words are wanted.
+    pictures: False draws no pictures and makes no proxies, for callers that need only the text.
     """
 
     results: Results
     report: Path
-    most_bytes: int
-    heatmaps: bool = False
+    max_video_bytes: int
+    with_heatmaps: bool = False
     quiet: bool = True
     pictures: bool = True
 
     def title(self, take: dict[str, Any]) -> str:
-        """What a take is called in headings: what varied, and the repeat if there are several."""
+        """A take's name in headings: the varied factors, and the repeat if there are several."""
         return self.results.title(str(take["take_id"]))
 
     @cached_property
@@ -52,73 +52,78 @@ class ReportContext:
         return best_and_worst(self.results)
 
     @cached_property
-    def opening(self) -> list[str]:
-        """The takes that the player opens with: the best and a worst of its still, if ranked."""
+    def initial_takes(self) -> list[str]:
+        """The takes that the player opens with.
+
+        The best take and a bad one, of the same still if possible. The first takes if none is
+        ranked.
+        """
         best, worst = self.ranking.best[:1], list(self.ranking.worst)
         stills = {row["take_id"]: row["still"] for row in self.rows}
         if best:
             worst.sort(key=lambda verdict: stills[verdict.take_id] != stills[best[0].take_id])
         chosen = [verdict.take_id for verdict in (*best, *worst[:1])]
-        return chosen or list(self.copies.posters)[:_OPENING]
+        return chosen or list(self.proxies.posters)[:_UNRANKED_TAKES]
 
     @cached_property
-    def heat(self) -> dict[str, dict[str, Path]]:
-        """Films of the opening takes' heatmaps by take and metric, if they were asked for."""
-        if not self.heatmaps:
+    def heatmaps(self) -> dict[str, dict[str, Path]]:
+        """Heatmap videos of the initial takes by take id and metric; empty if not requested."""
+        if not self.with_heatmaps:
             return {}
-        found = {}
-        for take_id in self.opening:
-            with suppress(InputError):  # no scores, or a clip that cannot be read, as is said
-                found[take_id] = film_heat(self.results, take_id)
-        return found
+        heatmaps = {}
+        for take_id in self.initial_takes:
+            # A take without scores or with an unreadable clip has none; the page says why.
+            with suppress(InputError):
+                heatmaps[take_id] = make_heatmap_videos(self.results, take_id)
+        return heatmaps
 
     @cached_property
-    def copies(self) -> Copies:
-        """Posters of all takes, and as many films as the report may carry."""
-        return self._fitted[0]
+    def proxies(self) -> Proxies:
+        """Posters of all takes, and as many videos as the report may hold."""
+        return self._proxies_and_note[0]
 
     @cached_property
-    def fallback(self) -> str:
-        """What was left out to stay within the size that was asked for, "" if nothing was."""
-        return self._fitted[1]
+    def size_note(self) -> str:
+        """What was made smaller or left out to stay within the size limit; "" for nothing."""
+        return self._proxies_and_note[1]
 
     @cached_property
-    def _fitted(self) -> tuple[Copies, str]:
-        """Films at 360 px if they fit, else at 240 px, else those of the foremost takes."""
+    def _proxies_and_note(self) -> tuple[Proxies, str]:
+        """Videos at 360 px if they fit, else at 240 px, else only those of the first takes."""
         if not self.pictures:
-            return Copies(), ""
-        most = bytes_text(self.most_bytes)
-        for side in (SHORT_SIDE_PX, _SMALLER_SIDE_PX):
-            copies = self._copies(side)
+            return Proxies(), ""
+        limit = bytes_text(self.max_video_bytes)
+        for side_px in (SHORT_SIDE_PX, _SMALLER_SIDE_PX):
+            proxies = self._make_proxies(side_px)
             sizes = {
-                take_id: round(film.stat().st_size * _BASE64)
-                for take_id, film in copies.films.items()
+                take_id: round(video.stat().st_size * _BASE64_GROWTH)
+                for take_id, video in proxies.videos.items()
             }
-            if sum(sizes.values()) <= self.most_bytes:
-                smaller = f"The films are smaller than usual ({side} px) to keep them within {most}"
-                return copies, "" if side == SHORT_SIDE_PX else smaller
-        kept, spent = {}, 0
-        for take_id in self._foremost(list(copies.films)):
-            if spent + sizes[take_id] <= self.most_bytes:
-                kept[take_id] = copies.films[take_id]
-                spent += sizes[take_id]
-        said = (
-            f"Only {len(kept)} of {len(sizes)} clips are inside as films, to keep them within "
-            f"{most}: the best and the worst, then one of each trial. The others are pictures"
+            if sum(sizes.values()) <= self.max_video_bytes:
+                note = f"The videos are smaller than usual ({side_px} px) to stay within {limit}"
+                return proxies, "" if side_px == SHORT_SIDE_PX else note
+        videos, used = {}, 0
+        for take_id in self._by_priority(list(proxies.videos)):
+            if used + sizes[take_id] <= self.max_video_bytes:
+                videos[take_id] = proxies.videos[take_id]
+                used += sizes[take_id]
+        note = (
+            f"Only {len(videos)} of {len(sizes)} clips are in this file as videos, to stay within "
+            f"{limit}: the best and the worst, then one of each trial. The others are pictures"
         )
-        return Copies(kept, copies.posters, copies.stills, copies.problems), said
+        return Proxies(videos, proxies.posters, proxies.stills, proxies.problems), note
 
-    def _copies(self, short_side_px: int) -> Copies:
-        """Copies of all clips, each run's in its own folder."""
-        copies = Copies()
+    def _make_proxies(self, short_side_px: int) -> Proxies:
+        """Proxies of all clips, stored in the folder of each clip's run."""
+        proxies = Proxies()
         for run in self.results.runs:
             takes = [row for row in self.rows if self.results.run_of(row) is run]
-            made = make_copies(run.folder, takes, short_side_px=short_side_px, quiet=self.quiet)
-            copies = copies.joined(made)
-        return copies
+            made = make_proxies(run.folder, takes, short_side_px=short_side_px, quiet=self.quiet)
+            proxies = proxies.merged(made)
+        return proxies
 
-    def _foremost(self, take_ids: list[str]) -> list[str]:
-        """By how much a reader would miss them: extremes, then a first take of each trial."""
+    def _by_priority(self, take_ids: list[str]) -> list[str]:
+        """Best and worst takes first, then the first repeat of each trial, then the others."""
         best, worst = self.ranking.best, self.ranking.worst
         extremes = [verdict.take_id for pair in zip(best, worst, strict=True) for verdict in pair]
         repeats = {row["take_id"]: row["repeat"] for row in self.rows}
@@ -126,49 +131,49 @@ class ReportContext:
         return [take_id for take_id in dict.fromkeys([*extremes, *rest]) if take_id in take_ids]
 
     @cached_property
-    def films(self) -> dict[Path, str]:
-        """Every film in the page, and the id of the element that carries it."""
-        clips = {film: f"film-{take_id}" for take_id, film in self.copies.films.items()}
-        heat = {
-            film: f"heat-{take_id}-{metric}"
-            for take_id, by_metric in self.heat.items()
-            for metric, film in by_metric.items()
+    def videos(self) -> dict[Path, str]:
+        """Every video in the page, with the id of the element that contains it."""
+        clips = {video: f"video-{take_id}" for take_id, video in self.proxies.videos.items()}
+        heatmaps = {
+            video: f"heatmap-{take_id}-{metric}"
+            for take_id, by_metric in self.heatmaps.items()
+            for metric, video in by_metric.items()
         }
-        return {**clips, **heat}
+        return {**clips, **heatmaps}
 
-    def address(self, path: Path) -> str:
-        """How the player finds a film or picture that the page carries: by its element's id."""
-        return f"#{self._ids[path]}"
+    def element_address(self, path: Path) -> str:
+        """The address of a video or picture in the page: # and its element's id."""
+        return f"#{self._element_ids[path]}"
 
     @cached_property
-    def _ids(self) -> dict[Path, str]:
-        posters = {path: f"poster-{take_id}" for take_id, path in self.copies.posters.items()}
-        stills = {path: path.stem for path in self.copies.stills.values()}
-        return {**self.films, **posters, **stills}
+    def _element_ids(self) -> dict[Path, str]:
+        posters = {path: f"poster-{take_id}" for take_id, path in self.proxies.posters.items()}
+        stills = {path: path.stem for path in self.proxies.stills.values()}
+        return {**self.videos, **posters, **stills}
 
     def still_uri(self, take: dict[str, Any]) -> str:
-        """The still, small, as a data: address; "" for a clip made from text alone."""
-        path = self.copies.stills.get(take["still_path"])
+        """The small still as a data: URI; "" for a clip made from text alone."""
+        path = self.proxies.stills.get(take["still_path"])
         return "" if path is None else data_uri(path.read_bytes(), ".jpg")
 
     def poster_uri(self, take: dict[str, Any]) -> str:
-        """The clip's first frame, small, as a data: address; "" where there is no clip."""
-        path = self.copies.posters.get(str(take["take_id"]))
+        """The small first frame of the clip as a data: URI; "" if there is no clip."""
+        path = self.proxies.posters.get(str(take["take_id"]))
         return "" if path is None else data_uri(path.read_bytes(), ".jpg")
 
     def clip_path(self, take: dict[str, Any]) -> Path:
-        """Where the take's clip lies."""
+        """The path of the take's clip."""
         return self.results.run_of(take).folder.path / str(take["clip"])
 
-    def by_run(self, told: Callable[[LoadedRun], str]) -> str:
-        """What is told of the runs: once where they agree, else each with its runs."""
+    def by_run(self, describe: Callable[[LoadedRun], str]) -> str:
+        """The description of the runs: once if all runs share it, else each with its runs."""
         runs: dict[str, list[str]] = {}
         for run in self.results.runs:
-            runs.setdefault(told(run), []).append(run.name)
+            runs.setdefault(describe(run), []).append(run.name)
         if len(runs) == 1:
             return next(iter(runs))
         return "; ".join(f"{text} ({', '.join(names)})" for text, names in runs.items())
 
-    def link(self, path: Path) -> str:
-        """The way from the report to a file."""
+    def relative_path(self, path: Path) -> str:
+        """The path relative to the folder of the report."""
         return Path(os.path.relpath(path, self.report.parent)).as_posix()

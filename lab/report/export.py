@@ -15,7 +15,7 @@ from jinja2.runtime import Context
 
 from lab.errors import InputError
 from lab.files import as_path, open_input_file, write_text
-from lab.player import style
+from lab.player import player_style
 from lab.report.gate import check
 from lab.report.sanitize import clean, is_self_contained
 
@@ -198,7 +198,7 @@ def _page(body: str, name: str) -> str:
     return environment.get_template("notebook.html.j2").render(
         title=title or name,
         heading="" if titled else name,
-        style=style() + (files("lab.report") / "notebook.css").read_text(encoding="utf-8"),
+        style=player_style() + (files("lab.report") / "notebook.css").read_text(encoding="utf-8"),
         body=clean(str(soup)),
     )
 

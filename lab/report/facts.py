@@ -140,7 +140,7 @@ def facts_of(context: ReportContext) -> dict[str, Any]:
         "runs": [
             {
                 "name": run.name,
-                "path": context.link(run.folder.path.resolve()),
+                "path": context.relative_path(run.folder.path.resolve()),
                 **sweep_facts(run),
                 "provenance": dict(run.provenance),
             }

@@ -1,16 +1,16 @@
-// Keeps the keys that are pressed in a panel from JupyterLab. Its shortcuts match the element that has
-// the focus before they look further up, so each is marked itself, when the focus comes to it. The
-// panel is put into the page after what it holds.
+// Keeps keys that are pressed in a panel from triggering JupyterLab's shortcuts. JupyterLab checks the
+// focused element before its ancestors, so each element is marked when it receives the focus. This
+// widget is rendered before its panel is in the page, so it waits for the panel.
 
 function render({ el }) {
-  let gone = false;
+  let removed = false;
   const listen = () => {
     const panel = el.closest(".i2v-panel");
     if (panel) panel.addEventListener("focusin", ({ target }) => { target.dataset.lmSuppressShortcuts = "true"; });
-    else if (!gone) requestAnimationFrame(listen);
+    else if (!removed) requestAnimationFrame(listen);
   };
   listen();
-  return () => { gone = true; };
+  return () => { removed = true; };
 }
 
 export default { render };

@@ -1,4 +1,4 @@
-"""What all panels share: how they look, speak, and print where no widgets run."""
+"""Parts that all panels share: style, status line, buttons, and HTML for places without widgets."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -8,76 +8,83 @@ from typing import Any
 import anywidget
 import ipywidgets as widgets
 
-from lab.player import style
+from lab.player import player_style
 from lab.units import escape_html
 
-_HERE = files("lab.widgets")
+_FOLDER = files("lab.widgets")
 
 
-def patience_s() -> float | None:
-    """How long a twin may wait for what is being computed: not long while a person watches, who
-    sees the panel itself; as long as it takes where the twin is all that will be seen.
+def fallback_timeout_s() -> float | None:
+    """How long a static fallback may wait for a computation; None: until it ends.
+
+    In a notebook that a person has open the panel itself is escape_controls, so the wait is short. Without
+    a person, as under papermill or nbval, the fallback is all that will be seen.
     """
-    # Set by Jupyter's server for kernels that a person opened, not by papermill or nbval.
+    # Jupyter's server sets this variable for kernels that a person opened.
     return 3.0 if "JPY_SESSION_NAME" in os.environ else None
 
 
-class _Frame(anywidget.AnyWidget):
-    """What a panel is beyond its fields: how it looks, and that its keys are its own."""
+class _PanelBehaviour(anywidget.AnyWidget):
+    """The style sheet of a panel, and the script that keeps its keys from JupyterLab."""
 
-    _esm = (_HERE / "panel.js").read_text(encoding="utf-8")
-    _css = style() + (_HERE / "panel.css").read_text(encoding="utf-8")
+    _esm = (_FOLDER / "panel.js").read_text(encoding="utf-8")
+    _css = player_style() + (_FOLDER / "panel.css").read_text(encoding="utf-8")
 
 
 class Panel(widgets.VBox):
-    """A form over public calls. `code()` is what its buttons do; it prints as plain HTML too."""
+    """A form over public calls. `code()` shows the same calls as Python.
+
+    A panel also has a static fallback in plain HTML, for where no widgets run.
+    """
 
     def __init__(self, children: Sequence[widgets.Widget]) -> None:
         self._code = widgets.HTML()
-        frame = _Frame()
-        frame.layout.display = "none"
-        super().__init__([frame, *children, self._code])
+        behaviour = _PanelBehaviour()
+        behaviour.layout.display = "none"
+        super().__init__([behaviour, *children, self._code])
         self.add_class("i2v-panel")
-        self.add_class("mathjax_ignore")  # dollars in prompts and names are no formulas
+        self.add_class("mathjax_ignore")  # a dollar sign in a prompt or a name starts no formula
 
     def code(self) -> str:
-        """The Python that does the same without the panel."""
+        """Python code that does the same without the panel."""
         raise NotImplementedError
 
-    def twin(self) -> str:
-        """The panel as HTML for where no widgets run: exports, mails, untrusted notebooks."""
+    def static_fallback(self) -> str:
+        """The panel as HTML, for exports, mails and notebooks that are not trusted."""
         raise NotImplementedError
 
     def show_code(self) -> None:
-        """Keep the folded code in step with the form."""
+        """Update the folded code after a change in the form."""
         self._code.value = (
             f"<details><summary>The same in code</summary><pre tabindex='0'>"
             f"{escape_html(self.code())}</pre></details>"
         )
 
-    def _repr_mimebundle_(self, **asked: Any) -> dict[str, Any]:
-        bundle = super()._repr_mimebundle_(**asked)
-        return {**bundle, "text/plain": repr(self), "text/html": self.twin()}
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
+        bundle = super()._repr_mimebundle_(**options)
+        return {**bundle, "text/plain": repr(self), "text/html": self.static_fallback()}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
 
-class Said(widgets.HTML):
-    """A line that speaks: escaped, and read out by screen readers when it changes."""
+class StatusLine(widgets.HTML):
+    """A line for messages. Screen readers read a new message aloud."""
 
-    def say(self, text: str, tone: str = "") -> None:
-        """Show text, "" for nothing; tone: "", "warning" or "error"."""
+    def show(self, text: str, tone: str = "") -> None:
+        """Show an escaped text; "" clears the line. tone: "", "warning" or "error"."""
         lines = "<br>".join(escape_html(line) for line in text.splitlines())
         role = "alert" if tone == "error" else "status"
-        self.value = f'<div class="said {tone}" role="{role}">{lines}</div>' if text else ""
+        self.value = f'<div class="status {tone}" role="{role}">{lines}</div>' if text else ""
 
 
-def button(label: str, title: str, act: Callable[[], None], **how: Any) -> widgets.Button:
-    """A button that calls `act`."""
-    made = widgets.Button(description=label, tooltip=title, **how)
+def button(
+    label: str, tooltip: str, on_click: Callable[[], None], **options: Any
+) -> widgets.Button:
+    """A button as wide as its label."""
+    made = widgets.Button(description=label, tooltip=tooltip, **options)
     made.layout.width = "auto"
-    made.on_click(lambda _: act())
+    made.on_click(lambda _: on_click())
     return made
 
 
@@ -87,7 +94,7 @@ def heading(text: str) -> widgets.HTML:
 
 
 def wide(widget: widgets.Widget) -> widgets.Widget:
-    """A field as wide as its place, its label above the rest's left edge."""
+    """Make a field as wide as its container, with a label column of fixed width."""
     widget.layout.width = "auto"
     widget.style.description_width = "7em"
     return widget

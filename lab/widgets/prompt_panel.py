@@ -1,5 +1,6 @@
-"""Prompts from terms of the vocabulary and from free text, linted while they are written."""
+"""A panel for writing prompts: from vocabulary terms and free text, linted while the user types."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import ipywidgets as widgets
@@ -9,18 +10,19 @@ from lab.errors import LabError
 from lab.prompts import KINDS, VARIED, Prompt, lint, rewritten, vary, vocabulary
 from lab.stills import Still
 from lab.units import escape_html
-from lab.widgets.later import Later
-from lab.widgets.panel import Panel, Said, button, heading, patience_s, wide
-from lab.widgets.picked import Picked
+from lab.widgets.debounce import Debounced
+from lab.widgets.panel import Panel, StatusLine, button, fallback_timeout_s, heading, wide
+from lab.widgets.prompt_text import PromptText
 
-_NONE = "–"
+_NO_TERM = "–"
 
 
 class PromptPanel(Panel):
-    """Pick terms or write; add what is good. `value` holds the prompts that were added.
+    """Pick terms or type, then add the prompt to the list. `value` holds the listed prompts.
 
-    prompts: texts or `Prompt`s to begin with. still: its room for the motion is linted too. Picked
-    terms join what is written by hand and never take its place; Undo takes back a pick or rewrite.
+    prompts: texts or `Prompt`s that the list starts with. still: prompts are also checked against
+    the room for motion in it. Picked terms are added to typed text and never replace it. Undo
+    reverts a picked term or a rewrite.
     """
 
     value = traitlets.Tuple()
@@ -33,22 +35,28 @@ class PromptPanel(Panel):
         self.text = wide(
             widgets.Textarea(description="prompt", placeholder="slow push-in; steam rises", rows=4)
         )
-        self.name = wide(widgets.Text(description="name", placeholder="what tables call it"))
+        self.name = wide(widgets.Text(description="name", placeholder="its name in tables"))
         self.remarks = widgets.HTML(layout={"margin": "0 0 0 7.5em"})
-        self.take = button("Use the rewrite", "Put the proposed text in place", self._rewrite)
-        self.back = button("Undo", "The text before the last pick or rewrite", self._undo)
-        self.put = button("Add prompt", "Add it to the list", self._add)
-        self.by = widgets.Dropdown(options=list(VARIED), description="vary by")
-        self.spread = button("Add variants", "Prompts that differ in that alone", self._vary)
+        self.rewrite_button = button(
+            "Use the rewrite", "Replace the text by the proposed one", self._use_rewrite
+        )
+        self.undo_button = button("Undo", "The text before the last pick or rewrite", self._undo)
+        self.add_button = button("Add prompt", "Add it to the list", self._add)
+        self.vary_by = widgets.Dropdown(options=list(VARIED), description="vary by")
+        self.vary_button = button(
+            "Add variants", "Prompts that differ in this alone", self._add_variants
+        )
         self.list = widgets.SelectMultiple(rows=6, description="prompts")
         wide(self.list)
-        self.drop = button("Remove marked", "Take them off the list", self._drop)
-        self.said = Said()
-        self._later = Later()
-        self._rewritten = ""
-        self._picked = Picked()
-        self._before: list[tuple[Picked, dict[str, str]]] = []
-        self._filling = False  # while the panel itself changes the text and the pickers
+        self.remove_button = button(
+            "Remove marked", "Remove them from the list", self._remove_marked
+        )
+        self.status = StatusLine()
+        self._lint_work = Debounced()
+        self._rewrite = ""
+        self._prompt_text = PromptText()
+        self._undo_stack: list[tuple[PromptText, dict[str, str]]] = []
+        self._updating = False  # True while the panel itself changes the text and the pickers
         super().__init__(
             [
                 heading("Prompts"),
@@ -61,107 +69,116 @@ class PromptPanel(Panel):
                     ],
                     layout={"flex_flow": "row wrap"},
                 ),
-                widgets.HBox([self.put, self.take, self.back, self.by, self.spread]),
+                widgets.HBox(
+                    [
+                        self.add_button,
+                        self.rewrite_button,
+                        self.undo_button,
+                        self.vary_by,
+                        self.vary_button,
+                    ]
+                ),
                 self.list,
-                widgets.HBox([self.drop]),
-                self.said,
+                widgets.HBox([self.remove_button]),
+                self.status,
             ]
         )
         for picker in self.pickers.values():
-            picker.observe(self._pick, "value")
-        self.text.observe(lambda _: self._changed(), "value")
+            picker.observe(self._on_pick, "value")
+        self.text.observe(lambda _: self._on_text(), "value")
         self.name.observe(lambda _: self.show_code(), "value")
-        self.back.disabled = True
-        self._put([Prompt.written(one) if isinstance(one, str) else one for one in prompts])
-        self._changed()
+        self.undo_button.disabled = True
+        self._append([Prompt.written(one) if isinstance(one, str) else one for one in prompts])
+        self._on_text()
 
-    def _pick(self, change: dict[str, Any]) -> None:
-        """Say the picked terms in the text, beside what was written by hand."""
-        if self._filling:
+    def _on_pick(self, change: dict[str, Any]) -> None:
+        """Put the phrase of the picked terms into the text, beside the typed words."""
+        if self._updating:
             return
-        chosen = self._chosen()
+        terms = self._picked_terms()
         kind = next(kind for kind, picker in self.pickers.items() if picker is change["owner"])
-        self._remember({**chosen, kind: change["old"]})
-        self._fill(self._picked.with_words(_words(chosen)), chosen)
+        self._push_undo({**terms, kind: change["old"]})
+        self._set_text(self._prompt_text.with_phrase(_phrase(terms)), terms)
 
-    def _chosen(self) -> dict[str, str]:
+    def _picked_terms(self) -> dict[str, str]:
         return {kind: picker.value for kind, picker in self.pickers.items()}
 
-    def _remember(self, chosen: dict[str, str]) -> None:
-        self._before.append((self._picked, chosen))
-        self.back.disabled = False
+    def _push_undo(self, terms: dict[str, str]) -> None:
+        self._undo_stack.append((self._prompt_text, terms))
+        self.undo_button.disabled = False
 
-    def _fill(self, picked: Picked, chosen: dict[str, str]) -> None:
-        """Show a text, and in the pickers which of its words they put there."""
-        self._picked, self._filling = picked, True
+    def _set_text(self, prompt_text: PromptText, terms: dict[str, str]) -> None:
+        """Show this text, and these terms in the pickers."""
+        self._prompt_text, self._updating = prompt_text, True
         try:
             for kind, picker in self.pickers.items():
-                picker.value = chosen[kind]
-            self.text.value = picked.text
+                picker.value = terms[kind]
+            self.text.value = prompt_text.text
         finally:
-            self._filling = False
+            self._updating = False
 
     def _undo(self) -> None:
-        picked, chosen = self._before.pop()
-        self.back.disabled = not self._before
-        self._fill(picked, chosen)
+        prompt_text, terms = self._undo_stack.pop()
+        self.undo_button.disabled = not self._undo_stack
+        self._set_text(prompt_text, terms)
 
-    def _changed(self) -> None:
+    def _on_text(self) -> None:
         text, still = self.text.value, self.still
-        if not self._filling:
-            self._picked = self._picked.typed(text)
-            if not self._picked.has_words:  # they are somebody's own words now
-                self._fill(self._picked, dict.fromkeys(self.pickers, ""))
-        self._later.call(lambda: _linted(text, still), self._tell)
+        if not self._updating:
+            self._prompt_text = self._prompt_text.edited(text)
+            if not self._prompt_text.has_phrase:  # the user changed it, so it is typed text now
+                self._set_text(self._prompt_text, dict.fromkeys(self.pickers, ""))
+        self._lint_work.call(lambda: _lint_html(text, still), self._show_lint)
         self.show_code()
 
-    def _tell(self, told: tuple[str, str]) -> None:
-        self.remarks.value, self._rewritten = told
-        self.take.disabled = not self._rewritten
+    def _show_lint(self, result: tuple[str, str]) -> None:
+        self.remarks.value, self._rewrite = result
+        self.rewrite_button.disabled = not self._rewrite
 
-    def _rewrite(self) -> None:
-        if self._rewritten:
-            self._remember(self._chosen())
-            self._fill(Picked(self._rewritten), dict.fromkeys(self.pickers, ""))
+    def _use_rewrite(self) -> None:
+        if self._rewrite:
+            self._push_undo(self._picked_terms())
+            self._set_text(PromptText(self._rewrite), dict.fromkeys(self.pickers, ""))
 
-    def _written(self) -> Prompt | None:
+    def _current_prompt(self) -> Prompt | None:
         try:
             return Prompt.written(self.text.value, self.name.value.strip())
         except LabError as error:
-            self.said.say(str(error), "error")
+            self.status.show(str(error), "error")
             return None
 
     def _add(self) -> None:
-        prompt = self._written()
+        prompt = self._current_prompt()
         if prompt is not None:
-            self._put([prompt])
+            self._append([prompt])
 
-    def _vary(self) -> None:
-        prompt = self._written()
+    def _add_variants(self) -> None:
+        prompt = self._current_prompt()
         if prompt is None:
             return
         try:
-            self._put(vary(prompt, self.by.value))
+            self._append(vary(prompt, self.vary_by.value))
         except LabError as error:
-            self.said.say(str(error), "error")
+            self.status.show(str(error), "error")
 
-    def _put(self, prompts: Any) -> None:
-        known = {prompt.text for prompt in self.value}
-        new = [prompt for prompt in prompts if prompt.text not in known]
-        self.said.say("" if new or not prompts else "That text stands in the list already.")
-        self._set((*self.value, *new))
+    def _append(self, prompts: Sequence[Prompt]) -> None:
+        listed = {prompt.text for prompt in self.value}
+        new = [prompt for prompt in prompts if prompt.text not in listed]
+        self.status.show("" if new or not prompts else "That text is in the list already.")
+        self._set_prompts((*self.value, *new))
 
-    def _drop(self) -> None:
+    def _remove_marked(self) -> None:
         marked = set(self.list.value)
-        self._set(tuple(one for place, one in enumerate(self.value) if place not in marked))
+        remaining = (prompt for index, prompt in enumerate(self.value) if index not in marked)
+        self._set_prompts(tuple(remaining))
 
-    def _set(self, prompts: tuple[Prompt, ...]) -> None:
+    def _set_prompts(self, prompts: tuple[Prompt, ...]) -> None:
         self.value = prompts
-        self.list.options = [(_shown(prompt), place) for place, prompt in enumerate(prompts)]
+        self.list.options = [(_label(prompt), index) for index, prompt in enumerate(prompts)]
         self.show_code()
 
     def code(self) -> str:
-        """The prompts in the list, and the one being written, as calls."""
+        """Calls that make the listed prompts and check the one that is being written."""
         listed = [
             f"    lab.Prompt.written({prompt.text!r}, {prompt.name!r})," for prompt in self.value
         ]
@@ -169,14 +186,14 @@ class PromptPanel(Panel):
         if self.text.value.strip():
             lines += [
                 f"lab.lint({self.text.value!r})",
-                f"lab.vary({self.text.value!r}, {self.by.value!r})",
+                f"lab.vary({self.text.value!r}, {self.vary_by.value!r})",
             ]
         return "\n".join(lines)
 
-    def twin(self) -> str:
-        """The list of prompts, and how the one being written is understood."""
-        self._later.join(patience_s())
-        listed = "".join(f"<li>{escape_html(_shown(prompt))}</li>" for prompt in self.value)
+    def static_fallback(self) -> str:
+        """The listed prompts, and the remarks on the one that is being written."""
+        self._lint_work.join(fallback_timeout_s())
+        listed = "".join(f"<li>{escape_html(_label(prompt))}</li>" for prompt in self.value)
         return f"<ol>{listed}</ol>{self.remarks.value}"
 
     def __repr__(self) -> str:
@@ -185,40 +202,42 @@ class PromptPanel(Panel):
 
 def _picker(kind: str) -> widgets.Dropdown:
     names = [term.name for term in vocabulary().values() if term.kind == kind]
-    return wide(widgets.Dropdown(options=[(_NONE, ""), *((n, n) for n in names)], description=kind))
+    options = [(_NO_TERM, ""), *((name, name) for name in names)]
+    return wide(widgets.Dropdown(options=options, description=kind))
 
 
-def _words(chosen: dict[str, str]) -> str:
-    """How the picked terms are said together; "" for none."""
-    if not any(chosen.values()):
+def _phrase(terms: dict[str, str]) -> str:
+    """The picked terms as one phrase; "" if none is picked."""
+    if not any(terms.values()):
         return ""
     return Prompt.of(
-        chosen["camera"],
-        chosen["subject"],
-        strength=chosen["strength"],
-        pace=chosen["pace"],
-        mood=chosen["mood"],
+        terms["camera"],
+        terms["subject"],
+        strength=terms["strength"],
+        pace=terms["pace"],
+        mood=terms["mood"],
     ).text
 
 
-def _shown(prompt: Prompt) -> str:
+def _label(prompt: Prompt) -> str:
     return f"{prompt.name}: {prompt.text}" if prompt.name else prompt.text
 
 
-def _linted(text: str, still: Still | None) -> tuple[str, str]:
-    """What was understood and what is remarked, as HTML; and the best rewrite, "" without one."""
+def _lint_html(text: str, still: Still | None) -> tuple[str, str]:
+    """The reading of a prompt and the remarks on it as HTML; and the best rewrite, or ""."""
     if not text.strip():
         return "<p class='quiet'>Pick terms, or write what moves: camera, subject, pace.</p>", ""
     try:
         prompt = Prompt.written(text)
-        found = lint(prompt, still)
-        better = rewritten(prompt, still).text
+        findings = lint(prompt, still)
+        best = rewritten(prompt, still).text
     except LabError as error:
-        return f"<p class='said error'>{escape_html(str(error))}</p>", ""
+        return f"<p class='status error'>{escape_html(str(error))}</p>", ""
     remarks = "".join(
         f"<li>{escape_html(f'{finding.severity}: {finding.says}; {finding.fix}')}</li>"
-        for finding in found
+        for finding in findings
     )
-    new = better if better != prompt.text else ""
-    proposal = f"<p>try: <b>{escape_html(new)}</b></p>" if new else ""
-    return prompt.reading.to_html() + f"<ul>{remarks or '<li>no remarks</li>'}</ul>{proposal}", new
+    rewrite = best if best != prompt.text else ""
+    proposal = f"<p>try: <b>{escape_html(rewrite)}</b></p>" if rewrite else ""
+    items = remarks or "<li>no remarks</li>"
+    return f"{prompt.reading.to_html()}<ul>{items}</ul>{proposal}", rewrite

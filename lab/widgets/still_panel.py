@@ -1,4 +1,4 @@
-"""Stills with what preflight says of them: look, upload, fit, choose."""
+"""A panel for stills: upload, preflight, fit to a ratio, choose."""
 
 import re
 from collections.abc import Sequence
@@ -9,22 +9,22 @@ import ipywidgets as widgets
 import traitlets
 
 from lab.errors import LabError
-from lab.files import atomic_write, make_writable_folder
+from lab.files import make_writable_folder, atomic_write
 from lab.media import data_uri, poster_jpeg
 from lab.stills import Preflight, Still, fit, preflight
 from lab.units import RATIOS, SHORT_SIDE_PX, escape_html
-from lab.widgets.later import Later
-from lab.widgets.panel import Panel, Said, button, heading, patience_s
+from lab.widgets.debounce import Debounced
+from lab.widgets.panel import Panel, StatusLine, button, fallback_timeout_s, heading
 
 _ACCEPTED = ".jpg,.jpeg,.png,.webp"
-_MODES = ("crop", "extend")
+_FIT_MODES = ("crop", "extend")
 
 
 class StillPanel(Panel):
     """A gallery of stills. `value` holds the chosen ones, for a `SweepPanel` or a sweep.
 
-    stills: paths or `Still`s to begin with. folder: where uploads and fitted stills are kept.
-    Preflight runs beside the kernel, about a second a still.
+    stills: paths or `Still`s that the gallery starts with. folder: where uploads and fitted stills
+    are saved. Preflight runs in a thread and takes about a second a still.
     """
 
     value = traitlets.Tuple()
@@ -39,8 +39,8 @@ class StillPanel(Panel):
     ) -> None:
         self.folder = Path(folder)
         self.stills: list[Still] = []
-        self._found: dict[tuple[str, str, str], Preflight] = {}
-        self._later = Later(0.0)
+        self._preflights: dict[tuple[str, str, str], Preflight] = {}  # by still, ratio, resolution
+        self._preflight_work = Debounced(0.0)
         self.ratio = widgets.Dropdown(options=list(RATIOS), value=aspect_ratio, description="ratio")
         self.resolution = widgets.Dropdown(
             options=list(SHORT_SIDE_PX), value=resolution, description="resolution"
@@ -49,27 +49,27 @@ class StillPanel(Panel):
             accept=_ACCEPTED, multiple=True, description="Upload stills"
         )
         self.gallery = widgets.VBox()
-        self.mode = widgets.Dropdown(options=_MODES, description="fit by")
-        self.fitting = widgets.Dropdown(description="still")
-        self.fit = button("Fit to the ratio", "Make a new still of that ratio", self._fit)
-        self.said = Said()
+        self.fit_mode = widgets.Dropdown(options=_FIT_MODES, description="fit by")
+        self.still_to_fit = widgets.Dropdown(description="still")
+        self.fit_button = button("Fit to the ratio", "Make a new still of that ratio", self._fit)
+        self.status = StatusLine()
         super().__init__(
             [
                 heading("Stills"),
                 widgets.HBox([self.ratio, self.resolution, self.upload]),
                 self.gallery,
-                widgets.HBox([self.fitting, self.mode, self.fit]),
-                self.said,
+                widgets.HBox([self.still_to_fit, self.fit_mode, self.fit_button]),
+                self.status,
             ]
         )
-        self.upload.observe(lambda change: self._uploads(change["new"]), "value")
+        self.upload.observe(lambda change: self._save_uploads(change["new"]), "value")
         for field in (self.ratio, self.resolution):
-            field.observe(lambda _: self._check(), "value")
+            field.observe(lambda _: self._start_preflight(), "value")
         for still in stills:
             self.add(still)
 
     def add(self, still: Still | str | Path, *, chosen: bool = True) -> None:
-        """Put a still into the gallery; one that is there already stays as it is.
+        """Add a still to the gallery. A still that is in it already is not added again.
 
         Raises StillError for a file that is no picture.
         """
@@ -77,53 +77,56 @@ class StillPanel(Panel):
         if opened in self.stills:
             return
         self.stills.append(opened)
-        # The name stands in the card: Jupyter would take dollars in a description for a formula.
+        # Its name is in the card: in a description, Jupyter would take dollar signs for a formula.
         box = widgets.Checkbox(value=chosen, description="use", tooltip=opened.name, indent=False)
-        box.observe(lambda _: self._choose(), "value")
-        card = widgets.HTML(_waiting(opened))
+        box.observe(lambda _: self._update_value(), "value")
+        card = widgets.HTML(_pending_card(opened))
         self.gallery.children += (widgets.VBox([box, card]),)
-        self.fitting.options = [(each.name, place) for place, each in enumerate(self.stills)]
-        self.fitting.value = len(self.stills) - 1
-        self._choose()
-        self._check()
+        self.still_to_fit.options = [(each.name, index) for index, each in enumerate(self.stills)]
+        self.still_to_fit.value = len(self.stills) - 1
+        self._update_value()
+        self._start_preflight()
 
-    def _choose(self) -> None:
-        rows = zip(self.gallery.children, self.stills, strict=True)
-        self.value = tuple(still for row, still in rows if row.children[0].value)
+    def _update_value(self) -> None:
+        cards = zip(self.gallery.children, self.stills, strict=True)
+        self.value = tuple(still for card, still in cards if card.children[0].value)
         self.show_code()
 
-    def _check(self) -> None:
-        self._later.call(self._checked, lambda _: None)
+    def _start_preflight(self) -> None:
+        self._preflight_work.call(self._run_preflight, lambda _: None)
 
-    def _checked(self) -> None:
-        """Show what preflight says of each still; what was said before is not asked again."""
+    def _run_preflight(self) -> None:
+        """Show preflight's findings on each still. Results are cached by still and settings."""
         ratio, resolution = self.ratio.value, self.resolution.value
-        for row, still in list(zip(self.gallery.children, self.stills, strict=False)):
+        for card, still in list(zip(self.gallery.children, self.stills, strict=False)):
             key = (still.sha256, ratio, resolution)
-            if key not in self._found:
+            if key not in self._preflights:
                 try:
-                    self._found[key] = preflight(still, aspect_ratio=ratio, resolution=resolution)
+                    self._preflights[key] = preflight(
+                        still, aspect_ratio=ratio, resolution=resolution
+                    )
                 except LabError as error:
-                    self.said.say(str(error), "error")
+                    self.status.show(str(error), "error")
                     continue
-            row.children[1].value = _card(self._found[key])
+            card.children[1].value = _card(self._preflights[key])
 
-    def _uploads(self, files: Sequence[dict[str, Any]]) -> None:
-        """Keep what was uploaded as files; the panel itself holds no picture's bytes."""
-        if not files:
+    def _save_uploads(self, uploads: Sequence[dict[str, Any]]) -> None:
+        """Save uploads as files. The widget's own copy is deleted, to keep notebooks small."""
+        if not uploads:
             return
-        said = []
+        messages = []
         try:
-            for file in files:
-                said.append(self._kept(_safe(str(file["name"])), bytes(file["content"])))
+            for upload in uploads:
+                name, content = _safe_name(str(upload["name"])), bytes(upload["content"])
+                messages.append(self._save_upload(name, content))
         finally:
             self.upload.value = ()
-        self.said.say("\n".join(said))
+        self.status.show("\n".join(messages))
 
-    def _kept(self, name: str, content: bytes) -> str:
-        """Keep an upload under a name that is free; returns what became of it."""
+    def _save_upload(self, name: str, content: bytes) -> str:
+        """Save an upload under an unused name and add it; returns a message for the user."""
         try:
-            path = _free(make_writable_folder(self.folder) / name)
+            path = _unused_path(make_writable_folder(self.folder) / name)
             with atomic_write(path) as part:
                 part.write_bytes(content)
         except LabError as error:
@@ -133,77 +136,79 @@ class StillPanel(Panel):
         except LabError as error:
             path.unlink()
             return str(error)
-        return f"kept as {path}"
+        return f"saved as {path}"
 
     def _fit(self) -> None:
         if not self.stills:
-            self.said.say("Upload a still, or name one: StillPanel(['photo.jpg'])", "warning")
+            self.status.show("Upload a still, or name one: StillPanel(['photo.jpg'])", "warning")
             return
-        still = self.stills[self.fitting.value]
-        name = f"{_safe(still.name)}-{self.ratio.value.replace(':', 'x')}-{self.mode.value}.png"
+        still = self.stills[self.still_to_fit.value]
+        ratio, mode = self.ratio.value, self.fit_mode.value
+        name = f"{_safe_name(still.name)}-{ratio.replace(':', 'x')}-{mode}.png"
         try:
-            target = _free(make_writable_folder(self.folder) / name)
-            made = fit(still, self.ratio.value, mode=self.mode.value, path=target)
+            path = _unused_path(make_writable_folder(self.folder) / name)
+            fitted = fit(still, ratio, mode=mode, path=path)
         except LabError as error:
-            self.said.say(str(error), "error")
+            self.status.show(str(error), "error")
             return
-        self.said.say(f"{made.path}: {'; '.join(made.history)}")
-        self.add(made)
+        self.status.show(f"{fitted.path}: {'; '.join(fitted.history)}")
+        self.add(fitted)
 
     def code(self) -> str:
-        """The chosen stills, checked, as calls."""
+        """Calls that open and check the chosen stills."""
         paths = [str(still.path) for still in self.value]
-        asked = f"aspect_ratio={self.ratio.value!r}, resolution={self.resolution.value!r}"
+        options = f"aspect_ratio={self.ratio.value!r}, resolution={self.resolution.value!r}"
         return "\n".join(
             [
                 "import lab",
                 "",
                 f"stills = [lab.Still.open(path) for path in {paths!r}]",
                 "for still in stills:",
-                f"    display(lab.preflight(still, {asked}))",
-                f"# fitted = lab.fit(stills[0], {self.ratio.value!r}, mode={self.mode.value!r})",
+                f"    display(lab.preflight(still, {options}))",
+                f"# fitted = lab.fit(stills[0], {self.ratio.value!r}, mode={self.fit_mode.value!r})",
             ]
         )
 
-    def twin(self) -> str:
-        """Every still with its remarks."""
-        self._later.join(patience_s())
-        return "".join(row.children[1].value for row in self.gallery.children)
+    def static_fallback(self) -> str:
+        """Every still with its findings."""
+        self._preflight_work.join(fallback_timeout_s())
+        return "".join(card.children[1].value for card in self.gallery.children)
 
     def __repr__(self) -> str:
         return f"StillPanel({[str(still.path) for still in self.stills]!r})"
 
 
-def _card(found: Preflight) -> str:
-    """What was seen beside the remarks; every check when it is unfolded."""
-    remarks = [
-        f"{finding.severity}: {finding.says}; {finding.fix}" for finding in found.findings
+def _card(result: Preflight) -> str:
+    """The annotated still beside its findings. Every check is shown when it is unfolded."""
+    findings = [
+        f"{finding.severity}: {finding.says}; {finding.fix}" for finding in result.findings
     ] or ["no remarks"]
-    shown = "".join(f"<li>{escape_html(said)}</li>" for said in remarks)
-    name, seen = escape_html(found.still.name), data_uri(poster_jpeg(found.overlay(), 150), ".jpg")
+    items = "".join(f"<li>{escape_html(text)}</li>" for text in findings)
+    name = escape_html(result.still.name)
+    overlay = data_uri(poster_jpeg(result.overlay(), 150), ".jpg")
     return (
         '<div class="beside">'
-        f'<img alt="{name} with what preflight saw marked on it" src="{seen}">'
-        f"<div><b>{name}</b><ul>{shown}</ul><details><summary>every check of {name}</summary>"
-        f"{found._repr_html_()}</details></div></div>"
+        f'<img alt="{name} with preflight\'s marks" src="{overlay}">'
+        f"<div><b>{name}</b><ul>{items}</ul><details><summary>every check of {name}</summary>"
+        f"{result._repr_html_()}</details></div></div>"
     )
 
 
-def _waiting(still: Still) -> str:
-    return f"{still._repr_html_()}<p class='quiet'>preflight is looking…</p>"
+def _pending_card(still: Still) -> str:
+    return f"{still._repr_html_()}<p class='quiet'>preflight is running…</p>"
 
 
-def _free(path: Path) -> Path:
-    """The path, or one with a number behind its name where a file is there already."""
+def _unused_path(path: Path) -> Path:
+    """The path, or one with a number after its name if the file exists already."""
     number = 2
-    free = path
-    while free.exists():
-        free = path.with_stem(f"{path.stem}-{number}")
+    unused = path
+    while unused.exists():
+        unused = path.with_stem(f"{path.stem}-{number}")
         number += 1
-    return free
+    return unused
 
 
-def _safe(name: str) -> str:
-    """A file name of letters that every file system and page takes."""
+def _safe_name(name: str) -> str:
+    """The file name with only characters that every file system and page accepts."""
     plain = re.sub(r"[^\w.-]+", "_", Path(name.replace("\\", "/")).name).lstrip(".")
     return plain[-80:] or "still"

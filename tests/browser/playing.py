@@ -18,7 +18,7 @@ _WATCH = """async (root, read) => {
 
 _WATCH_ROUND = """async (root, read, time) => {
   const videos = [...root.querySelectorAll("video")];
-  const slider = root.querySelector(".scrub-time");
+  const slider = root.querySelector(".time-slider");
   const seen = [];
   for (let before = 0; Number(slider.value) >= before;) {
     before = Number(slider.value);

@@ -207,7 +207,7 @@ def test_played_clips_stay_together(trio: Player, speed: str) -> None:
 def test_looped_clips_stay_together(trio: Player) -> None:
     """Begun again at the end by themselves, the clips are in step, playing and paused."""
     trio.press("l")
-    expect(trio.root.get_by_role("button", name="Begin again")).to_have_attribute(
+    expect(trio.root.get_by_role("button", name="Start again")).to_have_attribute(
         "aria-pressed", "true"
     )
     trio.seek(1.2)
@@ -246,12 +246,12 @@ def test_worst_moments_are_one_click_away(trio: Player) -> None:
     assert len(chips) == min(len(worst), 8) > 3
     for chip, expected in zip(chips, worst, strict=False):
         assert chip.inner_text().strip().startswith(f"{expected['metric']} ")
-        assert chip.get_attribute("title") == f"{expected['name']}: {expected['said']}"
+        assert chip.get_attribute("title") == f"{expected['name']}: {expected['text']}"
         chip.click()
         trio.settle()
         assert trio.time_s == pytest.approx(expected["time_s"], abs=1e-3)
         trio.check(TRIO)
-        shown = trio.root.get_by_label("What is marked on the clips")
+        shown = trio.root.get_by_label("Overlay on the clips")
         expect(shown).to_have_value(f"box:{expected['metric']}")
 
 
@@ -260,7 +260,7 @@ def test_the_wipe_shows_one_clip_left_and_the_other_right(page: Page, tmp_path: 
     pair = _playing(page, ["fine", "coarse"])
     pair.seek(20.5 / 24)
     pair.root.get_by_label("View").select_option("wipe")
-    slider = pair.root.get_by_label("Where the wipe stands")
+    slider = pair.root.get_by_label("Position of the wipe")
     slider.focus()
     # 20 is 0001 0100 and 8 is 0000 1000: half of each is 0001 1000.
     for key, place, number in (("Home", "0", 8), ("End", "100", 20)):

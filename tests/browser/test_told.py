@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lab.player import module
+from lab.player import player_script
 from tests.browser.visits import Visit
 
 TAKES = (Path(__file__).resolve().parents[2] / "lab" / "widgets" / "takes.js").read_text()
@@ -109,16 +109,16 @@ def test_rows_of_other_columns_are_never_shown_under_these(show: Show) -> None:
 def test_a_player_may_be_told_its_moment_before_its_clips(show: Show) -> None:
     """Clips begin at the moment that came with them; the same clips told again stay where it is."""
 
-    def session(*ids: str, said: str = "") -> dict[str, Any]:
-        clip = {"title": "", "fps": 10, "frames": 10, "worst": [], "series": {}, "missing": "gone"}
+    def session(*ids: str, message: str = "") -> dict[str, Any]:
+        clip = {"title": "", "fps": 10, "frames": 10, "worst": [], "series": {}, "no_video": "missing"}
         clips = [{**clip, "id": id_} for id_ in ids]
-        return {"clips": clips, "metrics": [], "lines": [["#000", "none"]], "said": said}
+        return {"clips": clips, "metrics": [], "line_styles": [["#000", "none"]], "message": message}
 
     empty = {"session": session(), "time_s": 0}
     for order in permutations(("session", "time_s")):
         first: Message = ({"session": session("a"), "time_s": 0.5}, order)
         later: Message = ({"session": session("b"), "time_s": 0.2}, order)
-        again: Message = ({"session": session("b", said="measured")}, ("session",))
+        again: Message = ({"session": session("b", message="measured")}, ("session",))
         for messages, ids, time in (
             ([first], ["a"], "0.50"),
             (
@@ -129,6 +129,6 @@ def test_a_player_may_be_told_its_moment_before_its_clips(show: Show) -> None:
             ([first, later], ["b"], "0.20"),
             ([first, later, again], ["b"], "0.20"),
         ):
-            shown = show(module(), dict(empty), messages)
+            shown = show(player_script(), dict(empty), messages)
             assert shown["clips"] == ids
             assert shown["clock"].startswith(f"{time} s of 1.00 s"), (order, messages)

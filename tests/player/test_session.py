@@ -12,7 +12,7 @@ from lab.errors import InputError
 from lab.measures import measure_clip
 from lab.media import Frame, frames, write_clip
 from lab.metrics import HEADLINES
-from lab.player import Copies, film_heat, make_copies, session
+from lab.player import Proxies, make_heatmap_videos, make_proxies, session
 from lab.runs import run
 from lab.stills import Still
 from lab.sweeps import Sweep
@@ -33,27 +33,27 @@ def results(tmp_path_factory: pytest.TempPathFactory, coffee: Still) -> Results:
 
 
 @pytest.fixture(scope="module")
-def copies(results: Results) -> Copies:
-    """Their small copies."""
-    return make_copies(results.folder, results.takes.to_dict("records"), quiet=True)
+def proxies(results: Results) -> Proxies:
+    """Their small proxies."""
+    return make_proxies(results.folder, results.takes.to_dict("records"), quiet=True)
 
 
-def _session(results: Results, take_ids: list[str], copies: Copies) -> dict[str, object]:
-    return session(results, take_ids, copies, lambda path: path.name)
+def _session(results: Results, take_ids: list[str], proxies: Proxies) -> dict[str, object]:
+    return session(results, take_ids, proxies, lambda path: path.name)
 
 
-def test_everything_is_plain_json(results: Results, copies: Copies) -> None:
+def test_everything_is_plain_json(results: Results, proxies: Proxies) -> None:
     """No number that JSON does not know, and nothing but text, numbers and lists of them."""
-    told = _session(results, list(results.takes["take_id"]), copies)
+    told = _session(results, list(results.takes["take_id"]), proxies)
     assert json.loads(json.dumps(told, allow_nan=False)) == json.loads(json.dumps(told))
     assert [metric["name"] for metric in told["metrics"]] == list(HEADLINES)
 
 
-def test_each_clip_says_when_its_frames_begin(results: Results, copies: Copies) -> None:
+def test_each_clip_says_when_its_frames_begin(results: Results, proxies: Proxies) -> None:
     """Frames and rate are those of the copy that is played, and values lie on frames."""
-    told = _session(results, list(results.takes["take_id"]), copies)
+    told = _session(results, list(results.takes["take_id"]), proxies)
     for clip in told["clips"]:
-        times = [frame.time_s for frame in frames(copies.films[clip["id"]])]
+        times = [frame.time_s for frame in frames(proxies.videos[clip["id"]])]
         assert clip["times_s"] is None
         assert len(times) == clip["frames"]
         assert [n / clip["fps"] for n in range(clip["frames"])] == pytest.approx(times, abs=1e-3)
@@ -61,9 +61,9 @@ def test_each_clip_says_when_its_frames_begin(results: Results, copies: Copies) 
             assert min(abs(time_s - time) for time in times) < 1e-3
 
 
-def test_the_worst_moments_are_the_highest_values(results: Results, copies: Copies) -> None:
+def test_the_worst_moments_are_the_highest_values(results: Results, proxies: Proxies) -> None:
     """The first moment of a metric stands at the highest value of its line."""
-    told = _session(results, list(results.takes["take_id"]), copies)
+    told = _session(results, list(results.takes["take_id"]), proxies)
     for clip in told["clips"]:
         worst = next(worst for worst in clip["worst"] if worst["metric"] == "flicker")
         peak = max(clip["series"]["flicker"], key=lambda point: point[1] or 0)
@@ -73,21 +73,21 @@ def test_the_worst_moments_are_the_highest_values(results: Results, copies: Copi
 def test_a_take_without_a_copy_says_why(results: Results) -> None:
     """The reason stands where the film would be, and the rest is still there."""
     take_id = results.takes["take_id"][0]
-    (clip,) = _session(results, [take_id], Copies(problems={take_id: "broken video"}))["clips"]
-    assert (clip["video"], clip["missing"]) == ("", "broken video")
+    (clip,) = _session(results, [take_id], Proxies(problems={take_id: "broken video"}))["clips"]
+    assert (clip["video"], clip["no_video"]) == ("", "broken video")
     assert clip["series"]["flicker"]
 
 
-def test_too_many_or_unknown_takes_are_refused(results: Results, copies: Copies) -> None:
+def test_too_many_or_unknown_takes_are_refused(results: Results, proxies: Proxies) -> None:
     """More than nine cannot be watched, and an id that is not there names its neighbour."""
     take_id = results.takes["take_id"][0]
     with pytest.raises(InputError, match="choose up to 9"):
-        _session(results, [take_id] * 10, copies)
+        _session(results, [take_id] * 10, proxies)
     with pytest.raises(InputError, match=f"did you mean '{take_id}'"):
-        _session(results, [take_id[:-1] + "x"], copies)
+        _session(results, [take_id[:-1] + "x"], proxies)
 
 
-def test_uneven_times_are_told(results: Results, copies: Copies, tmp_path: Path) -> None:
+def test_uneven_times_are_told(results: Results, proxies: Proxies, tmp_path: Path) -> None:
     """A clip with a variable rate carries the time of every frame."""
     times = [0.0, 0.04, 0.1, 0.3]
     picture = np.zeros((64, 96, 3), np.uint8)
@@ -99,7 +99,7 @@ def test_uneven_times_are_told(results: Results, copies: Copies, tmp_path: Path)
     kept = path.read_text()
     path.write_text(json.dumps(record))
     try:
-        (clip,) = _session(results, [take_id], copies)["clips"]
+        (clip,) = _session(results, [take_id], proxies)["clips"]
     finally:
         path.write_text(kept)
     assert clip["times_s"] == pytest.approx(times, abs=1e-4)
@@ -108,11 +108,11 @@ def test_uneven_times_are_told(results: Results, copies: Copies, tmp_path: Path)
 def test_heatmaps_are_filmed_once(results: Results) -> None:
     """A film a headline with the clip's frames, and the second time nothing is measured."""
     take_id = results.takes["take_id"][0]
-    films = film_heat(results, take_id)
+    films = make_heatmap_videos(results, take_id)
     assert set(films) == set(HEADLINES)
     clip = results.folder.clip_path(take_id)
     for film in films.values():
         assert [frame.time_s for frame in frames(film)] == [frame.time_s for frame in frames(clip)]
     before = {film: film.stat().st_mtime_ns for film in films.values()}
-    assert film_heat(results, take_id) == films
+    assert make_heatmap_videos(results, take_id) == films
     assert {film: film.stat().st_mtime_ns for film in films.values()} == before

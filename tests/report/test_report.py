@@ -114,7 +114,7 @@ def test_every_take_has_a_tile(hostile_results: Results, parsed: Page) -> None:
     assert len(made) == 2
     assert {a["data-take"] for a in parsed.of("button") if "aria-pressed" in a} == made
     films = [str(a["id"]) for a in parsed.of("script") if a.get("type") == "text/plain"]
-    assert {name.removeprefix("film-") for name in films} == made
+    assert {name.removeprefix("video-") for name in films} == made
 
 
 def test_the_player_has_what_it_plays(hostile_results: Results, parsed: Page) -> None:

@@ -9,14 +9,14 @@ from tests.report.conftest import NOW
 
 
 def _films(page: str) -> list[str]:
-    return re.findall(r'<script type="text/plain" id="film-(\w+)">', page)
+    return re.findall(r'<script type="text/plain" id="video-(\w+)">', page)
 
 
 def test_without_room_films_become_pictures(hostile_results: Results, tmp_path: Path) -> None:
     """With no room at all clips are posters that can still be pressed, and the page says so."""
     page = write_report(hostile_results, tmp_path / "r.html", now=NOW, max_mb=0).read_text()
     assert _films(page) == []
-    assert "Only 0 of 2 clips are inside as films" in page
+    assert "Only 0 of 2 clips are in this file as videos" in page
     assert page.count('aria-pressed="false"') == 2
 
 
@@ -66,10 +66,10 @@ def test_a_broken_clip_is_named_and_stops_nothing(hostile_results: Results, tmp_
 def test_heatmaps_are_inside_when_asked_for(hostile_results: Results, tmp_path: Path) -> None:
     """The takes that the player opens with carry a film of their headline scores; else none."""
     plain = write_report(hostile_results, tmp_path / "r.html", now=NOW).read_text()
-    assert 'id="heat-' not in plain
+    assert 'id="heatmap-' not in plain
     page = write_report(hostile_results, tmp_path / "s.html", now=NOW, heatmaps=True).read_text()
-    films = re.findall(r'id="heat-(\w+)-(\w+)"', page)
+    films = re.findall(r'id="heatmap-(\w+)-(\w+)"', page)
     assert {"flicker", "drift"} <= {metric for _, metric in films}
     (chosen,) = re.findall(r'data-chosen="([\w ]+)"', page)
     assert {take_id for take_id, _ in films} == set(chosen.split())
-    assert f'"flicker": "#heat-{films[0][0]}-flicker"' in page
+    assert f'"flicker": "#heatmap-{films[0][0]}-flicker"' in page

@@ -6,7 +6,7 @@ from lab.report.context import ReportContext
 
 def missing_clips(context: ReportContext) -> Section:
     """A row a take without a clip or whose clip cannot be shown: its state, and the reason."""
-    problems = context.copies.problems
+    problems = context.proxies.problems
     rows = [
         tuple(
             Cell(text)

@@ -2,35 +2,35 @@
 
 from typing import Any
 
-from lab.player.session import LINES, MOST_CLIPS, clip_entry, metric_entries
+from lab.player.session import LINE_STYLES, MAX_CLIPS, clip_entry, metric_entries
 from lab.report.blocks import Block, Paragraph, Player, Section, in_page
 from lab.report.context import ReportContext
 
 
 def player(context: ReportContext) -> Section | None:
     """The player with the best and the worst take in it; nothing where there is no clip."""
-    rows = [row for row in context.rows if str(row["take_id"]) in context.copies.posters]
+    rows = [row for row in context.rows if str(row["take_id"]) in context.proxies.posters]
     if not rows:
         return None
     clips = [
         clip_entry(
             context.results,
             row,
-            context.copies,
-            context.address,
-            heat=context.heat.get(str(row["take_id"]), {}),
+            context.proxies,
+            context.element_address,
+            heatmaps=context.heatmaps.get(str(row["take_id"]), {}),
         )
         for row in rows
     ]
     data: dict[str, Any] = {
         "clips": clips,
         "metrics": metric_entries(),
-        "lines": LINES,
-        "most": MOST_CLIPS,
+        "line_styles": LINE_STYLES,
+        "max_clips": MAX_CLIPS,
     }
     said = (
         "The films are small copies; the originals lie beside the run. Space plays, arrow keys "
         "step one frame, a click on a spike goes there. A clip that is over shows its last frame."
     )
-    blocks: list[Block] = [Paragraph(f"{context.fallback}.", "warning")] if context.fallback else []
-    return Section("Player", [*blocks, Paragraph(said), Player(in_page(data), context.opening)])
+    blocks: list[Block] = [Paragraph(f"{context.size_note}.", "warning")] if context.size_note else []
+    return Section("Player", [*blocks, Paragraph(said), Player(in_page(data), context.initial_takes)])

@@ -33,8 +33,8 @@ def trials(context: ReportContext) -> Section:
 
 def _head(context: ReportContext, name: str, row: dict[str, Any]) -> tuple[str, str, str]:
     """A still's name, its picture, and the id by which the player finds that."""
-    path = context.copies.stills.get(row["still_path"])
-    return name, context.still_uri(row), "" if path is None else context.address(path)[1:]
+    path = context.proxies.stills.get(row["still_path"])
+    return name, context.still_uri(row), "" if path is None else context.element_address(path)[1:]
 
 
 def _tile(
@@ -56,7 +56,7 @@ def _tile(
         title=context.title(row),
         poster=poster,
         lines=lines,
-        link=_address(context.link(context.clip_path(row))) if poster else "",
+        link=_address(context.relative_path(context.clip_path(row))) if poster else "",
     )
 
 

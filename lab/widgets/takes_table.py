@@ -1,4 +1,4 @@
-"""A table of takes that filters, sorts and lets one choose; live while a sweep runs."""
+"""A table widget of takes that the user can filter, sort and choose from."""
 
 import math
 from collections.abc import Sequence
@@ -10,18 +10,20 @@ import traitlets
 
 from lab.measures import StoredMeasure
 from lab.metrics import HEADLINES, SPECS
-from lab.player import style
-from lab.units import escape_controls, number_text
+from lab.player import player_style
+from lab.units import number_text, escape_controls
 
 
 class TakesTable(anywidget.AnyWidget):
-    """columns: name, label, title and whether it holds numbers. rows: id, title, poster (an address
-    that Jupyter serves, or ""), cells (text, number, title), tone ("", "quiet", "bad"), choosable.
-    chosen: ids, in the order they were chosen.
+    """Rows, columns and the choice, synchronised with the browser as plain JSON.
+
+    columns: name, label, title, and number (True for a column of numbers). rows: id, title, poster
+    (an address that Jupyter serves, or ""), cells (text, number, title), tone ("", "quiet" or
+    "bad"), choosable. chosen: the ids of the chosen rows, in the order of choosing.
     """
 
-    _esm = (files("lab.widgets") / "takes.js").read_text(encoding="utf-8")
-    _css = style() + (files("lab.widgets") / "takes.css").read_text(encoding="utf-8")
+    _esm = (files("lab.widgets") / "takes_table.js").read_text(encoding="utf-8")
+    _css = player_style() + (files("lab.widgets") / "takes_table.css").read_text(encoding="utf-8")
     columns: traitlets.List[Any] = traitlets.List().tag(sync=True)
     rows: traitlets.List[Any] = traitlets.List().tag(sync=True)
     chosen = traitlets.List(traitlets.Unicode()).tag(sync=True)
@@ -29,10 +31,10 @@ class TakesTable(anywidget.AnyWidget):
     caption = traitlets.Unicode("Takes").tag(sync=True)
 
 
-def columns(names: Sequence[str], *, numbers: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Columns of these names, then one a headline score with unit and better direction."""
+def table_columns(names: Sequence[str], *, numeric: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Columns of these names, then one for each headline score. numeric: names that hold numbers."""
     plain = [
-        {"name": name, "label": name, "title": "", "number": name in numbers} for name in names
+        {"name": name, "label": name, "title": "", "number": name in numeric} for name in names
     ]
     scores = [
         {
@@ -46,8 +48,8 @@ def columns(names: Sequence[str], *, numbers: Sequence[str] = ()) -> list[dict[s
     return [*plain, *scores]
 
 
-def cell(value: Any) -> dict[str, Any]:
-    """The cell of a level: numbers as they were asked for, switches as words."""
+def level_cell(value: Any) -> dict[str, Any]:
+    """The cell of a factor's level. A switch is shown as on or off."""
     if isinstance(value, bool):
         return {"text": "on" if value else "off", "title": ""}
     if isinstance(value, int | float):
@@ -56,8 +58,8 @@ def cell(value: Any) -> dict[str, Any]:
 
 
 def score_cells(stored: StoredMeasure) -> list[dict[str, Any]]:
-    """The cells of the headline scores, with the reason where one is missing."""
-    found = []
+    """The cells of the headline scores. The title of a missing score is the reason."""
+    cells = []
     for name in HEADLINES:
         number = stored.number(name)
         value = None if math.isnan(number.value) else number.value
@@ -65,5 +67,5 @@ def score_cells(stored: StoredMeasure) -> list[dict[str, Any]]:
             text, title = number_text(value), number.unit
         else:
             text, title = "–" if stored.measure is None else "none", number.reason
-        found.append({"text": text, "number": value, "title": title})
-    return found
+        cells.append({"text": text, "number": value, "title": title})
+    return cells
