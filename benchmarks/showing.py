@@ -41,7 +41,7 @@ def measure(folder: Path, *, smoke: bool = False) -> list[tuple[str, str, str]]:
     began = time.perf_counter()
     panel = ResultsPanel(results)
     listing = time.perf_counter() - began
-    assert len(panel.board.table.rows) == takes
+    assert len(panel.takes.table.rows) == takes
     began = time.perf_counter()
     write_report(results)
     reporting = time.perf_counter() - began

@@ -18,7 +18,7 @@ from lab.player import make_proxies, session
 from lab.report import verify, write_report
 from lab.runs import RunFolder
 from lab.stills import Still
-from lab.widgets.board import Board
+from lab.widgets.live_table import LiveTable
 
 
 @pytest.fixture(scope="module")
@@ -164,12 +164,12 @@ def test_status_and_compare_say_so(case: Case, capsys: pytest.CaptureFixture[str
     assert case.says in printed
 
 
-def test_board_and_player_say_so(case: Case) -> None:
+def test_table_and_player_say_so(case: Case) -> None:
     """The live table's row and the player's caption carry the reason."""
-    board = Board(choosable=False, caption="")
-    seen = board.look(RunFolder(case.folder))
-    assert seen.not_fresh == (2 if case.whole else 1)
-    (row,) = [row for row in board.table.rows if row["id"] == case.victim]
+    live = LiveTable(choosable=False, caption="")
+    status = live.update(RunFolder(case.folder))
+    assert status.not_fresh == (2 if case.whole else 1)
+    (row,) = [row for row in live.table.rows if row["id"] == case.victim]
     assert any(case.says in cell["title"] for cell in row["cells"])
     results = lab.load(case.folder)
     rows = results.takes.to_dict("records")

@@ -12,7 +12,7 @@ from typing import Any
 from lab.analysis import Results
 from lab.analysis.results import own_id
 from lab.errors import LabError, StillError
-from lab.files import folder_or_temporary, sha256_file, temporary_folder_for, atomic_write
+from lab.files import atomic_write, folder_or_temporary, sha256_file, temporary_folder_for
 from lab.measures import replaced_clip_message
 from lab.media import frames, open_image, poster_jpeg, write_proxy
 from lab.metrics import METRICS, measure_with_heatmaps

@@ -17,7 +17,9 @@ MAX_CLIPS = 9
 _WORST_PER_METRIC = 2
 _EVEN_SPACING_TOLERANCE_S = 0.001
 # Colour and dash pattern of each clip's line. Black is left out: it is invisible in dark mode.
-LINE_STYLES = [(colour, dash) for dash in ("", "6 3", "2 2") for colour in COLOURS if colour != "#000000"]
+LINE_STYLES = [
+    (colour, dash) for dash in ("", "6 3", "2 2") for colour in COLOURS if colour != "#000000"
+]
 
 Address = Callable[[Path], str]
 

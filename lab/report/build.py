@@ -38,11 +38,12 @@ def write_report(
     """Write a report of a run, or of several with the run as a factor. Returns the path.
 
     runs: a `Results`, or the folder of a run, or of several. path: beside the run as report.html
-    when None; of several runs it must be given. now: the time printed in it. max_mb: how much room
-    the videos may take, in megabytes; where they need more they become smaller, then those of the
-    least interesting takes become pictures, and the report says so. heatmaps: beyond that, videos of
-    where the scores come from, for the takes that the player opens with. Small copies are made once
-    and kept beside their run, or in a temporary folder where that cannot be written.
+    when None; required for several runs. now: the time printed in it. max_mb: size limit of the
+    videos in megabytes. If they are larger, they are made smaller; if that is not enough, only the
+    most important takes stay videos and the others become pictures. The report says so. heatmaps:
+    add heatmap videos of the takes that the player opens with; they do not count in the limit.
+    Proxies are made once and stored with their run, or in a temporary folder if the run folder
+    cannot be written.
 
     Raises what `load` raises, RunFolderError when the file cannot be written, and InputError for
     several runs without a path, and rather than write a secret or a remote address into it.

@@ -12,7 +12,7 @@ from lab.widgets.sweep_form import SweepForm
 
 
 class DesignNotice:
-    """A text and two buttons. Each is escape_controls only while it is useful.
+    """A text and two buttons. Each is visible only while it is useful.
 
     on_load: called when the load button is pressed. on_restore: called after the old fields were
     restored.
@@ -34,7 +34,7 @@ class DesignNotice:
         self.show("")
 
     @property
-    def widgets(self) -> list[widgets.Widget]:
+    def children(self) -> list[widgets.Widget]:
         """The text and the buttons."""
         return [self.text, self.load_button, self.restore_button]
 

@@ -14,7 +14,7 @@ from lab.measures import MeasureState, StoredMeasure
 from lab.metrics.motion import TOO_STILL_SHARE
 from lab.player import Proxies, make_proxies, poster_path
 from lab.runs import Ledger, Money, RunFolder, TakeRow, TakeState
-from lab.units import usd_text, escape_controls
+from lab.units import escape_controls, usd_text
 from lab.widgets.debounce import Debounced
 from lab.widgets.jupyter_files import file_address
 from lab.widgets.takes_table import TakesTable, level_cell, score_cells, table_columns
@@ -161,7 +161,9 @@ def _proxy_request(folder: RunFolder, row: TakeRow) -> dict[str, Any]:
     }
 
 
-def _table_row(row: TakeRow, names: list[str], stored: StoredMeasure, poster: str) -> dict[str, Any]:
+def _table_row(
+    row: TakeRow, names: list[str], stored: StoredMeasure, poster: str
+) -> dict[str, Any]:
     """A take as a row of the table. names: the columns before the scores."""
     cost_usd = row.high_usd if row.cost_usd is None else row.cost_usd
     too_still = stored.value("motion.still") >= TOO_STILL_SHARE

@@ -17,8 +17,8 @@ _FOLDER = files("lab.widgets")
 def fallback_timeout_s() -> float | None:
     """How long a static fallback may wait for a computation; None: until it ends.
 
-    In a notebook that a person has open the panel itself is escape_controls, so the wait is short. Without
-    a person, as under papermill or nbval, the fallback is all that will be seen.
+    The wait is short while a person has the notebook open and sees the panel itself. Under
+    papermill or nbval only the fallback will be seen, so the wait has no limit.
     """
     # Jupyter's server sets this variable for kernels that a person opened.
     return 3.0 if "JPY_SESSION_NAME" in os.environ else None

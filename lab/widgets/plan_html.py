@@ -20,9 +20,7 @@ def plan_html(plan: Plan) -> str:
         return table
     counts = {kind: sum(label == kind for label, _ in remarks) for kind in _REMARK_LABELS}
     summary = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
-    return (
-        f"{table}<details><summary>remarks: {summary}</summary>{_table_html(remarks)}</details>"
-    )
+    return f"{table}<details><summary>remarks: {summary}</summary>{_table_html(remarks)}</details>"
 
 
 def trials_html(sweep: Sweep) -> str:

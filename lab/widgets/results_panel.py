@@ -57,7 +57,9 @@ class ResultsPanel(Panel):
                 self.folder_field,
                 self.summary,
                 self.takes.table,
-                widgets.HBox([self.play_button, self.refresh_button, self.report_button, self.plot]),
+                widgets.HBox(
+                    [self.play_button, self.refresh_button, self.report_button, self.plot]
+                ),
                 self.status,
                 self.report_status,
                 self.player_box,

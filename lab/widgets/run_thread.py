@@ -62,9 +62,7 @@ class RunThread:
         except Exception as error:  # noqa: BLE001 - a thread would lose it; the panel shows it
             self.error = error
             text = traceback.format_exception_only(error)[-1].strip()
-            self._on_message(
-                f"This is a bug in i2v-lab ({text}); see panel.last_error", "error"
-            )
+            self._on_message(f"This is a bug in i2v-lab ({text}); see panel.last_error", "error")
         else:
             lines = str(outcome).splitlines()
             if len(lines) > _MAX_LINES:

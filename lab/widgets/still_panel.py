@@ -9,7 +9,7 @@ import ipywidgets as widgets
 import traitlets
 
 from lab.errors import LabError
-from lab.files import make_writable_folder, atomic_write
+from lab.files import atomic_write, make_writable_folder
 from lab.media import data_uri, poster_jpeg
 from lab.stills import Preflight, Still, fit, preflight
 from lab.units import RATIOS, SHORT_SIDE_PX, escape_html
@@ -157,7 +157,8 @@ class StillPanel(Panel):
     def code(self) -> str:
         """Calls that open and check the chosen stills."""
         paths = [str(still.path) for still in self.value]
-        options = f"aspect_ratio={self.ratio.value!r}, resolution={self.resolution.value!r}"
+        ratio, mode = self.ratio.value, self.fit_mode.value
+        options = f"aspect_ratio={ratio!r}, resolution={self.resolution.value!r}"
         return "\n".join(
             [
                 "import lab",
@@ -165,7 +166,7 @@ class StillPanel(Panel):
                 f"stills = [lab.Still.open(path) for path in {paths!r}]",
                 "for still in stills:",
                 f"    display(lab.preflight(still, {options}))",
-                f"# fitted = lab.fit(stills[0], {self.ratio.value!r}, mode={self.fit_mode.value!r})",
+                f"# fitted = lab.fit(stills[0], {ratio!r}, mode={mode!r})",
             ]
         )
 

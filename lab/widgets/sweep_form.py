@@ -193,8 +193,7 @@ class SweepForm:
             "stills": self._still_arguments(),
             "prompts": self._prompt_arguments(),
             "settings": {
-                name: levels[0] if len(levels) == 1 else levels
-                for name, levels in settings.items()
+                name: levels[0] if len(levels) == 1 else levels for name, levels in settings.items()
             },
             "repeats": self.repeats.value,
             "backend": self.backend.value,

@@ -73,7 +73,9 @@ class SweepPanel(Panel):
             "Pause", "Submit no new takes; finish those in progress", self.pause
         )
         self.resume_button = button("Resume", "Submit takes again", self.resume)
-        self.stop_button = button("Stop", "End now; Run continues later, nothing is lost", self.stop)
+        self.stop_button = button(
+            "Stop", "End now; Run continues later, nothing is lost", self.stop
+        )
         self.status = StatusLine()
         self.progress = RunProgress()
         super().__init__(self._layout_widgets())
@@ -89,7 +91,7 @@ class SweepPanel(Panel):
         run_buttons = [self.run_button, self.pause_button, self.resume_button, self.stop_button]
         return [
             heading("Sweep"),
-            widgets.HBox(self.design_notice.widgets, layout=wrap),
+            widgets.HBox(self.design_notice.children, layout=wrap),
             widgets.HBox(
                 [
                     widgets.VBox(content, layout={"flex": "3 1 26em"}),

@@ -11,7 +11,7 @@ import traitlets
 from lab.measures import StoredMeasure
 from lab.metrics import HEADLINES, SPECS
 from lab.player import player_style
-from lab.units import number_text, escape_controls
+from lab.units import escape_controls, number_text
 
 
 class TakesTable(anywidget.AnyWidget):
@@ -32,7 +32,7 @@ class TakesTable(anywidget.AnyWidget):
 
 
 def table_columns(names: Sequence[str], *, numeric: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Columns of these names, then one for each headline score. numeric: names that hold numbers."""
+    """Columns of these names, then one a headline score. numeric: names of number columns."""
     plain = [
         {"name": name, "label": name, "title": "", "number": name in numeric} for name in names
     ]

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 import lab
 from lab.report import write_report
-from lab.widgets.served import server_root
+from lab.widgets.jupyter_files import server_root
 from tests.browser.hostile import FAILS, STRINGS, Hostile, as_shown, file_names
 from tests.browser.playing import Player
 from tests.browser.visits import Visit
@@ -131,7 +131,7 @@ def _things(hostile: Hostile, folder: Path) -> list[Any]:
     )
     board = lab.ResultsPanel(hostile.prompts.folder.path)
     checked = lab.StillPanel(stills)
-    checked._checked()
+    checked._run_preflight()
     return [
         *stills,
         lab.preflight(stills[0], aspect_ratio="9:16"),
@@ -148,7 +148,7 @@ def _things(hostile: Hostile, folder: Path) -> list[Any]:
 
 
 def _cell(thing: Any) -> nbformat.NotebookNode:
-    page = thing.twin() if hasattr(thing, "twin") else thing._repr_html_()
+    page = thing.static_fallback() if hasattr(thing, "static_fallback") else thing._repr_html_()
     data = {"text/html": page, "text/plain": repr(thing)}
     return v4.new_code_cell("x", outputs=[v4.new_output("display_data", data=data)])
 

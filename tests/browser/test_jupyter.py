@@ -340,7 +340,7 @@ def test_an_uploaded_still_is_checked(bench: Notebook, stills_dir: Path) -> None
         panel.get_by_role("button", name="Upload stills").click()
     chooser.value.set_files(stills_dir / "rocket.jpg")
     expect(panel.get_by_label("use", exact=True).last).to_be_checked()
-    picture = panel.get_by_alt_text("rocket with what preflight saw marked on it", exact=True)
+    picture = panel.get_by_alt_text("rocket with preflight's marks", exact=True)
     expect(picture).to_be_visible(timeout=LONG_MS)
     kept = bench.server.root / "runs" / "uploads" / "rocket.jpg"
     assert kept.read_bytes() == (stills_dir / "rocket.jpg").read_bytes()

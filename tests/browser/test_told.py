@@ -10,7 +10,7 @@ import pytest
 from lab.player import player_script
 from tests.browser.visits import Visit
 
-TAKES = (Path(__file__).resolve().parents[2] / "lab" / "widgets" / "takes.js").read_text()
+TAKES = (Path(__file__).resolve().parents[2] / "lab" / "widgets" / "takes_table.js").read_text()
 # A model as ipywidgets has it: a message sets everything in it, then tells each change by itself.
 SHOWN = """async ([source, state, messages]) => {
   const module = await import("data:text/javascript," + encodeURIComponent(source));
@@ -110,9 +110,21 @@ def test_a_player_may_be_told_its_moment_before_its_clips(show: Show) -> None:
     """Clips begin at the moment that came with them; the same clips told again stay where it is."""
 
     def session(*ids: str, message: str = "") -> dict[str, Any]:
-        clip = {"title": "", "fps": 10, "frames": 10, "worst": [], "series": {}, "no_video": "missing"}
+        clip = {
+            "title": "",
+            "fps": 10,
+            "frames": 10,
+            "worst": [],
+            "series": {},
+            "no_video": "missing",
+        }
         clips = [{**clip, "id": id_} for id_ in ids]
-        return {"clips": clips, "metrics": [], "line_styles": [["#000", "none"]], "message": message}
+        return {
+            "clips": clips,
+            "metrics": [],
+            "line_styles": [["#000", "none"]],
+            "message": message,
+        }
 
     empty = {"session": session(), "time_s": 0}
     for order in permutations(("session", "time_s")):

@@ -13,7 +13,8 @@ import lab
 from lab.runs import RunFolder
 from lab.stills import Still
 from lab.sweeps import Sweep
-from lab.widgets import PromptPanel, ResultsPanel, StillPanel, SweepPanel, design
+from lab.widgets import PromptPanel, ResultsPanel, StillPanel, SweepPanel
+from lab.widgets.field_text import parse_levels, setting_level_text
 from tests.waiting import until
 
 HOSTILE = """<img src=x onerror=alert(1)>"'</script>"""
@@ -27,7 +28,7 @@ def place(tmp_path: Path, coffee: Still, monkeypatch: pytest.MonkeyPatch) -> Pat
     shutil.copy(coffee.path, tmp_path / "cup.jpg")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("JPY_PARENT_PID", "none")
-    from lab.widgets.served import server_root
+    from lab.widgets.jupyter_files import server_root
 
     server_root.cache_clear()
     return tmp_path
@@ -50,8 +51,8 @@ def _ids(sweep: Sweep) -> list[str]:
 
 
 def _priced(panel: SweepPanel) -> None:
-    panel._later.join()
-    until(lambda: panel.priced.value)
+    panel._plan_work.join()
+    until(lambda: panel.plan_view.value)
 
 
 def _run_code(code: str) -> dict[str, object]:
@@ -65,7 +66,7 @@ def test_a_sweep_comes_back_out_of_its_fields(sweep: Sweep) -> None:
     """Fields filled from a sweep ask for the very same takes, and so does the copied code."""
     panel = SweepPanel(sweep, out="run")
     _priced(panel)
-    assert _ids(panel.design.sweep()) == _ids(sweep)
+    assert _ids(panel.form.sweep()) == _ids(sweep)
     assert _ids(_run_code(panel.code())["sweep"]) == _ids(sweep)  # type: ignore[arg-type]
 
 
@@ -76,7 +77,7 @@ def test_the_sample_sweeps_survive_the_form(name: str, monkeypatch: pytest.Monke
     monkeypatch.chdir(root)
     loaded = Sweep.load(root / "data" / "sweeps" / f"{name}.yaml")
     panel = SweepPanel(loaded, out="runs/none")
-    assert _ids(panel.design.sweep()) == _ids(loaded)
+    assert _ids(panel.form.sweep()) == _ids(loaded)
     _priced(panel)
     assert _ids(_run_code(panel.code())["sweep"]) == _ids(loaded)  # type: ignore[arg-type]
 
@@ -85,55 +86,55 @@ def test_the_price_follows_the_fields(sweep: Sweep) -> None:
     """Another repeat doubles the takes; a mistake is said in words and names the field."""
     panel = SweepPanel(sweep, out="run")
     _priced(panel)
-    assert "2 trials x 1 = 2" in panel.priced.value
-    panel.design.repeats.value = 2
-    until(lambda: "2 trials x 2 = 4" in panel.priced.value)
-    panel.design.backend.value = "kling"
-    panel.design.duration_s.value = "5"
-    until(lambda: "settings.flaws: no such setting" in panel.priced.value)
-    panel.design.duration_s.value = "five"
-    until(lambda: "no number" in panel.priced.value)
+    assert "2 trials x 1 = 2" in panel.plan_view.value
+    panel.form.repeats.value = 2
+    until(lambda: "2 trials x 2 = 4" in panel.plan_view.value)
+    panel.form.backend.value = "kling"
+    panel.form.duration_s.value = "5"
+    until(lambda: "settings.flaws: no such setting" in panel.plan_view.value)
+    panel.form.duration_s.value = "five"
+    until(lambda: "no number" in panel.plan_view.value)
     panel.run()
-    assert "seconds: &#x27;five&#x27; is no number" in panel.said.value
+    assert "seconds: &#x27;five&#x27; is no number" in panel.status.value
     assert not panel.running
 
 
 def test_a_still_may_be_a_text(place: Path) -> None:
     """A line asks for the best of several pictures; the plan prices them, and the form keeps it."""
     panel = SweepPanel(out=place / "film")
-    panel.design.stills.value = "cup.jpg\ncreate 4: morning | a cup, morning light\ncreate: a cat"
-    panel.design.prompts.value = "push in"
-    panel.design.backend.value = "kling"
+    panel.form.stills.value = "cup.jpg\ncreate 4: morning | a cup, morning light\ncreate: a cat"
+    panel.form.prompts.value = "push in"
+    panel.form.backend.value = "kling"
     _priced(panel)
-    assert "5 to be made from text first: morning (best of 4), a cat" in panel.priced.value
-    assert "morning" in panel.matrix.value
+    assert "5 to be made from text first: morning (best of 4), a cat" in panel.plan_view.value
+    assert "morning" in panel.trials_view.value
     shown = SweepPanel(panel.sweep, out=place / "film")
-    assert shown.design.stills.value.splitlines()[1:] == [
+    assert shown.form.stills.value.splitlines()[1:] == [
         "create 4: morning | a cup, morning light",
         "create: a cat | a cat",
     ]
-    assert _ids(shown.design.sweep()) == _ids(panel.design.sweep())
+    assert _ids(shown.form.sweep()) == _ids(panel.form.sweep())
 
 
 @pytest.mark.parametrize("typed", ["2,50", "1 000", "nan", "inf", "1e999"])
 def test_a_sum_of_money_is_one_number(sweep: Sweep, typed: str) -> None:
     """What could be read in two ways, or is no number, is refused and not guessed."""
     panel = SweepPanel(sweep, out="run")
-    panel.design.budget_usd.value = typed
+    panel.form.budget_usd.value = typed
     with pytest.raises(lab.errors.InputError, match="budget_usd"):
-        panel.design.asked()
+        panel.form.arguments()
 
 
 def test_text_with_commas_stays_one_level(place: Path) -> None:
     """What a level's text could be taken for, it is not: commas, numbers, switches, nothing."""
     levels = ["blur, text", "on", "2", "", 2, 2.0, True, 'a "b"', "plain"]
-    shown = ", ".join(design._option("negative", level) for level in levels)
-    found = [design._level(word) for word in design._LEVELS.findall(shown)]
-    assert [(type(one), one) for one in found] == [(type(one), one) for one in levels]
+    text = ", ".join(setting_level_text("negative", level) for level in levels)
+    parsed = parse_levels(text)
+    assert [(type(level), level) for level in parsed] == [(type(level), level) for level in levels]
     panel = SweepPanel(out="run")
-    panel.design.more.value = 'negative: "blur'
+    panel.form.more.value = 'negative: "blur'
     with pytest.raises(lab.errors.InputError, match="a quote too many or too few"):
-        panel.design.asked()
+        panel.form.arguments()
 
 
 def test_long_seeds_and_plain_prices_stay_as_they_are(sweep: Sweep) -> None:
@@ -144,40 +145,40 @@ def test_long_seeds_and_plain_prices_stay_as_they_are(sweep: Sweep) -> None:
         settings={"seed": 1234567890, "duration_s": 2.5},
         budget_usd=1234567.5,
     )
-    again = SweepPanel(dear, out="run").design.sweep()
+    again = SweepPanel(dear, out="run").form.sweep()
     assert (_ids(again), again.budget_usd) == (_ids(dear), 1234567.5)
 
 
 def test_money_is_not_spent_unasked(sweep: Sweep) -> None:
     """A plan that costs money shows what to agree to, and Run without that buys nothing."""
     panel = SweepPanel(sweep, out="run")
-    panel.design.more.value = ""
-    panel.design.backend.value = "kling"
-    panel.design.duration_s.value = "5"
+    panel.form.more.value = ""
+    panel.form.backend.value = "kling"
+    panel.form.duration_s.value = "5"
     until(lambda: panel.agree.description.startswith("Spend 0.84"))
     assert panel.agree.layout.display == ""
     panel.run()
     panel.wait(60)
-    assert "set a budget or a cap" in panel.said.value
-    assert "Tick “Spend 0.84" in panel.said.value
+    assert "set a budget or a cap" in panel.status.value
+    assert "Tick “Spend 0.84" in panel.status.value
     assert not RunFolder("run").exists
     panel.agree.value = True
     assert "budget_usd=0.9" in panel.code()
-    panel.design.budget_usd.value = "0.1"
+    panel.form.budget_usd.value = "0.1"
     panel.run()  # the budget just typed holds, whatever was agreed to before
     panel.wait(60)
-    assert "the budget is 0.10 USD" in panel.said.value
-    panel.design.budget_usd.value = ""
+    assert "the budget is 0.10 USD" in panel.status.value
+    panel.form.budget_usd.value = ""
     until(lambda: panel.agree.layout.display == "")
     panel.agree.value = True
-    panel.design.repeats.value = 2
+    panel.form.repeats.value = 2
     panel.run()  # at once, before the new price is shown
     panel.wait(60)
-    assert "the plan may cost 1.8" in panel.said.value
+    assert "the plan may cost 1.8" in panel.status.value
     assert not RunFolder("run").exists
     until(lambda: panel.agree.description.startswith("Spend 1.6"))
     assert not panel.agree.value
-    panel.design.backend.value = "offline"
+    panel.form.backend.value = "offline"
     until(lambda: panel.agree.layout.display == "none")
 
 
@@ -191,11 +192,11 @@ def test_elements_are_agreed_to(sweep: Sweep) -> None:
         budget_usd=5,
     )
     panel = SweepPanel(with_hero, out="run")
-    assert panel.design.sweep().pictured_elements == with_hero.pictured_elements
+    assert panel.form.sweep().pictured_elements == with_hero.pictured_elements
     until(lambda: panel.agree.description.startswith("Register elements (hero, 1 picture)"))
     panel.run()
-    assert panel.said.value.count("Tick “Register elements") == 1
-    assert "budget or a cap" not in panel.said.value
+    assert panel.status.value.count("Tick “Register elements") == 1
+    assert "budget or a cap" not in panel.status.value
     panel.agree.value = True
     assert "confirmed=True" in panel.code()
 
@@ -208,136 +209,147 @@ def test_a_sweep_runs_beside_the_kernel(sweep: Sweep, monkeypatch: pytest.Monkey
     panel.pause()
     panel.run()  # paused, it would never return if it waited for a take
     assert panel.running
-    assert panel.start.disabled
+    assert panel.run_button.disabled
     panel.pause()
-    assert panel.hold.disabled
-    assert not panel.again.disabled
-    twin = SweepPanel(sweep, out="run")
-    assert (twin.start.disabled, twin.again.disabled, twin.end.disabled) == (True, False, False)
-    twin.resume()
+    assert panel.pause_button.disabled
+    assert not panel.resume_button.disabled
+    other = SweepPanel(sweep, out="run")
+    buttons = (other.run_button, other.resume_button, other.stop_button)
+    assert [button.disabled for button in buttons] == [True, False, False]
+    other.resume()
     panel.wait(120)
-    assert "2 of 2 takes have a scored clip" in panel.said.value
-    assert panel.bar.value == panel.bar.max == 2
-    rows = panel.board.table.rows
+    assert "2 of 2 takes have a scored clip" in panel.status.value
+    assert panel.progress.bar.value == panel.progress.bar.max == 2
+    rows = panel.progress.takes.table.rows
     assert [row["choosable"] for row in rows] == [True, True]
-    until(lambda: all(row["poster"] for row in panel.board.table.rows))
-    assert panel.board.table.rows[0]["poster"].startswith("files/run/proxies/")
+    until(lambda: all(row["poster"] for row in panel.progress.takes.table.rows))
+    assert panel.progress.takes.table.rows[0]["poster"].startswith("files/run/proxies/")
     again = SweepPanel(sweep, out="run")
-    assert [row["id"] for row in again.board.table.rows] == [row["id"] for row in rows]
+    assert [row["id"] for row in again.progress.takes.table.rows] == [row["id"] for row in rows]
     _priced(again)
-    until(lambda: "already done" in again.priced.value)
+    until(lambda: "already done" in again.plan_view.value)
     _elsewhere_and_back(again)
     _design_is_offered(sweep)
     _results(Path("run"))
 
 
 def _state(panel: SweepPanel) -> tuple[object, ...]:
-    shown = (panel.count.value, panel.money.value, panel.bar.value, panel.start.description)
-    return [row["id"] for row in panel.board.table.rows], *shown
+    progress = panel.progress
+    shown = (progress.text.value, progress.spend_text.value, progress.bar.value)
+    ids = [row["id"] for row in progress.takes.table.rows]
+    return ids, *shown, panel.run_button.description
 
 
 def _elsewhere_and_back(panel: SweepPanel) -> None:
     """No number of the run stays when the field names another folder, and all come back."""
     before = _state(panel)
     for typed in ("runs/no such", "cup.jpg"):
-        panel.out.value = typed
+        panel.folder_field.value = typed
         until(lambda: _state(panel) == ([], "", "", 0, "▶ Run"))
-        panel.out.value = "run"
-        until(lambda: _state(panel) == before)
+        panel.folder_field.value = "run"
+        until(lambda: panel.progress.takes.table.rows)
+        assert _state(panel) == before
+
+
+def _visible(panel: SweepPanel) -> tuple[bool, bool]:
+    """Whether the buttons to load a design and to restore the fields are visible."""
+    notice = panel.design_notice
+    load, restore = notice.load_button.layout.display, notice.restore_button.layout.display
+    return load != "none", restore != "none"
 
 
 def _design_is_offered(sweep: Sweep) -> None:
     """Other fields over the run's folder: its design can be loaded, and the fields put back."""
     Path("cup.jpg").rename("away.jpg")
     panel = SweepPanel(out="elsewhere", prompts=PromptPanel(["tilt up"]))
-    panel.design.stills.value = "away.jpg"
+    panel.form.stills.value = "away.jpg"
     _priced(panel)
-    assert panel.load.layout.display == "none"
-    panel.out.value = "run"
-    until(lambda: panel.load.layout.display == "")
-    assert "run holds a run of “two” with 2 takes." in panel.held.value
-    before = panel.design.asked()
-    panel.load.click()
-    until(lambda: "already done" in panel.priced.value)
-    assert _ids(panel.design.sweep()) == _ids(sweep)
-    assert (panel.load.layout.display, panel.back.layout.display) == ("none", "")
-    panel.back.click()
-    assert panel.design.asked() == before
-    until(lambda: panel.load.layout.display == "" and panel.back.layout.display == "none")
+    assert _visible(panel) == (False, False)
+    panel.folder_field.value = "run"
+    until(lambda: _visible(panel) == (True, False))
+    assert "run holds a run of “two” with 2 takes." in panel.design_notice.text.value
+    before = panel.form.arguments()
+    panel.design_notice.load_button.click()
+    until(lambda: "already done" in panel.plan_view.value)
+    assert _ids(panel.form.sweep()) == _ids(sweep)
+    assert _visible(panel) == (False, True)
+    panel.design_notice.restore_button.click()
+    assert panel.form.arguments() == before
+    until(lambda: _visible(panel) == (True, False))
     shown = SweepPanel("run")
-    assert (shown.out.value, _ids(shown.design.sweep())) == ("run", _ids(sweep))
-    assert len(shown.board.table.rows) == 2
+    assert (shown.folder_field.value, _ids(shown.form.sweep())) == ("run", _ids(sweep))
+    assert len(shown.progress.takes.table.rows) == 2
     Path("away.jpg").rename("cup.jpg")
 
 
 def _results(out: Path) -> None:
     """The results of that run in their panel, which need no second one."""
     results = ResultsPanel(out)
-    results._play()
-    assert "Choose one to" in results.said.value
-    results.board.table.chosen = [row["id"] for row in results.board.table.rows]
-    results._play()
-    until(lambda: results.player is not None and not results.said.value)
+    results._start_player()
+    assert "Choose one to" in results.status.value
+    results.takes.table.chosen = [row["id"] for row in results.takes.table.rows]
+    results._start_player()
+    until(lambda: results.player is not None and not results.status.value)
     assert results.player is not None
     clips = results.player.session["clips"]
-    assert [clip["id"] for clip in clips] == results.board.table.chosen
+    assert [clip["id"] for clip in clips] == results.takes.table.chosen
     assert all(clip["video"].startswith("files/run/proxies/") for clip in clips)
     results.plot.value = "factor prompt"
     assert 'src="data:image/svg+xml' in results.figure.value
     code = results.code()
     assert "lab.analysis.by_factor(results, 'prompt')" in code
     exec(code.replace("lab.write_report(results)", ""), {})
-    results.player._film()
-    assert {"flicker", "drift"} <= set(results.player.session["clips"][0]["heat"])
+    results.player._make_heatmaps()
+    assert {"flicker", "drift"} <= set(results.player.session["clips"][0]["heatmaps"])
     state = json.dumps(results.player.get_state(["session"]))
     assert "base64" not in state
     assert len(state) < 100_000
     bundle = results._repr_mimebundle_()
     assert "<table" in bundle["text/html"]
     assert "application/vnd.jupyter.widget-view+json" in bundle
-    twin = results.player._repr_mimebundle_()[0]["text/html"]
-    assert twin.count("<img") == 2
+    fallback = results.player._repr_mimebundle_()[0]["text/html"]
+    assert fallback.count("<img") == 2
     results.plot.value = "motion warp"
-    results._play()
-    results._report()  # at once: neither drops the other, and both are told
-    assert "Copying" in results.said.value
-    assert "Writing" in results.written.value
-    until(lambda: not results.said.value and "Written: " in results.written.value)
+    results._start_player()
+    results._start_report()  # at once: neither drops the other, and both are told
+    assert "Copying" in results.status.value
+    assert "Writing" in results.report_status.value
+    until(lambda: not results.status.value and "Written: " in results.report_status.value)
     assert (out / "report.html").is_file()
     results.refresh()
     assert results.plot.value == "motion warp"
-    assert "Written: " in results.written.value
-    before = (results.head.value, results.board.table.rows)
-    results.out.value = "no such"
-    until(lambda: "no such: holds no run" in results.said.value)
-    shown = (results.head.value, results.board.table.rows, results.chosen, results.place.children)
-    assert shown == ("", [], (), ())
+    assert "Written: " in results.report_status.value
+    before = (results.summary.value, results.takes.table.rows)
+    results.folder_field.value = "no such"
+    until(lambda: "no such: holds no run" in results.status.value)
+    shown = (results.summary.value, results.takes.table.rows, results.chosen)
+    assert (*shown, results.player_box.children) == ("", [], (), ())
     assert results.figure.value == ""
-    assert "holds no run" in results.twin()
-    results.out.value = str(out)
-    until(lambda: results.head.value)
-    assert (results.head.value, results.board.table.rows, results.said.value) == (*before, "")
+    assert "holds no run" in results.static_fallback()
+    results.folder_field.value = str(out)
+    until(lambda: results.summary.value)
+    assert (results.summary.value, results.takes.table.rows, results.status.value) == (*before, "")
 
 
 def test_a_run_outside_of_what_jupyter_serves_says_so(
     place: Path, sweep: Sweep, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """The player names the folder and what to change instead of showing black frames."""
-    from lab.widgets.served import served
+    from lab.widgets.jupyter_files import file_address
 
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     with pytest.raises(lab.errors.InputError, match=r"lies outside .* start Jupyter"):
-        served(elsewhere / "a.mp4")
+        file_address(elsewhere / "a.mp4")
     with pytest.raises(lab.errors.InputError, match="starts with"):
-        served(place / ".hidden" / "a.mp4")
-    assert served(place / "run" / "a b.mp4") == "files/run/a b.mp4"
+        file_address(place / ".hidden" / "a.mp4")
+    assert file_address(place / "run" / "a b.mp4") == "files/run/a b.mp4"
 
 
 def test_the_server_that_started_this_kernel_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its root folder is read from what it wrote down, whatever the working folder is."""
-    from lab.widgets.served import server_root
+    from lab.widgets.jupyter_files import server_root
 
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setenv("JPY_PARENT_PID", str(os.getpid()))
@@ -360,24 +372,24 @@ def test_prompts_are_picked_written_and_varied(place: Path) -> None:
     assert panel.text.value == "slow push-in"
     panel.text.value = "make it cool"
     until(lambda: "names no camera move" in panel.remarks.value)
-    panel.take.click()
+    panel.rewrite_button.click()
     assert panel.text.value != "make it cool"
     panel._add()
     assert panel.value[0].text == "lock off; steam rises"
     assert len(panel.value) == 2
     panel._add()
     assert len(panel.value) == 2
-    assert "stands in the list already" in panel.said.value
-    panel.by.value = "pace"
-    panel._vary()
+    assert "is in the list already" in panel.status.value
+    panel.vary_by.value = "pace"
+    panel._add_variants()
     assert len(panel.value) == 4
     panel.list.value = (0,)
-    panel._drop()
+    panel._remove_marked()
     assert len(panel.value) == 3
     assert tuple(_run_code(panel.code())["prompts"]) == panel.value  # type: ignore[arg-type]
     panel.text.value = " "
     panel._add()
-    assert "the prompt is empty" in panel.said.value
+    assert "the prompt is empty" in panel.status.value
 
 
 def test_a_pick_joins_what_is_written_by_hand(place: Path) -> None:
@@ -401,7 +413,7 @@ def test_a_pick_joins_what_is_written_by_hand(place: Path) -> None:
     assert pickers["camera"].value == ""
     pickers["camera"].value = "orbit_right"
     assert text.value == f"{mine}; orbit right"
-    panel.back.click()
+    panel.undo_button.click()
     assert (text.value, pickers["camera"].value) == (mine, "")
 
     text.value = ""
@@ -417,32 +429,32 @@ def test_a_rewrite_and_every_pick_can_be_taken_back(place: Path) -> None:
     """Undo goes back step by step to what was written, and then has nothing to do."""
     panel = PromptPanel()
     panel.text.value = "make it cool"
-    until(lambda: not panel.take.disabled)
-    panel.take.click()
+    until(lambda: not panel.rewrite_button.disabled)
+    panel.rewrite_button.click()
     rewritten = panel.text.value
     panel.pickers["mood"].value = "dreamy"
     assert panel.text.value.startswith(rewritten)
-    panel.back.click()
+    panel.undo_button.click()
     assert (panel.text.value, panel.pickers["mood"].value) == (rewritten, "")
-    panel.back.click()
-    assert (panel.text.value, panel.back.disabled) == ("make it cool", True)
+    panel.undo_button.click()
+    assert (panel.text.value, panel.undo_button.disabled) == ("make it cool", True)
 
 
 def test_stills_are_checked_uploaded_and_fitted(place: Path, subject_weights: Path) -> None:
     """An upload is kept as a file and not in the panel; a fitted still joins the gallery."""
     panel = StillPanel(["cup.jpg"], folder="kept", aspect_ratio="9:16")
-    panel._uploads([{"name": "../../<b>evil</b>.png", "content": b"no picture"}])
-    assert "not" in panel.said.value
+    panel._save_uploads([{"name": "../../<b>evil</b>.png", "content": b"no picture"}])
+    assert "not" in panel.status.value
     assert not (place.parent / "evil").exists()
     assert list(Path("kept").glob("*")) == []
     content = memoryview((place / "cup.jpg").read_bytes() + b"\0")
-    panel._uploads([{"name": "../ä new one.jpg", "content": content}])
+    panel._save_uploads([{"name": "../ä new one.jpg", "content": content}])
     (kept,) = Path("kept").glob("*")
     assert kept.name == "ä_new_one.jpg"
     assert panel.upload.value == ()
     other = (place / "cup.jpg").read_bytes() + b"\0\0"
-    panel._uploads([{"name": "ä new one.jpg", "content": other}])
-    panel._uploads([{"name": "ä new one.jpg", "content": b"broken"}])
+    panel._save_uploads([{"name": "ä new one.jpg", "content": other}])
+    panel._save_uploads([{"name": "ä new one.jpg", "content": b"broken"}])
     assert sorted(path.name for path in Path("kept").glob("*")) == [
         "ä_new_one-2.jpg",
         "ä_new_one.jpg",
@@ -454,7 +466,7 @@ def test_stills_are_checked_uploaded_and_fitted(place: Path, subject_weights: Pa
     assert fitted.width_px / fitted.height_px == pytest.approx(9 / 16, abs=0.01)
     panel.gallery.children[0].children[0].value = False
     assert len(panel.value) == 2
-    assert "every check of cup" in panel.twin()
+    assert "every check of cup" in panel.static_fallback()
     sys.modules["builtins"].display = lambda shown: None  # type: ignore[attr-defined]
     try:
         assert [one.sha256 for one in _run_code(panel.code())["stills"]] == [  # type: ignore[attr-defined]
@@ -468,20 +480,21 @@ def test_panels_feed_the_sweep(place: Path) -> None:
     """Chosen stills and listed prompts are what the sweep panel plans."""
     stills, prompts = StillPanel(["cup.jpg"]), PromptPanel(["slow push-in"])
     panel = SweepPanel(out="run", stills=stills, prompts=prompts)
-    until(lambda: "1 trials x 1 = 1" in panel.priced.value)
+    until(lambda: "1 trials x 1 = 1" in panel.plan_view.value)
     prompts.text.value = "fast pan left"
     prompts._add()
-    until(lambda: "2 trials x 1 = 2" in panel.priced.value)
+    until(lambda: "2 trials x 1 = 2" in panel.plan_view.value)
 
 
 def test_hostile_text_stays_text_in_panels(sweep: Sweep, place: Path) -> None:
     """Markup in a name, a question or a prompt is escaped in everything a panel shows."""
     panel = SweepPanel(sweep, out=f"run{HOSTILE[:4]}")
-    panel.design.prompts.value = HOSTILE
-    until(lambda: "onerror" in panel.priced.value + panel.matrix.value)
+    panel.form.prompts.value = HOSTILE
+    until(lambda: "onerror" in panel.plan_view.value + panel.trials_view.value)
     prompts = PromptPanel([HOSTILE])
     prompts.text.value = HOSTILE
     until(lambda: "onerror" in prompts.remarks.value)
-    for shown in (panel.twin(), panel._code.value, prompts.twin(), prompts._code.value):
-        assert "onerror" in shown
-        assert "<img src=x" not in shown
+    for each in (panel, prompts):
+        for shown in (each.static_fallback(), each._code.value):
+            assert "onerror" in shown
+            assert "<img src=x" not in shown

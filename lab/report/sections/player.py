@@ -32,5 +32,9 @@ def player(context: ReportContext) -> Section | None:
         "The films are small copies; the originals lie beside the run. Space plays, arrow keys "
         "step one frame, a click on a spike goes there. A clip that is over shows its last frame."
     )
-    blocks: list[Block] = [Paragraph(f"{context.size_note}.", "warning")] if context.size_note else []
-    return Section("Player", [*blocks, Paragraph(said), Player(in_page(data), context.initial_takes)])
+    blocks: list[Block] = (
+        [Paragraph(f"{context.size_note}.", "warning")] if context.size_note else []
+    )
+    return Section(
+        "Player", [*blocks, Paragraph(said), Player(in_page(data), context.initial_takes)]
+    )
