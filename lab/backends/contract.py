@@ -40,8 +40,9 @@ class Capabilities:
 
     concurrency: how many jobs may run at once. poll_every_s: the pause between two polls.
     slot_wait_s: how long a run waits for a free slot. outage_s: how long it waits for a service
-    that does not answer. job_wait_s: how long it waits for one job. After that the run ends and the
-    next run continues.
+    that does not answer. job_wait_s: how long it waits for one job. unlisted_s: how long it waits
+    for a job that polls leave out. After that the run ends and the next run continues. backoff_s:
+    the first and the longest pause before the next submission when there is no free slot.
 
     options: settings that only this backend has. rejected_settings: names of settings that people
     try but this backend does not have, each with what to do instead.
@@ -70,6 +71,8 @@ class Capabilities:
     slot_wait_s: float = 3600.0
     outage_s: float = 900.0
     job_wait_s: float = 3 * 3600.0
+    unlisted_s: float = 300.0
+    backoff_s: tuple[float, float] = (1.0, 60.0)
     options: tuple[Option, ...] = ()
     rejected_settings: tuple[tuple[str, str], ...] = ()
 

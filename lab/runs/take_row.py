@@ -50,17 +50,33 @@ class TakeState(StrEnum):
         return self not in (self.PLANNED, self.FAILED, self.REFUSED)
 
 
-_STATE_AFTER = {
-    "submitting": TakeState.SUBMITTING,
-    "not_submitted": TakeState.PLANNED,
-    "submitted": TakeState.WAITING,
-    "uncertain": TakeState.UNCERTAIN,
-    "refused": TakeState.REFUSED,
-    "failed": TakeState.FAILED,
-    "ready": TakeState.READY,
-    "fetch_failed": TakeState.READY,
-    "fetched": TakeState.FETCHED,
-    "reused": TakeState.FETCHED,
+class EventKind(StrEnum):
+    """What can happen to a take. The values stand in ledgers and never change."""
+
+    SUBMITTING = "submitting"
+    NOT_SUBMITTED = "not_submitted"
+    SUBMITTED = "submitted"
+    UNCERTAIN = "uncertain"
+    REFUSED = "refused"
+    FAILED = "failed"
+    READY = "ready"
+    FETCH_FAILED = "fetch_failed"
+    FETCHED = "fetched"
+    REUSED = "reused"
+    RECOVERED = "recovered"
+
+
+_STATE_AFTER: dict[str, TakeState] = {
+    EventKind.SUBMITTING: TakeState.SUBMITTING,
+    EventKind.NOT_SUBMITTED: TakeState.PLANNED,
+    EventKind.SUBMITTED: TakeState.WAITING,
+    EventKind.UNCERTAIN: TakeState.UNCERTAIN,
+    EventKind.REFUSED: TakeState.REFUSED,
+    EventKind.FAILED: TakeState.FAILED,
+    EventKind.READY: TakeState.READY,
+    EventKind.FETCH_FAILED: TakeState.READY,
+    EventKind.FETCHED: TakeState.FETCHED,
+    EventKind.REUSED: TakeState.FETCHED,
 }
 
 
@@ -109,16 +125,16 @@ def apply_event(row: TakeRow, kind: str, data: Mapping[str, Any]) -> TakeRow:
 
     A "recovered" event replaces events that were lost. Its data is a snapshot of the whole state.
     """
-    if kind == "recovered":
+    if kind == EventKind.RECOVERED:
         return _restore_snapshot(row, data)
     row = replace(row, state=_STATE_AFTER[kind], message=str(data.get("message", "")))
-    if kind == "not_submitted":
+    if kind == EventKind.NOT_SUBMITTED:
         row = replace(row, cost_usd=None)
-    if kind == "submitted":
+    if kind == EventKind.SUBMITTED:
         row = replace(row, job=Job.from_json(data["job"]))
-    if kind == "fetch_failed":
+    if kind == EventKind.FETCH_FAILED:
         row = replace(row, fetches=row.fetches + 1)
-    if kind in ("fetched", "reused"):
+    if kind in (EventKind.FETCHED, EventKind.REUSED):
         row = replace(row, clip=data["clip"])
     if data.get("cost_usd") is not None:
         row = replace(row, cost_usd=float(data["cost_usd"]))
