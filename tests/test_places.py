@@ -242,7 +242,7 @@ def test_stills_that_are_gone_are_named_and_the_rest_is_done(
     still.unlink()
     if how == "changed":
         shutil.copy(stills_dir / "flower.jpg", still)
-    said = {"gone": "is gone", "changed": "is another picture"}[how]
+    said = {"gone": "is missing", "changed": "is another picture"}[how]
     shutil.rmtree(folder.proxies)
     assert said in lab("status", folder.path)[1]
     code, _, err = lab("compare", folder.path)

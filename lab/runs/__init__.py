@@ -1,8 +1,8 @@
-"""Running a sweep: the ledger, the runner that never buys twice, and the measuring of clips."""
+"""Runs sweeps: submits takes, records every event in a ledger, and measures the clips."""
 
 from lab.runs.control import Control
+from lab.runs.element_store import ElementRow
 from lab.runs.elements import (
-    ElementRow,
     delete_element,
     known_elements,
     list_elements,
@@ -13,8 +13,8 @@ from lab.runs.ledger import Ledger
 from lab.runs.measuring import MeasureOutcome, measure
 from lab.runs.money import Money
 from lab.runs.purse import cap_reached
-from lab.runs.reconcile import Settled, reconcile
-from lab.runs.recover import Recovered, recover
+from lab.runs.reconcile import ReconciledTake, reconcile
+from lab.runs.recover import RecoverOutcome, recover
 from lab.runs.run import RunOutcome, plan, run
 from lab.runs.scoring import score
 from lab.runs.shoot import create, shoot
@@ -26,10 +26,10 @@ __all__ = [
     "Ledger",
     "MeasureOutcome",
     "Money",
-    "Recovered",
+    "ReconciledTake",
+    "RecoverOutcome",
     "RunFolder",
     "RunOutcome",
-    "Settled",
     "TakeRow",
     "TakeState",
     "cap_reached",

@@ -1,4 +1,8 @@
-"""What this user has bought before, wherever it lies: one small index for all run folders."""
+"""The purchase index: one database per user of the clips that all runs have bought.
+
+It points to clips in run folders. A run looks here before it buys a take again. A lost index loses
+possible savings, but no data.
+"""
 
 import sqlite3
 from collections.abc import Iterator
@@ -27,7 +31,7 @@ CREATE TABLE IF NOT EXISTS purchases (
 
 @dataclass(frozen=True)
 class Purchase:
-    """A take bought by some run: its file, the file's hash, when, and what it cost."""
+    """A take that a run bought. file: its clip. sha256: the file's hash. at: when, in ISO 8601."""
 
     take_id: str
     file: Path
@@ -40,10 +44,9 @@ class Purchase:
 
 
 class PurchaseIndex:
-    """The index. Use `PurchaseIndex.open()` in a `with` block; several processes may at once.
+    """The open index. Use `PurchaseIndex.open()` in a `with` block.
 
-    It only points at clips: losing it loses a saving, never data. What it names is believed only
-    while the file is there and unchanged.
+    Several processes may use it at the same time.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
@@ -53,16 +56,19 @@ class PurchaseIndex:
     @classmethod
     @contextmanager
     def open(cls) -> Iterator[Self]:
-        """Open the index of this user, made if need be."""
+        """Open this user's index. Creates a missing one."""
         path = make_writable_folder(settings().data_dir) / "bought.sqlite"
         with closing(sqlite3.connect(path, timeout=30)) as connection:
-            with _translated(path):
+            with _translate_sqlite_errors(path):
                 connection.executescript(_SCHEMA)
             yield cls(connection, path)
 
     def add(self, purchase: Purchase, origin: str) -> None:
-        """Note a purchase. Raises RunFolderError where that cannot be written."""
-        with _translated(self._path), self._connection:
+        """Add a purchase. origin: the service and account that sold it.
+
+        Raises RunFolderError when the index cannot be written.
+        """
+        with _translate_sqlite_errors(self._path), self._connection:
             self._connection.execute(
                 "INSERT OR REPLACE INTO purchases VALUES (?, ?, ?, ?, ?, ?)",
                 (
@@ -76,14 +82,14 @@ class PurchaseIndex:
             )
 
     def find(self, take_id: str, origin: str) -> Purchase | None:
-        """An identical take from the same origin whose file is still there, whole."""
-        with _translated(self._path):
-            found = self._connection.execute(
+        """The latest purchase of this take from this origin whose file exists, unchanged."""
+        with _translate_sqlite_errors(self._path):
+            rows = self._connection.execute(
                 "SELECT file, sha256, at, cost_usd FROM purchases "
                 "WHERE take_id = ? AND origin = ? ORDER BY at DESC",
                 (take_id, origin),
             ).fetchall()
-        for file, sha256, at, cost_usd in found:
+        for file, sha256, at, cost_usd in rows:
             path = Path(file)
             if path.is_file() and sha256_file(path) == sha256:
                 return Purchase(take_id, path, sha256, at, cost_usd)
@@ -91,17 +97,16 @@ class PurchaseIndex:
 
 
 @contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    """Tell what SQLite says of the index, and of nothing else, as an error of ours."""
+def _translate_sqlite_errors(path: Path) -> Iterator[None]:
+    """Raise RunFolderError in place of an SQLite error."""
     try:
         yield
     except sqlite3.DatabaseError as error:
         raise RunFolderError(
-            f"{path}: not a usable index of bought takes ({error}); move it away, or run "
-            "without reuse"
+            f"{path}: not a usable purchase index ({error}); move it away, or run without reuse"
         ) from error
 
 
 def utc_timestamp() -> str:
-    """The moment, as purchases note it."""
+    """The current time in UTC as ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

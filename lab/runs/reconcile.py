@@ -1,4 +1,4 @@
-"""Settle takes of which it is unknown whether they were bought. Nothing is sent or bought here."""
+"""Settles takes that may or may not have been bought. Nothing is submitted or bought here."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,29 +9,30 @@ from lab.backends import Backend, Job, open_backend
 from lab.errors import InputError, LabError, did_you_mean
 from lab.runs.folder import RunFolder
 from lab.runs.ledger import Ledger
+from lab.runs.losses import FACT, Losses
 from lab.runs.runner import job_key
 from lab.runs.take_row import UNKNOWN_ACCOUNT, TakeRow, TakeState
 from lab.takes import Take
 
-_OPEN = (TakeState.UNCERTAIN, TakeState.SUBMITTING)
+_UNDECIDED = (TakeState.UNCERTAIN, TakeState.SUBMITTING)
 
 
 @dataclass(frozen=True)
-class Settled:
-    """What came of one uncertain take.
+class ReconciledTake:
+    """The result for one uncertain take.
 
-    key: our name for it at the service, to look for in the vendor's console; "" when that was lost
-    with a damaged ledger. state: where it is now; still uncertain when nobody could say.
+    key: the toolkit's name for the take at the service, to search for in the vendor's console; ""
+    when a damaged ledger lost it. state: the new state, still uncertain when nobody could decide.
     """
 
     take_id: str
     key: str
     state: TakeState
-    says: str
+    message: str
 
     def __str__(self) -> str:
         name = f" [{self.key}]" if self.key else ""
-        return f"take {self.take_id} ({self.state}): {self.says}{name}"
+        return f"take {self.take_id} ({self.state}): {self.message}{name}"
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -39,7 +40,7 @@ class Settled:
             "take_id": self.take_id,
             "key": self.key,
             "state": self.state.value,
-            "says": self.says,
+            "says": self.message,
         }
 
 
@@ -48,34 +49,24 @@ def reconcile(
     *,
     bought: Mapping[str, str] | None = None,
     not_bought: Sequence[str] = (),
-) -> list[Settled]:
-    """Ask the service about every uncertain take of a run, and write down what is found.
+) -> list[ReconciledTake]:
+    """Ask the service about every uncertain take of a run, and record the answers.
 
-    A take that is found is adopted, one that surely never arrived may be sent again by the next
-    run, and one that nobody can tell about stays as it is. bought (take id to the service's job
-    id) and not_bought are a person's word where the service gives none; a job must be known to it.
-    Raises InputError for a take that is not uncertain, and for a job that is another take.
+    A take that the service knows becomes waiting. A take that it never received becomes planned, so
+    the next run submits it. Other takes stay uncertain. bought (take id to the service's job id)
+    and not_bought are a person's answers, used where the service has none; the service must know
+    the job. Raises InputError for a take that is not uncertain, and for a job of another take.
     """
     folder = RunFolder(out)
     folder.check()
     bought = bought or {}
     with folder.lock(), Ledger.write(folder.ledger) as ledger:
-        rows = {row.take_id: row for row in ledger.takes() if row.state in _OPEN}
-        known = {row.job.id: row.take_id for row in ledger.takes() if row.job is not None}
-        if len(set(bought.values())) < len(bought):
-            raise InputError("one job cannot be two takes; give each its own id")
-        for take_id, job_id in bought.items():
-            if job_id in known:
-                raise InputError(f"{take_id}: job {job_id} is take {known[job_id]} already")
-        for take_id in (*bought, *not_bought):
-            if take_id not in rows:
-                raise InputError(
-                    f"{take_id}: is no uncertain take of this run; "
-                    + (did_you_mean(take_id, rows) if rows else "there is none")
-                )
-        if not rows:
+        rows = ledger.takes()
+        undecided = {row.take_id: row for row in rows if row.state in _UNDECIDED}
+        _check_answers(rows, undecided, bought, not_bought)
+        if not undecided:
             return []
-        backend = open_backend(next(iter(rows.values())).take.backend)
+        backend = open_backend(next(iter(undecided.values())).take.backend)
         try:
             return [
                 _settle(
@@ -83,33 +74,43 @@ def reconcile(
                     folder,
                     ledger,
                     backend,
-                    key=_key(ledger, row.take_id),
+                    key=_job_key(ledger, row.take_id),
                     job_id=bought.get(row.take_id),
-                    absent=row.take_id in not_bought,
+                    not_bought=row.take_id in not_bought,
                 )
-                for row in rows.values()
+                for row in undecided.values()
             ]
         finally:
             backend.close()
 
 
-def _key(ledger: Ledger, take_id: str) -> str:
-    """Our name for a take at the service; "" when it was lost with a damaged ledger."""
-    lost = (ledger.fact("lost") or {}).get("facts", [])
-    if "run_id" in lost and UNKNOWN_ACCOUNT in ledger.submission_accounts(take_id):
+def _check_answers(
+    rows: Sequence[TakeRow],
+    undecided: Mapping[str, TakeRow],
+    bought: Mapping[str, str],
+    not_bought: Sequence[str],
+) -> None:
+    """Raise InputError for a person's answer that cannot be right."""
+    take_of_job = {row.job.id: row.take_id for row in rows if row.job is not None}
+    if len(set(bought.values())) < len(bought):
+        raise InputError("one job cannot be two takes; give each its own id")
+    for take_id, job_id in bought.items():
+        if job_id in take_of_job:
+            raise InputError(f"{take_id}: job {job_id} is take {take_of_job[job_id]} already")
+    for take_id in (*bought, *not_bought):
+        if take_id not in undecided:
+            raise InputError(
+                f"{take_id}: is not an uncertain take of this run; "
+                + (did_you_mean(take_id, undecided) if undecided else "there is none")
+            )
+
+
+def _job_key(ledger: Ledger, take_id: str) -> str:
+    """The take's name at the service; "" when a damaged ledger lost it."""
+    lost_facts = Losses.from_fact(ledger.fact(FACT)).facts
+    if "run_id" in lost_facts and UNKNOWN_ACCOUNT in ledger.submission_accounts(take_id):
         return ""
     return job_key(str(ledger.fact("run_id")), take_id)
-
-
-def _as_told(backend: Backend, take: Take, job_id: str) -> tuple[Job | str, str]:
-    """The job a person found, if the service knows it; otherwise why that stays unknown."""
-    job = backend.adopt(take, job_id)
-    try:
-        if job.id in backend.poll([job]):
-            return job, ""
-    except LabError as error:
-        return "unknown", str(error)
-    return "unknown", f"the service knows no job {job_id}"
 
 
 def _settle(
@@ -120,34 +121,51 @@ def _settle(
     *,
     key: str,
     job_id: str | None,
-    absent: bool,
-) -> Settled:
+    not_bought: bool,
+) -> ReconciledTake:
+    """Look up one take and record the result. job_id, not_bought: a person's answer."""
     take = row.take.relocated(folder.locate)
-    why = "the service cannot say"
-    found: Job | str = "unknown"
-    if ledger.fact("origin") != backend.origin:
-        place = ledger.fact("origin") or "a place that was lost with a damaged ledger"
-        why = f"it was sent to {place} and {backend.name} is now {backend.origin}"
-    elif not key:
-        why = "the name it was sent under was lost; look for its prompt at the service"
+    answer, reason = _look_up(take, ledger, backend, key=key)
+    message = "found at the service and adopted"
+    if not isinstance(answer, Job) and job_id is not None:
+        answer, reason = _adopt(backend, take, job_id)
+        message = f"adopted as job {job_id}, which the service knows"
+    if isinstance(answer, Job):
+        after = ledger.record(row.take_id, "submitted", job=answer.to_json(), message=message)
+    elif answer == "absent" or not_bought:
+        absent = answer == "absent"
+        message = "the service never got it" if absent else "not bought, a person says"
+        after = ledger.record(row.take_id, "not_submitted", message=message)
+        message += "; the next run sends it"
     else:
-        try:
-            found = backend.lookup(take, key)
-        except LabError as error:
-            why = str(error)
-    if found == "absent" and set(ledger.submission_accounts(row.take_id)) != {backend.account}:
-        found, why = "unknown", "it may have been sent with another key, which alone could find it"
-    said = "found at the service and adopted"
-    if not isinstance(found, Job) and job_id is not None:
-        found, why = _as_told(backend, take, job_id)
-        said = f"adopted as job {job_id}, which the service knows"
-    if isinstance(found, Job):
-        after = ledger.record(row.take_id, "submitted", job=found.to_json(), message=said)
-    elif found == "absent" or absent:
-        said = "the service never got it" if found == "absent" else "not bought, a person says"
-        after = ledger.record(row.take_id, "not_submitted", message=said)
-        said += "; the next run sends it"
-    else:
-        said = f"still unknown: {why}"
-        after = ledger.record(row.take_id, "uncertain", message=said)
-    return Settled(row.take_id, key, after.state, said)
+        message = f"still unknown: {reason}"
+        after = ledger.record(row.take_id, "uncertain", message=message)
+    return ReconciledTake(row.take_id, key, after.state, message)
+
+
+def _look_up(take: Take, ledger: Ledger, backend: Backend, *, key: str) -> tuple[Job | str, str]:
+    """The service's answer: a job, "absent" or "unknown"; and the reason for "unknown"."""
+    origin = ledger.fact("origin")
+    if origin != backend.origin:
+        origin = origin or "an origin that was lost with a damaged ledger"
+        return "unknown", f"it was sent to {origin} and {backend.name} is now {backend.origin}"
+    if not key:
+        return "unknown", "the name it was sent under was lost; look for its prompt at the service"
+    try:
+        answer: Job | str = backend.lookup(take, key)
+    except LabError as error:
+        return "unknown", str(error)
+    if answer == "absent" and set(ledger.submission_accounts(take.id)) != {backend.account}:
+        return "unknown", "it may have been sent with another API key, which alone could find it"
+    return answer, "the service cannot say"
+
+
+def _adopt(backend: Backend, take: Take, job_id: str) -> tuple[Job | str, str]:
+    """The job that a person found, if the service knows it; else "unknown" and the reason."""
+    job = backend.adopt(take, job_id)
+    try:
+        if job.id in backend.poll([job]):
+            return job, ""
+    except LabError as error:
+        return "unknown", str(error)
+    return "unknown", f"the service knows no job {job_id}"

@@ -1,39 +1,33 @@
-"""Rebuild a damaged ledger from what can be read, and say what could not.
-
-What was or may have been bought never comes back as planned. Where the history of a take is lost
-and its result is not here, it is uncertain: `lab reconcile` or a person settles it.
-"""
+"""Rebuilds a damaged ledger from its readable rows, and reports what was lost."""
 
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.backends import BACKENDS, Quote, open_backend
-from lab.clips import Clip
+from lab.backends import Quote, open_backend
 from lab.errors import LabError
 from lab.files import atomic_write
-from lab.runs.design import kept_stills
+from lab.runs.design import stored_stills
 from lab.runs.folder import RunFolder
 from lab.runs.ledger import Ledger
 from lab.runs.ledger_codec import DECODE_ERRORS
 from lab.runs.ledger_errors import DamagedLedgerError
-from lab.runs.remains import Remains, nobody
-from lab.runs.salvage import Image
-from lab.runs.take_row import (
-    UNKNOWN_ACCOUNT,
-    Event,
-    TakeRow,
-    TakeState,
-    apply_event,
-    as_planned,
-    snapshot,
+from lab.runs.losses import FACT, Losses
+from lab.runs.recovered_rows import RecoveredRows, placeholder_row
+from lab.runs.sqlite_pages import DatabaseImage
+from lab.runs.take_recovery import (
+    RESULT_FOUND,
+    UNDECIDED,
+    recovered_take,
+    recovery_snapshot,
+    submissions_may_be_unknown,
 )
+from lab.runs.take_row import TakeRow, TakeState, replay
 from lab.shots import Shot
-from lab.stills import Still
 from lab.sweeps import Sweep
 
 _LOST_FACTS = {
@@ -42,26 +36,20 @@ _LOST_FACTS = {
     "origin": "where takes were sent; the next run notes where it sends them",
     "run_id": "the name that takes were sent under; later ones go under a new one",
 }
-_HERE_SAID = "what was known of it was lost with a damaged ledger; its result is here"
-_LOST_SAID = (
-    "it is unknown whether this take was bought: its history was lost with a damaged ledger; "
-    "`lab reconcile` settles it"
-)
-_DOUBTFUL = (TakeState.SUBMITTING, TakeState.UNCERTAIN)
 
 
 @dataclass(frozen=True)
-class Recovered:
-    """What came of a run's ledger.
+class RecoverOutcome:
+    """What `recover` did with a run's ledger.
 
-    damage: what was wrong with it, "" when nothing was, and then nothing was changed. kept: the
-    damaged file under its new name. takes, events: how many the ledger holds now. lost: a line for
-    each thing that could not be read. uncertain: ids of takes that may have been bought.
+    damage: what was wrong with it; "" for a sound ledger, which stays unchanged. backup: the copy
+    of the damaged file. takes, events: how many the ledger holds now. lost: one line for each loss.
+    uncertain: ids of takes that may have been bought.
     """
 
     folder: Path
     damage: str = ""
-    kept: Path | None = None
+    backup: Path | None = None
     takes: int = 0
     events: int = 0
     lost: tuple[str, ...] = ()
@@ -73,14 +61,14 @@ class Recovered:
         return not self.lost and not self.uncertain
 
     def __str__(self) -> str:
-        if self.kept is None:
+        if self.backup is None:
             return f"{self.folder}: the ledger passes the full check; nothing was changed"
         return "\n".join(
             [
                 self.damage,
                 f"rebuilt with {self.takes} takes and {self.events} events; the damaged ledger is "
-                f"kept as {self.kept.name}",
-                *(f"lost: {said}" for said in self.lost),
+                f"kept as {self.backup.name}",
+                *(f"lost: {line}" for line in self.lost),
                 *(
                     f"take {take_id} (uncertain): it may have been bought; `lab reconcile "
                     f"{self.folder}` settles it"
@@ -94,7 +82,7 @@ class Recovered:
         return {
             "run": str(self.folder),
             "damage": self.damage,
-            "kept": None if self.kept is None else str(self.kept),
+            "kept": None if self.backup is None else str(self.backup),
             "takes": self.takes,
             "events": self.events,
             "lost": list(self.lost),
@@ -102,12 +90,12 @@ class Recovered:
         }
 
 
-def recover(out: str | Path) -> Recovered:
-    """Check the ledger of a run in full and rebuild it where it is damaged.
+def recover(out: str | Path) -> RecoverOutcome:
+    """Check the ledger of a run in full, and rebuild it if it is damaged.
 
-    Nothing is sent or bought. The damaged file is kept beside the new one; killed anywhere, this
-    leaves one of the two in place. Raises RunFolderError for a folder that holds no run or a ledger
-    that cannot be reached, and BusyError while a runner is at work there.
+    Nothing is submitted or bought. The damaged file stays beside the new one. A recovery that is
+    killed leaves either the damaged or the new ledger in place. Raises RunFolderError for a folder
+    without a run or a ledger that cannot be reached, and BusyError while a runner is active.
     """
     folder = RunFolder(out)
     folder.check()
@@ -117,187 +105,101 @@ def recover(out: str | Path) -> Recovered:
                 ledger.check()
                 takes, events = len(ledger.states()), sum(1 for _ in ledger.events())
         except DamagedLedgerError as error:
-            return _rebuilt(folder, str(error).partition("; `lab recover")[0])
-        return Recovered(folder.path, takes=takes, events=events)
+            return _rebuild(folder, damage=str(error).partition("; `lab recover")[0])
+        return RecoverOutcome(folder.path, takes=takes, events=events)
 
 
-def lost_histories(
-    ledger: Ledger, folder: RunFolder, rows: Iterable[TakeRow]
-) -> dict[str, dict[str, Any]]:
-    """Where takes stand whose rows were lost with a damaged ledger, as `Ledger.add` takes it.
-
-    rows: what a run is about to add. Where takes may have been lost without a trace, one that is
-    new here counts as sent, unless its result is here.
-    """
-    lost = ledger.fact("lost")
-    if lost is None:
-        return {}
-    known = ledger.states()
-    said: dict[str, dict[str, Any]] = dict(lost["takes"])
-    if lost["untraced"]:
-        for row in rows:
-            if row.take_id not in known and row.take_id not in said:
-                now = _without_history(row, folder)
-                said[row.take_id] = _told(now, in_doubt=now.state is not TakeState.PLANNED)
-    return said
-
-
-def _rebuilt(folder: RunFolder, damage: str) -> Recovered:
-    image = Image.of(folder.ledger)
-    found = Remains.of(image)
-    designed = _designed(found.facts.get("sweep"), folder) if found.rows_lost else {}
-    rows = {**designed, **found.rows}
+def _rebuild(folder: RunFolder, *, damage: str) -> RecoverOutcome:
+    """Replace the ledger by a new one with every row that can be recovered."""
+    image = DatabaseImage.of(folder.ledger)
+    recovered = RecoveredRows.of(image)
+    designed = _rows_of_design(recovered.facts.get("sweep"), folder) if recovered.rows_lost else {}
+    rows = {**designed, **recovered.rows}
+    histories = recovered.histories()
     backend = next((row.take.backend for row in rows.values()), "")
-    histories = found.histories()
-    orphans = {take_id: nobody(take_id, backend) for take_id in histories if take_id not in rows}
-    now = {
-        take_id: _standing_of(row, found, histories.get(take_id, []), folder)
+    # Takes whose events were read, but neither their rows nor the design.
+    orphans = {
+        take_id: placeholder_row(take_id, backend) for take_id in histories if take_id not in rows
+    }
+    takes = {
+        take_id: recovered_take(row, recovered, histories.get(take_id, []), folder)
         for take_id, row in (rows | orphans).items()
     }
-    said = {take_id: _told(row, in_doubt=_in_doubt(row, found)) for take_id, row in now.items()}
+    account_unknown = {
+        take_id for take_id, row in takes.items() if submissions_may_be_unknown(row, recovered)
+    }
+    snapshots = {
+        take_id: recovery_snapshot(row, account_unknown=take_id in account_unknown)
+        for take_id, row in takes.items()
+    }
+    losses = _losses(recovered, {take_id: snapshots[take_id] for take_id in orphans})
     with atomic_write(folder.ledger) as part:
-        with Ledger.create(part) as fresh:
-            fresh.restore(
-                facts=_facts(found, {take_id: said[take_id] for take_id in orphans}),
-                events=found.events,
-                last_seq=found.last_seq,
-                rows=[now[take_id] for take_id in rows],
+        with Ledger.create(part) as ledger:
+            ledger.restore(
+                facts=_facts(recovered, losses),
+                events=recovered.events,
+                last_seq=recovered.last_seq,
+                rows=[takes[take_id] for take_id in rows],
                 snapshots={
-                    take_id: said[take_id]
+                    take_id: snapshots[take_id]
                     for take_id, row in rows.items()
-                    if "account" in said[take_id]
-                    or _folded(row, histories.get(take_id, [])) != now[take_id]
+                    if take_id in account_unknown
+                    or replay(row, histories.get(take_id, [])) != takes[take_id]
                 },
             )
-            fresh.check()
-        kept = _put_aside(folder, image)
-    return Recovered(
+            ledger.check()
+        backup = _back_up(folder, image)
+    return RecoverOutcome(
         folder.path,
         damage=damage,
-        kept=kept,
+        backup=backup,
         takes=len(rows),
-        events=len(found.events),
-        lost=tuple(_lost(folder, found, now, orphans)),
+        events=len(recovered.events),
+        lost=tuple(_loss_lines(folder, recovered, takes, orphans)),
         uncertain=tuple(
             take_id
-            for take_id, row in now.items()
-            if row.state in _DOUBTFUL and "account" in said[take_id]
+            for take_id, row in takes.items()
+            if row.state in UNDECIDED and take_id in account_unknown
         ),
     )
 
 
-def _folded(row: TakeRow, history: Iterable[Event]) -> TakeRow:
-    told = as_planned(row)
-    for _, _, kind, data in history:
-        told = apply_event(told, kind, data)
-    return told
+def _losses(recovered: RecoveredRows, orphans: Mapping[str, Mapping[str, Any]]) -> Losses:
+    """The losses of this and all earlier recoveries. orphans: snapshots of takes without a row."""
+    earlier = recovered.earlier
+    return Losses(
+        events=(*earlier.events, *recovered.lost_events),
+        facts=tuple(sorted({*earlier.facts, *recovered.lost_facts})),
+        takes=orphans,
+        unknown_takes=earlier.unknown_takes or recovered.takes_may_be_unknown,
+    )
 
 
-def _standing_of(
-    row: TakeRow, found: Remains, history: Iterable[Event], folder: RunFolder
-) -> TakeRow:
-    """Where a take stands by what could be read: all its events, or its row, or what is left."""
-    told = _folded(row, history)
-    if row.take_id in found.known_takes and row.take_id not in found.rows:
-        # It was lost before, and did not come back meanwhile.
-        told = apply_event(told, "recovered", found.known_takes[row.take_id])
-    if found.complete:
-        return told
-    return row if found.is_current(row.take_id) else _without_history(told, folder)
-
-
-def _without_history(told: TakeRow, folder: RunFolder) -> TakeRow:
-    """Where a take stands that may have gone further than is told of it.
-
-    A result that is here was made, a job can be asked for nothing, and a last word stays the last.
-    """
-    here = _result(folder, told.take_id)
-    if told.state is TakeState.FETCHED and (here is not None or told.job is not None):
-        return told
-    if here is not None:
-        return replace(told, state=TakeState.FETCHED, clip=here, message=_HERE_SAID)
-    if told.state in (TakeState.FAILED, TakeState.REFUSED):
-        return told
-    if told.state in (TakeState.WAITING, TakeState.READY) and told.job is not None:
-        return told
-    if _made_here(told.take.backend):
-        return as_planned(told)
-    return replace(told, state=TakeState.UNCERTAIN, message=_LOST_SAID)
-
-
-def _result(folder: RunFolder, take_id: str) -> dict[str, Any] | None:
-    """What the ledger says of a result, from the file alone; None when none is here.
-
-    Results are written whole, and a take's id is made of what it asks for.
-    """
-    for path in (folder.clip_path(take_id), folder.picture_path(take_id)):
-        if folder.outside_error(path):
-            continue
-        with suppress(LabError, OSError):
-            if path.suffix == ".png":
-                sha256, simulated = Still.open(path).sha256, False
-            else:
-                clip = Clip.open(path)
-                sha256, simulated = clip.sha256, clip.simulated
-            notes = ["simulated: rendered locally, no model involved"] * simulated
-            facts = {"sha256": sha256, "bytes": path.stat().st_size, "notes": notes}
-            return {**facts, "honoured": [], "not_honoured": []}
-    return None
-
-
-def _made_here(backend: str) -> bool:
-    """True when a take of this backend is made on this machine: making it again costs nothing."""
-    return backend in BACKENDS and BACKENDS[backend].capabilities.renders_locally
-
-
-def _in_doubt(row: TakeRow, found: Remains) -> bool:
-    """True when there may have been sendings of this take that nobody knows of."""
-    if row.take_id not in found.rows and "account" in found.known_takes.get(row.take_id, {}):
-        return True
-    if row.state in _DOUBTFUL:
-        return not found.complete or bool({"run_id", "origin"} & set(found.lost_facts))
-    planned = row.state is TakeState.PLANNED
-    return not (planned or found.complete or found.is_current(row.take_id))
-
-
-def _told(row: TakeRow, *, in_doubt: bool) -> dict[str, Any]:
-    """A "recovered" event."""
-    return {**snapshot(row), **({"account": UNKNOWN_ACCOUNT} if in_doubt else {})}
-
-
-def _facts(found: Remains, orphans: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts of the new ledger. "lost": what it lacks, for the runs and recoveries to come."""
-    facts = dict(found.facts)
-    if "run_id" in found.lost_facts:
+def _facts(recovered: RecoveredRows, losses: Losses) -> dict[str, Any]:
+    """The facts of the new ledger."""
+    facts = dict(recovered.facts)
+    if "run_id" in recovered.lost_facts:
         facts["run_id"] = secrets.token_hex(6)
-    lost_events = [*found.known_lost, *found.lost_events]
-    lost_facts = sorted({*found.known_lost_facts, *found.lost_facts})
-    untraced = found.known_untraced or found.untraced
-    if lost_events or lost_facts or orphans or untraced:
-        facts["lost"] = {
-            "events": lost_events,
-            "facts": lost_facts,
-            "takes": dict(orphans),
-            "untraced": untraced,
-        }
+    if losses:
+        facts[FACT] = losses.to_json()
     return facts
 
 
-def _designed(design: Any, folder: RunFolder) -> dict[str, TakeRow]:
-    """The rows of a sweep's takes, planned, as its design has them; none where that is lost."""
+def _rows_of_design(design: Any, folder: RunFolder) -> dict[str, TakeRow]:
+    """The planned rows of a sweep's takes by id; none when the design is lost or unusable."""
     rows: dict[str, TakeRow] = {}
-    # Whatever it was, if it makes no takes now, the next run of the sweep brings them.
+    # An unusable design may raise any of these. The next run of the sweep adds its takes.
     with suppress(*DECODE_ERRORS, OSError):
-        stills, _ = kept_stills(design, folder)
+        stills, _ = stored_stills(design, folder)
         sweep = Sweep.from_json(design, stills)
-        # A still that was not chosen yet has no clips, only pictures to choose from.
+        # A still that was not chosen yet has pictures to choose from, but no clips.
         clips = [pair for pair in sweep.takes() if pair[0].shot.still not in sweep.placeholders]
         quotes = _quotes(sweep)
-        for place, (trial, take) in enumerate([*sweep.creations(), *clips]):
+        for position, (trial, take) in enumerate([*sweep.creations(), *clips]):
             quote = quotes.get(trial.shot)
             rows[take.id] = TakeRow(
                 take_id=take.id,
-                position=place,
+                position=position,
                 trial=trial.index,
                 repeat=take.repeat,
                 factors=trial.factors,
@@ -309,7 +211,7 @@ def _designed(design: Any, folder: RunFolder) -> dict[str, TakeRow]:
 
 
 def _quotes(sweep: Sweep) -> dict[Shot, Quote]:
-    """Today's prices by shot; none where the backend is not set up."""
+    """Today's prices by shot; none when the backend is not set up."""
     with suppress(LabError):
         backend = open_backend(sweep.backend)
         try:
@@ -320,60 +222,65 @@ def _quotes(sweep: Sweep) -> dict[Shot, Quote]:
     return {}
 
 
-def _put_aside(folder: RunFolder, image: Image) -> Path:
-    """Keep the damaged ledger under a new name, and leave it in place as one file.
+def _back_up(folder: RunFolder, image: DatabaseImage) -> Path:
+    """Copy the damaged ledger and its log to a new name, then merge the log into the ledger.
 
-    The log beside it would be applied to the new ledger. It is taken away when the file itself
-    holds what the log does, so that whoever stops here leaves the damaged ledger as it was.
+    SQLite would apply a leftover log to the new ledger, so the log must go first. The damaged
+    ledger gets the log's pages before that. A recovery that is killed here loses nothing.
     """
     number = 1
-    while (kept := folder.path / f"ledger.damaged-{number}.sqlite").exists():
+    while (backup := folder.path / f"ledger.damaged-{number}.sqlite").exists():
         number += 1
-    log, index = (folder.ledger.with_name(f"{folder.ledger.name}-{end}") for end in ("wal", "shm"))
+    log = folder.ledger.with_name(f"{folder.ledger.name}-wal")
+    log_index = folder.ledger.with_name(f"{folder.ledger.name}-shm")
     if log.exists():
-        _copy(log, kept.with_name(f"{kept.name}-wal"))
-    _copy(folder.ledger, kept)
+        _copy(log, backup.with_name(f"{backup.name}-wal"))
+    _copy(folder.ledger, backup)
     if log.exists():
         with atomic_write(folder.ledger) as part:
             part.write_bytes(image.content)
         log.unlink()
-    index.unlink(missing_ok=True)
-    return kept
+    log_index.unlink(missing_ok=True)
+    return backup
 
 
-def _copy(file: Path, to: Path) -> None:
-    with atomic_write(to) as part:
+def _copy(file: Path, target: Path) -> None:
+    with atomic_write(target) as part:
         shutil.copyfile(file, part)
 
 
-def _lost(
-    folder: RunFolder, found: Remains, now: Mapping[str, TakeRow], orphans: Mapping[str, TakeRow]
+def _loss_lines(
+    folder: RunFolder,
+    recovered: RecoveredRows,
+    takes: Mapping[str, TakeRow],
+    orphans: Mapping[str, TakeRow],
 ) -> Iterator[str]:
-    """A line for each thing that could not be read."""
-    for name in found.lost_facts:
+    """One line for each thing that this recovery lost."""
+    for name in recovered.lost_facts:
         yield _LOST_FACTS[name].format(folder.path)
-    if found.lost_events:
-        yield f"events {', '.join(_range(first, last) for first, last in found.lost_events)}"
-    if found.untraced:
+    if recovered.lost_events:
+        ranges = (_range_text(first, last) for first, last in recovered.lost_events)
+        yield f"events {', '.join(ranges)}"
+    if recovered.takes_may_be_unknown:
         yield (
             "takes that left no trace at all, if there were any; a run that asks for them counts "
             "them as sent, unless their result is here"
         )
-    for take_id, row in now.items():
+    for take_id, row in takes.items():
         if take_id in orphans:
             yield (
                 f"the design of take {take_id} ({row.state}); `lab run SWEEP.yaml --out "
-                f"{folder.path}` puts it back where it stands"
+                f"{folder.path}` adds it again in this state"
             )
-        elif found.complete or found.is_current(take_id):
+        elif recovered.events_complete or recovered.is_current(take_id):
             continue
-        elif row.message == _HERE_SAID:
+        elif row.message == RESULT_FOUND:
             yield f"what take {take_id} cost and when it was made; its result is here"
         elif row.state is TakeState.PLANNED:
-            yield f"how far take {take_id} was; it is made again, which costs nothing"
+            yield f"the progress of take {take_id}; it is made again, which costs nothing"
 
 
-def _range(first: int, last: int | None) -> str:
+def _range_text(first: int, last: int | None) -> str:
     if last is None:
         return f"from {first} on, if there were any"
     return str(first) if first == last else f"{first} to {last}"

@@ -16,14 +16,15 @@ from lab.backends import Quote, open_backend
 from lab.errors import MoneyError, RunFolderError
 from lab.runs.control import Control
 from lab.runs.creation import choose, with_chosen
-from lab.runs.elements import known_ids, registered
+from lab.runs.element_registration import ensure_registered
+from lab.runs.elements import known_ids
 from lab.runs.folder import RunFolder
 from lab.runs.ledger import Ledger
 from lab.runs.money import Money
 from lab.runs.provenance import provenance
 from lab.runs.purchases import PurchaseIndex
-from lab.runs.recover import lost_histories
 from lab.runs.runner import Runner
+from lab.runs.take_recovery import snapshots_of_lost_takes
 from lab.runs.take_row import TakeRow, TakeState
 from lab.sweeps import Plan, Sweep, Trial
 from lab.sweeps import plan as price
@@ -238,7 +239,7 @@ def _registered(sweep: Sweep, ledger: Ledger, **how: Any) -> Sweep:
     wanted = [element for element in sweep.pictured_elements if element.content not in noted]
     if wanted:
         with closing(open_backend(sweep.backend)) as backend:
-            rows = registered(wanted, backend, **how)
+            rows = ensure_registered(wanted, backend, **how)
         noted |= {
             element.content: {"name": element.name, "id": row.id}
             for element, row in zip(wanted, rows, strict=True)
@@ -317,7 +318,7 @@ def _add(
         )
         for place, (trial, take) in enumerate(pairs)
     ]
-    ledger.add(rows, lost_histories(ledger, folder, rows))
+    ledger.add(rows, snapshots_of_lost_takes(ledger, folder, rows))
     for row in ledger.takes():
         row.take.relocated(folder.locate)  # refused before anything is sent
     ledger.set_fact("sweep", sweep.to_json())

@@ -13,7 +13,7 @@ import traceback
 import lab.backends
 from benchmarks.unscored import Unscored
 from lab.runs import reconcile, run
-from lab.runs.elements import registered
+from lab.runs.element_registration import ensure_registered
 from lab.sweeps import Sweep
 
 
@@ -38,7 +38,7 @@ def _one(order: str, sweep: str, out: str) -> int:
             reconcile(out)
             return 0
         if order == "elements":
-            registered(
+            ensure_registered(
                 Sweep.load(sweep).pictured_elements, lab.backends.open_backend("kling"), quiet=True
             )
             return 0

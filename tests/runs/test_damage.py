@@ -287,7 +287,7 @@ def _recover_every(
         assert new <= set(found.uncertain), where
         if kind in ("zeros", "noise"):
             assert after == before, where  # one page costs no take its state
-        assert recover(folder.path).kept is None
+        assert recover(folder.path).backup is None
 
 
 def test_no_damage_makes_a_bought_take_planned(
@@ -432,7 +432,7 @@ def test_a_lost_name_at_the_service_makes_doubt_of_what_was_under_way(
     with closing(sqlite3.connect(folder.ledger)) as other, other:
         other.execute("DROP TABLE facts")
     # As in a ledger of the second version, whose sendings do not say their names.
-    monkeypatch.setattr("lab.runs.remains._KEY", re.compile("none"))
+    monkeypatch.setattr("lab.runs.recovered_rows._JOB_KEY", re.compile("none"))
     found = recover(folder.path)
     assert fresh <= set(found.uncertain)
     assert not any("events" in said for said in found.lost)
@@ -562,7 +562,7 @@ def test_after_a_killed_runner_the_whole_ledger_is_checked(
             run(wider, folder.path, executor=Unscored(), quiet=True)
         assert owner.exists()
     assert remote.bought == []
-    assert recover(folder.path).kept is not None
+    assert recover(folder.path).backup is not None
     run(wider, folder.path, executor=Unscored(), quiet=True)
     assert len(remote.bought) == 1
 
@@ -582,7 +582,7 @@ def test_the_index_of_bought_takes_answers_for_itself_alone(
     with PurchaseIndex.open() as index:
         (_, _, path) = index._connection.execute("PRAGMA database_list").fetchone()
     Path(path).write_bytes(b"noise" * 1000)
-    with pytest.raises(RunFolderError, match=r"bought\.sqlite: not a usable index"):
+    with pytest.raises(RunFolderError, match=r"bought\.sqlite: not a usable purchase index"):
         plan(sweep, tmp_path / "other")
 
 

@@ -142,9 +142,9 @@ def test_stills_that_are_gone_or_changed_are_named(
     away = cup.rename(folder / "away.jpg")
     with pytest.raises(SweepError) as caught:
         Sweep.from_run(folder)
-    changed, gone = sorted(caught.value.problems, key=lambda line: "is gone" in line)
+    changed, gone = sorted(caught.value.problems, key=lambda line: "is missing" in line)
     assert "'cat [1]' was changed" in changed
-    assert "'cup' is gone from" in gone
+    assert "'cup' is missing from" in gone
     cat.write_bytes(content)
     away.rename(cup)
     assert Sweep.from_run(folder).id == everything.id

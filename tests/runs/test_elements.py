@@ -39,7 +39,7 @@ from lab.runs import (
     register_element,
     run,
 )
-from lab.runs.elements import RowState
+from lab.runs.element_store import ElementRowState
 from lab.settings import settings
 from lab.sweeps import Sweep
 from tests.runs.test_crash import STILLS, Runs
@@ -129,7 +129,10 @@ class TestRegistering:
     ) -> None:
         """By any name; the row says what it is cited as, when, and from which files."""
         row = hero(pictures)
-        assert (row.id, row.state) == (the_only_element(service)["element_id"], RowState.READY)
+        assert (row.id, row.state) == (
+            the_only_element(service)["element_id"],
+            ElementRowState.READY,
+        )
         assert row.files == ("front.png", "side.png")
         again = register_element("cat", pictures[:2], quiet=True)
         assert again == row
@@ -247,7 +250,7 @@ class TestTrouble:
         for _ in range(2):
             with pytest.raises(SubmitUncertain, match=r"hero.*--forget hero"):
                 hero(pictures)
-        assert [row.state for row in known_elements()] == [RowState.UNCERTAIN]
+        assert [row.state for row in known_elements()] == [ElementRowState.UNCERTAIN]
         with pytest.raises(SubmitUncertain):
             delete_element("hero")
         service.emulator.clear_faults()
@@ -284,7 +287,7 @@ class TestTrouble:
                 hero(pictures, **words)
         assert posts(service) == 1
         delete_element("hero")
-        assert hero(pictures).state is RowState.READY
+        assert hero(pictures).state is ElementRowState.READY
         keys = [one["external_id"] for one in service.emulator.elements]
         assert [key[-2:] for key in keys] == ["-1", "-2"]
 
@@ -314,7 +317,7 @@ class TestDeleting:
     def test_it_is_gone_from_both(self, service: Running, pictures: list[Path]) -> None:
         """By name or id; the same pictures are then registered anew."""
         row = hero(pictures)
-        assert delete_element("hero").state is RowState.DELETED
+        assert delete_element("hero").state is ElementRowState.DELETED
         assert the_only_element(service)["state"] == "deleted"
         assert list_elements() == ()
         again = hero(pictures)
@@ -352,7 +355,11 @@ class TestDeleting:
         row = hero(pictures)
         forget_everything()
         (stranger,) = list_elements()
-        assert (stranger.id, stranger.state, stranger.content) == (row.id, RowState.READY, "")
+        assert (stranger.id, stranger.state, stranger.content) == (
+            row.id,
+            ElementRowState.READY,
+            "",
+        )
         hero(pictures)
         assert [one.name for one in list_elements()] == ["hero"]
 
@@ -483,11 +490,11 @@ class TestSweeps:
                 control.stop()
                 with pytest.raises(Interrupted, match="run the same again"):
                     under_way.result()
-            assert [row.state for row in known_elements()] == [RowState.WAITING]
+            assert [row.state for row in known_elements()] == [ElementRowState.WAITING]
             with ThreadPoolExecutor(1) as beside:
                 under_way = beside.submit(hero, [tmp_path / "front.png", tmp_path / "side.png"])
                 now_s[0] += 100
-                assert under_way.result().state is RowState.READY
+                assert under_way.result().state is ElementRowState.READY
             assert posts(service) == 1
 
 
@@ -575,7 +582,7 @@ def test_killed_again_and_again_it_registers_each_once(
         assert len(keys) == len(set(keys)) == count
         ids = {one["element_id"] for one in emulator.elements}
         assert {row.id for row in known_elements()} == ids
-        assert {row.state for row in known_elements()} == {RowState.READY}
+        assert {row.state for row in known_elements()} == {ElementRowState.READY}
 
 
 def _asked(service: Running) -> int:

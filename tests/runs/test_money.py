@@ -453,7 +453,7 @@ def test_a_person_may_settle_it(uncertain: Path, remote, sweep_of: SweepOf, go) 
         ((take_id, _),) = ledger.states().items()
     (settled,) = reconcile(uncertain, bought={take_id: "job-77"})
     assert settled.state is TakeState.UNCERTAIN
-    assert "knows no job job-77" in settled.says
+    assert "knows no job job-77" in settled.message
     remote.polls["job-77"] = 1
     (settled,) = reconcile(uncertain, bought={take_id: "job-77"})
     assert settled.state is TakeState.WAITING
@@ -487,7 +487,7 @@ def test_one_job_is_one_take(uncertain: Path, sweep_of: SweepOf, go, remote) -> 
 
 def test_only_uncertain_takes_can_be_settled(uncertain: Path) -> None:
     """A mistyped take id changes nothing and is answered with the nearest one."""
-    with pytest.raises(InputError, match="no uncertain take"):
+    with pytest.raises(InputError, match="not an uncertain take"):
         reconcile(uncertain, not_bought=["abc"])
 
 

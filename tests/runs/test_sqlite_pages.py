@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.runs.ledger_schema import PAGE_BYTES
-from lab.runs.salvage import Image
+from lab.runs.sqlite_pages import DatabaseImage
 
 VALUES = [
     None,
@@ -52,7 +52,7 @@ def selected(path: Path) -> set[tuple[object, ...]]:
         return set(opened.execute("SELECT rowid, * FROM takes"))
 
 
-def salvaged(image: Image) -> set[tuple[object, ...]]:
+def salvaged(image: DatabaseImage) -> set[tuple[object, ...]]:
     return {(number, *columns) for number, columns in image.rows() if len(columns) == 3}
 
 
@@ -64,10 +64,10 @@ def spoil(path: Path, page: int) -> None:
 
 def test_every_row_is_read_as_sqlite_reads_it(path: Path) -> None:
     """All types and lengths come out equal, from an unbroken file."""
-    image = Image.of(path)
+    image = DatabaseImage.of(path)
     assert salvaged(image) == selected(path)
-    assert image.whole("takes")
-    assert image.free == set()
+    assert image.table_is_readable("takes")
+    assert image.free_pages == set()
 
 
 def test_the_schema_and_the_tree_are_not_needed(path: Path) -> None:
@@ -75,10 +75,10 @@ def test_the_schema_and_the_tree_are_not_needed(path: Path) -> None:
     rows = selected(path)
     for page in (1, 2):
         spoil(path, page)
-    image = Image.of(path)
+    image = DatabaseImage.of(path)
     assert salvaged(image) == rows
-    assert not image.whole("takes")
-    assert image.free is None
+    assert not image.table_is_readable("takes")
+    assert image.free_pages is None
 
 
 def test_a_lost_page_costs_only_its_own_rows(path: Path) -> None:
@@ -88,7 +88,7 @@ def test_a_lost_page_costs_only_its_own_rows(path: Path) -> None:
     for page in range(1, len(content) // PAGE_BYTES + 1, 5):
         path.write_bytes(content)
         spoil(path, page)
-        left = {row for row in salvaged(Image.of(path)) if "\0" not in row[1]}
+        left = {row for row in salvaged(DatabaseImage.of(path)) if "\0" not in row[1]}
         assert left <= rows
         assert len(rows - left) <= 30
 
@@ -97,17 +97,17 @@ def test_pages_given_back_are_left_out(path: Path) -> None:
     """Rows that were deleted with their pages do not come back."""
     with closing(sqlite3.connect(path)) as opened, opened:
         opened.execute("DELETE FROM takes WHERE rowid > 20")
-    image = Image.of(path)
-    assert image.free
-    used = set(range(1, image.pages + 1)) - image.free
+    image = DatabaseImage.of(path)
+    assert image.free_pages
+    used = set(range(1, image.page_count + 1)) - image.free_pages
     leaf = next(image.page(number) for number in used if image.page(number)[0] == 0x0D)
     content = bytearray(image.content)
-    for number in image.free:  # what stood there is still there, but for the list itself
+    for number in image.free_pages:  # what stood there is still there, but for the list itself
         if any(image.page(number)[:8]):
             continue
         content[(number - 1) * PAGE_BYTES : number * PAGE_BYTES] = leaf
     assert bytes(content) != image.content
-    stale = Image(bytes(content), log_torn=False)
+    stale = DatabaseImage(bytes(content), log_damaged=False)
     assert sorted(map(repr, stale.rows())) == sorted(map(repr, image.rows()))
     assert salvaged(stale) == selected(path)
 
@@ -131,10 +131,10 @@ def logged(path: Path, tmp_path: Path) -> Iterator[tuple[Path, set[tuple[object,
 def test_what_the_log_holds_counts(logged: tuple[Path, set[tuple[object, ...]]]) -> None:
     """Pages of committed transactions lie over those of the file."""
     copy, rows = logged
-    image = Image.of(copy)
+    image = DatabaseImage.of(copy)
     assert salvaged(image) == rows
-    assert image.whole("takes")
-    assert not image.log_torn
+    assert image.table_is_readable("takes")
+    assert not image.log_damaged
 
 
 def test_an_unfinished_transaction_does_not_count(
@@ -144,8 +144,8 @@ def test_an_unfinished_transaction_does_not_count(
     copy, rows = logged
     log = Path(f"{copy}-wal")
     log.write_bytes(log.read_bytes()[:-100])
-    image = Image.of(copy)
-    assert not image.log_torn
+    image = DatabaseImage.of(copy)
+    assert not image.log_damaged
     assert {row for row in salvaged(image) if row[0] != 59} == {row for row in rows if row[0] != 59}
 
 
@@ -157,7 +157,7 @@ def test_a_broken_log_is_told(logged: tuple[Path, set[tuple[object, ...]]], at: 
     content = bytearray(log.read_bytes())
     content[at] ^= 0xFF
     log.write_bytes(content)
-    assert Image.of(copy).log_torn
+    assert DatabaseImage.of(copy).log_damaged
 
 
 @given(st.binary(max_size=300), st.integers(0, 2**32))
@@ -165,5 +165,5 @@ def test_nothing_in_a_page_can_stop_the_reading(start: bytes, seed: int) -> None
     """Any bytes whatever give some rows or none, and an end."""
     noise = random.Random(seed).randbytes(2 * PAGE_BYTES)
     page = (b"\x0d\0\0" + start).ljust(PAGE_BYTES, b"\x81")
-    list(Image(page + noise, log_torn=False).rows())
-    list(Image(noise + page, log_torn=False).rows())
+    list(DatabaseImage(page + noise, log_damaged=False).rows())
+    list(DatabaseImage(noise + page, log_damaged=False).rows())

@@ -1,0 +1,48 @@
+"""What recoveries of a ledger could not restore, as the ledger's fact "lost" stores it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+FACT = "lost"
+
+SeqRange = tuple[int, int | None]
+"""First and last number of lost events. The last is None when an unknown number followed."""
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What all recoveries so far could not restore.
+
+    events: ranges of lost events. facts: names of lost facts. takes: by take id, the state of takes
+    whose rows are lost, as a snapshot. unknown_takes: there may have been takes of which neither a
+    row nor an event is left.
+    """
+
+    events: tuple[SeqRange, ...] = ()
+    facts: tuple[str, ...] = ()
+    takes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    unknown_takes: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.events or self.facts or self.takes or self.unknown_takes)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "events": [list(seq_range) for seq_range in self.events],
+            "facts": list(self.facts),
+            "takes": dict(self.takes),
+            "untraced": self.unknown_takes,
+        }
+
+    @classmethod
+    def from_fact(cls, value: Mapping[str, Any] | None) -> Self:
+        """From the value of the fact; no losses when the ledger has no such fact."""
+        value = value or {}
+        return cls(
+            events=tuple((first, last) for first, last in value.get("events", ())),
+            facts=tuple(value.get("facts", ())),
+            takes=dict(value.get("takes", {})),
+            unknown_takes=bool(value.get("untraced")),
+        )

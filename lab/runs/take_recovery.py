@@ -1,0 +1,134 @@
+"""Decides the state of a take whose history a damaged ledger lost, wholly or in part.
+
+A take that was or may have been bought never becomes planned again. It becomes uncertain when
+neither its events nor its files tell its state. `lab reconcile` or a person then decides.
+"""
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from lab.backends import BACKENDS
+from lab.clips import Clip
+from lab.errors import LabError
+from lab.runs.folder import RunFolder
+from lab.runs.ledger import Ledger
+from lab.runs.losses import FACT, Losses
+from lab.runs.recovered_rows import RecoveredRows
+from lab.runs.take_row import (
+    UNKNOWN_ACCOUNT,
+    Event,
+    TakeRow,
+    TakeState,
+    apply_event,
+    as_planned,
+    replay,
+    snapshot,
+)
+from lab.stills import Still
+
+RESULT_FOUND = "what was known of it was lost with a damaged ledger; its result is here"
+_HISTORY_LOST = (
+    "it is unknown whether this take was bought: its history was lost with a damaged ledger; "
+    "`lab reconcile` settles it"
+)
+UNDECIDED = (TakeState.SUBMITTING, TakeState.UNCERTAIN)
+
+
+def snapshots_of_lost_takes(
+    ledger: Ledger, folder: RunFolder, rows: Iterable[TakeRow]
+) -> dict[str, Mapping[str, Any]]:
+    """Snapshots, by take id, of takes whose rows a recovery lost; see `Ledger.add`.
+
+    rows: the takes that a run is about to add. When the ledger may have lost takes without any
+    trace, a take that is new to it counts as submitted, unless its result is in the folder.
+    """
+    losses = Losses.from_fact(ledger.fact(FACT))
+    snapshots = dict(losses.takes)
+    if losses.unknown_takes:
+        known = ledger.states()
+        for row in rows:
+            if row.take_id not in known and row.take_id not in snapshots:
+                inferred = _infer_state(row, folder)
+                snapshots[row.take_id] = recovery_snapshot(
+                    inferred, account_unknown=inferred.state is not TakeState.PLANNED
+                )
+    return snapshots
+
+
+def recovered_take(
+    row: TakeRow, recovered: RecoveredRows, history: Iterable[Event], folder: RunFolder
+) -> TakeRow:
+    """The row of a take by the best evidence: all its events, its latest row, or what is left."""
+    replayed = replay(row, history)
+    if row.take_id in recovered.earlier.takes and row.take_id not in recovered.rows:
+        # An earlier recovery lost this row, and no run has added it again since.
+        replayed = apply_event(replayed, "recovered", recovered.earlier.takes[row.take_id])
+    if recovered.events_complete:
+        return replayed
+    return row if recovered.is_current(row.take_id) else _infer_state(replayed, folder)
+
+
+def submissions_may_be_unknown(row: TakeRow, recovered: RecoveredRows) -> bool:
+    """True when this take may have been submitted without a record of the account."""
+    snapshot_before = recovered.earlier.takes.get(row.take_id, {})
+    if row.take_id not in recovered.rows and "account" in snapshot_before:
+        return True
+    if row.state in UNDECIDED:
+        identity_lost = bool({"run_id", "origin"} & set(recovered.lost_facts))
+        return identity_lost or not recovered.events_complete
+    if row.state is TakeState.PLANNED:
+        return False
+    return not (recovered.events_complete or recovered.is_current(row.take_id))
+
+
+def recovery_snapshot(row: TakeRow, *, account_unknown: bool) -> dict[str, Any]:
+    """The data of a "recovered" event. account_unknown: a submission may have left no record."""
+    return {**snapshot(row), **({"account": UNKNOWN_ACCOUNT} if account_unknown else {})}
+
+
+def _infer_state(row: TakeRow, folder: RunFolder) -> TakeRow:
+    """The row of a take that may have had more events than those in its row.
+
+    A file in the folder proves that the take was made. A known job can be polled at no cost. A
+    final state stays final.
+    """
+    result = _result_facts(folder, row.take_id)
+    if row.state is TakeState.FETCHED and (result is not None or row.job is not None):
+        return row
+    if result is not None:
+        return replace(row, state=TakeState.FETCHED, clip=result, message=RESULT_FOUND)
+    if row.state in (TakeState.FAILED, TakeState.REFUSED):
+        return row
+    if row.state in (TakeState.WAITING, TakeState.READY) and row.job is not None:
+        return row
+    if _renders_locally(row.take.backend):
+        return as_planned(row)
+    return replace(row, state=TakeState.UNCERTAIN, message=_HISTORY_LOST)
+
+
+def _result_facts(folder: RunFolder, take_id: str) -> dict[str, Any] | None:
+    """What a "fetched" event says of a result, read from its file; None without a valid file.
+
+    The file's name is proof enough: results are written atomically, and a take's id is a hash of
+    its content.
+    """
+    for path in (folder.clip_path(take_id), folder.picture_path(take_id)):
+        if folder.outside_error(path):
+            continue
+        with suppress(LabError, OSError):
+            if path.suffix == ".png":
+                sha256, simulated = Still.open(path).sha256, False
+            else:
+                clip = Clip.open(path)
+                sha256, simulated = clip.sha256, clip.simulated
+            notes = ["simulated: rendered locally, no model involved"] * simulated
+            facts = {"sha256": sha256, "bytes": path.stat().st_size, "notes": notes}
+            return {**facts, "honoured": [], "not_honoured": []}
+    return None
+
+
+def _renders_locally(backend: str) -> bool:
+    """True for a backend of this machine: making its takes again costs nothing."""
+    return backend in BACKENDS and BACKENDS[backend].capabilities.renders_locally
