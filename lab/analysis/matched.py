@@ -84,6 +84,8 @@ def fit(metric: str, score: Values, motion: Values) -> MotionLine:
 
     A line takes six takes each of which differs from the next in motion by a tenth or more.
     """
+    from scipy.stats import theilslopes  # here, for it takes long to load
+
     moving = motion[motion > 0]
     middle = float(np.median(moving)) if moving.size else math.nan
     known = np.isfinite(score) & (motion > 0)
@@ -99,8 +101,7 @@ def fit(metric: str, score: Values, motion: Values) -> MotionLine:
         )
         return MotionLine(metric, takes, middle, reason=reason)
     up = np.log(np.maximum(spec.flaw(score[known]), floor))
-    one, other = np.nonzero(across[:, None] - across >= math.log(APART))
-    slope = max(0.0, float(np.median((up[one] - up[other]) / (across[one] - across[other]))))
+    slope = max(0.0, float(theilslopes(up, across).slope))
     level = math.exp(float(np.median(up - slope * (across - math.log(middle)))))
     return MotionLine(metric, takes, middle, level, slope)
 

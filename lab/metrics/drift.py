@@ -314,10 +314,6 @@ def _lasting(values: NDArray[np.float64]) -> float:
 
 def _slope(times: NDArray[np.float64], values: NDArray[np.float64]) -> float:
     """Median of the slopes between all pairs (Theil and Sen)."""
-    rise = [
-        (values[j] - values[i]) / (times[j] - times[i])
-        for i in range(len(times))
-        for j in range(i + 1, len(times))
-        if times[j] > times[i]
-    ]
-    return float(np.median(rise))
+    from scipy.stats import theilslopes  # here, for it takes long to load
+
+    return float(theilslopes(values, times).slope)

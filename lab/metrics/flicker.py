@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lab.metrics.contract import Field, Measured, MetricSpec, Score, absent
 from lab.metrics.moment import MIN_COVERAGE, TOO_SMALL, Moment, stands
 from lab.metrics.reference import Reference
-from lab.vision import backward_warp, enlarged
+from lab.vision import backward_warp, enlarged, gradients, robust_bound
 
 _REFERENCE = (
     "second difference of luma along motion trajectories; cf. the warping error of Lai et al., "
@@ -223,7 +223,8 @@ def _seen(moment: Moment) -> _Seen:
 
 def _bounded(change: NDArray[np.float32], valid: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Without outliers: what lies beyond is something passing by that the flow did not notice."""
-    bound = 10.0 * float(np.median(np.abs(change[::4, ::4][valid[::4, ::4] > 0]))) + 6.0
+    sampled = np.abs(change[::4, ::4][valid[::4, ::4] > 0])
+    bound = robust_bound(sampled, times=10.0, least=6.0)
     bounded: NDArray[np.float32] = np.clip(change, -bound, bound)
     return bounded
 
@@ -236,8 +237,7 @@ def _placed(
     One step of Lucas and Kanade (1981): the flow is a little off, and along an edge that looks like
     a change of texture.
     """
-    across = cv2.Scharr(luma, cv2.CV_32F, 1, 0, scale=1 / 32)
-    down = cv2.Scharr(luma, cv2.CV_32F, 0, 1, scale=1 / 32)
+    across, down = gradients(luma)
     mean_x, mean_y, mean_r = (cv2.blur(values, window) for values in (across, down, ripple))
     xx, yy, xy, xr, yr = (
         cv2.subtract(cv2.blur(cv2.multiply(one, other), window), cv2.multiply(mean, other_mean))
@@ -301,8 +301,7 @@ class _Usual:
 
 def _steepness(luma: NDArray[np.float32]) -> NDArray[np.float32]:
     """Squared gradient in code values per pixel, (h, w)."""
-    across = cv2.Scharr(luma, cv2.CV_32F, 1, 0, scale=1 / 32)
-    down = cv2.Scharr(luma, cv2.CV_32F, 0, 1, scale=1 / 32)
+    across, down = gradients(luma)
     return cv2.add(cv2.multiply(across, across), cv2.multiply(down, down))
 
 

@@ -12,6 +12,7 @@ from lab.vision import (
     Keypoints,
     SubjectMask,
     backward_warp,
+    biweight,
     find_keypoints,
     flow_both_ways,
     similarity,
@@ -129,8 +130,7 @@ class Registration:
             weighted = basis * weight[:, None]
             gain, offset = np.linalg.lstsq(weighted.T @ basis, weighted.T @ now, rcond=None)[0]
             miss = now - gain * then - offset
-            bound = 4.685 * max(1.4826 * float(np.median(np.abs(miss))), 1.0)
-            weight = np.clip(1 - (miss / bound) ** 2, 0, None) ** 2
+            weight = biweight(np.abs(miss), least=1.0)
         empty = gain <= _LEAST_GAIN and now.std() < _EMPTY_SHARE * then.std()
         # Flat ground tells an offset from a gain badly; then only the offset is believed.
         if then.std() < 8 or not (empty or _LEAST_GAIN < gain < 4):

@@ -10,7 +10,14 @@ from lab.metrics.contract import Field, Measured, MetricSpec, Score, absent
 from lab.metrics.moment import STRIDE_S, TOO_SMALL, Moment, Stride, stands
 from lab.metrics.reference import Reference, Registration
 from lab.units import diagonal_px
-from lab.vision import apply_affine, fit_affine, length, masked_mean
+from lab.vision import (
+    apply_affine,
+    fit_affine,
+    length,
+    masked_mean,
+    robust_bound,
+    structure_tensor,
+)
 
 _IGNORES = "steady motion of any kind, camera shake (affine), cuts, hidden and shown places, size"
 _REFERENCE = "acceleration residual of bidirectional dense flow"
@@ -181,20 +188,14 @@ class _WarpTracker:
 def _bounded(field: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Without outliers: what moves far more than the rest is something that passes by."""
     size = length(field)
-    bound = 4.0 * float(np.median(size[valid])) + 0.1
+    bound = robust_bound(size[valid], times=4.0, least=0.1)
     return field * np.minimum(1, bound / np.maximum(size, 1e-6))[..., None]
 
 
 def _texture(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
     """How well a place can be followed, 0..1: by the weaker direction of its gradients."""
     luma = grey.astype(np.float32)
-    across = cv2.Scharr(luma, cv2.CV_32F, 1, 0, scale=1 / 32)
-    down = cv2.Scharr(luma, cv2.CV_32F, 0, 1, scale=1 / 32)
-    window = (9, 9)
-    xx, yy, xy = (
-        cv2.blur(product, window)
-        for product in (cv2.multiply(across, across), cv2.multiply(down, down), across * down)
-    )
+    xx, yy, xy = structure_tensor(luma, (9, 9))
     weaker = (xx + yy) / 2 - np.sqrt(((xx - yy) / 2) ** 2 + xy**2)
     trusted: NDArray[np.float32] = weaker / (weaker + _TEXTURE_DN2)
     return trusted

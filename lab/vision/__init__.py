@@ -12,7 +12,9 @@ from lab.vision.flow import (
     length,
     masked_mean,
 )
+from lab.vision.gradients import gradients, structure_tensor
 from lab.vision.keypoints import Keypoints, find_keypoints, similarity
+from lab.vision.robust import biweight, robust_bound
 from lab.vision.subject import SubjectMask, subject_mask
 from lab.vision.weights import WEIGHTS, Weight, weight_path
 
@@ -24,6 +26,7 @@ __all__ = [
     "Weight",
     "apply_affine",
     "backward_warp",
+    "biweight",
     "consistent",
     "dense_flow",
     "embed",
@@ -32,10 +35,13 @@ __all__ = [
     "fit_affine",
     "fit_similarity",
     "flow_both_ways",
+    "gradients",
     "grid",
     "length",
     "masked_mean",
+    "robust_bound",
     "similarity",
+    "structure_tensor",
     "subject_mask",
     "weight_path",
 ]

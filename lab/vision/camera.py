@@ -7,9 +7,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lab.vision.robust import biweight
+
 _ROUNDS = 6
 _MAX_POINTS = 1500
 _MIN_POINTS = 50
+_LEAST_SCALE_PX = 0.02  # of residuals: flow is no finer
 
 
 @lru_cache(maxsize=8)
@@ -43,7 +46,8 @@ def fit_affine(
     for _ in range(_ROUNDS):
         weighted = basis * kept[:, None]
         solution = np.linalg.lstsq(weighted.T @ basis, weighted.T @ moved, rcond=None)[0]
-        kept = trust * _tukey(moved - basis @ solution, trust)
+        miss = moved - basis @ solution
+        kept = trust * biweight(np.hypot(*miss.T), least=_LEAST_SCALE_PX, trust=trust)
     (ax, bx), (ay, by), (c, d) = solution
     return _in_pixels(np.array([[ax, ay], [bx, by]]), (c, d), flow)
 
@@ -71,7 +75,7 @@ def fit_similarity(
         weighted = basis * np.tile(kept, 2)[:, None]
         solution = np.linalg.lstsq(weighted.T @ basis, weighted.T @ moved.T.ravel(), rcond=None)[0]
         miss = (moved.T.ravel() - basis @ solution).reshape(2, -1).T
-        kept = trust * _tukey(miss, trust)
+        kept = trust * biweight(np.hypot(*miss.T), least=_LEAST_SCALE_PX, trust=trust)
     grow, turn, c, d = solution
     return _in_pixels(np.array([[grow, -turn], [turn, grow]]), (c, d), flow)
 
@@ -94,23 +98,6 @@ def _sampled(
     trust = np.ones(rows.size) if weight is None else weight[rows, columns].astype(np.float64)
     moved = flow[rows, columns].astype(np.float64)
     return (columns - width / 2) / scale, (rows - height / 2) / scale, moved, trust
-
-
-def _tukey(miss: NDArray[np.float64], trust: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Biweight of residuals (n, 2) by their length, beside the median of what is trusted."""
-    length = np.hypot(*miss.T)
-    bound = 4.685 * max(1.4826 * _middle(length, trust), 0.02)
-    kept: NDArray[np.float64] = np.clip(1 - (length / bound) ** 2, 0, None) ** 2
-    return kept
-
-
-def _middle(values: NDArray[np.float64], trust: NDArray[np.float64]) -> float:
-    """Median, each value counting as much as it is trusted."""
-    if (trust == trust[0]).all():
-        return float(np.median(values))
-    order = np.argsort(values)
-    passed = np.cumsum(trust[order])
-    return float(values[order[np.searchsorted(passed, passed[-1] / 2)]])
 
 
 def _in_pixels(

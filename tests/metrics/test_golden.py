@@ -228,6 +228,16 @@ def test_a_refactoring_changes_no_constant(edits: list[tuple[str, str]]) -> None
     assert _edited(*edits) == []
 
 
+def test_a_number_written_once_instead_of_twice_is_no_change() -> None:
+    """Also where what is left stands in the code that all metrics share; gone altogether counts."""
+    twice = {"lab.metrics.warp._one": [0.3, 4.0], "lab.metrics.warp._other": [0.3]}
+    once = {"lab.vision.robust.shared": [0.3], "lab.metrics.warp._one": [4.0]}
+    assert changes(twice, once) == []
+    assert changes(twice, {"lab.metrics.warp._one": [4.0]}, {"lab.vision.x": [0.3]}) == []
+    assert changes(once, twice)
+    assert changes(twice, {"lab.metrics.warp._one": [4.0]})
+
+
 def test_what_a_metric_reaches_is_its_own() -> None:
     """The features of identity are drift's; flow is everyone's; how files are fetched no one's."""
     places = {metric: " ".join(of["constants"]) for metric, of in GOLDEN.items()}

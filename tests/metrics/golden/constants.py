@@ -5,8 +5,10 @@ lab.metrics, lab.vision and lab.units in whatever can be reached by name from a 
 it a module's constant, a default or a number inside a function. What all metrics share is what
 `lab.metrics.measure.measure` reaches; a metric has the rest of what it reaches to itself.
 
-Two sides are compared as multisets of values. So comments, docstrings, layout, names, order and the
-place of a number do not matter, and 2 is 2.0; a number that is changed, added or taken away does.
+Two sides are compared by how often each value stands. So comments, docstrings, layout, names, order
+and the place of a number do not matter, and 2 is 2.0; a number that is changed, added or taken away
+does. A value may stand fewer times than before as long as it stands once, among the metric's own or
+what all share: what was written twice is written once.
 Left out, because a refactoring changes them freely and another value beside them still shows: 0, 1
 and -1, a 2 in square brackets (`shape[:2]`), a `version`, and decorators (sizes of caches). Two
 modules are left out whose numbers change no value: how weights are fetched, and boxes around what
@@ -64,9 +66,13 @@ def reached(texts: Mapping[str, str], roots: Iterable[Name]) -> Constants:
     return {place: sorted(numbers) for place, numbers in sorted(found.items()) if numbers}
 
 
-def changes(before: Constants, after: Constants) -> list[str]:
-    """Each place that has other numbers, in words; nothing when both have the same in all."""
-    if _multiset(before) == _multiset(after):
+def changes(before: Constants, after: Constants, shared: Constants | None = None) -> list[str]:
+    """Each place that has other numbers, in words; nothing when no number is new or taken away.
+
+    shared: what all metrics share afterwards.
+    """
+    then, now = _counted_values(before), _counted_values(after)
+    if not now - then and then.keys() <= now.keys() | _counted_values(shared or {}).keys():
         return []
     said = []
     for place in sorted({*before, *after}):
@@ -139,7 +145,7 @@ def _counted(value: float, *, picks: bool) -> Iterator[float]:
         yield float(value)
 
 
-def _multiset(constants: Constants) -> Counter[float]:
+def _counted_values(constants: Constants) -> Counter[float]:
     return Counter(number for numbers in constants.values() for number in numbers)
 
 

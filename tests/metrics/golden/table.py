@@ -143,7 +143,7 @@ def complaints(before: Table, after: Table) -> list[Complaint]:
     for metric in sorted({*before, *after}):
         then, now = (table.get(metric, {}).get("constants", {}) for table in (before, after))
         forbidden = not (grown if metric == SHARED else metric in grown)
-        said = changes(then, now)
+        said = changes(then, now, after.get(SHARED, {}).get("constants", {}))
         found += [Complaint(metric, "", f"constant of {line}", forbidden) for line in said]
     return found
 
