@@ -6,7 +6,7 @@ from pathlib import Path
 from lab.calibration.bases import photographs, sources
 from lab.calibration.card import Card
 from lab.calibration.kept import measured
-from lab.calibration.probes import probes, take_all
+from lab.calibration.probes import ProbeRow, probes, take_all
 from lab.files import make_writable_folder
 
 _QUICK_PHOTOGRAPHS = 4
@@ -49,7 +49,7 @@ def calibrate(
         unit="calibration clips",
     )
     # A photograph may have changed halves since its row was kept: others came into the folder.
-    rows = [{**row, "final": probe.source.final} for probe, row in found.pairs]
+    rows: list[ProbeRow] = [{**row, "final": probe.source.final} for probe, row in found.pairs]
     card = Card.of(rows, failed=found.failed)
     card.save(folder / "card.json")
     return card

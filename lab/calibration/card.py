@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ import pandas as pd
 from lab.calibration.defects import DEFECTS
 from lab.calibration.moves import load_moves
 from lab.calibration.nuisances import NUISANCES
+from lab.calibration.probes import ProbeRow
 from lab.calibration.statistics import Interval, detection, ordering, per_base, slope
 from lab.calibration.tried import in_words, tried
 from lab.errors import InputError
@@ -25,7 +26,6 @@ DETECTED = 0.95
 CROSSTALK = 0.65
 _TOO_FEW = "Too few clips were measured to judge the goals."
 HALVES = ("develop", "final")
-_FACTS = ("versions", "clips", "photographs", "footage", "complete")
 _VALUE = ("value", "low", "high")
 _COLUMNS = {
     "detection": ("half", "defect", "metric", "place", "strength", *_VALUE),
@@ -33,6 +33,22 @@ _COLUMNS = {
     "nuisances": ("half", "nuisance", "defect", "metric", "allowed", *_VALUE),
     "crosstalk": ("half", "metric", "defect", "same", *_VALUE),
 }
+
+
+TableRow = dict[str, str | float | bool]
+Tables = dict[str, list[TableRow]]
+"""Rows of each table, by its name; columns as in `_COLUMNS`."""
+
+
+class Facts(TypedDict):
+    """What a card was measured on. versions: by number; photographs: by half."""
+
+    versions: dict[str, int]
+    clips: int
+    photographs: dict[str, list[str]]
+    footage: list[str]
+    complete: bool
+    failed: list[str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,10 +68,10 @@ class Card:
     ordering: pd.DataFrame
     nuisances: pd.DataFrame
     crosstalk: pd.DataFrame
-    facts: dict[str, Any]
+    facts: Facts
 
     @classmethod
-    def of(cls, rows: Sequence[dict[str, Any]], failed: Sequence[str] = ()) -> Self:
+    def of(cls, rows: Sequence[ProbeRow], failed: Sequence[str] = ()) -> Self:
         """Work out the card from the rows that `take` returns; failed: the clips without a row."""
         table = pd.DataFrame(
             [{**{k: v for k, v in row.items() if k != "scores"}, **row["scores"]} for row in rows]
@@ -69,11 +85,11 @@ class Card:
         }
         if (table["move"] == "").any():
             halves["footage"] = table[table["move"] == ""]
-        parts: dict[str, list[dict[str, Any]]] = {name: [] for name in _COLUMNS}
+        parts: Tables = {name: [] for name in _COLUMNS}
         for half, rows_of_half in halves.items():
             for name, found in _half(rows_of_half).items():
                 parts[name] += [{"half": half, **row} for row in found]
-        facts = {
+        facts: Facts = {
             "versions": {name: spec.version for name, spec in SPECS.items()},
             "clips": len(table),
             "photographs": {half: sorted(set(halves[half]["group"])) for half in HALVES},
@@ -112,8 +128,15 @@ class Card:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """Inverse of `to_json`."""
-        facts = {name: data["facts"][name] for name in _FACTS}
-        facts["failed"] = data["facts"].get("failed", [])  # older cards had none
+        stored = data["facts"]
+        facts: Facts = {
+            "versions": stored["versions"],
+            "clips": stored["clips"],
+            "photographs": stored["photographs"],
+            "footage": stored["footage"],
+            "complete": stored["complete"],
+            "failed": stored.get("failed", []),  # older cards had none
+        }
         return cls(**_tables({name: data[name] for name in _COLUMNS}), facts=facts)
 
     def save(self, path: Path) -> None:
@@ -128,7 +151,7 @@ class Card:
         rows = []
         for defect in DEFECTS:
             found = self.detection[self.detection["defect"] == defect.name]
-            row: dict[str, Any] = {
+            row = {
                 "defect": defect.name + (" (held out)" if defect.held_out else ""),
                 "metric": defect.metric,
                 "middle strength": f"{defect.middle:g} {defect.unit}",
@@ -223,21 +246,21 @@ def _shipped() -> Card:
     return Card.from_json(json.loads(text))
 
 
-def _tables(parts: dict[str, list[dict[str, Any]]]) -> dict[str, pd.DataFrame]:
+def _tables(parts: Tables) -> dict[str, pd.DataFrame]:
     return {
         name: pd.DataFrame(parts[name], columns=list(columns)).astype(dict.fromkeys(_VALUE, float))
         for name, columns in _COLUMNS.items()
     }
 
 
-def _half(rows: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
+def _half(rows: pd.DataFrame) -> Tables:
     harmless = rows[rows["kind"] != "defect"]
     clean = rows[rows["kind"] == "clean"].set_index("base")
     changed = {
         nuisance.name: harmless[harmless["name"] == nuisance.name].set_index("base")
         for nuisance in NUISANCES
     }
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in _COLUMNS}
+    found: Tables = {name: [] for name in _COLUMNS}
     own = dict.fromkeys(defect.metric for defect in DEFECTS)
     headlines = dict.fromkeys(name.partition(".")[0] for name in own)
     for defect in DEFECTS:

@@ -1,11 +1,11 @@
 """Measure many small clips over an executor, and keep what was measured for the next time."""
 
 import json
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from lab.errors import InputError, Interrupted
 from lab.files import write_text
@@ -35,29 +35,30 @@ class Wanted(Protocol):
 
 
 Clip = TypeVar("Clip", bound=Wanted)
-Work = Callable[[Sequence[Clip]], list[dict[str, Any]]]
+Row = TypeVar("Row", bound=Mapping[str, object])
+Work = Callable[[Sequence[Clip]], list[Row]]
 
 
 @dataclass(frozen=True)
-class Rows(Generic[Clip]):
+class Rows(Generic[Clip, Row]):
     """What was measured: clips with their rows, in the order they were wanted.
 
     failed: one line for each clip that could not be measured, and why.
     """
 
-    pairs: tuple[tuple[Clip, dict[str, Any]], ...]
+    pairs: tuple[tuple[Clip, Row], ...]
     failed: tuple[str, ...]
 
 
 def measured(
     wanted: Sequence[Clip],
-    work: Work[Clip],
+    work: Work[Clip, Row],
     kept: Path,
     *,
     executor: Executor | None,
     quiet: bool,
     unit: str,
-) -> Rows[Clip]:
+) -> Rows[Clip, Row]:
     """A row for every clip wanted; made by `work` unless `kept` already holds it.
 
     work: takes several clips of one source and returns a plain row each, with its key. kept: a file
@@ -65,7 +66,7 @@ def measured(
     its clips is tried in a call of its own. Raises InputError when no clip at all could be measured
     and Interrupted on Ctrl-C.
     """
-    rows = _rows(kept)
+    rows: dict[str, Row] = _rows(kept)
     missing = [clip for clip in wanted if clip.key not in rows]
     failed: list[str] = []
     try:
@@ -77,7 +78,7 @@ def measured(
                 if isinstance(answer, BaseException):
                     failed.append(f"{clip.title}: {failure_text(answer)}")
                 else:
-                    rows[answer["key"]] = answer
+                    rows[clip.key] = answer
                     with kept.open("a", encoding="utf-8") as file:
                         file.write(json.dumps({**answer, "versions": VERSIONS}) + "\n")
                 progress.advance()
@@ -94,8 +95,8 @@ def measured(
 
 
 def _answers(
-    pool: Executor, work: Work[Clip], groups: Iterable[Sequence[Clip]]
-) -> Iterator[tuple[Clip, dict[str, Any] | BaseException]]:
+    pool: Executor, work: Work[Clip, Row], groups: Iterable[Sequence[Clip]]
+) -> Iterator[tuple[Clip, Row | BaseException]]:
     """Each clip with its row, or with the error that it met in a call of its own."""
     jobs = {submit_to(pool, work, group): group for group in groups}
     while jobs:
@@ -122,9 +123,9 @@ def chunks(wanted: Sequence[Clip], size: int = 8) -> Iterator[list[Clip]]:
         yield chunk
 
 
-def _rows(path: Path) -> dict[str, dict[str, Any]]:
+def _rows(path: Path) -> dict[str, Row]:
     """Rows measured earlier by today's definitions; a line that a crash cut short is left out."""
-    rows: dict[str, dict[str, Any]] = {}
+    rows: dict[str, Row] = {}
     if path.is_file():
         text = path.read_text(encoding="utf-8")
         if text and not text.endswith("\n"):

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from itertools import pairwise, product
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -216,12 +216,16 @@ class MoveProbe:
         return content_id([self.photo.stem, self.term, self.strength, played_as])
 
 
-def take_moves(chunk: Sequence[MoveProbe]) -> list[dict[str, Any]]:
+MoveRow = dict[str, str | float]
+"""A measured move as plain data: how it was asked for and judged, and its rates by name."""
+
+
+def take_moves(chunk: Sequence[MoveProbe]) -> list[MoveRow]:
     """Worker: draw the moves, measure their course, judge them, forget the clips."""
     return [_take(probe) for probe in chunk]
 
 
-def _take(probe: MoveProbe) -> dict[str, Any]:
+def _take(probe: MoveProbe) -> MoveRow:
     prompt = Prompt.of(probe.term, strength=probe.strength)
     rgb = open_image(probe.photo).rgb
     scene = Scene.framed(rgb, subject_mask(rgb), *SIZE_PX)

@@ -3,9 +3,9 @@
 import tempfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from PIL import Image
@@ -74,7 +74,22 @@ def probes(sources: Sequence[Source], *, quick: bool) -> list[Probe]:
     return made
 
 
-def take(probe: Probe) -> dict[str, Any]:
+class ProbeRow(TypedDict):
+    """A measured probe as plain data; a score is None where there is none."""
+
+    key: str
+    base: str
+    group: str
+    move: str
+    final: bool
+    kind: str
+    name: str
+    place: int
+    strength: float
+    scores: dict[str, float | None]
+
+
+def take(probe: Probe) -> ProbeRow:
     """Worker: make a probe's clip, measure it, forget the clip. Returns a plain row."""
     clean = base(probe.source)
     frames, fps, crf, still = clean.frames, clean.fps, CLEAN_CRF, clean.still
@@ -90,10 +105,13 @@ def take(probe: Probe) -> dict[str, Any]:
         write_clip(clip, frames, fps=fps, crf=crf, threads=1)
         Image.fromarray(still).save(picture)
         scored = measure(clip, Still.open(picture), METRICS)
-    source = {**asdict(probe.source), "base": probe.source.name, "group": probe.source.group}
+    source = probe.source
     return {
         "key": probe.key,
-        **{name: source[name] for name in ("base", "group", "move", "final")},
+        "base": source.name,
+        "group": source.group,
+        "move": source.move,
+        "final": source.final,
         "kind": probe.kind,
         "name": probe.name,
         "place": probe.place,
@@ -102,7 +120,7 @@ def take(probe: Probe) -> dict[str, Any]:
     }
 
 
-def take_all(chunk: Sequence[Probe]) -> list[dict[str, Any]]:
+def take_all(chunk: Sequence[Probe]) -> list[ProbeRow]:
     """Worker: several probes, one after the other."""
     return [take(probe) for probe in chunk]
 

@@ -1,7 +1,7 @@
 """How each number was tried: on a defect of its own, beside others', by camera moves, or never."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -40,18 +40,16 @@ def tried(card: "Card", moves: Moves, numbers: Iterable[str]) -> pd.DataFrame:
     rows = []
     for number in numbers:
         own = detection.loc[detection["metric"] == number, "defect"].unique()
-        row: dict[str, Any] = {
-            "number": number,
-            "tried": "never",
+        trials = {
             "detection": ", ".join(own),
             "order": number in set(ordering["metric"]),
             "harmless": number in set(nuisances["metric"]),
             "others": number in set(crosstalk["metric"]),
             "moves": number in drawn,
         }
-        trials = (row["detection"], row["others"], row["moves"], True)
-        row["tried"] = next(level for level, had in zip(LEVELS, trials, strict=True) if had)
-        rows.append(row)
+        had = (trials["detection"], trials["others"], trials["moves"], True)
+        level = next(level for level, was in zip(LEVELS, had, strict=True) if was)
+        rows.append({"number": number, "tried": level, **trials})
     return pd.DataFrame(rows)
 
 

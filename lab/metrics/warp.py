@@ -13,10 +13,10 @@ from lab.units import diagonal_px
 from lab.vision import (
     apply_affine,
     fit_affine,
+    least_eigenvalue,
     length,
     masked_mean,
     robust_bound,
-    structure_tensor,
 )
 
 _IGNORES = "steady motion of any kind, camera shake (affine), cuts, hidden and shown places, size"
@@ -195,8 +195,7 @@ def _bounded(field: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np
 def _texture(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
     """How well a place can be followed, 0..1: by the weaker direction of its gradients."""
     luma = grey.astype(np.float32)
-    xx, yy, xy = structure_tensor(luma, (9, 9))
-    weaker = (xx + yy) / 2 - np.sqrt(((xx - yy) / 2) ** 2 + xy**2)
+    weaker = least_eigenvalue(luma, (9, 9))
     trusted: NDArray[np.float32] = weaker / (weaker + _TEXTURE_DN2)
     return trusted
 

@@ -12,7 +12,7 @@ from lab.vision.flow import (
     length,
     masked_mean,
 )
-from lab.vision.gradients import gradients, structure_tensor
+from lab.vision.gradients import gradients, least_eigenvalue
 from lab.vision.keypoints import Keypoints, find_keypoints, similarity
 from lab.vision.robust import biweight, robust_bound
 from lab.vision.subject import SubjectMask, subject_mask
@@ -37,11 +37,11 @@ __all__ = [
     "flow_both_ways",
     "gradients",
     "grid",
+    "least_eigenvalue",
     "length",
     "masked_mean",
     "robust_bound",
     "similarity",
-    "structure_tensor",
     "subject_mask",
     "weight_path",
 ]

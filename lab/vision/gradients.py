@@ -1,4 +1,4 @@
-"""Gradients of a picture and their structure tensor."""
+"""Gradients of a picture and what their structure tensor says."""
 
 import cv2
 import numpy as np
@@ -14,11 +14,16 @@ def gradients(luma: Plane) -> tuple[Plane, Plane]:
     return across, down
 
 
-def structure_tensor(luma: Plane, window: tuple[int, int]) -> tuple[Plane, Plane, Plane]:
-    """Mean products xx, yy and xy of the gradients over a window in pixels, (h, w) each."""
+def least_eigenvalue(luma: Plane, window: tuple[int, int]) -> Plane:
+    """The smaller eigenvalue of the structure tensor over a window in pixels, (h, w).
+
+    The squared gradient in the weaker direction: how well a shift can be determined there (Shi and
+    Tomasi, CVPR 1994).
+    """
     across, down = gradients(luma)
     xx, yy, xy = (
         cv2.blur(product, window)
         for product in (cv2.multiply(across, across), cv2.multiply(down, down), across * down)
     )
-    return xx, yy, xy
+    least: Plane = (xx + yy) / 2 - np.sqrt(((xx - yy) / 2) ** 2 + xy**2)
+    return least
