@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pandas as pd
 
@@ -78,7 +78,20 @@ def varied_factors(factors: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     return tuple(name for name in varied if "prompt" not in varied or name not in KINDS)
 
 
-def score_row(take_id: str, metric: str, number: Number) -> dict[str, Any]:
+class ScoreRow(TypedDict):
+    """A row of `Results.scores` without the factors."""
+
+    take_id: str
+    metric: str
+    value: float
+    unit: str
+    direction: str
+    headline: bool
+    version: int
+    reason: str
+
+
+def score_row(take_id: str, metric: str, number: Number) -> ScoreRow:
     """A row of `Results.scores` without the factors."""
     spec = SPECS[metric]
     return {
@@ -118,7 +131,21 @@ def _read_run(folder: RunFolder, name: str) -> _RunData:
     return _RunData(run, [(row, folder.stored_measure(row)) for row in rows])
 
 
-def _picture_row(folder: RunFolder, row: TakeRow, used: Collection[str]) -> dict[str, Any]:
+class PictureRow(TypedDict):
+    """A row of `LoadedRun.created`."""
+
+    take_id: str
+    still: str | None
+    prompt_text: str
+    repeat: int
+    state: str
+    message: str
+    cost_usd: float | None
+    picture: str
+    chosen: bool
+
+
+def _picture_row(folder: RunFolder, row: TakeRow, used: Collection[str]) -> PictureRow:
     """A row of `LoadedRun.created`. used: the SHA-256 of every still of a clip."""
     clip = row.clip or {}
     return {
@@ -253,7 +280,15 @@ def _take_row(
     }
 
 
-def _frame_rows(take_id: str, stored: StoredMeasure) -> list[dict[str, Any]]:
+class _FrameRow(TypedDict):
+    take_id: str
+    metric: str
+    frame: int
+    time_s: float
+    value: float
+
+
+def _frame_rows(take_id: str, stored: StoredMeasure) -> list[_FrameRow]:
     measure = stored.measure
     if measure is None:
         return []

@@ -11,7 +11,7 @@ import pandas as pd
 from lab.analysis.matched import TOO_STILL, MotionLine, at_matched_motion, lines, too_still
 from lab.errors import InputError, did_you_mean
 from lab.files import atomic_write, make_writable_folder
-from lab.measures import ClipFile, MeasureState, StoredMeasure
+from lab.measures import ClipFile, ClipRecord, MeasureState, StoredMeasure
 from lab.metrics import HEADLINES
 from lab.runs import RunFolder
 from lab.units import escape_controls, escape_html, escape_line, number_text
@@ -221,7 +221,7 @@ class Results:
         whole = isinstance(value, float) and value.is_integer()
         return escape_line(str(int(value) if whole else value))
 
-    def record(self, take_id: str) -> dict[str, Any]:
+    def record(self, take_id: str) -> ClipRecord:
         """Everything that was measured on a take's clip, as `lab.score` yields it.
 
         Raises InputError for a take that is not in this run or has no scores.

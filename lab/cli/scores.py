@@ -1,14 +1,18 @@
 """Scores of any clips: score."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lab.cli.options import Json
 from lab.cli.terminal import interruptible, print_error_line, print_json, print_out
 from lab.errors import InputError
+
+if TYPE_CHECKING:
+    from lab.analysis.compliance import Compliance
+    from lab.measures import ClipRecord
+    from lab.prompts import Prompt
 
 
 def score(
@@ -56,7 +60,7 @@ def score(
         raise typer.Exit(2 if failed == len(clips) else 1)
 
 
-def _done(record: dict[str, Any], asked: Any) -> Sequence[Any]:
+def _done(record: "ClipRecord", asked: "Prompt") -> "tuple[Compliance, ...]":
     """What the camera did of what was asked."""
     from lab.analysis import clip_compliance
 
@@ -64,7 +68,7 @@ def _done(record: dict[str, Any], asked: Any) -> Sequence[Any]:
     return clip_compliance({k: float("nan") if v is None else v for k, v in scores}, asked)
 
 
-def _score_card(record: dict[str, Any], *, why: bool) -> str:
+def _score_card(record: "ClipRecord", *, why: bool) -> str:
     from lab.metrics import HEADLINES, LITERATURE, SPECS, explain
     from lab.metrics.motion import TOO_STILL_SHARE
     from lab.units import escape_line
@@ -105,14 +109,15 @@ def _score_card(record: dict[str, Any], *, why: bool) -> str:
     return "\n".join(lines)
 
 
-def _scored(record: dict[str, Any], *, why: bool) -> dict[str, Any]:
+def _scored(record: "ClipRecord", *, why: bool) -> dict[str, Any]:
     from lab.metrics import HEADLINES, explain
 
     kept = (
         *("clip", "still", "width_px", "height_px", "fps", "frames", "duration_s"),
         *("scores", "units", "reasons", "notes", "simulated"),
     )
-    plain = {name: record[name] for name in kept}
+    facts = dict(record.items())
+    plain = {name: facts[name] for name in kept}
     if "heatmaps" in record:
         plain["heatmaps"] = record["heatmaps"]
     if why:

@@ -7,7 +7,7 @@ the storage format.
 """
 
 from lab.measures.measuring import measure_clip
-from lab.measures.record import SCHEMA_VERSION, Measure, Number
+from lab.measures.record import SCHEMA_VERSION, ClipRecord, Measure, MeasureJson, Number
 from lab.measures.store import (
     ClipFile,
     MeasureState,
@@ -19,7 +19,9 @@ from lab.measures.store import (
 __all__ = [
     "SCHEMA_VERSION",
     "ClipFile",
+    "ClipRecord",
     "Measure",
+    "MeasureJson",
     "MeasureState",
     "MeasureStore",
     "Number",

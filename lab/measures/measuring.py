@@ -1,16 +1,15 @@
 """Measure one clip: a worker that takes and returns plain data."""
 
 from collections.abc import Collection
-from typing import Any
 
-from lab.measures.record import Measure
+from lab.measures.record import Measure, MeasureJson
 from lab.metrics import METRICS, measure
-from lab.stills import Still
+from lab.stills import Still, StillJson
 
 
 def measure_clip(
-    clip: str, still: dict[str, Any] | None, numbers: Collection[str] | None = None
-) -> dict[str, Any]:
+    clip: str, still: StillJson | None, numbers: Collection[str] | None = None
+) -> MeasureJson:
     """Worker: the record of a clip as plain data.
 
     still: as `Still.to_json` gives it. numbers: names of headlines or parts; only the metrics that

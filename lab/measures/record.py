@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, NotRequired, Self, TypedDict, final
 
 from lab.metrics import LITERATURE, SPECS, ClipScores, Measured, MetricSpec, Score
 from lab.metrics.explain import Box
@@ -13,6 +13,53 @@ SCHEMA_VERSION = 2
 
 
 _HEADS = {name.partition(".")[0] for name in SPECS}
+
+
+class _ClipJson(TypedDict):
+    """What both forms of a record say of the clip and its frames."""
+
+    clip: str
+    clip_sha256: str
+    still: str | None
+    simulated: bool
+    width_px: int
+    height_px: int
+    fps: float
+    frames: int
+    duration_s: float
+    series: dict[str, dict[str, float | None]]
+    boxes: dict[str, dict[str, list[float]]]
+    times_s: list[float]
+    damage: str
+
+
+@final
+class ClipRecord(_ClipJson):
+    """The record of a clip that `lab.score` yields. heatmaps: paths of films, if asked for."""
+
+    scores: dict[str, float | None]
+    reasons: dict[str, str]
+    units: dict[str, str]
+    versions: dict[str, int]
+    notes: list[str]
+    heatmaps: NotRequired[list[str]]
+
+
+class NumberJson(TypedDict):
+    """A number as it is stored."""
+
+    value: float | None
+    unit: str
+    version: int
+    reason: str
+
+
+class MeasureJson(_ClipJson):
+    """The record of a clip as it is stored."""
+
+    schema: int
+    numbers: dict[str, NumberJson]
+    notes: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -105,10 +152,10 @@ class Measure:
         notes = {**self.notes, "literature": found.note} if found.note else self.notes
         return replace(self, numbers={**self.numbers, **published}, notes=notes)
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> ClipRecord:
         """The plain data that `lab.score` yields; NaN becomes None."""
         return {
-            **self._facts(),
+            **self._facts(),  # type: ignore[typeddict-item]  # it holds no optional key
             "scores": {name: _plain(number.value) for name, number in self.numbers.items()},
             "reasons": {name: n.reason for name, n in self.numbers.items() if n.reason},
             "units": {name: number.unit for name, number in self.numbers.items()},
@@ -116,7 +163,7 @@ class Measure:
             "notes": [note for note in (self.damage, *self.notes.values()) if note],
         }
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> MeasureJson:
         """Plain data as it is stored; NaN becomes None."""
         return {
             "schema": SCHEMA_VERSION,
@@ -133,7 +180,7 @@ class Measure:
             "notes": dict(self.notes),
         }
 
-    def _facts(self) -> dict[str, Any]:
+    def _facts(self) -> _ClipJson:
         return {
             "clip": self.clip,
             "clip_sha256": self.clip_sha256,

@@ -27,7 +27,7 @@ class Worst:
     unit: str
     box: Box | None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, float | list[float] | None]:
         """Plain data."""
         return {
             "frame": self.frame,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from lab.analysis import Results
 from lab.analysis.figures import COLOURS
@@ -24,6 +24,55 @@ LINE_STYLES = [
 Address = Callable[[Path], str]
 
 
+class MetricEntry(TypedDict):
+    """A headline metric; `metric_entries` says what each field holds."""
+
+    name: str
+    unit: str
+    description: str
+    threshold: float | None
+
+
+class WorstEntry(TypedDict):
+    """A worst moment; `_worst_moments` says what weight is."""
+
+    metric: str
+    time_s: float
+    value: float | None
+    weight: float | None
+    text: str
+
+
+class ClipEntry(TypedDict):
+    """One clip; `clip_entry` says what each field holds."""
+
+    id: str
+    title: str
+    video: str
+    poster: str
+    still: str
+    still_name: str
+    no_video: str
+    heatmaps: dict[str, str]
+    remark: str
+    frames: int
+    fps: float
+    times_s: list[float] | None
+    series: dict[str, list[list[float | None]]]
+    boxes: dict[str, dict[str, list[float]]]
+    worst: list[WorstEntry]
+
+
+class Session(TypedDict):
+    """All that the player reads; `session` says what each field holds."""
+
+    clips: list[ClipEntry]
+    metrics: list[MetricEntry]
+    line_styles: list[tuple[str, str]]
+    message: str
+    can_make_heatmaps: bool
+
+
 def session(
     results: Results,
     take_ids: Sequence[str],
@@ -32,7 +81,7 @@ def session(
     *,
     heatmaps: Mapping[str, Mapping[str, Path]] | None = None,
     can_make_heatmaps: bool = False,
-) -> dict[str, Any]:
+) -> Session:
     """Plain data for `player.js`: the clips to play and what to draw below them.
 
     address: turns a file into an address that the page can load. heatmaps: heatmap videos by take
@@ -62,7 +111,7 @@ def session(
     }
 
 
-def metric_entries() -> list[dict[str, Any]]:
+def metric_entries() -> list[MetricEntry]:
     """Name, unit, description and threshold of each headline metric.
 
     threshold: the level up to which nobody would notice, or null.
@@ -85,7 +134,7 @@ def clip_entry(
     address: Address,
     *,
     heatmaps: Mapping[str, Path],
-) -> dict[str, Any]:
+) -> ClipEntry:
     """One clip for the player. take: a row of `Results.takes`. heatmaps: videos by metric.
 
     id, title; video, poster and still: addresses, "" if there is none; no_video: why there is no
@@ -97,7 +146,10 @@ def clip_entry(
     """
     take_id, still = str(take["take_id"]), str(take["still_path"])
     video, poster = proxies.videos.get(take_id), proxies.posters.get(take_id)
-    entry = {
+    stored = results.stored_measure(take_id)
+    measure, reason = stored.measure, stored.reason if take["clip"] else ""
+    damage = measure.damage if measure else ""
+    entry: ClipEntry = {
         "id": take_id,
         "title": results.title(take_id),
         "video": address(video) if video else "",
@@ -108,15 +160,19 @@ def clip_entry(
             proxies.problems.get(take_id) or ("" if take["clip"] else _no_clip_reason(take))
         ),
         "heatmaps": {metric: address(path) for metric, path in heatmaps.items()},
+        "remark": escape_controls("; ".join(part for part in (damage, reason) if part)),
+        "frames": 1,
+        "fps": 25.0,
+        "times_s": None,
+        "series": {},
+        "boxes": {},
+        "worst": [],
     }
-    stored = results.stored_measure(take_id)
-    measure, reason = stored.measure, stored.reason if take["clip"] else ""
-    damage = measure.damage if measure else ""
-    entry["remark"] = escape_controls("; ".join(part for part in (damage, reason) if part))
     if measure is None:
         info = probe(video) if video else None
-        timing = {"frames": info.frames if info else 1, "fps": (info and info.fps) or 25.0}
-        return {**entry, **timing, "times_s": None, "series": {}, "boxes": {}, "worst": []}
+        if info is not None:
+            entry |= {"frames": info.frames, "fps": info.fps or entry["fps"]}
+        return entry
     times, fps = measure.times_s, measure.fps or 25.0
     evenly_spaced = all(
         abs(time - index / fps) < _EVEN_SPACING_TOLERANCE_S for index, time in enumerate(times)
@@ -143,7 +199,7 @@ def clip_entry(
     }
 
 
-def _worst_moments(measure: Measure) -> list[dict[str, Any]]:
+def _worst_moments(measure: Measure) -> list[WorstEntry]:
     """The worst values of each judged metric.
 
     weight: the value as a multiple of the metric's noticeability threshold.

@@ -6,7 +6,7 @@ makes the tables again, so whatever the page says of takes can be drawn a second
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -159,7 +159,17 @@ def facts_of(context: ReportContext) -> dict[str, Any]:
     }
 
 
-def sweep_facts(run: LoadedRun) -> dict[str, Any]:
+class SweepFacts(TypedDict):
+    """What a report says of the design of a run; fields of `RunFacts`."""
+
+    title: str
+    question: str
+    backend: str
+    zip: list[list[str]]
+    created: list[dict[str, Level]]
+
+
+def sweep_facts(run: LoadedRun) -> SweepFacts:
     """What a report says of the design of a run."""
     sweep = run.sweep
     return {
@@ -197,7 +207,15 @@ def _run(run: RunFacts, folder: RunFolder) -> LoadedRun:
     return LoadedRun(run.name, folder, sweep, run.provenance, pd.DataFrame(run.created))
 
 
-def _numbers(rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
+class _ScoreFacts(TypedDict):
+    """The scores of a take; fields of `TakeFacts`."""
+
+    scores: dict[str, float | None]
+    reasons: dict[str, str]
+    not_measured: dict[str, int]
+
+
+def _numbers(rows: pd.DataFrame) -> _ScoreFacts:
     """A take's rows of `Results.scores` as plain data."""
     records = rows[["metric", "value", "reason", "version"]].to_dict("records")
     return {

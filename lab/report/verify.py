@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from lab.analysis import load
 from lab.errors import InputError, Interrupted, LabError, RunFolderError
 from lab.files import open_input_file, sha256_file
-from lab.measures import Measure, measure_clip
+from lab.measures import Measure, MeasureJson, measure_clip
 from lab.metrics import SPECS
 from lab.report.context import ReportContext
 from lab.report.facts import FORMAT, MEASURED, ReportFacts, TakeFacts, results_of, sweep_facts
@@ -27,7 +27,7 @@ from lab.report.verification import Count, Mismatch, Verification
 from lab.runs import RunFolder
 from lab.runs.executors import failure_text, submit_to, worker_pool
 from lab.runs.progress import Progress
-from lab.stills import Still
+from lab.stills import Still, StillJson
 
 MAX_REPORT_BYTES = 1_000_000_000
 TOLERANCE = 0.01
@@ -282,7 +282,7 @@ def _measured_again(
     return again
 
 
-def _still(folder: RunFolder, take: TakeFacts) -> dict[str, Any] | None:
+def _still(folder: RunFolder, take: TakeFacts) -> StillJson | None:
     """The take's still as a worker takes it; None where it has none. Raises LabError."""
     name = take.row.still_path
     if not name:
@@ -294,7 +294,7 @@ def _still(folder: RunFolder, take: TakeFacts) -> dict[str, Any] | None:
 
 
 def _compare(
-    again: _Again, take: TakeFacts, scores: Collection[str], job: Future[dict[str, Any]]
+    again: _Again, take: TakeFacts, scores: Collection[str], job: Future[MeasureJson]
 ) -> None:
     """What a worker measured beside what the report says of the same clip."""
     error = job.exception()

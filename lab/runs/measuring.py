@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.errors import Interrupted, LabError, StillError
-from lab.measures import Measure, MeasureState, StoredMeasure, measure_clip
+from lab.measures import Measure, MeasureJson, MeasureState, StoredMeasure, measure_clip
 from lab.runs.executors import failed_future, failure_text, submit_to, worker_pool
 from lab.runs.folder import RunFolder
 from lab.runs.ledger import Ledger
@@ -104,7 +104,7 @@ def _answers(
 
 def start_measuring(
     pool: Executor, folder: RunFolder, row: TakeRow, stored: StoredMeasure
-) -> Future[dict[str, Any]]:
+) -> Future[MeasureJson]:
     """Measure what is not fresh of a take's clip; the future gives a record as plain data."""
     if stored.clip_replaced:
         return failed_future(LabError(stored.reason))

@@ -5,14 +5,23 @@ import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from lab import __version__
 
 _PACKAGES = ("av", "numpy", "opencv-python-headless", "scikit-image", "pandas")
 
 
-def provenance() -> dict[str, Any]:
+class Provenance(TypedDict):
+    """What made the clips and numbers. packages: versions by name."""
+
+    python: str
+    platform: str
+    packages: dict[str, str]
+    git: str
+
+
+def provenance() -> Provenance:
     """Versions of everything that touches pixels or numbers, and the code's git state."""
     return {
         "python": sys.version.split()[0],

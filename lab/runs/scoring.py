@@ -3,24 +3,32 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, as_completed
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, final
 
 from lab.errors import Interrupted
 from lab.files import make_writable_folder
-from lab.measures import Measure
+from lab.measures import ClipRecord, Measure
 from lab.metrics import METRICS, measure, measure_with_heatmaps
 from lab.metrics import literature as published
 from lab.runs.executors import failure_text, submit_to, worker_pool
 from lab.runs.progress import Progress
-from lab.stills import Still
+from lab.stills import Still, StillJson
+
+
+@final
+class ClipFailure(TypedDict):
+    """A clip that was not scored, and why."""
+
+    clip: str
+    error: str
 
 
 def score_clip(
     clip: str,
-    still: dict[str, Any] | None,
+    still: StillJson | None,
     literature: bool = False,
     heatmaps: str | None = None,
-) -> dict[str, Any]:
+) -> ClipRecord:
     """Worker: what `score` yields for one clip; plain data in, plain data out."""
     opened = None if still is None else Still.from_json(still)
     films: list[Path] = []
@@ -45,7 +53,7 @@ def score(
     quiet: bool = False,
     literature: bool = False,
     heatmaps: str | Path | None = None,
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[ClipRecord | ClipFailure]:
     """Score clip files against one still; yields a plain record a clip, as each is ready.
 
     A record is what `lab score --json` prints, with `series` by frame beside it; a clip that cannot
@@ -80,7 +88,7 @@ def score(
         raise Interrupted("interrupted; the clips printed so far are complete") from None
 
 
-def _failed(clip: str, error: BaseException) -> dict[str, Any]:
+def _failed(clip: str, error: BaseException) -> ClipFailure:
     """What is yielded for a clip that was not scored; it names the clip exactly once."""
     said = failure_text(error)
     return {"clip": clip, "error": said if clip in said else f"{clip}: {said}"}

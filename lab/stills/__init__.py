@@ -6,7 +6,7 @@ from lab.stills.fit import fit
 from lab.stills.framing import Crop, crop_to_ratio, framing
 from lab.stills.needs import Needs
 from lab.stills.preflight import Preflight, preflight, room_findings
-from lab.stills.still import Still
+from lab.stills.still import Still, StillJson
 
 __all__ = [
     "Check",
@@ -14,6 +14,7 @@ __all__ = [
     "Needs",
     "Preflight",
     "Still",
+    "StillJson",
     "crop_to_ratio",
     "fit",
     "framing",

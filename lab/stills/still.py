@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import NotRequired, Self, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,17 @@ from lab.errors import StillError
 from lab.files import as_path, sha256_file
 from lab.media import data_uri, open_image, poster_jpeg
 from lab.units import escape_html, escape_line
+
+
+class StillJson(TypedDict):
+    """A still as plain data. history: missing where an older version wrote it."""
+
+    path: str
+    sha256: str
+    width_px: int
+    height_px: int
+    changes: list[str]
+    history: NotRequired[list[str]]
 
 
 @dataclass(frozen=True)
@@ -60,7 +71,7 @@ class Still:
         """The same still, its file lying elsewhere."""
         return replace(self, path=path)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> StillJson:
         """Plain data, enough for `from_json` in another process."""
         return {
             "path": str(self.path),
@@ -72,7 +83,7 @@ class Still:
         }
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
+    def from_json(cls, data: StillJson) -> Self:
         """Inverse of `to_json`."""
         return cls(
             path=Path(data["path"]),

@@ -5,7 +5,6 @@ Everything shown is read from the ledger and the measurements each time; nothing
 
 import threading
 from dataclasses import dataclass, replace
-from typing import Any
 
 from lab.analysis.loading import varied_factors
 from lab.analysis.matched import TOO_STILL
@@ -17,7 +16,7 @@ from lab.runs import Ledger, Money, RunFolder, TakeRow, TakeState
 from lab.units import escape_controls, usd_text
 from lab.widgets.debounce import Debounced
 from lab.widgets.jupyter_files import file_address
-from lab.widgets.takes_table import TakesTable, level_cell, score_cells, table_columns
+from lab.widgets.takes_table import Cell, Row, TakesTable, level_cell, score_cells, table_columns
 
 _POSTERS_PER_BATCH = 24
 _FAILED_STATES = (TakeState.FAILED, TakeState.REFUSED, TakeState.UNCERTAIN)
@@ -150,7 +149,7 @@ class LiveTable:
             return ""
 
 
-def _proxy_request(folder: RunFolder, row: TakeRow) -> dict[str, Any]:
+def _proxy_request(folder: RunFolder, row: TakeRow) -> dict[str, str]:
     """The fields of a take that `make_proxies` reads to make a poster."""
     assert row.clip is not None
     return {
@@ -161,9 +160,7 @@ def _proxy_request(folder: RunFolder, row: TakeRow) -> dict[str, Any]:
     }
 
 
-def _table_row(
-    row: TakeRow, names: list[str], stored: StoredMeasure, poster: str
-) -> dict[str, Any]:
+def _table_row(row: TakeRow, names: list[str], stored: StoredMeasure, poster: str) -> Row:
     """A take as a row of the table. names: the columns before the scores."""
     cost_usd = row.high_usd if row.cost_usd is None else row.cost_usd
     too_still = stored.value("motion.still") >= TOO_STILL_SHARE
@@ -177,7 +174,7 @@ def _table_row(
         message = stored.measure.damage
     else:
         message = TOO_STILL if too_still else row.message
-    own = {
+    own: dict[str, Cell] = {
         "repeat": level_cell(row.repeat),
         "state": {
             "text": escape_controls(state + (f": {message}" if message else "")),

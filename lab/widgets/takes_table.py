@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from importlib.resources import files
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import anywidget
 import traitlets
@@ -14,29 +14,55 @@ from lab.player import player_style
 from lab.units import escape_controls, number_text
 
 
+class Column(TypedDict):
+    """A column. number: it holds numbers."""
+
+    name: str
+    label: str
+    title: str
+    number: bool
+
+
+class Cell(TypedDict):
+    """A cell. number: the sort key; cells without one are sorted by their text."""
+
+    text: str
+    title: str
+    number: NotRequired[float | None]
+
+
+class Row(TypedDict):
+    """A take. poster: an address that Jupyter serves, or ""; tone: "", "quiet" or "bad"."""
+
+    id: str
+    title: str
+    poster: str
+    cells: list[Cell]
+    tone: str
+    choosable: bool
+
+
 class TakesTable(anywidget.AnyWidget):
     """Rows, columns and the choice, synchronised with the browser as plain JSON.
 
-    columns: name, label, title, and number (True for a column of numbers). rows: id, title, poster
-    (an address that Jupyter serves, or ""), cells (text, number, title), tone ("", "quiet" or
-    "bad"), choosable. chosen: the ids of the chosen rows, in the order of choosing.
+    chosen: the ids of the chosen rows, in the order of choosing.
     """
 
     _esm = (files("lab.widgets") / "takes_table.js").read_text(encoding="utf-8")
     _css = player_style() + (files("lab.widgets") / "takes_table.css").read_text(encoding="utf-8")
-    columns: traitlets.List[Any] = traitlets.List().tag(sync=True)
-    rows: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    columns: traitlets.List[Column] = traitlets.List().tag(sync=True)
+    rows: traitlets.List[Row] = traitlets.List().tag(sync=True)
     chosen = traitlets.List(traitlets.Unicode()).tag(sync=True)
     choosable = traitlets.Bool(False).tag(sync=True)
     caption = traitlets.Unicode("Takes").tag(sync=True)
 
 
-def table_columns(names: Sequence[str], *, numeric: Sequence[str] = ()) -> list[dict[str, Any]]:
+def table_columns(names: Sequence[str], *, numeric: Sequence[str] = ()) -> list[Column]:
     """Columns of these names, then one a headline score. numeric: names of number columns."""
-    plain = [
+    plain: list[Column] = [
         {"name": name, "label": name, "title": "", "number": name in numeric} for name in names
     ]
-    scores = [
+    scores: list[Column] = [
         {
             "name": name,
             "label": name + SPECS[name].arrow,
@@ -48,7 +74,7 @@ def table_columns(names: Sequence[str], *, numeric: Sequence[str] = ()) -> list[
     return [*plain, *scores]
 
 
-def level_cell(value: Any) -> dict[str, Any]:
+def level_cell(value: Any) -> Cell:
     """The cell of a factor's level. A switch is shown as on or off."""
     if isinstance(value, bool):
         return {"text": "on" if value else "off", "title": ""}
@@ -57,9 +83,9 @@ def level_cell(value: Any) -> dict[str, Any]:
     return {"text": "" if value is None else escape_controls(str(value)), "title": ""}
 
 
-def score_cells(stored: StoredMeasure) -> list[dict[str, Any]]:
+def score_cells(stored: StoredMeasure) -> list[Cell]:
     """The cells of the headline scores. The title of a missing score is the reason."""
-    cells = []
+    cells: list[Cell] = []
     for name in HEADLINES:
         number = stored.number(name)
         value = None if math.isnan(number.value) else number.value

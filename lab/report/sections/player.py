@@ -1,7 +1,5 @@
 """The chosen takes side by side, in step, with their measures below."""
 
-from typing import Any
-
 from lab.player.session import LINE_STYLES, MAX_CLIPS, clip_entry, metric_entries
 from lab.report.blocks import Block, Paragraph, Player, Section, in_page
 from lab.report.context import ReportContext
@@ -22,7 +20,7 @@ def player(context: ReportContext) -> Section | None:
         )
         for row in rows
     ]
-    data: dict[str, Any] = {
+    data = {
         "clips": clips,
         "metrics": metric_entries(),
         "line_styles": LINE_STYLES,
