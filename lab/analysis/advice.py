@@ -27,7 +27,7 @@ from lab.metrics import JUDGED, SPECS
 from lab.prompts import Prompt, lint, vary
 from lab.runs import Ledger
 from lab.stills import Still, fit, preflight
-from lab.sweeps import Sweep, prompt_entry, write_yaml
+from lab.sweeps import PromptYaml, Sweep, prompt_entry, write_yaml
 from lab.units import RATIOS, escape_html
 
 Kind = Literal[
@@ -457,7 +457,7 @@ def _next_name(name: str) -> str:
     return f"{base[:64]}, round {number + 1}"
 
 
-def _entries(prompts: Sequence[Prompt]) -> Iterator[dict[str, Any]]:
+def _entries(prompts: Sequence[Prompt]) -> Iterator[PromptYaml]:
     """Prompts as a sweep file has them, each with a label of its own."""
     labels: set[str] = set()
     for number, prompt in enumerate(prompts, start=1):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from itertools import islice
-from typing import Any
+from typing import Any, TypedDict
 
 from lab.emulator.calls import Call, Route
 from lab.emulator.library import Entry
@@ -93,7 +93,18 @@ def delete(store: Store, call: Call) -> Reply:
     return succeeded({"task_id": entry.task_id, "task_status": "submitted"})
 
 
-def plain(entry: Entry, now_s: float) -> dict[str, Any]:
+class ElementEntry(TypedDict):
+    """A registration as the emulator's books show it."""
+
+    task_id: str
+    element_id: str
+    external_id: str | None
+    name: str
+    state: str
+    pictures: int
+
+
+def plain(entry: Entry, now_s: float) -> ElementEntry:
     """A registration as the emulator's books show it."""
     return {
         "task_id": entry.task_id,

@@ -9,14 +9,36 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from lab.emulator.account import Account, Region
 from lab.emulator.assumptions import Assumptions
 from lab.emulator.clock import Pace
+from lab.emulator.elements import ElementEntry
 from lab.emulator.elements import plain as plain_element
 from lab.emulator.faults import Fault, Faults
 from lab.emulator.store import Job, Store
+
+
+class JobEntry(TypedDict):
+    """A task as the emulator's books show it."""
+
+    id: str
+    external_id: str | None
+    state: str
+    protocol: str
+    family: str
+    model: str
+    prompt: str
+    duration_s: int
+    resolution: str
+    sound: bool
+    multi_shot: bool
+    count: int
+    message: str
+    charged_units: float
+    charged_usd: float
+    created_s: float
 
 
 class Emulator:
@@ -72,13 +94,13 @@ class Emulator:
         return float(sum((job.usd for job in self.store.all()), Decimal(0)))
 
     @property
-    def jobs(self) -> list[dict[str, Any]]:
+    def jobs(self) -> list[JobEntry]:
         """Every accepted task in the order of arrival, as plain data."""
         now_s = self.clock()
         return [_plain(job, now_s) for job in self.store.all()]
 
     @property
-    def elements(self) -> list[dict[str, Any]]:
+    def elements(self) -> list[ElementEntry]:
         """Every accepted registration of an element in the order of arrival, as plain data."""
         now_s = self.clock()
         return [plain_element(entry, now_s) for entry in self.store.library.all()]
@@ -145,7 +167,7 @@ class Emulator:
             self._callbacks += 1
 
 
-def _plain(job: Job, now_s: float) -> dict[str, Any]:
+def _plain(job: Job, now_s: float) -> JobEntry:
     order = job.order
     return {
         "id": job.id,

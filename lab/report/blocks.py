@@ -9,7 +9,6 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 from warnings import catch_warnings, filterwarnings
 
 import matplotlib as mpl
@@ -149,7 +148,7 @@ class Section:
         return "-".join("".join(c if c.isalnum() else " " for c in self.title.lower()).split())
 
 
-def in_page(data: dict[str, Any]) -> Markup:
+def in_page(data: Mapping[str, object]) -> Markup:
     """JSON that cannot end the script element it stands in."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False)
     for letter in "<>&\u2028\u2029":

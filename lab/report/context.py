@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, cast
 
 from lab.analysis import LoadedRun, Ranking, Results, best_and_worst
 from lab.errors import InputError
@@ -18,6 +18,21 @@ from lab.units import bytes_text
 _SMALLER_SIDE_PX = 240
 _BASE64_GROWTH = 4 / 3
 _UNRANKED_TAKES = 2  # in the player, where no take is ranked
+
+
+class TakeEntry(TypedDict):
+    """The columns of `Results.takes` that sections read. Each factor has a column too."""
+
+    take_id: str
+    run: str
+    repeat: int
+    state: str
+    message: str | None
+    cost_usd: float | None
+    prompt_text: str
+    still: str
+    still_path: str
+    clip: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,17 +49,14 @@ class ReportContext:
     quiet: bool = True
     pictures: bool = True
 
-    def title(self, take: dict[str, Any]) -> str:
+    def title(self, take: TakeEntry) -> str:
         """A take's name in headings: the varied factors, and the repeat if there are several."""
         return self.results.title(str(take["take_id"]))
 
     @cached_property
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[TakeEntry]:
         """Every take as a plain mapping."""
-        return [
-            {str(name): value for name, value in row.items()}
-            for row in self.results.takes.to_dict("records")
-        ]
+        return cast(list[TakeEntry], self.results.takes.to_dict("records"))
 
     @cached_property
     def ranking(self) -> Ranking:
@@ -151,17 +163,17 @@ class ReportContext:
         stills = {path: path.stem for path in self.proxies.stills.values()}
         return {**self.videos, **posters, **stills}
 
-    def still_uri(self, take: dict[str, Any]) -> str:
+    def still_uri(self, take: TakeEntry) -> str:
         """The small still as a data: URI; "" for a clip made from text alone."""
         path = self.proxies.stills.get(take["still_path"])
         return "" if path is None else data_uri(path.read_bytes(), ".jpg")
 
-    def poster_uri(self, take: dict[str, Any]) -> str:
+    def poster_uri(self, take: TakeEntry) -> str:
         """The small first frame of the clip as a data: URI; "" if there is no clip."""
         path = self.proxies.posters.get(str(take["take_id"]))
         return "" if path is None else data_uri(path.read_bytes(), ".jpg")
 
-    def clip_path(self, take: dict[str, Any]) -> Path:
+    def clip_path(self, take: TakeEntry) -> Path:
         """The path of the take's clip."""
         return self.results.run_of(take).folder.path / str(take["clip"])
 

@@ -24,6 +24,7 @@ FORMAT = 2
 MEASURED = ("simulated", "notes", "measure", "measure_why", "damage")
 """Columns of the takes that come from the record of measurements, wholly or in part."""
 
+
 Level = str | int | float | bool | None
 
 

@@ -1,7 +1,7 @@
 """Designs experiments: turns factors into trials, trials into takes, and prices the takes."""
 
 from lab.sweeps.creation import CreatedStill
-from lab.sweeps.document import prompt_entry, write_yaml
+from lab.sweeps.document import CreateYaml, PromptYaml, prompt_entry, write_yaml
 from lab.sweeps.findings import shot_findings
 from lab.sweeps.levels import NO_STILL
 from lab.sweeps.plan import Plan, plan
@@ -9,8 +9,10 @@ from lab.sweeps.sweep import Sweep, Trial, block_of
 
 __all__ = [
     "NO_STILL",
+    "CreateYaml",
     "CreatedStill",
     "Plan",
+    "PromptYaml",
     "Sweep",
     "Trial",
     "block_of",

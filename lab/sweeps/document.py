@@ -4,10 +4,9 @@ import io
 import math
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from reprlib import Repr
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict
 
 from pydantic import (
     BaseModel,
@@ -218,12 +217,39 @@ def write_yaml(path: Path, data: Mapping[str, Any], comments: Sequence[str] = ()
         raise InputError(f"{path}: cannot be written ({error.strerror})") from error
 
 
-def prompt_entry(prompt: Prompt) -> dict[str, Any]:
+class SegmentYaml(TypedDict):
+    """A segment as a sweep file has it."""
+
+    text: str
+    duration_s: float
+
+
+class PromptYaml(TypedDict, total=False):
+    """A prompt as a sweep file has it: a text, or the segments of a clip with cuts."""
+
+    name: str
+    text: str
+    multi_shot: list[SegmentYaml]
+
+
+class CreateYaml(TypedDict, total=False):
+    """A text as a sweep file has it, from which the run makes a still: the best of several."""
+
+    create: str
+    name: str
+    best_of: int
+
+
+def prompt_entry(prompt: Prompt) -> PromptYaml:
     """The prompt as an entry of a sweep file."""
-    entry: dict[str, Any] = {"name": prompt.name} if prompt.name else {}
+    entry: PromptYaml = {"name": prompt.name} if prompt.name else {}
     if prompt.multi_shot:
-        return {**entry, "multi_shot": [asdict(part) for part in prompt.multi_shot]}
-    return {**entry, "text": prompt.text}
+        entry["multi_shot"] = [
+            {"text": part.text, "duration_s": part.duration_s} for part in prompt.multi_shot
+        ]
+    else:
+        entry["text"] = prompt.text
+    return entry
 
 
 def parse(data: Any, source: str) -> SweepDocument:

@@ -9,7 +9,7 @@ from typing import Any
 from lab.errors import InputError
 from lab.prompts import Prompt
 from lab.stills import Still
-from lab.sweeps import NO_STILL, CreatedStill, prompt_entry
+from lab.sweeps import NO_STILL, CreatedStill, CreateYaml, PromptYaml, prompt_entry
 
 _CREATED_STILL = re.compile(r"create(?:\s+(?P<best_of>\d+))?\s*:\s*(?P<text>.*)")
 # Levels are separated by commas. A level that contains a comma is written in quotes.
@@ -24,18 +24,18 @@ def still_line(still: Any) -> str:
     return os.path.normpath(still.path) if isinstance(still, Still) else NO_STILL
 
 
-def parse_still_line(line: str) -> str | dict[str, Any]:
+def parse_still_line(line: str) -> str | CreateYaml:
     """A line as an entry of a sweep file: a path, or the text that a still is created from."""
     match = _CREATED_STILL.fullmatch(line)
     if match is None:
         return line
-    best_of = {"best_of": int(match["best_of"])} if match["best_of"] else {}
     name, bar, text = match["text"].partition("|")
-    return (
-        {"create": text.strip(), "name": name.strip(), **best_of}
-        if bar
-        else {"create": match["text"].strip(), **best_of}
-    )
+    entry: CreateYaml = {"create": match["text"].strip()}
+    if bar:
+        entry = {"create": text.strip(), "name": name.strip()}
+    if match["best_of"]:
+        entry["best_of"] = int(match["best_of"])
+    return entry
 
 
 def prompt_line(prompt: Prompt) -> str:
@@ -43,13 +43,13 @@ def prompt_line(prompt: Prompt) -> str:
     return f"{prompt.name} | {prompt.text}" if prompt.name else prompt.text
 
 
-def parse_prompt_line(line: str) -> str | dict[str, Any]:
+def parse_prompt_line(line: str) -> str | PromptYaml:
     """A line as an entry of a sweep file."""
     name, bar, text = line.partition("|")
     return {"name": name.strip(), "text": text.strip()} if bar else line
 
 
-def prompt_argument(prompt: Prompt) -> str | dict[str, Any]:
+def prompt_argument(prompt: Prompt) -> str | PromptYaml:
     """A prompt as an entry of a sweep file; just its text if that is all it has."""
     return prompt_entry(prompt) if prompt.name or prompt.multi_shot else prompt.text
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import ipywidgets as widgets
 import traitlets
@@ -18,6 +18,13 @@ from lab.widgets.panel import Panel, StatusLine, button, fallback_timeout_s, hea
 
 _ACCEPTED = ".jpg,.jpeg,.png,.webp"
 _FIT_MODES = ("crop", "extend")
+
+
+class _Upload(TypedDict):
+    """An uploaded file, as ipywidgets holds it."""
+
+    name: str
+    content: memoryview
 
 
 class StillPanel(Panel):
@@ -110,7 +117,7 @@ class StillPanel(Panel):
                     continue
             card.children[1].value = _card(self._preflights[key])
 
-    def _save_uploads(self, uploads: Sequence[dict[str, Any]]) -> None:
+    def _save_uploads(self, uploads: Sequence[_Upload]) -> None:
         """Save uploads as files. The widget's own copy is deleted, to keep notebooks small."""
         if not uploads:
             return

@@ -1,9 +1,9 @@
 """The form of a sweep: a field for each factor, and the sweep that the fields describe."""
 
 import pprint
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Required, TypedDict
 
 import ipywidgets as widgets
 
@@ -11,7 +11,7 @@ from lab.backends import BACKENDS
 from lab.errors import InputError
 from lab.prompts import Prompt
 from lab.stills import Still
-from lab.sweeps import Sweep
+from lab.sweeps import CreateYaml, PromptYaml, Sweep
 from lab.units import RATIOS, SHORT_SIDE_PX
 from lab.widgets.field_text import (
     level_text,
@@ -31,7 +31,32 @@ from lab.widgets.still_panel import StillPanel
 
 _SETTINGS_WITH_FIELD = ("duration_s", "aspect_ratio", "resolution", "seed")
 _NOT_SETTINGS = ("still", "end_still", "prompt")
-_MONEY_FIELDS = ("budget_usd", "cap_usd")
+_MONEY_FIELDS: tuple[Literal["budget_usd", "cap_usd"], ...] = ("budget_usd", "cap_usd")
+
+
+Level = bool | int | float | str
+
+
+class _ArgumentsWithoutField(TypedDict, total=False):
+    """Arguments of `Sweep.of` for which the form has no field."""
+
+    zip: list[list[str]]
+    elements: dict[str, str | list[str]]
+    end_stills: list[str]
+
+
+class Arguments(_ArgumentsWithoutField, total=False):
+    """Arguments of `Sweep.of`."""
+
+    name: str
+    question: str
+    stills: Required[list[str | CreateYaml]]
+    prompts: Required[list[str | PromptYaml]]
+    settings: dict[str, Level | Sequence[Level]]
+    repeats: int
+    backend: str
+    budget_usd: float
+    cap_usd: float
 
 
 class SweepForm:
@@ -49,7 +74,7 @@ class SweepForm:
         on_change: Callable[[], None],
     ) -> None:
         self._prompts_by_line: dict[str, Prompt] = {}
-        self._arguments_without_field: dict[str, Any] = {}
+        self._arguments_without_field: _ArgumentsWithoutField = {}
         self.name = wide(widgets.Text(description="name"))
         self.question = wide(widgets.Text(description="question"))
         self.stills = wide(
@@ -108,7 +133,7 @@ class SweepForm:
     def snapshot(self) -> Callable[[], None]:
         """A function that restores the form as it is now."""
         values = [(field, field.value) for field in self._fields()]
-        prompts, arguments = dict(self._prompts_by_line), dict(self._arguments_without_field)
+        prompts, arguments = dict(self._prompts_by_line), self._arguments_without_field.copy()
         panels = self._still_panel, self._prompt_panel
 
         def restore() -> None:
@@ -175,9 +200,9 @@ class SweepForm:
                 for level in levels["end_still"]
             ]
 
-    def arguments(self) -> dict[str, Any]:
+    def arguments(self) -> Arguments:
         """The arguments of `Sweep.of`. Raises InputError for a field that cannot be read."""
-        settings: dict[str, Any] = {
+        settings: dict[str, Sequence[Level]] = {
             "duration_s": parse_numbers("seconds", self.duration_s.value, float),
             "aspect_ratio": list(self.aspect_ratio.value),
             "resolution": list(self.resolution.value),
@@ -186,8 +211,7 @@ class SweepForm:
         settings |= {"seed": seeds} if seeds else {}
         lines = [line for line in self.more.value.splitlines() if line.strip()]
         settings |= dict(map(parse_setting_line, lines))
-        money = {field: parse_amount(field, getattr(self, field).value) for field in _MONEY_FIELDS}
-        return {
+        arguments: Arguments = {
             "name": self.name.value.strip(),
             "question": self.question.value.strip(),
             "stills": self._still_arguments(),
@@ -197,17 +221,21 @@ class SweepForm:
             },
             "repeats": self.repeats.value,
             "backend": self.backend.value,
-            **{field: amount for field, amount in money.items() if amount is not None},
-            **self._arguments_without_field,
         }
+        for field in _MONEY_FIELDS:
+            amount = parse_amount(field, getattr(self, field).value)
+            if amount is not None:
+                arguments[field] = amount
+        arguments.update(self._arguments_without_field)  # type: ignore[typeddict-item]  # a part
+        return arguments
 
-    def _still_arguments(self) -> list[str | dict[str, Any]]:
+    def _still_arguments(self) -> list[str | CreateYaml]:
         if self._still_panel is not None:
             return [str(still.path) for still in self._still_panel.value]
         lines = [line.strip() for line in self.stills.value.splitlines() if line.strip()]
         return [parse_still_line(line) for line in lines]
 
-    def _prompt_arguments(self) -> list[str | dict[str, Any]]:
+    def _prompt_arguments(self) -> list[str | PromptYaml]:
         if self._prompt_panel is not None:
             return [prompt_argument(prompt) for prompt in self._prompt_panel.value]
         lines = [line.strip() for line in self.prompts.value.splitlines() if line.strip()]
@@ -224,7 +252,7 @@ class SweepForm:
 
 
 def sweep_code(
-    arguments: Mapping[str, Any], out: Path, *, agreed_usd: float | None, confirmed: bool = False
+    arguments: Arguments, out: Path, *, agreed_usd: float | None, confirmed: bool = False
 ) -> str:
     """Python code that makes a sweep of these arguments and runs it.
 

@@ -5,7 +5,6 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import ipywidgets as widgets
 
@@ -21,7 +20,7 @@ from lab.widgets.prompt_panel import PromptPanel
 from lab.widgets.run_progress import RunProgress
 from lab.widgets.run_thread import RunThread, active_run
 from lab.widgets.still_panel import StillPanel
-from lab.widgets.sweep_form import SweepForm, sweep_code
+from lab.widgets.sweep_form import Arguments, SweepForm, sweep_code
 
 _UPDATE_INTERVAL_S = 1.0
 
@@ -49,7 +48,7 @@ class SweepPanel(Panel):
         initial, initial_folder = _load_sweep(sweep)
         self.form = SweepForm(initial, stills=stills, prompts=prompts, on_change=self._on_change)
         self.sweep: Sweep | None = None
-        self._arguments: dict[str, Any] = {}
+        self._arguments: Arguments = {"stills": [], "prompts": []}
         self._price_usd = 0.0
         self._registers_elements = False
         self._run_thread: RunThread | None = None  # the latest one that this panel started
@@ -331,7 +330,7 @@ class _FieldState:
     other_run: a description of the folder's run if it is another one, or "".
     """
 
-    arguments: dict[str, Any] = field(default_factory=dict)
+    arguments: Arguments = field(default_factory=lambda: Arguments(stills=[], prompts=[]))
     sweep: Sweep | None = None
     plan: Plan | None = None
     error: str = ""

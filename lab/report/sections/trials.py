@@ -6,7 +6,7 @@ from urllib.parse import quote
 from lab.analysis.matched import TOO_STILL
 from lab.metrics import JUDGED
 from lab.report.blocks import Grid, Paragraph, Section, Tile
-from lab.report.context import ReportContext
+from lab.report.context import ReportContext, TakeEntry
 from lab.units import number_text, usd_text
 
 
@@ -18,7 +18,8 @@ def trials(context: ReportContext) -> Section:
     wide, too_still = results.headlines(), results.too_still
     cells: dict[str, dict[str, list[Tile]]] = {}
     for row in context.rows:
-        name = " · ".join(results.level(name, row[name]) for name in others) or "all takes"
+        levels = dict(row.items())
+        name = " · ".join(results.level(name, levels[name]) for name in others) or "all takes"
         line = cells.setdefault(name, {still: [] for still in stills})
         line[row["still"]].append(_tile(context, row, wide, too_still))
     grid = Grid(
@@ -31,15 +32,13 @@ def trials(context: ReportContext) -> Section:
     return Section("Trials", [Paragraph(said), grid])
 
 
-def _head(context: ReportContext, name: str, row: dict[str, Any]) -> tuple[str, str, str]:
+def _head(context: ReportContext, name: str, row: TakeEntry) -> tuple[str, str, str]:
     """A still's name, its picture, and the id by which the player finds that."""
     path = context.proxies.stills.get(row["still_path"])
     return name, context.still_uri(row), "" if path is None else context.element_address(path)[1:]
 
 
-def _tile(
-    context: ReportContext, row: dict[str, Any], wide: Any, too_still: tuple[str, ...]
-) -> Tile:
+def _tile(context: ReportContext, row: TakeEntry, wide: Any, too_still: tuple[str, ...]) -> Tile:
     take_id = str(row["take_id"])
     poster = context.poster_uri(row)
     values = {name: float(wide.at[take_id, name]) for name in JUDGED}
