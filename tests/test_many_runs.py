@@ -224,7 +224,7 @@ def test_the_report_is_held_to_all_of_them(
     report = tmp_path / "runs" / "all.html"
     report.write_text(page)
     found = verify(report, executor=one_thread, quiet=True)
-    assert found.holds, list(map(str, found.mismatches))
+    assert found.matches, list(map(str, found.mismatches))
     assert (found.clips.checked, found.files.checked) == (3, 6)
     assert found.runs == tuple(copied)
     shutil.copyfile(*(next((run / "clips").glob("*.mp4")) for run in copied[1:]))
@@ -239,8 +239,8 @@ def test_runs_that_moved_are_named(page: str, copied: list[Path], tmp_path: Path
     report.write_text(page)
     with pytest.raises(RunFolderError, match="name run 'slow' of the report with --run DIR"):
         verify(report, scores=False)
-    assert verify(report, tmp_path / "runs", scores=False).holds
-    assert verify(report, copied, scores=False).holds
-    assert not verify(report, copied[::-1], scores=False).holds
+    assert verify(report, tmp_path / "runs", scores=False).matches
+    assert verify(report, copied, scores=False).matches
+    assert not verify(report, copied[::-1], scores=False).matches
     with pytest.raises(InputError, match=r"is of 3 runs and 2 were named; .*: slow, medium, fast"):
         verify(report, copied[:2], scores=False)

@@ -59,7 +59,7 @@ def verify(
         print_json(found.to_json())
     else:
         print_out(str(found))
-    if not found.holds:
+    if not found.matches:
         raise typer.Exit(1)
 
 

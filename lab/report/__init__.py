@@ -1,4 +1,4 @@
-"""One HTML file from runs: opens from a mail with no network, everything in it escaped."""
+"""Reports: one HTML file from one or more runs, which needs no network. Everything is escaped."""
 
 from lab.report.build import write_report
 from lab.report.export import export_notebook

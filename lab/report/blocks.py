@@ -1,4 +1,4 @@
-"""What a report is made of. Plain data; the template draws each kind and escapes every string.
+"""The blocks of a report, as plain data. The template renders them and escapes every string.
 
 A text about takes has a name (`verified_as`). The template writes the name beside the text, so
 that `lab verify` finds the text on the page and compares it with the report's facts.
@@ -15,7 +15,7 @@ import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-# Inside the picture: matplotlib draws in black, and a page on dark paper shows it in light ink.
+# Matplotlib draws in black. In dark mode this style, inside the SVG, makes it light.
 _DARK = (
     "<style>@media (prefers-color-scheme: dark) {"
     " text { fill: #e6e9ec !important }"
@@ -27,9 +27,9 @@ _DARK = (
 
 @dataclass(frozen=True)
 class Paragraph:
-    """A paragraph. tone "warning" sets it apart, "lead" makes it what is read first.
+    """A paragraph. tone: "", "warning" (highlighted) or "lead" (larger, for the main result).
 
-    verified_as: what it says of takes, for `lab verify`; "" for what says nothing of them.
+    verified_as: its name in `lab verify`; "" if it is not verified.
     """
 
     text: str
@@ -40,7 +40,7 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class KeyValues:
-    """Labelled facts. verified_as: what `lab verify` calls them; "" for those it does not hold."""
+    """Labels with values. verified_as: their name in `lab verify`; "" if they are not verified."""
 
     pairs: Sequence[tuple[str, str]]
     verified_as: str = ""
@@ -49,7 +49,7 @@ class KeyValues:
 
 @dataclass(frozen=True)
 class Cell:
-    """A table's cell: its text, and a number to sort by where there is one."""
+    """A cell of a table: its text, and the number to sort by, if there is one."""
 
     text: str
     number: float | None = None
@@ -74,19 +74,19 @@ class Table:
     kind: str = "table"
 
     def take_id(self, row: int) -> str:
-        """The take that a row is about, or ""."""
+        """The id of the take in a row; "" if the rows are not about takes."""
         return self.take_ids[row] if self.take_ids else ""
 
     def cell_name(self, row: int, column: int) -> str:
-        """What a cell shows, as `lab verify` names it."""
+        """The name of a cell in `lab verify`."""
         name = (self.column_names or self.columns)[column]
-        of = "" if self.take_ids else f" of {self.rows[row][0].text}"
-        return f"{name}{of} in {self.verified_as}"
+        row_name = "" if self.take_ids else f" of {self.rows[row][0].text}"
+        return f"{name}{row_name} in {self.verified_as}"
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure: address (a data: URI), what it shows for those who cannot see it, a caption."""
+    """A picture. source: a data: URI. alt: the description for screen readers."""
 
     source: str
     alt: str
@@ -96,9 +96,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class Tile:
-    """A take in the grid: its poster, lines under it by what they show, and what it is called.
+    """A take in the grid. lines: the lines below its poster, by their name in `lab verify`.
 
-    poster: a data: URI; "" where there is none, and the take cannot be chosen for the player.
+    poster: a data: URI; "" if there is none, and then the take cannot be chosen for the player.
+    link: the address of the original clip, or "".
     """
 
     take_id: str
@@ -112,8 +113,8 @@ class Tile:
 class Grid:
     """The trials: a column a still, a row a combination of the other factors.
 
-    columns: name, picture and the picture's id of each still. rows: the row's name, then the tiles
-    of each column.
+    corner: the heading of the row names. columns: for each still, its name, its picture (a data:
+    URI) and the element id of the picture. rows: the row's name, then the tiles of each column.
     """
 
     caption: str
@@ -125,7 +126,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Player:
-    """The player, with the takes that it opens with. data: what `report.js` reads."""
+    """The player. data: JSON for `report.js`. chosen: the takes that it opens with."""
 
     data: Markup
     chosen: Sequence[str]
@@ -137,30 +138,30 @@ Block = Paragraph | KeyValues | Table | Picture | Grid | Player
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what stands under it."""
+    """A heading and the blocks below it."""
 
     title: str
     blocks: Sequence[Block]
 
     @property
     def anchor(self) -> str:
-        """The section's id in the page."""
+        """The section's element id."""
         return "-".join("".join(c if c.isalnum() else " " for c in self.title.lower()).split())
 
 
-def in_page(data: Mapping[str, object]) -> Markup:
-    """JSON that cannot end the script element it stands in."""
+def json_for_page(data: Mapping[str, object]) -> Markup:
+    """JSON for a script element, escaped so that no text in it can end the element."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False)
-    for letter in "<>&\u2028\u2029":
-        text = text.replace(letter, f"\\u{ord(letter):04x}")
-    return Markup(text)  # noqa: S704 - nothing that HTML would read is left in it
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)  # noqa: S704 - every character with a meaning in HTML is escaped
 
 
 def picture(figure: Figure, alt: str, caption: str) -> Picture:
-    """A matplotlib figure as a picture block; the same figure gives the same bytes."""
+    """A matplotlib figure as a picture block. The same figure gives the same bytes."""
     buffer = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": "i2v-lab", "svg.fonttype": "none"}), catch_warnings():
-        # The browser draws the text, with letters that matplotlib's font may lack.
+        # The browser draws the text, so it does not matter which letters matplotlib's font has.
         filterwarnings("ignore", "Glyph", UserWarning)
         figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     drawn = buffer.getvalue()

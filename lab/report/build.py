@@ -1,4 +1,4 @@
-"""Put the page together."""
+"""Builds a report: makes the sections, renders the page, checks it and writes the file."""
 
 import base64
 import hashlib
@@ -15,7 +15,7 @@ from lab.analysis import Results, load
 from lab.errors import InputError, RunFolderError
 from lab.files import check_writable, write_text
 from lab.player import player_script, player_style
-from lab.report.blocks import Section, in_page
+from lab.report.blocks import Section, json_for_page
 from lab.report.context import ReportContext
 from lab.report.facts import facts_of
 from lab.report.gate import check
@@ -23,7 +23,7 @@ from lab.report.sections import SECTIONS
 from lab.units import escape_controls
 
 MAX_MB = 25.0
-"""What most mail servers take."""
+"""The size limit of most mail servers."""
 
 
 def write_report(
@@ -45,35 +45,35 @@ def write_report(
     Proxies are made once and stored with their run, or in a temporary folder if the run folder
     cannot be written.
 
-    Raises what `load` raises, RunFolderError when the file cannot be written, and InputError for
-    several runs without a path, and rather than write a secret or a remote address into it.
+    Raises the errors of `load`; RunFolderError if the file cannot be written; InputError for
+    several runs without a path, and for a page that contains a secret or a remote address.
     """
     results = runs if isinstance(runs, Results) else load(runs)
     if path is None and len(results.runs) > 1:
-        raise InputError(f"a report of {len(results.runs)} runs needs a place; name a file for it")
+        raise InputError(f"a report of {len(results.runs)} runs needs a path; name a file for it")
     target = results.folder.path / "report.html" if path is None else Path(path)
-    with _written(target):
-        check_writable(target.parent)  # before anything is copied and drawn
+    with _write_errors(target):
+        check_writable(target.parent)  # checked early, because the proxies take long
     context = ReportContext(results, target.resolve(), round(max_mb * 1_000_000), heatmaps, quiet)
     sections = [section for build in SECTIONS if (section := build(context)) is not None]
     videos = {
         name: base64.b64encode(video.read_bytes()).decode("ascii")
         for video, name in context.videos.items()
     }
-    page = draw(
+    page = render_page(
         sections,
         title=_title(results),
         written=(now or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M UTC"),
         videos=videos,
-        facts=in_page(facts_of(context)),
+        facts=json_for_page(facts_of(context)),
     )
     check(page, links=False)
-    with _written(target):
+    with _write_errors(target):
         write_text(target, page)
     return target
 
 
-def draw(
+def render_page(
     sections: Sequence[Section],
     *,
     title: str = "",
@@ -81,38 +81,40 @@ def draw(
     videos: Mapping[str, str] = MappingProxyType({}),
     facts: str = "",
 ) -> str:
-    """The page as text. videos: base64 by element id; facts: JSON for `lab verify`."""
+    """The page as HTML. videos: base64 by element id. facts: JSON for `lab verify`."""
     environment = Environment(
         loader=PackageLoader("lab.report", "."), autoescape=True, undefined=StrictUndefined
     )
-    look, script = _asset(player_style(), "report.css"), _asset(player_script(), "report.js")
+    css = player_style() + _read("report.css")
+    script = player_script() + _read("report.js")
     page = environment.get_template("report.html.j2").render(
         title=title,
         written=written,
         sections=sections,
         videos=videos,
         facts=facts,
-        style=look,
+        style=css,
         script=script,
-        style_hash=_hash(look),
-        script_hash=_hash(script),
+        style_hash=_csp_hash(css),
+        script_hash=_csp_hash(script),
     )
-    return escape_controls(page)  # in scripts too: there it is JSON, which stays the same data
+    # This is safe for the scripts in the page: they are JSON, and its data stays the same.
+    return escape_controls(page)
 
 
 def _title(results: Results) -> str:
-    """What the runs are called, where they have one name."""
+    """The name of the runs if they share one, else their number."""
     names = {str(run.sweep.get("name") or "run") for run in results.runs}
     return names.pop() if len(names) == 1 else f"{len(results.runs)} runs"
 
 
-def _asset(shared: str, name: str) -> str:
-    """What the player brings, and the report's own after it."""
-    return shared + (files("lab.report") / name).read_text(encoding="utf-8")
+def _read(name: str) -> str:
+    return (files("lab.report") / name).read_text(encoding="utf-8")
 
 
 @contextmanager
-def _written(target: Path) -> Iterator[None]:
+def _write_errors(target: Path) -> Iterator[None]:
+    """Turn an OSError into a RunFolderError that names the file."""
     try:
         yield
     except OSError as error:
@@ -121,7 +123,7 @@ def _written(target: Path) -> Iterator[None]:
         ) from error
 
 
-def _hash(text: str) -> str:
-    """What a Content-Security-Policy calls an inline style or script it allows."""
+def _csp_hash(text: str) -> str:
+    """The source expression that allows an inline script or style in a Content-Security-Policy."""
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
     return f"'sha256-{digest}'"

@@ -1,4 +1,4 @@
-"""What a report's page shows of takes, held to the facts inside it."""
+"""Reads the values that a report's page shows and compares them with the facts in the report."""
 
 import re
 from collections import defaultdict
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-from lab.report.build import draw
+from lab.report.build import render_page
 from lab.report.context import ReportContext
 from lab.report.sections import VERIFIED_SECTIONS
 from lab.report.verification import Count, Mismatch
@@ -19,165 +19,181 @@ _ATTRIBUTES = re.compile(
     "id|class|title|alt|src|href|type|scope|role|tabindex|aria-label|aria-pressed"
     "|data-number|data-shows|data-take"
 )
-_STRUCTURE = ("table", "tr", "th", "td")
+_TABLE_TAGS = ("table", "tr", "th", "td")
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A text on the page that says something of takes: of which, what, the text, how it sorts."""
+class PageValue:
+    """A named text on the page. take_id and sort_number: "" if there is none."""
 
     take_id: str
-    what: str
+    name: str
     text: str
-    number: str = ""
+    sort_number: str = ""
 
 
 @dataclass
-class Read:
-    """A section as it was read.
+class PageSection:
+    """The contents of one section.
 
-    layout: what says something of takes, in order, and the tables' own elements. loose: texts with
-    a digit that nothing names. odd: elements and attributes that no report has.
+    layout: the named values and the tags of tables, in page order. unnamed_numbers: texts with a
+    digit and without a name. unexpected_markup: elements and attributes that no report has.
     """
 
-    layout: list[Shown | str] = field(default_factory=list)
-    loose: list[str] = field(default_factory=list)
-    odd: list[str] = field(default_factory=list)
+    layout: list[PageValue | str] = field(default_factory=list)
+    unnamed_numbers: list[str] = field(default_factory=list)
+    unexpected_markup: list[str] = field(default_factory=list)
 
     @property
-    def shown(self) -> list[Shown]:
-        """What says something of takes."""
-        return [entry for entry in self.layout if isinstance(entry, Shown)]
+    def values(self) -> list[PageValue]:
+        """The named values in page order."""
+        return [entry for entry in self.layout if isinstance(entry, PageValue)]
 
 
-class Page(HTMLParser):
-    """A report's page, read without running anything.
+@dataclass
+class _OpenValue:
+    """A value whose element is not closed yet. depth: how many elements of its tag are open."""
 
-    facts, script, style: as they stand in the page. sections: by id; two of one id count as one.
+    tag: str
+    attributes: dict[str, str | None]
+    depth: int = 1
+    texts: list[str] = field(default_factory=list)
+
+
+class ReportPage(HTMLParser):
+    """The contents of a report's page. Nothing in the page is executed.
+
+    facts, script, style: their text in the page. sections: by id. Sections with the same id are
+    read as one.
     """
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.facts = self.script = self.style = ""
-        self.sections: dict[str, Read] = {}
-        self._section: Read | None = None
-        self._into = ""  # which script or style is being read
-        self._open: tuple[str, int, dict[str, str | None], list[str]] | None = None
+        self.sections: dict[str, PageSection] = {}
+        self._section: PageSection | None = None
+        self._raw_text_of = ""  # the script or style that is being read
+        self._value: _OpenValue | None = None
         self.feed(text)
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        named = dict(attrs)
-        if tag == "style" or (tag == "script" and named.get("type") == "module"):
-            self._into = tag
+        attributes = dict(attrs)
+        if tag == "style" or (tag == "script" and attributes.get("type") == "module"):
+            self._raw_text_of = tag
             return
         if tag == "script":
-            self._into = "facts" if named.get("id") == "i2v-facts" else "data"
+            self._raw_text_of = "facts" if attributes.get("id") == "i2v-facts" else "data"
             return
         if tag == "section" and self._section is None:
-            self._section = self.sections.setdefault(named.get("id") or "", Read())
+            self._section = self.sections.setdefault(attributes.get("id") or "", PageSection())
         if self._section is None:
             return
-        strange = [name for name in named if not _ATTRIBUTES.fullmatch(name)]
-        if strange or not _TAGS.fullmatch(tag):
-            self._section.odd.append(f"<{' '.join([tag, *strange])}>")
-        if self._open is not None:
-            into, depth, about, texts = self._open
-            self._open = (into, depth + (tag == into), about, texts)
-        if tag in _STRUCTURE:
+        unexpected = [name for name in attributes if not _ATTRIBUTES.fullmatch(name)]
+        if unexpected or not _TAGS.fullmatch(tag):
+            self._section.unexpected_markup.append(f"<{' '.join([tag, *unexpected])}>")
+        if self._value is not None and self._value.tag == tag:
+            self._value.depth += 1
+        if tag in _TABLE_TAGS:
             self._section.layout.append(tag)
-        if "data-shows" in named:
-            self._end()
-            self._open = (tag, 1, named, [])
+        if "data-shows" in attributes:
+            self._end_value()
+            self._value = _OpenValue(tag, attributes)
 
     def handle_endtag(self, tag: str) -> None:
         if tag in ("script", "style"):
-            self._into = ""
+            self._raw_text_of = ""
         if tag == "section":
-            self._end()
+            self._end_value()
             self._section = None
-        if self._open is not None and self._open[0] == tag:
-            into, depth, about, texts = self._open
-            self._open = (into, depth - 1, about, texts)
-            if depth == 1:
-                self._end()
+        if self._value is not None and self._value.tag == tag:
+            self._value.depth -= 1
+            if self._value.depth == 0:
+                self._end_value()
 
     def handle_data(self, data: str) -> None:
-        if self._into == "facts":
+        if self._raw_text_of == "facts":
             self.facts += data
-        elif self._into == "script":
+        elif self._raw_text_of == "script":
             self.script += data
-        elif self._into == "style":
+        elif self._raw_text_of == "style":
             self.style += data
-        elif self._into == "" and self._open is not None:
-            self._open[3].append(data)
-        elif self._into == "" and self._section and any(c.isdigit() for c in data):
-            self._section.loose.append(" ".join(data.split()))
+        elif self._raw_text_of == "" and self._value is not None:
+            self._value.texts.append(data)
+        elif self._raw_text_of == "" and self._section and any(c.isdigit() for c in data):
+            self._section.unnamed_numbers.append(" ".join(data.split()))
 
-    def _end(self) -> None:
-        """The text that was being read is complete."""
-        if self._open is not None and self._section is not None:
-            _, _, about, texts = self._open
-            take, what, number = (
-                about.get(f"data-{name}") or "" for name in ("take", "shows", "number")
+    def _end_value(self) -> None:
+        if self._value is not None and self._section is not None:
+            take_id, name, number = (
+                self._value.attributes.get(f"data-{attribute}") or ""
+                for attribute in ("take", "shows", "number")
             )
-            self._section.layout.append(Shown(take, what, "".join(texts), number))
-            self._open = None
+            text = "".join(self._value.texts)
+            self._section.layout.append(PageValue(take_id, name, text, number))
+            self._value = None
 
 
-def compare_page(page: Page, context: ReportContext) -> tuple[Count, bool, list[Mismatch]]:
-    """Hold a page to a second drawing of its facts; context: the facts, to be drawn.
+def compare_page(page: ReportPage, context: ReportContext) -> tuple[Count, bool, list[Mismatch]]:
+    """Compare a page with a page rendered again from its facts. context: made from the facts.
 
-    Returns how many values were compared, whether the page runs the script and style of this
-    i2v-lab, and what differs.
+    Returns how many values were compared, whether the page's script and style are those of this
+    i2v-lab, and the differences.
     """
-    again = Page(
-        draw([section for build in VERIFIED_SECTIONS if (section := build(context)) is not None])
-    )
-    found = []
-    for anchor in dict.fromkeys([*again.sections, *page.sections]):
-        right, now = again.sections.get(anchor), page.sections.get(anchor, Read())
-        if right is not None:
-            found += [*_texts(now, right), *_strange(anchor, now, right)]
-        elif now.shown:
-            found += _texts(now, Read())
-    count = sum(len(section.shown) for section in again.sections.values())
-    own = (page.script, page.style) == (again.script, again.style)
-    return Count(count, count), own, found
+    built = [section for build in VERIFIED_SECTIONS if (section := build(context)) is not None]
+    expected = ReportPage(render_page(built))
+    mismatches: list[Mismatch] = []
+    for anchor in dict.fromkeys([*expected.sections, *page.sections]):
+        expected_section = expected.sections.get(anchor)
+        section = page.sections.get(anchor, PageSection())
+        if expected_section is not None:
+            mismatches += _compare_values(section, expected_section)
+            mismatches += _find_unexpected(anchor, section, expected_section)
+        elif section.values:
+            mismatches += _compare_values(section, PageSection())
+    count = sum(len(section.values) for section in expected.sections.values())
+    own_script = (page.script, page.style) == (expected.script, expected.style)
+    return Count(count, count), own_script, mismatches
 
 
-def _texts(section: Read, again: Read) -> Iterator[Mismatch]:
-    """Every text stands once where it should, and none beside them."""
-    if section.layout == again.layout:
+def _compare_values(section: PageSection, expected: PageSection) -> Iterator[Mismatch]:
+    """Differences in the named values, their order, and the structure of the tables."""
+    if section.layout == expected.layout:
         return
-    right, now = _by_name(again.shown), _by_name(section.shown)
-    differ = [key for key in dict.fromkeys([*right, *now]) if right[key] != now[key]]
-    for take_id, what in differ:
-        one, other = now[take_id, what], right[take_id, what]
-        if [shown.text for shown in one] == [shown.text for shown in other]:
-            sorts = "the number it sorts by"
-            yield Mismatch(take_id, f"{what}, {sorts}", one[0].number, other[0].number)
+    expected_values, values = _by_name(expected.values), _by_name(section.values)
+    keys = dict.fromkeys([*expected_values, *values])
+    different = [key for key in keys if expected_values[key] != values[key]]
+    for key in different:
+        take_id, name = key
+        shown, wanted = values[key], expected_values[key]
+        if [value.text for value in shown] == [value.text for value in wanted]:
+            name = f"{name}, the number it sorts by"
+            yield Mismatch(take_id, name, shown[0].sort_number, wanted[0].sort_number)
         else:
-            yield Mismatch(take_id, what, _in_words(one), _in_words(other))
-    if not differ:
-        yield Mismatch("", "what stands where", "another order", "the same values in other places")
+            yield Mismatch(take_id, name, _joined_texts(shown), _joined_texts(wanted))
+    if not different:
+        yield Mismatch(
+            "", "order of the values", "another order", "the same values in other places"
+        )
 
 
-def _by_name(shown: Sequence[Shown]) -> dict[tuple[str, str], list[Shown]]:
-    named: dict[tuple[str, str], list[Shown]] = defaultdict(list)
-    for one in shown:
-        named[one.take_id, one.what].append(one)
+def _by_name(values: Sequence[PageValue]) -> dict[tuple[str, str], list[PageValue]]:
+    named: dict[tuple[str, str], list[PageValue]] = defaultdict(list)
+    for value in values:
+        named[value.take_id, value.name].append(value)
     return named
 
 
-def _in_words(shown: Sequence[Shown]) -> str:
-    return " and ".join(one.text for one in shown) or "nothing"
+def _joined_texts(values: Sequence[PageValue]) -> str:
+    return " and ".join(value.text for value in values) or "nothing"
 
 
-def _strange(anchor: str, section: Read, again: Read) -> Iterator[Mismatch]:
-    """Numbers that nothing names, and markup that could hide or add one."""
-    for text in section.loose:
-        if text not in again.loose:
-            yield Mismatch("", f"a number under #{anchor} that no fact is behind", text, "none")
-    for markup in section.odd:
+def _find_unexpected(
+    anchor: str, section: PageSection, expected: PageSection
+) -> Iterator[Mismatch]:
+    """Numbers without a name, and markup that could hide or add a number."""
+    for text in section.unnamed_numbers:
+        if text not in expected.unnamed_numbers:
+            yield Mismatch("", f"a number under #{anchor} that is in no fact", text, "none")
+    for markup in section.unexpected_markup:
         yield Mismatch("", f"markup under #{anchor}", markup, "none")

@@ -1,4 +1,4 @@
-"""Markup that somebody else wrote, with only what is harmless left in it."""
+"""Removes all elements and attributes from foreign HTML but those on a list of harmless ones."""
 
 import re
 import tomllib
@@ -10,58 +10,58 @@ from lab.report.gate import style_addresses
 
 _ALLOWED = tomllib.loads((files("lab.report") / "allowed.toml").read_text(encoding="utf-8"))
 _SVG = set(_ALLOWED["svg"].split())
-_FRAME_BEGINS = '<!DOCTYPE html>\n<html lang="en"><head><title>Output</title></head><body>'
-_FRAME_ENDS = "</body></html>"
+_FRAME_START = '<!DOCTYPE html>\n<html lang="en"><head><title>Output</title></head><body>'
+_FRAME_END = "</body></html>"
 
 
-def clean(markup: str) -> str:
+def sanitize(markup: str) -> str:
     """A fragment of HTML without scripts, handlers, forms and anything else that is not listed.
 
-    Tables, SVG, styles and frames with their content in them stay; every element is closed; text
-    is kept, save inside what is never shown. Addresses of pictures and films are left for the
-    caller to judge. Cleaning twice changes nothing more.
+    Tables, SVG, styles and frames with inline content stay. Every element is closed. Text stays,
+    except inside elements that are never displayed. The caller checks the addresses of pictures
+    and videos. The result does not change if it is sanitized again.
     """
-    return _CLEANER.clean(markup)
+    return _SANITIZER.clean(markup)
 
 
 def is_embedded(address: str) -> bool:
-    """The address is a part of this page, or its content is in the address itself."""
+    """True for an address inside this page, and for a data: URI of a picture or a font."""
     return address.startswith(("#", "data:image/", "data:font/"))
 
 
 def is_self_contained(style: str) -> bool:
-    """A style sheet or attribute that needs nothing from outside."""
+    """True for a style sheet or attribute that loads nothing from outside the page."""
     return all(map(is_embedded, style_addresses(style)))
 
 
-def _kept(tag: str, name: str, value: str) -> str | None:
-    """An attribute's value as it may stand in the page; None removes the attribute."""
+def _filter_attribute(tag: str, name: str, value: str) -> str | None:
+    """The harmless value of an attribute; None removes the attribute."""
     if name == "href" and tag == "a":
         scheme = re.match(r"\s*([a-z][a-z0-9+.-]*):", value, re.IGNORECASE)
-        known = scheme is None or scheme[1].lower() in ("http", "https", "mailto")
-        return value if known and not re.match(r"\s*[/\\]{2}", value) else None
+        allowed = scheme is None or scheme[1].lower() in ("http", "https", "mailto")
+        return value if allowed and not re.match(r"\s*[/\\]{2}", value) else None
     if name in ("href", "poster"):
         return value if is_embedded(value) else None
     if name == "srcdoc":
-        return f"{_FRAME_BEGINS}{_FRAMED.clean(value).strip()}{_FRAME_ENDS}"
+        return f"{_FRAME_START}{_FRAME_SANITIZER.clean(value).strip()}{_FRAME_END}"
     if name == "style" or tag in _SVG:
         return value if is_self_contained(value) else None
     return value
 
 
-def _cleaner(tags: set[str]) -> nh3.Cleaner:
-    listed = {tag: set(names.split()) for tag, names in _ALLOWED["attributes"].items()}
+def _make_sanitizer(tags: set[str]) -> nh3.Cleaner:
+    attributes = {tag: set(names.split()) for tag, names in _ALLOWED["attributes"].items()}
     return nh3.Cleaner(
         tags=tags,
-        clean_content_tags=set(_ALLOWED["emptied"].split()),
-        attributes={**{tag: listed["svg"] for tag in _SVG}, **listed},
+        clean_content_tags=set(_ALLOWED["removed_with_content"].split()),
+        attributes={**{tag: attributes["svg"] for tag in _SVG}, **attributes},
         generic_attribute_prefixes={"aria-"},
-        attribute_filter=_kept,
+        attribute_filter=_filter_attribute,
         set_tag_attribute_values={"iframe": {"sandbox": ""}},
         url_schemes={"http", "https", "mailto", "data"},
     )
 
 
-_CLEANER = _cleaner(set(_ALLOWED["html"].split()) | _SVG)
-# No frames within frames: how deep they go would be up to whoever wrote them.
-_FRAMED = _cleaner(set(_ALLOWED["html"].split()) - {"iframe"} | _SVG)
+_SANITIZER = _make_sanitizer(set(_ALLOWED["html"].split()) | _SVG)
+# A frame may not contain another frame, because nothing would limit the depth.
+_FRAME_SANITIZER = _make_sanitizer(set(_ALLOWED["html"].split()) - {"iframe"} | _SVG)

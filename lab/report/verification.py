@@ -1,4 +1,4 @@
-"""What came of holding a report to its originals, as data and in words."""
+"""The result of verifying a report, as data and as text."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,12 +6,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-_PICTURES = "pictures, films and the player's curves"
+_NEVER_COMPARED = "pictures, videos and the player's plots"
 
 
 @dataclass(frozen=True)
 class Mismatch:
-    """What does not match: of which take ("" for the page), what, as reported and as found."""
+    """A value that does not match. take_id: "" if it is not about one take."""
 
     take_id: str
     what: str
@@ -19,8 +19,8 @@ class Mismatch:
     found: str
 
     def __str__(self) -> str:
-        about = f"take {self.take_id}: " if self.take_id else ""
-        return f"{about}{self.what}: the report says {self.reported}, found {self.found}"
+        subject = f"take {self.take_id}: " if self.take_id else ""
+        return f"{subject}{self.what}: the report says {self.reported}, found {self.found}"
 
     def to_json(self) -> dict[str, str]:
         """Plain data."""
@@ -34,30 +34,31 @@ class Mismatch:
 
 @dataclass(frozen=True)
 class Count:
-    """How many of some things were compared with their originals; unchecked: why others not."""
+    """How many values of one kind were checked. unchecked: the number of others by reason."""
 
     checked: int
-    of: int
+    total: int
     unchecked: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
     def __str__(self) -> str:
-        why = "".join(f"; {count} {reason}" for reason, count in self.unchecked.items())
-        return f"{self.checked} of {self.of}{why}"
+        reasons = "".join(f"; {count} {reason}" for reason, count in self.unchecked.items())
+        return f"{self.checked} of {self.total}{reasons}"
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
-        return {"checked": self.checked, "of": self.of, "unchecked": dict(self.unchecked)}
+        return {"checked": self.checked, "of": self.total, "unchecked": dict(self.unchecked)}
 
 
 @dataclass(frozen=True)
 class Verification:
-    """How a report stands to its originals.
+    """The result of comparing a report with the ledger, the stills and the clips of its runs.
 
-    values: what the page shows of takes, held to the report's facts. takes, files: the facts held
-    to the ledger and to the files' hashes. scores: numbers in the facts held to the clips, measured
-    again; clips: the clips that have such numbers. not_measured: numbers that the report itself
-    says were not measured, so there is nothing to check. measured_again: False when measuring was
-    not asked for. own_script: the page runs this i2v-lab's script and style and no other.
+    values: values on the page, compared with the report's facts. takes: takes in the facts,
+    compared with the ledger. files: files named in the facts, compared by hash. scores: scores in
+    the facts, compared with new measurements of the clips. clips: the clips with such scores.
+    not_measured: scores that the report itself states as not measured. measured_again: False if
+    the caller did not ask for new measurements. own_script: the page's script and style are those
+    of this i2v-lab.
     """
 
     report: Path
@@ -73,23 +74,23 @@ class Verification:
     mismatches: tuple[Mismatch, ...]
 
     @property
-    def holds(self) -> bool:
-        """True when everything that was asked for was compared, and matches."""
+    def matches(self) -> bool:
+        """True if everything that the caller asked for was compared and matches."""
         return not self.mismatches
 
     @property
     def not_compared(self) -> tuple[str, ...]:
-        """What nothing was compared with, in words."""
+        """The parts of the page that were not compared."""
         script = "the page's script and style, which are not those of this i2v-lab"
-        return (_PICTURES, *([] if self.own_script else [script]))
+        return (_NEVER_COMPARED, *([] if self.own_script else [script]))
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data, without the mismatches themselves."""
+        """Plain data, with the number of mismatches but not the mismatches."""
         counts = ("values", "takes", "files", "scores", "clips")
         return {
             "report": str(self.report),
             "runs": [str(run) for run in self.runs],
-            "holds": self.holds,
+            "holds": self.matches,
             "mismatches": len(self.mismatches),
             "counts": {name: getattr(self, name).to_json() for name in counts},
             "not_measured": self.not_measured,
@@ -99,31 +100,31 @@ class Verification:
 
     def __str__(self) -> str:
         lines = [
-            f"{self.report}: {self.takes.of} takes of {self._whose()}",
+            f"{self.report}: {self.takes.total} takes of {self._runs_text()}",
             f"values on the page compared with its facts: {self.values}",
             f"takes compared with the ledger: {self.takes}",
             f"files compared by SHA-256: {self.files}",
-            self._scores(),
+            self._scores_text(),
         ]
         if self.not_measured:
             lines.append(f"scores that the report says were not measured: {self.not_measured}")
         lines.append(f"not compared: {'; '.join(self.not_compared)}")
-        return "\n".join([*lines, *self._verdict()])
+        return "\n".join([*lines, *self._conclusion()])
 
-    def _whose(self) -> str:
+    def _runs_text(self) -> str:
         return str(self.runs[0]) if len(self.runs) == 1 else f"{len(self.runs)} runs"
 
-    def _scores(self) -> str:
+    def _scores_text(self) -> str:
         if not self.measured_again:
-            return f"scores were not measured again: 0 of {self.scores.of} are checked"
-        if not self.scores.of:
+            return f"scores were not measured again: 0 of {self.scores.total} are checked"
+        if not self.scores.total:
             return "scores measured again: none, because the report has none"
-        why = "".join(f"; {count} {reason}" for reason, count in self.clips.unchecked.items())
-        clips = f"{self.clips.checked} of {self.clips.of} clips{why}"
-        return f"scores measured again: {self.scores.checked} of {self.scores.of} ({clips})"
+        reasons = "".join(f"; {count} {reason}" for reason, count in self.clips.unchecked.items())
+        clips = f"{self.clips.checked} of {self.clips.total} clips{reasons}"
+        return f"scores measured again: {self.scores.checked} of {self.scores.total} ({clips})"
 
-    def _verdict(self) -> list[str]:
-        if self.holds:
+    def _conclusion(self) -> list[str]:
+        if self.matches:
             return ["all match" if self.measured_again else "all that was compared matches"]
         parts = [mismatch for mismatch in self.mismatches if "." in mismatch.what.split()[0]]
         lines = [str(mismatch) for mismatch in self.mismatches if mismatch not in parts]

@@ -24,7 +24,7 @@ from nbformat.v4 import (
 from lab.cli import main
 from lab.errors import InputError
 from lab.report import export_notebook
-from lab.report.sanitize import clean
+from lab.report.sanitize import sanitize
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -338,7 +338,7 @@ def test_pictures_of_the_project_are_embedded(tmp_path: Path) -> None:
         ("../outside.png", "outside"),
         ("/etc/hostname", "outside"),
         ("linked.png", "outside"),
-        ("text.png", "none that a page can show"),
+        ("text.png", "format that a page cannot show"),
         ("large.png", "too large"),
         ("a%00b.png", "picture"),
         ("attachment:none.png", "missing attachment"),
@@ -424,8 +424,8 @@ def test_cleaning_twice_changes_nothing(exported: Exported) -> None:
     inner = "<p style='color:red'>a &amp; b</p><svg><title>t</title></svg>"
     frame = f'<iframe srcdoc="{inner}"></iframe>'
     main = exported(*cells, shown(text_html=frame)).partition("<main>")[2].partition("</main>")[0]
-    assert clean(main) == main
-    assert clean(clean(frame)) == clean(frame)
+    assert sanitize(main) == main
+    assert sanitize(sanitize(frame)) == sanitize(frame)
 
 
 def test_a_secret_is_refused(

@@ -1,7 +1,7 @@
 """The chosen takes side by side, in step, with their measures below."""
 
 from lab.player.session import LINE_STYLES, MAX_CLIPS, clip_entry, metric_entries
-from lab.report.blocks import Block, Paragraph, Player, Section, in_page
+from lab.report.blocks import Block, Paragraph, Player, Section, json_for_page
 from lab.report.context import ReportContext
 
 
@@ -34,5 +34,5 @@ def player(context: ReportContext) -> Section | None:
         [Paragraph(f"{context.size_note}.", "warning")] if context.size_note else []
     )
     return Section(
-        "Player", [*blocks, Paragraph(said), Player(in_page(data), context.initial_takes)]
+        "Player", [*blocks, Paragraph(said), Player(json_for_page(data), context.initial_takes)]
     )
