@@ -22,7 +22,7 @@ from lab.measures import Measure, MeasureJson, measure_clip
 from lab.metrics import SPECS
 from lab.report.context import ReportContext
 from lab.report.facts import FORMAT, MEASURED, ReportFacts, TakeFacts, results_of, sweep_facts
-from lab.report.page_values import Page, compare_page
+from lab.report.page_values import ReportPage, compare_page
 from lab.report.verification import Count, Mismatch, Verification
 from lab.runs import RunFolder
 from lab.runs.executors import failure_text, submit_to, worker_pool
@@ -83,9 +83,9 @@ def verify(
     )
 
 
-def _read(path: Path) -> tuple[Page, ReportFacts]:
+def _read(path: Path) -> tuple[ReportPage, ReportFacts]:
     with open_input_file(path, InputError, MAX_REPORT_BYTES) as file:
-        page = Page(file.read().decode("utf-8", "replace"))
+        page = ReportPage(file.read().decode("utf-8", "replace"))
     if not page.facts:
         raise InputError(f"{path}: is no report of i2v-lab; name a file that `lab report` wrote")
     try:
