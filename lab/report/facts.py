@@ -1,7 +1,7 @@
-"""What a report claims, as data inside it, so that `lab verify` can hold it to the originals.
+"""The facts of a report: the data it was made from, stored in it as JSON for `lab verify`.
 
-The facts are the tables that the page was drawn from, but for the series over time. `results_of`
-makes the tables again, so whatever the page says of takes can be drawn a second time and compared.
+The facts are the tables of `Results` without the series over time. `results_of` restores these
+tables, so that the page can be rendered again and compared.
 """
 
 import math
@@ -19,17 +19,17 @@ from lab.report.context import ReportContext
 from lab.runs import RunFolder
 
 FORMAT = 2
-"""2 holds whole rows of the takes and what ledgers say of the runs. 1 held files and scores."""
+"""Format 2 has whole rows of the takes, and data of the runs. Format 1 had files and scores."""
 
 MEASURED = ("simulated", "notes", "measure", "measure_why", "damage")
-"""Columns of the takes that come from the record of measurements, wholly or in part."""
+"""Columns of the takes that come at least partly from the stored measurements."""
 
 
 Level = str | int | float | bool | None
 
 
 class Row(BaseModel):
-    """A row of `Results.takes`; beside these columns it has one for each factor."""
+    """A row of `Results.takes`. It has one more column for each factor."""
 
     model_config = ConfigDict(strict=True, extra="allow")
     __pydantic_extra__: dict[str, Level] = Field(init=False)
@@ -62,10 +62,10 @@ class Row(BaseModel):
 
 
 class TakeFacts(BaseModel):
-    """A take. scores: as measured, None where there is none, for which reasons has the reason.
+    """A take. scores: None for a missing score. reasons: why a score is missing.
 
-    not_measured: the scores that are None because no measurement by the report's definitions was
-    there, with the version of the measurement that was, 0 for none.
+    not_measured: scores that are missing because the report's definition of the metric did not
+    measure them, each with the version of the definition that did, or 0.
     """
 
     model_config = ConfigDict(strict=True, extra="forbid")
@@ -81,15 +81,15 @@ class TakeFacts(BaseModel):
         return self.row.take_id
 
     @property
-    def reported(self) -> dict[str, float | None]:
-        """The scores that were measured by the report's definitions."""
+    def reported_scores(self) -> dict[str, float | None]:
+        """The scores that the report's definitions of the metrics measured."""
         return {name: v for name, v in self.scores.items() if name not in self.not_measured}
 
 
 class RunFacts(BaseModel):
-    """A run. name: its level of the factor `run`. path: the way to its folder from the report.
+    """A run. name: its level of the factor `run`. path: its folder relative to the report.
 
-    created: the rows of the pictures that it made from text to animate.
+    created: a row for each picture that the run made from text.
     """
 
     model_config = ConfigDict(strict=True, extra="forbid")
@@ -105,7 +105,7 @@ class RunFacts(BaseModel):
 
 
 class ReportFacts(BaseModel):
-    """Everything that a report claims. versions: of the definitions of the metrics."""
+    """All facts of a report. versions: of the definition of each metric."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -117,7 +117,7 @@ class ReportFacts(BaseModel):
     takes: list[TakeFacts] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _agree(self) -> "ReportFacts":
+    def _check_consistency(self) -> "ReportFacts":
         columns = set(self.takes[0].row.model_dump())
         if any(set(take.row.model_dump()) != columns for take in self.takes):
             raise ValueError("the takes have different columns")
@@ -130,7 +130,7 @@ class ReportFacts(BaseModel):
 
 
 def facts_of(context: ReportContext) -> dict[str, Any]:
-    """What the page is drawn from, as plain data in the shape of `ReportFacts`."""
+    """The facts as plain data, in the structure of `ReportFacts`."""
     results = context.results
     by_take = {
         str(take_id): rows
@@ -152,8 +152,8 @@ def facts_of(context: ReportContext) -> dict[str, Any]:
         "varied": list(results.varied),
         "takes": [
             {
-                "row": {name: _plain(value) for name, value in row.items()},
-                **_numbers(by_take[row["take_id"]]),
+                "row": {name: _none_if_nan(value) for name, value in row.items()},
+                **_score_facts(by_take[row["take_id"]]),
             }
             for row in context.rows
         ],
@@ -161,7 +161,7 @@ def facts_of(context: ReportContext) -> dict[str, Any]:
 
 
 class SweepFacts(TypedDict):
-    """What a report says of the design of a run; fields of `RunFacts`."""
+    """The design of a run: some of the fields of `RunFacts`."""
 
     title: str
     question: str
@@ -171,7 +171,7 @@ class SweepFacts(TypedDict):
 
 
 def sweep_facts(run: LoadedRun) -> SweepFacts:
-    """What a report says of the design of a run."""
+    """The design of a run as a report states it."""
     sweep = run.sweep
     return {
         "title": str(sweep.get("name") or ""),
@@ -179,16 +179,16 @@ def sweep_facts(run: LoadedRun) -> SweepFacts:
         "backend": str(sweep.get("backend") or ""),
         "zip": [list(group) for group in sweep.get("zip") or []],
         "created": [
-            {str(name): _plain(value) for name, value in row.items()}
+            {str(name): _none_if_nan(value) for name, value in row.items()}
             for row in run.created.to_dict("records")
         ],
     }
 
 
 def results_of(facts: ReportFacts, folders: Mapping[str, RunFolder]) -> Results:
-    """The tables that the facts were written from, without the series over time.
+    """The tables that the facts were made from, without the series over time.
 
-    folders: where each run lies now, by its name.
+    folders: the current folder of each run, by the run's name.
     """
     takes = pd.DataFrame([take.row.model_dump() for take in facts.takes])
     keys = takes[["take_id", "trial", "repeat", *facts.factors, "simulated"]]
@@ -209,18 +209,18 @@ def _run(run: RunFacts, folder: RunFolder) -> LoadedRun:
 
 
 class _ScoreFacts(TypedDict):
-    """The scores of a take; fields of `TakeFacts`."""
+    """The scores of a take: some of the fields of `TakeFacts`."""
 
     scores: dict[str, float | None]
     reasons: dict[str, str]
     not_measured: dict[str, int]
 
 
-def _numbers(rows: pd.DataFrame) -> _ScoreFacts:
+def _score_facts(rows: pd.DataFrame) -> _ScoreFacts:
     """A take's rows of `Results.scores` as plain data."""
     records = rows[["metric", "value", "reason", "version"]].to_dict("records")
     return {
-        "scores": {row["metric"]: _plain(row["value"]) for row in records},
+        "scores": {row["metric"]: _none_if_nan(row["value"]) for row in records},
         "reasons": {row["metric"]: row["reason"] for row in records if row["reason"]},
         "not_measured": {
             row["metric"]: int(row["version"])
@@ -231,12 +231,12 @@ def _numbers(rows: pd.DataFrame) -> _ScoreFacts:
 
 
 def _number(take: TakeFacts, name: str) -> Number:
-    """A number of a take; of today's version where the report's own definition measured it."""
+    """A score of a take, with the current version if the report's definition measured it."""
     value, unit = take.scores.get(name), SPECS[name].unit
     version = take.not_measured.get(name, SPECS[name].version if name in take.scores else 0)
     reason = take.reasons.get(name, "" if name in take.scores else "not in the report")
     return Number(math.nan if value is None else value, unit, version, reason)
 
 
-def _plain(value: Any) -> Any:
+def _none_if_nan(value: Any) -> Any:
     return None if value is None or value != value else value
