@@ -12,10 +12,11 @@ from lab.runs.folder import RunFolder
 from lab.runs.ledger import Ledger
 from lab.runs.measuring import MeasureOutcome, measure
 from lab.runs.money import Money
+from lab.runs.planning import plan
 from lab.runs.purse import cap_reached
 from lab.runs.reconcile import ReconciledTake, reconcile
 from lab.runs.recover import RecoverOutcome, recover
-from lab.runs.run import RunOutcome, plan, run
+from lab.runs.run import RunOutcome, run
 from lab.runs.scoring import score
 from lab.runs.shoot import create, shoot
 from lab.runs.take_row import TakeRow, TakeState

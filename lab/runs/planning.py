@@ -1,0 +1,75 @@
+"""Prices a sweep before anything is bought, with what its run folder and older runs have."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from lab.backends import open_backend
+from lab.runs.creation import with_chosen
+from lab.runs.elements import known_ids
+from lab.runs.folder import RunFolder
+from lab.runs.ledger import Ledger
+from lab.runs.purchases import PurchaseIndex
+from lab.runs.take_row import TakeRow, TakeState
+from lab.sweeps import Plan, Sweep
+from lab.sweeps import plan as price
+
+
+def plan(sweep: Sweep, out: str | Path | None = None, *, reuse: bool = True) -> Plan:
+    """Price a sweep as `run` would run it. Nothing is bought.
+
+    out: the run folder; takes that are finished there are not priced. reuse: takes that an older
+    run bought are not priced either.
+    """
+    rows: list[TakeRow] = []
+    elements: dict[str, dict[str, str]] = {}
+    folder = None if out is None else RunFolder(out)
+    with closing(open_backend(sweep.backend)) as backend:
+        origin, can = backend.origin, backend.capabilities
+        if folder is not None and folder.exists:
+            folder.check()
+            with Ledger.read(folder.ledger) as ledger:
+                rows, elements = ledger.takes(), ledger.fact("elements") or {}
+        if sweep.pictured_elements and can.registers_elements:
+            ids = known_ids(sweep.pictured_elements, elements, backend)
+            sweep = sweep.with_element_ids(ids)
+    finished: set[str] = set()
+    spent_usd = 0.0
+    if folder is not None and rows:
+        done = _finished(rows, folder, renders_locally=can.renders_locally)
+        finished = {row.take_id for row in done}
+        spent_usd = sum(row.committed_usd for row in done)
+        sweep = with_chosen(sweep, folder, rows)
+    reusable: set[str] = set()
+    if reuse and not can.simulated:
+        with PurchaseIndex.open() as index:
+            take_ids = [take.id for _, take in (*sweep.creations(), *sweep.takes())]
+            reusable = {
+                take_id
+                for take_id in take_ids
+                if take_id not in finished and index.find(take_id, origin) is not None
+            }
+    return price(sweep, done=finished, reused=reusable, spent_usd=spent_usd)
+
+
+def _finished(
+    rows: Sequence[TakeRow], folder: RunFolder, *, renders_locally: bool
+) -> list[TakeRow]:
+    """The takes that a run will not submit again.
+
+    A take that may never have arrived may be submitted again, and so may a reused take whose clip
+    was deleted. renders_locally: a take without a result is rendered again.
+    """
+    unfinished = [TakeState.PLANNED, TakeState.SUBMITTING, TakeState.UNCERTAIN]
+    if renders_locally:
+        unfinished += [TakeState.WAITING, TakeState.READY]
+    return [
+        row
+        for row in rows
+        if row.state not in unfinished
+        and (
+            row.state is not TakeState.FETCHED
+            or row.job is not None
+            or folder.result_path(row.take).is_file()
+        )
+    ]
