@@ -14,11 +14,11 @@ from lab.runs.measuring import MeasureOutcome, measure
 from lab.runs.money import Money
 from lab.runs.planning import plan
 from lab.runs.purse import cap_reached
-from lab.runs.reconcile import ReconciledTake, reconcile
-from lab.runs.recover import RecoverOutcome, recover
-from lab.runs.run import RunOutcome, run
+from lab.runs.reconciliation import ReconciledTake, reconcile
+from lab.runs.recovery import RecoverOutcome, recover
+from lab.runs.running import RunOutcome, run
 from lab.runs.scoring import score
-from lab.runs.shoot import create, shoot
+from lab.runs.shooting import create, shoot
 from lab.runs.take_row import TakeRow, TakeState
 
 __all__ = [

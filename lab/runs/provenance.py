@@ -1,4 +1,4 @@
-"""What somebody else would need to know to believe or repeat a run."""
+"""Records the versions of the software that made a run."""
 
 import platform
 import subprocess
@@ -7,9 +7,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TypedDict
 
-from lab import __version__
-
-_PACKAGES = ("av", "numpy", "opencv-python-headless", "scikit-image", "pandas")
+_PACKAGES = ("i2v-lab", "av", "numpy", "opencv-python-headless", "scikit-image", "pandas")
+"""Every package that computes pixels or numbers."""
+_GIT_TIMEOUT_S = 10
 
 
 class Provenance(TypedDict):
@@ -22,12 +22,12 @@ class Provenance(TypedDict):
 
 
 def provenance() -> Provenance:
-    """Versions of everything that touches pixels or numbers, and the code's git state."""
+    """The versions of Python, the platform and the packages, and the git commit."""
     return {
         "python": sys.version.split()[0],
         "platform": platform.platform(),
-        "packages": {"i2v-lab": __version__, **{name: _version(name) for name in _PACKAGES}},
-        "git": _git(),
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "git": _git_commit(),
     }
 
 
@@ -38,20 +38,20 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-def _git() -> str:
-    """The commit this code runs from, "+ changes" if edited; "not a checkout" otherwise."""
-    here = Path(__file__).resolve().parents[2]
+def _git_commit() -> str:
+    """The commit of this checkout, with "+ changes" if edited; else "not a checkout"."""
+    root = Path(__file__).resolve().parents[2]
     try:
         _, commit, changes = (
             subprocess.run(  # noqa: S603 - fixed arguments
-                ["git", "-C", str(here), *arguments],  # noqa: S607 - whichever git the user has
+                ["git", "-C", str(root), *arguments],  # noqa: S607 - whichever git the user has
                 capture_output=True,
                 text=True,
-                timeout=10,
+                timeout=_GIT_TIMEOUT_S,
                 check=True,
             ).stdout.strip()
             for arguments in (
-                # An installed copy may lie inside a repository of its user's.
+                # Fails for an installed copy that lies inside a repository of the user.
                 ("ls-files", "--error-unmatch", "lab/runs/provenance.py"),
                 ("rev-parse", "HEAD"),
                 ("status", "--porcelain", "lab"),

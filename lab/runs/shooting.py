@@ -9,7 +9,7 @@ from lab.errors import RunFolderError, StillError
 from lab.files import as_path
 from lab.prompts import Prompt
 from lab.runs.folder import RunFolder
-from lab.runs.run import run
+from lab.runs.running import run
 from lab.stills import Still
 from lab.sweeps import Sweep
 
