@@ -1,4 +1,4 @@
-"""A picture of one clip: a metric over time, what it is made of, and its worst moments."""
+"""Draws one clip's metric over time, the parts of the metric, and its worst moments."""
 
 import math
 import textwrap
@@ -10,50 +10,56 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from lab.analysis.figures import COLOURS, GREY, plain, quiet
+from lab.analysis.figures import COLOURS, GREY, label_text, style_axes
 from lab.errors import InputError, did_you_mean
 from lab.metrics import HEADLINES, SPECS, Worst, explain
 from lab.metrics.explain import where
 
-# All in inches, so that it is known how much room a label has.
-_WIDTH, _LEFT, _RIGHT, _BOTTOM, _GAP = 6.4, 1.3, 2.0, 0.5, 0.18
-_TALL, _LOW = 2.4, 0.8
-_LINE, _LETTER = 0.14, 0.056
+# The layout is in inches, because text has a fixed size in inches and must not overlap.
+_PANEL_WIDTH, _LEFT, _RIGHT, _BOTTOM, _GAP = 6.4, 1.3, 2.0, 0.5, 0.18
+_HEADLINE_HEIGHT, _PART_HEIGHT = 2.4, 0.8
+_LINE_HEIGHT, _LETTER_WIDTH = 0.14, 0.056
 _TEXT_PT = 7.5
 
 Series = tuple[list[float], list[float]]
+"""Times in seconds and values."""
 
 
 def parts(record: Mapping[str, Any], metric: str) -> Figure:
-    """One clip's metric over time with its parts, and the worst moments of the headline.
+    """A figure with one panel for each unit, in which each part of the metric is a line.
 
-    record: what `lab.score` yields, or `Results.record`. metric: a headline. A panel a unit, a line
-    a part with the clip's score behind its name; dashed, the level up to which nobody would notice.
-    Rings mark the worst moments, with their times and places. Raises InputError for a metric that
-    is no headline or a record of a clip that could not be read.
+    record: what `lab.score` yields, or `Results.record`. metric: a headline. Each line is labelled
+    with its name and the clip's score. A dashed line marks the noticeability threshold. Rings mark
+    the worst moments of a judged headline, labelled with time and region. Raises InputError for a
+    metric that is not a headline and for a clip that could not be read.
     """
     if metric not in HEADLINES:
-        raise InputError(f"{metric!r} is no headline; {did_you_mean(str(metric), HEADLINES)}")
+        raise InputError(f"{metric!r} is not a headline; {did_you_mean(str(metric), HEADLINES)}")
     if "error" in record:
         raise InputError(str(record["error"]))
     panels = _panels(record, metric)
     marks = _marks(explain(record, metric) if SPECS[metric].judged else (), record["duration_s"])
-    heights = [_TALL] + [_LOW] * (len(panels) - 1)
-    head = 0.35 + _LINE * (1 + max((mark.row for mark in marks), default=-1))
-    wide = _LEFT + _WIDTH + _RIGHT
-    tall = head + sum(heights) + _GAP * (len(panels) - 1) + _BOTTOM
-    figure = Figure(figsize=(wide, tall))
-    bottom = tall - head + _GAP
-    every: list[Axes] = []
-    for height, (unit, drawn) in zip(heights, panels.items(), strict=True):
+    heights = [_HEADLINE_HEIGHT] + [_PART_HEIGHT] * (len(panels) - 1)
+    header = 0.35 + _LINE_HEIGHT * (1 + max((mark.row for mark in marks), default=-1))
+    figure_width = _LEFT + _PANEL_WIDTH + _RIGHT
+    figure_height = header + sum(heights) + _GAP * (len(panels) - 1) + _BOTTOM
+    figure = Figure(figsize=(figure_width, figure_height))
+    bottom = figure_height - header + _GAP
+    panel_axes: list[Axes] = []
+    for height, (unit, lines) in zip(heights, panels.items(), strict=True):
         bottom -= _GAP + height
         axes = figure.add_axes(
-            (_LEFT / wide, bottom / tall, _WIDTH / wide, height / tall),
-            sharex=every[0] if every else None,
+            (
+                _LEFT / figure_width,
+                bottom / figure_height,
+                _PANEL_WIDTH / figure_width,
+                height / figure_height,
+            ),
+            sharex=panel_axes[0] if panel_axes else None,
         )
-        _draw(axes, record, drawn, height)
+        _draw_panel(axes, record, lines, height)
         axes.text(
-            -0.8 / _WIDTH,
+            -0.8 / _PANEL_WIDTH,
             0.5,
             textwrap.fill(unit.replace(" per s", "\u00a0per\u00a0s"), 14),
             transform=axes.transAxes,
@@ -62,49 +68,49 @@ def parts(record: Mapping[str, Any], metric: str) -> Figure:
             fontsize=_TEXT_PT,
         )
         axes.tick_params(labelbottom=False)
-        every.append(axes)
-    first, last = every[0], every[-1]
+        panel_axes.append(axes)
+    first, last = panel_axes[0], panel_axes[-1]
     last.tick_params(labelbottom=True)
     last.set_xlabel("time in the clip (s)", fontsize=8)
     last.set_xlim(0, max(record["duration_s"], 1e-3))
     for mark in marks:
-        _ring(first, mark)
-    figure.text(_LEFT / wide, 1 - 0.2 / tall, _title(record, metric), fontsize=9)
+        _draw_mark(first, mark)
+    figure.text(_LEFT / figure_width, 1 - 0.2 / figure_height, _title(record, metric), fontsize=9)
     if not any(panels.values()):
-        why = record["reasons"].get(metric) or "; ".join(record["notes"]) or "no value"
+        reason = record["reasons"].get(metric) or "; ".join(record["notes"]) or "no value"
         first.set_yticks([])
-        first.text(0.5, 0.5, why, transform=first.transAxes, ha="center", fontsize=8, color=GREY)
+        first.text(0.5, 0.5, reason, transform=first.transAxes, ha="center", fontsize=8, color=GREY)
     return figure
 
 
 def _panels(record: Mapping[str, Any], metric: str) -> dict[str, dict[str, Series]]:
-    """Series by name by unit, the headline's unit first."""
+    """The metric's series by unit and name, the headline's unit first."""
     panels: dict[str, dict[str, Series]] = {record["units"][metric]: {}}
     for name in SPECS:
         series = record["series"].get(name, {})
         if name.partition(".")[0] != metric:
             continue
-        found = sorted((int(frame), value) for frame, value in series.items() if value is not None)
-        if found:
-            times = [record["times_s"][frame] for frame, _ in found]
-            drawn = panels.setdefault(record["units"][name], {})
-            drawn[name] = (times, [value for _, value in found])
+        values = sorted((int(frame), value) for frame, value in series.items() if value is not None)
+        if values:
+            times = [record["times_s"][frame] for frame, _ in values]
+            panel = panels.setdefault(record["units"][name], {})
+            panel[name] = (times, [value for _, value in values])
     return panels
 
 
 def _title(record: Mapping[str, Any], metric: str) -> str:
     value = record["scores"][metric]
     shown = "none" if value is None else f"{value:.3g} {record['units'][metric]}"
-    return f"{plain(str(record['clip']).rpartition('/')[2])}: {metric} {shown}"
+    return f"{label_text(str(record['clip']).rpartition('/')[2])}: {metric} {shown}"
 
 
-def _draw(
-    axes: Axes, record: Mapping[str, Any], drawn: Mapping[str, Series], height: float
+def _draw_panel(
+    axes: Axes, record: Mapping[str, Any], lines: Mapping[str, Series], height: float
 ) -> None:
-    """Lines of one unit, each named at its end."""
+    """Draw the lines of one unit, each labelled at its right end. height: in inches."""
     labels = []
     colours = iter(COLOURS)
-    for name, (times, values) in drawn.items():
+    for name, (times, values) in lines.items():
         headline = SPECS[name].headline
         colour = COLOURS[-1] if headline else next(colours)
         axes.plot(
@@ -119,42 +125,43 @@ def _draw(
         score = record["scores"][name]
         shown = "" if score is None else f" {score:.2g}".replace("-", "−")
         labels.append((values[-1], f"{name.rpartition('.')[2]}{shown}", colour))
-    first = SPECS[next(iter(drawn))].unnoticed if drawn else math.nan
-    values = [0.0, *(value for _, line in drawn.values() for value in line)]
-    values += [] if math.isnan(first) else [first]
+    main_threshold = SPECS[next(iter(lines))].unnoticed if lines else math.nan
+    values = [0.0, *(value for _, line in lines.values() for value in line)]
+    values += [] if math.isnan(main_threshold) else [main_threshold]
     low, high = min(values), max(values)
-    room = 0.08 * (high - low or 1.0)
-    axes.set_ylim(low - room * (low < 0), high + room)
-    for level, names in _levels(drawn).items():
-        if level > high:
+    margin = 0.08 * (high - low or 1.0)
+    axes.set_ylim(low - margin * (low < 0), high + margin)
+    for threshold, names in _thresholds(lines).items():
+        if threshold > high:
             continue
-        axes.axhline(level, color=GREY, linewidth=0.8, linestyle="--", zorder=1)
-        of = "" if level == first else f" ({', '.join(names)})"
-        labels.append((level, f"nobody would notice {level:g}{of}", GREY))
-    axes.yaxis.set_major_locator(MaxNLocator(5 if height == _TALL else 2))
-    quiet(axes)
-    _name(axes, labels, height)
+        axes.axhline(threshold, color=GREY, linewidth=0.8, linestyle="--", zorder=1)
+        suffix = "" if threshold == main_threshold else f" ({', '.join(names)})"
+        labels.append((threshold, f"just noticeable {threshold:g}{suffix}", GREY))
+    axes.yaxis.set_major_locator(MaxNLocator(5 if height == _HEADLINE_HEIGHT else 2))
+    style_axes(axes)
+    _draw_labels(axes, labels, height)
 
 
-def _levels(drawn: Iterable[str]) -> dict[float, list[str]]:
-    """Levels up to which nobody would notice, and the parts that each is of."""
-    levels: dict[float, list[str]] = {}
-    for name in drawn:
-        level = SPECS[name].unnoticed
-        if not math.isnan(level):
-            levels.setdefault(level, []).append(name.rpartition(".")[2])
-    return levels
+def _thresholds(names: Iterable[str]) -> dict[float, list[str]]:
+    """The distinct noticeability thresholds, each with the parts that have it."""
+    thresholds: dict[float, list[str]] = {}
+    for name in names:
+        threshold = SPECS[name].unnoticed
+        if not math.isnan(threshold):
+            thresholds.setdefault(threshold, []).append(name.rpartition(".")[2])
+    return thresholds
 
 
-def _name(axes: Axes, labels: Sequence[tuple[float, str, str]], height: float) -> None:
-    """Names beside the right edge, each at the height of its line, moved apart where they meet."""
+def _draw_labels(axes: Axes, labels: Sequence[tuple[float, str, str]], height: float) -> None:
+    """Write labels at the right edge without overlap. labels: value, text and colour of each."""
     low, high = axes.get_ylim()
     ordered = sorted(labels)
     wanted = [(value - low) / (high - low) for value, _, _ in ordered]
-    for (_, text, colour), place in zip(ordered, moved_apart(wanted, _LINE / height), strict=True):
+    positions = spread(wanted, _LINE_HEIGHT / height)
+    for (_, text, colour), position in zip(ordered, positions, strict=True):
         axes.annotate(
             text,
-            (1, place),
+            (1, position),
             xytext=(7, 0),
             xycoords="axes fraction",
             textcoords="offset points",
@@ -165,24 +172,24 @@ def _name(axes: Axes, labels: Sequence[tuple[float, str, str]], height: float) -
         )
 
 
-def moved_apart(places: Sequence[float], gap: float) -> list[float]:
-    """Rising places, each at least a gap above the one before; those at the top give way downwards.
+def spread(positions: Sequence[float], gap: float) -> list[float]:
+    """Move ascending positions so that neighbours are at least `gap` apart.
 
-    Where all fit, none leaves 0..1 that was inside.
+    Positions in 0..1 stay in 0..1 if there is room for all.
     """
-    moved: list[float] = []
-    for place in places:
-        moved.append(max(place, moved[-1] + gap) if moved else place)
-    top = max(1.0, *places[-1:], gap * (len(moved) - 1)) if moved else 1.0
-    for index in reversed(range(len(moved))):
-        moved[index] = min(moved[index], top)
-        top = moved[index] - gap
-    return moved
+    spread_out: list[float] = []
+    for position in positions:
+        spread_out.append(max(position, spread_out[-1] + gap) if spread_out else position)
+    top = max(1.0, *positions[-1:], gap * (len(spread_out) - 1)) if spread_out else 1.0
+    for index in reversed(range(len(spread_out))):
+        spread_out[index] = min(spread_out[index], top)
+        top = spread_out[index] - gap
+    return spread_out
 
 
 @dataclass(frozen=True)
 class _Mark:
-    """A worst moment, its label, and the row above the panel in which that stands."""
+    """A worst moment with its label. row: the label's row above the panel, 0 the lowest."""
 
     moment: Worst
     text: str
@@ -190,25 +197,25 @@ class _Mark:
 
 
 def _marks(worst: Sequence[Worst], duration_s: float) -> list[_Mark]:
-    """Labels that begin at their moment, each above those which begin within its length."""
+    """The worst moments with labels that start at their moment, in rows without overlap."""
     marks: list[_Mark] = []
     for moment in sorted(worst, key=lambda one: -one.time_s):
-        place = "" if moment.box is None else f", {where(moment.box)}"
-        text = f"{moment.time_s:.2f} s{place}"
-        end_s = moment.time_s + (len(text) + 2) * _LETTER / _WIDTH * duration_s
-        below = [mark.row for mark in marks if mark.moment.time_s <= end_s]
-        marks.append(_Mark(moment, text, max(below, default=-1) + 1))
+        region = "" if moment.box is None else f", {where(moment.box)}"
+        text = f"{moment.time_s:.2f} s{region}"
+        end_s = moment.time_s + (len(text) + 2) * _LETTER_WIDTH / _PANEL_WIDTH * duration_s
+        overlapped_rows = [mark.row for mark in marks if mark.moment.time_s <= end_s]
+        marks.append(_Mark(moment, text, max(overlapped_rows, default=-1) + 1))
     return marks
 
 
-def _ring(axes: Axes, mark: _Mark) -> None:
-    """A ring on a worst moment, and its label above the panel."""
-    at = (mark.moment.time_s, mark.moment.value)
-    axes.plot(*at, "o", markersize=8, color=COLOURS[-1], markerfacecolor="none", zorder=4)
+def _draw_mark(axes: Axes, mark: _Mark) -> None:
+    """Draw a ring on a worst moment and its label above the panel."""
+    point = (mark.moment.time_s, mark.moment.value)
+    axes.plot(*point, "o", markersize=8, color=COLOURS[-1], markerfacecolor="none", zorder=4)
     axes.annotate(
         " " + mark.text,
-        at,
-        xytext=(at[0], 1 + _LINE * (mark.row + 0.15) / _TALL),
+        point,
+        xytext=(point[0], 1 + _LINE_HEIGHT * (mark.row + 0.15) / _HEADLINE_HEIGHT),
         textcoords=axes.get_xaxis_transform(),
         va="bottom",
         fontsize=_TEXT_PT,

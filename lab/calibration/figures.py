@@ -5,7 +5,7 @@ import math
 import numpy as np
 from matplotlib.figure import Figure
 
-from lab.analysis.figures import COLOURS, quiet
+from lab.analysis.figures import COLOURS, style_axes
 from lab.calibration.card import DETECTED, Card
 from lab.calibration.defects import DEFECTS
 from lab.calibration.moves import Moves
@@ -34,7 +34,7 @@ def detection_curves(card: Card) -> Figure:
                 middle = here[here["place"] == 2]
                 axes.plot(middle["strength"], middle["value"], "o", mfc="none", color=COLOURS[1])
         axes.axhline(DETECTED, color="0.4", linestyle="--", linewidth=0.8)
-        quiet(axes)
+        style_axes(axes)
         axes.set_xscale("log", base=2)
         axes.set_xticks(defect.strengths, [f"{strength:g}" for strength in defect.strengths])
         axes.set_ylim(0.4, 1.02)

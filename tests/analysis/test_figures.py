@@ -95,7 +95,7 @@ def test_motion_against_draws_takes_and_their_line(ranked: Callable[..., Results
     line = lines["what motion explains"]
     assert line.get_ydata() == pytest.approx(line.get_xdata())
     assert list(lines["median motion"].get_xdata()) == [4, 4]
-    assert lines["nobody would notice"].get_ydata()[0] == SPECS["flicker"].unnoticed
+    assert lines["just noticeable"].get_ydata()[0] == SPECS["flicker"].unnoticed
     assert axes.get_title(loc="left") == "flicker grows as motion to the power 1"
     assert SPECS["motion"].unit in axes.get_xlabel()
     assert SPECS["flicker"].unit in axes.get_ylabel()
@@ -104,7 +104,7 @@ def test_motion_against_draws_takes_and_their_line(ranked: Callable[..., Results
 def test_motion_against_says_why_there_is_no_line(ranked: Callable[..., Results]) -> None:
     """With too few takes the dots stand alone, under the reason."""
     (axes,) = motion_against(ranked(*_takes(1, 2)), "flicker").axes
-    assert [line.get_label() for line in axes.lines] == ["a take", "nobody would notice"]
+    assert [line.get_label() for line in axes.lines] == ["a take", "just noticeable"]
     assert "needs 6 takes that differ in motion" in axes.get_title(loc="left")
 
 

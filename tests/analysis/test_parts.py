@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from lab.analysis import Results, parts
-from lab.analysis.parts import moved_apart
+from lab.analysis.parts import spread
 from lab.errors import InputError
 from lab.metrics import HEADLINES, SPECS, explain
 
@@ -80,7 +80,7 @@ def test_the_level_that_nobody_would_notice_is_dashed(record: dict[str, Any]) ->
     (line,) = [one for one in axes.lines if list(one.get_ydata()) == [level, level]]
     assert line.get_linestyle() == "--"
     assert axes.get_ylim()[1] > level
-    assert f"nobody would notice {level:g}" in _said(axes.figure)
+    assert f"just noticeable {level:g}" in _said(axes.figure)
 
 
 def test_the_worst_moments_are_marked_with_their_times(crowded: dict[str, Any]) -> None:
@@ -135,7 +135,7 @@ def test_what_cannot_be_drawn_is_told(record: dict[str, Any]) -> None:
     """A part is no headline, and a clip that could not be read has no picture."""
     with pytest.raises(InputError, match="did you mean 'flicker'"):
         parts(record, "flickr")
-    with pytest.raises(InputError, match="is no headline"):
+    with pytest.raises(InputError, match="is not a headline"):
         parts(record, "flicker.global")
     with pytest.raises(InputError, match="not a video"):
         parts({"clip": "a.mp4", "error": "a.mp4: not a video"}, "flicker")
@@ -144,7 +144,7 @@ def test_what_cannot_be_drawn_is_told(record: dict[str, Any]) -> None:
 @given(places, st.floats(0.01, 0.14))
 def test_names_are_moved_apart_in_their_order(wanted: list[float], gap: float) -> None:
     """Every name is a gap above the one before and inside the panel's height if all fit."""
-    moved = moved_apart(wanted, gap)
+    moved = spread(wanted, gap)
     assert len(moved) == len(wanted)
     assert all(np.diff(moved) >= gap - 1e-9)
     assert -1e-9 <= min(moved) <= max(moved) <= 1 + 1e-9
@@ -154,4 +154,4 @@ def test_names_are_moved_apart_in_their_order(wanted: list[float], gap: float) -
 def test_names_far_apart_stay_where_they_are(wanted: list[float]) -> None:
     """Nothing is moved that does not meet anything."""
     gap = min(np.diff(wanted), default=1.0)
-    assert moved_apart(wanted, gap) == pytest.approx(wanted)
+    assert spread(wanted, gap) == pytest.approx(wanted)
