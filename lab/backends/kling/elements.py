@@ -178,10 +178,10 @@ class KlingElements:
             raise SubmitUncertain(f"{what}: the answer is about another key; look it up")
         return row
 
-    def find(self, key: str, *, twice: bool) -> ElementLookup:
+    def find(self, key: str, *, confirm_absent: bool) -> ElementLookup:
         """By our key, then in the whole list by our key or mark."""
         found = self._known(key)
-        if found == "absent" and twice:
+        if found == "absent" and confirm_absent:
             if self._transport().sleep(self._settle_s):
                 return "unknown"
             found = self._known(key)
