@@ -1,4 +1,4 @@
-"""The report's sections, in page order. A section is one file and one line here."""
+"""The sections of a report in page order. A section is one file and one line here."""
 
 from collections.abc import Callable
 
@@ -48,6 +48,6 @@ VERIFIED_SECTIONS: tuple[Callable[[ReportContext], Section | None], ...] = (
     created_stills,
     provenance,
 )
-"""The sections that say what came of takes: `lab verify` draws them again from the facts."""
+"""Sections with values that come from the takes. `lab verify` makes them again from the facts."""
 
 __all__ = ["SECTIONS", "VERIFIED_SECTIONS"]

@@ -1,4 +1,4 @@
-"""Did the camera do what the prompts asked?"""
+"""The camera moves in the clips, compared with those in the prompts."""
 
 import math
 
@@ -10,20 +10,19 @@ from lab.report.context import ReportContext
 
 
 def camera(context: ReportContext) -> Section | None:
-    """Compliance by camera term, and the takes that did something else; None without a term."""
+    """Compliance by camera term, and the takes with another move; None if no prompt has a term."""
     table = compliance(context.results)
     if table.empty:
         return None
     summary = load_moves().summary()
     final = summary[summary["half"] == "final"]
-    right = (final["seen right"] * final["clips"]).sum() / final["clips"].sum()
-    said = (
-        "The camera's course is measured on the ground and on the subject, and set beside what "
-        "each term should do to the picture: 1 is that and nothing else, 0 none of it or its "
-        "opposite. "
-        "Speed is a multiple of what the vocabulary expects at the prompt's pace and strength. On "
-        f"{final['clips'].sum():.0f} rendered clips of every move this told the right one in "
-        f"{right:.0%}."
+    accuracy = (final["seen right"] * final["clips"]).sum() / final["clips"].sum()
+    text = (
+        "The camera motion is measured on the background and on the subject, and compared with the "
+        "motion that each camera term stands for. Compliance is 1 for exactly this motion, and 0 "
+        "for none of it or the opposite. Speed is a multiple of the speed that the vocabulary "
+        "expects at the prompt's pace and strength. This method recognised the right move in "
+        f"{accuracy:.0%} of {final['clips'].sum():.0f} rendered clips of all moves."
     )
     rows = [
         (
@@ -36,8 +35,10 @@ def camera(context: ReportContext) -> Section | None:
         for row in by_term(table).to_dict("records")
     ]
     columns = ("camera term", "takes", "compliance (median)", "speed (median)", "mostly seen")
-    terms = Table("Asked and done, by term", columns, rows, verified_as="the camera's terms")
-    blocks: list[Paragraph | Table] = [Paragraph(said), terms]
+    terms = Table(
+        "Requested and measured, by term", columns, rows, verified_as="the camera's terms"
+    )
+    blocks: list[Paragraph | Table] = [Paragraph(text), terms]
     missed = table[(table["compliance"] < COMPLIED) | table["compliance"].isna()]
     if len(missed):
         takes = [
@@ -51,10 +52,10 @@ def camera(context: ReportContext) -> Section | None:
             )
             for row in missed.to_dict("records")
         ]
-        shown = ("take", "asked", "compliance", "seen", "measured", "id")
-        caption = f"Takes below {COMPLIED:g}, or not to be judged"
+        names = ("take", "asked", "compliance", "seen", "measured", "id")
+        caption = f"Takes with a compliance below {COMPLIED:g}, or without one"
         ids = [row[-1].text for row in takes]
-        blocks.append(Table(caption, shown, takes, verified_as="the camera's takes", take_ids=ids))
+        blocks.append(Table(caption, names, takes, verified_as="the camera's takes", take_ids=ids))
     return Section("What the camera did", blocks)
 
 

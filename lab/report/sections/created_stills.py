@@ -1,4 +1,4 @@
-"""The pictures that were made from text, and which of them were animated."""
+"""The pictures that the runs made from text, and the ones that became stills."""
 
 from lab.media import data_uri, open_image, poster_jpeg
 from lab.report.blocks import Cell, Picture, Section, Table
@@ -9,8 +9,8 @@ _SIDE_PX = 160
 
 
 def created_stills(context: ReportContext) -> Section | None:
-    """A row a picture, then the pictures; None where no still was made from text."""
-    rows, figures, takes = [], [], []
+    """The pictures, then a table with a row for each; None if no still was made from text."""
+    rows, figures, take_ids = [], [], []
     for run in context.results.runs:
         for made in run.created.to_dict("records"):
             still = (
@@ -18,7 +18,7 @@ def created_stills(context: ReportContext) -> Section | None:
             )
             cost = made["cost_usd"]
             known = cost is not None and cost == cost
-            takes.append(str(made["take_id"]))
+            take_ids.append(str(made["take_id"]))
             rows.append(
                 (
                     Cell(str(still)),
@@ -34,16 +34,18 @@ def created_stills(context: ReportContext) -> Section | None:
                 path = run.folder.path / made["picture"]
                 if context.pictures and path.is_file() and not run.folder.outside_error(path):
                     uri = data_uri(poster_jpeg(open_image(path).rgb, _SIDE_PX), ".jpg")
-                taken = ", animated" if made["chosen"] else ""
-                said = f"{still}, picture {made['repeat']}{taken}"
-                figures.append(Picture(uri, str(made["prompt_text"]), said))
+                suffix = ", animated" if made["chosen"] else ""
+                caption = f"{still}, picture {made['repeat']}{suffix}"
+                figures.append(Picture(uri, str(made["prompt_text"]), caption))
     if not rows:
         return None
     table = Table(
-        "Pictures made from text, of which preflight took one for each still",
-        ("still", "text", "picture", "state", "taken", "cost"),
+        "Pictures made from text. Preflight chose one for each still",
+        ("still", "text", "picture", "state", "chosen", "cost"),
         rows,
         verified_as="the pictures made from text",
-        take_ids=takes,
+        take_ids=take_ids,
+        # Earlier reports have this name of the column in them.
+        column_names=("still", "text", "picture", "state", "taken", "cost"),
     )
     return Section("Stills made from text", [*figures, table])

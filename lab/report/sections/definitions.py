@@ -1,4 +1,4 @@
-"""What each number means."""
+"""The definitions of the metrics."""
 
 import math
 
@@ -6,14 +6,14 @@ from lab.metrics import SPECS, MetricSpec
 from lab.report.blocks import Cell, Section, Table
 from lab.report.context import ReportContext
 
-_DIRECTIONS = {"lower": "less", "higher": "more", "none": "neither"}
+_BETTER = {"lower": "less", "higher": "more", "none": "neither"}
 
 
 def definitions(context: ReportContext) -> Section:
-    """Unit, direction, the level nobody notices, meaning, and the source of every metric."""
+    """Unit, direction, noticeability threshold, meaning and source of every metric."""
     columns = (
         *("metric", "unit", "better", "nobody would notice", "what it says"),
-        *("what must not move it", "source", "version"),
+        *("what must not change it", "source", "version"),
     )
     headlines, parts = (
         [_row(spec) for spec in SPECS.values() if spec.headline is wanted]
@@ -32,8 +32,8 @@ def _row(spec: MetricSpec) -> tuple[Cell, ...]:
     return (
         Cell(spec.name),
         Cell(spec.unit),
-        Cell(_DIRECTIONS[spec.direction]),
-        _level(spec),
+        Cell(_BETTER[spec.direction]),
+        _threshold(spec),
         Cell(spec.says),
         Cell(spec.ignores),
         Cell(spec.reference),
@@ -41,7 +41,7 @@ def _row(spec: MetricSpec) -> tuple[Cell, ...]:
     )
 
 
-def _level(spec: MetricSpec) -> Cell:
+def _threshold(spec: MetricSpec) -> Cell:
     if math.isnan(spec.unnoticed):
         return Cell("")
     bound = "from" if spec.direction == "higher" else "up to"

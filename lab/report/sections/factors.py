@@ -1,4 +1,4 @@
-"""How the scores lie by each factor that was varied."""
+"""The scores by each varied factor: medians and plots."""
 
 from lab.analysis import by_factor
 from lab.analysis.matched import TOO_STILL
@@ -9,12 +9,12 @@ from lab.units import number_text
 
 
 def factors(context: ReportContext) -> Section | None:
-    """Medians and a plot per varied factor; nothing when nothing was varied."""
+    """A table of medians and a plot for each varied factor; None if no factor was varied."""
     varied = context.results.varied
     if not varied:
         return None
     blocks: list[Paragraph | Table | Picture] = [
-        Paragraph("Descriptive: no test of a difference is made.")
+        Paragraph("These values are descriptive. No difference is tested here.")
     ]
     for name in varied:
         blocks.append(_medians(context, name))
@@ -30,7 +30,7 @@ def factors(context: ReportContext) -> Section | None:
 
 
 def _medians(context: ReportContext, factor: str) -> Table:
-    """The medians that the picture's bars show."""
+    """The medians that are bars in the plot."""
     rows = [
         (
             Cell(_level(context, factor, row[factor])),

@@ -1,4 +1,4 @@
-"""What preflight and the linter remark on the stills and prompts of the run."""
+"""The findings of preflight and the linter on the stills and prompts of the runs."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,27 +14,28 @@ from lab.sweeps import shot_findings
 from lab.units import number_text
 
 _MARKS = {"error": "✗ error", "warning": "! warning", "note": "i note"}
-_MOST_OPEN = 12
+_MAX_UNFOLDED_ROWS = 12
 
 
 def findings(context: ReportContext) -> Section:
-    """A row a remark, each once, with the number behind it; made anew from the runs' files."""
-    troubles = context.results.still_troubles
+    """A row for each finding. The checks run again on the files of the runs."""
+    still_errors = context.results.still_troubles
     shots: list[Shot] = []
-    places: dict[str, Still] = {}  # one for each still, so that it is checked once for all runs
+    stills: dict[str, Still] = {}  # by hash, so that a still of several runs is checked once
     for run in context.results.runs:
-        trouble = cache(run.folder.still_error)  # it reads the whole file
+        still_error = cache(run.folder.still_error)  # cached because it reads the whole file
         with Ledger.read(run.folder.ledger) as ledger:
             shots += [
-                _checkable(row.take.shot, run.folder, trouble, places) for row in ledger.takes()
+                _with_usable_stills(row.take.shot, run.folder, still_error, stills)
+                for row in ledger.takes()
             ]
     rows = [
-        (Cell(path), Cell(_MARKS["error"]), Cell(why), *[Cell("")] * 4)
-        for path, why in troubles.items()
+        (Cell(path), Cell(_MARKS["error"]), Cell(error), *[Cell("")] * 4)
+        for path, error in still_errors.items()
     ]
     rows += [
         (
-            Cell(about),
+            Cell(subject),
             Cell(_MARKS[finding.severity]),
             Cell(finding.says),
             Cell("" if finding.value is None else number_text(finding.value), finding.value),
@@ -42,29 +43,31 @@ def findings(context: ReportContext) -> Section:
             Cell(finding.unit),
             Cell(finding.fix),
         )
-        for about, finding in shot_findings(shots)
+        for subject, finding in shot_findings(shots)
     ]
     title = "Remarks on stills and prompts"
     if not rows:
         return Section(title, [Paragraph("None.")])
     columns = ("about", "severity", "remark", "measured", "limit", "unit", "what to do")
-    return Section(title, [Table("Preflight and lint", columns, rows, len(rows) > _MOST_OPEN)])
+    return Section(
+        title, [Table("Preflight and lint", columns, rows, len(rows) > _MAX_UNFOLDED_ROWS)]
+    )
 
 
-def _checkable(
+def _with_usable_stills(
     shot: Shot,
     folder: RunFolder,
-    trouble: Callable[[Path, str], str],
-    places: dict[str, Still],
+    still_error: Callable[[Path, str], str],
+    stills: dict[str, Still],
 ) -> Shot:
-    """The shot without stills that are gone or not what they were.
+    """The shot without stills that are missing or have changed.
 
-    places: stills that were located already, by hash; filled.
+    stills: the stills found so far, by hash; new ones are added.
     """
 
     def usable(still: Still | None) -> Still | None:
-        if still is None or trouble(still.path, still.sha256):
+        if still is None or still_error(still.path, still.sha256):
             return None
-        return places.setdefault(still.sha256, folder.locate(still))
+        return stills.setdefault(still.sha256, folder.locate(still))
 
     return replace(shot, still=usable(shot.still), end_still=usable(shot.end_still))

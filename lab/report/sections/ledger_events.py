@@ -1,4 +1,4 @@
-"""What the ledgers say happened, event by event."""
+"""The events in the ledgers of the runs."""
 
 from lab.report.blocks import Cell, Section, Table
 from lab.report.context import ReportContext
@@ -7,19 +7,19 @@ from lab.units import usd_text
 
 
 def ledger_events(context: ReportContext) -> Section:
-    """An extract of the ledgers: when, which take, what, why and for how much; no account data."""
+    """Time, take, event, message and cost of each event, without account data."""
     runs = context.results.runs
-    several = len(runs) > 1
+    has_several_runs = len(runs) > 1
     events = []
     for run in runs:
         with Ledger.read(run.folder.ledger) as ledger:
             events += [(run.name, *event) for event in ledger.events()]
-    if several:
+    if has_several_runs:
         events.sort(key=lambda event: event[1])
     rows = [
         (
             Cell(at.partition(".")[0].replace("T", " ")),
-            *([Cell(run)] * several),
+            *([Cell(run)] * has_several_runs),
             Cell(take_id),
             Cell(kind.replace("_", " ")),
             Cell(str(data.get("message") or "")),
@@ -27,7 +27,7 @@ def ledger_events(context: ReportContext) -> Section:
         )
         for run, at, take_id, kind, data in events
     ]
-    columns = ("time (UTC)", *["run"] * several, "take", "event", "message", "cost")
+    columns = ("time (UTC)", *["run"] * has_several_runs, "take", "event", "message", "cost")
     caption = f"All {len(rows)} events, oldest first"
     return Section("Ledger", [Table(caption, columns, rows, collapsed=True)])
 

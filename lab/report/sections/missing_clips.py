@@ -1,11 +1,11 @@
-"""Takes that failed, were refused, or have no clip for another reason."""
+"""The takes without a clip: failed, refused, or not made yet."""
 
 from lab.report.blocks import Cell, Paragraph, Section, Table
 from lab.report.context import ReportContext
 
 
 def missing_clips(context: ReportContext) -> Section:
-    """A row a take without a clip or whose clip cannot be shown: its state, and the reason."""
+    """State and reason of each take that has no clip, or whose clip cannot be shown."""
     problems = context.proxies.problems
     rows = [
         tuple(

@@ -1,4 +1,4 @@
-"""What was asked, what came of it and what it cost."""
+"""The question of the runs, their design, their takes by state, and the cost."""
 
 from lab.analysis import LoadedRun
 from lab.report.blocks import Cell, KeyValues, Paragraph, Section, Table
@@ -16,7 +16,7 @@ def _question(run: LoadedRun) -> str:
 
 
 def overview(context: ReportContext) -> Section:
-    """The question, the design, the count of takes by state, the cost, and what went unheard."""
+    """Question, backend, varied factors, takes by state, cost, and requests that were not met."""
     results = context.results
     takes = results.takes
     counts = takes["state"].value_counts()
@@ -35,25 +35,25 @@ def overview(context: ReportContext) -> Section:
         ("takes", ", ".join(f"{count} {state}" for state, count in counts.items())),
         ("spent", spent),
     ]
-    pictures = [row for run in results.runs for row in run.created.to_dict("records")]
-    if pictures:
-        cost = sum(row["cost_usd"] for row in pictures if row["cost_usd"] == row["cost_usd"])
-        pairs.append(("stills", f"{len(pictures)} pictures made from text, for {usd_text(cost)}"))
+    created = [row for run in results.runs for row in run.created.to_dict("records")]
+    if created:
+        cost = sum(row["cost_usd"] for row in created if row["cost_usd"] == row["cost_usd"])
+        pairs.append(("stills", f"{len(created)} pictures made from text, for {usd_text(cost)}"))
     blocks: list[Paragraph | KeyValues | Table] = [
         Paragraph(remark, "warning", f"remark {number} on the takes")
         for number, remark in enumerate(results.remarks, start=1)
     ]
     blocks.append(KeyValues(pairs, verified_as="what was asked"))
-    unheard = takes[takes["not_honoured"] != ""]
-    if len(unheard):
-        counted = unheard.groupby("not_honoured", sort=False)["take_id"].count()
+    not_met = takes[takes["not_honoured"] != ""]
+    if len(not_met):
+        take_counts = not_met.groupby("not_honoured", sort=False)["take_id"].count()
         blocks.append(
             Table(
-                "Asked for and not done by the backend",
+                "Requests that the backend did not meet",
                 ("request and reason", "takes"),
                 [
-                    (Cell(str(what)), Cell(str(count), float(count)))
-                    for what, count in counted.items()
+                    (Cell(str(request)), Cell(str(count), float(count)))
+                    for request, count in take_counts.items()
                 ],
                 verified_as="what was not done",
             )

@@ -1,4 +1,4 @@
-"""The chosen takes side by side, in step, with their measures below."""
+"""The player: takes side by side and in sync, with their scores over time below."""
 
 from lab.player.session import LINE_STYLES, MAX_CLIPS, clip_entry, metric_entries
 from lab.report.blocks import Block, Paragraph, Player, Section, json_for_page
@@ -6,7 +6,7 @@ from lab.report.context import ReportContext
 
 
 def player(context: ReportContext) -> Section | None:
-    """The player with the best and the worst take in it; nothing where there is no clip."""
+    """The player, opened with the best and a bad take; None if there is no clip."""
     rows = [row for row in context.rows if str(row["take_id"]) in context.proxies.posters]
     if not rows:
         return None
@@ -26,13 +26,14 @@ def player(context: ReportContext) -> Section | None:
         "line_styles": LINE_STYLES,
         "max_clips": MAX_CLIPS,
     }
-    said = (
-        "The films are small copies; the originals lie beside the run. Space plays, arrow keys "
-        "step one frame, a click on a spike goes there. A clip that is over shows its last frame."
+    text = (
+        "The videos are small copies; the originals are in the run folder. Space plays, arrow keys "
+        "step one frame, and a click on a peak goes there. A clip that has ended shows its last "
+        "frame."
     )
     blocks: list[Block] = (
         [Paragraph(f"{context.size_note}.", "warning")] if context.size_note else []
     )
     return Section(
-        "Player", [*blocks, Paragraph(said), Player(json_for_page(data), context.initial_takes)]
+        "Player", [*blocks, Paragraph(text), Player(json_for_page(data), context.initial_takes)]
     )

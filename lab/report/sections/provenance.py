@@ -1,4 +1,4 @@
-"""Where everything came from."""
+"""The origin of everything: software versions, seeds, and the hashes of stills and clips."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,9 +9,9 @@ from lab.report.context import ReportContext
 
 
 def provenance(context: ReportContext) -> Section:
-    """Versions, the code's state, hashes of stills and clips, seeds."""
+    """Code, Python and package versions, seeds, zipped factors, and tables of stills and clips."""
     results, takes = context.results, context.rows
-    several = ["run"] * (len(results.runs) > 1)
+    run_column = ["run"] * (len(results.runs) > 1)
     pairs = [
         ("code", context.by_run(lambda run: str(run.provenance.get("git", "unknown")))),
         ("python", context.by_run(_python)),
@@ -25,14 +25,14 @@ def provenance(context: ReportContext) -> Section:
         Table(
             "Stills",
             ("still", "file in the run folder", "SHA-256"),
-            [_words(take, "still", "still_path", "still_sha256") for take in stills],
+            [_cells(take, "still", "still_path", "still_sha256") for take in stills],
             verified_as="the stills",
         ),
         Table(
             "Clips",
-            (*several, "take", "file in the run folder", "bytes", "SHA-256", "remarks"),
+            (*run_column, "take", "file in the run folder", "bytes", "SHA-256", "remarks"),
             [
-                _words(take, *several, "take_id", "clip", "clip_bytes", "clip_sha256", "notes")
+                _cells(take, *run_column, "take_id", "clip", "clip_bytes", "clip_sha256", "notes")
                 for take in takes
                 if take["clip"]
             ],
@@ -43,7 +43,7 @@ def provenance(context: ReportContext) -> Section:
     return Section("Provenance", blocks)
 
 
-def _words(take: Mapping[str, Any], *names: str) -> tuple[Cell, ...]:
+def _cells(take: Mapping[str, Any], *names: str) -> tuple[Cell, ...]:
     return tuple(
         Cell(f"{take[name]:.0f}", float(take[name]))
         if isinstance(take[name], float)
@@ -53,8 +53,8 @@ def _words(take: Mapping[str, Any], *names: str) -> tuple[Cell, ...]:
 
 
 def _python(run: LoadedRun) -> str:
-    known = run.provenance
-    return f"{known.get('python', 'unknown')} on {known.get('platform', 'unknown')}"
+    facts = run.provenance
+    return f"{facts.get('python', 'unknown')} on {facts.get('platform', 'unknown')}"
 
 
 def _packages(run: LoadedRun) -> str:

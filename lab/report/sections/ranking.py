@@ -1,4 +1,4 @@
-"""The best and the worst takes, with why."""
+"""The main result: the leading levels, and the best and worst takes with the reasons."""
 
 from collections.abc import Mapping
 
@@ -7,21 +7,25 @@ from lab.analysis.matched import TOO_STILL
 from lab.report.blocks import Cell, Paragraph, Section, Table
 from lab.report.context import ReportContext
 
-_REASONS = 3  # more would bury the verdict
+_MAX_REASONS = 3  # more would distract from the main result
 
 
 def ranking(context: ReportContext) -> Section:
-    """Which levels lead, in words; ranks at matched motion; takes too still to be ranked."""
+    """The leading levels in sentences, the ranking, and the takes too still to be ranked."""
     results, ranking = context.results, context.ranking
     blocks: list[Paragraph | Table] = [
-        Paragraph(said, "lead", f"sentence {number} on what leads")
-        for number, said in enumerate(leaders(results), start=1)
+        Paragraph(sentence, "lead", f"sentence {number} on what leads")
+        for number, sentence in enumerate(leaders(results), start=1)
     ]
     if results.not_fresh:
-        blocks.append(Paragraph(_not_fresh(results.not_fresh), verified_as="what was not measured"))
+        blocks.append(
+            Paragraph(_not_fresh_text(results.not_fresh), verified_as="what was not measured")
+        )
     if ranking.best:
         caution = "A rank does not say that a difference would be seen again."
-        rows = [_row(context, verdict) for verdict in (*ranking.best, *reversed(ranking.worst))]
+        rows = [
+            _verdict_row(context, verdict) for verdict in (*ranking.best, *reversed(ranking.worst))
+        ]
         blocks.append(Paragraph(f"{ranking.said} {caution}", verified_as="how takes are ranked"))
         blocks.append(
             Table(
@@ -33,26 +37,31 @@ def ranking(context: ReportContext) -> Section:
             )
         )
     else:
-        said = "Too few takes have every headline score and enough motion to be ranked."
-        blocks.append(Paragraph(said))
+        text = "Too few takes have every headline score and enough motion to be ranked."
+        blocks.append(Paragraph(text))
     if ranking.too_still:
         caption = f"Takes {TOO_STILL}, which are not ranked: a frozen clip would win"
-        rows = [_still(context, take_id) for take_id in ranking.too_still]
-        columns = ("take", "time held still", "id")
-        held = "the takes too still"
-        blocks.append(Table(caption, columns, rows, verified_as=held, take_ids=ranking.too_still))
+        blocks.append(
+            Table(
+                caption,
+                ("take", "time held still", "id"),
+                [_too_still_row(context, take_id) for take_id in ranking.too_still],
+                verified_as="the takes too still",
+                take_ids=ranking.too_still,
+            )
+        )
     return Section("What came of it", blocks)
 
 
-def _not_fresh(why_by_take: Mapping[str, str]) -> str:
-    """How many clips lack numbers, and the reasons; the table of scores has each take's own."""
-    reasons = list(dict.fromkeys(why_by_take.values()))
-    more = f"; other reasons: {len(reasons) - _REASONS}" * (len(reasons) > _REASONS)
-    count = f"Clips whose measurements cannot all be used: {len(why_by_take)}"
-    return f"{count} ({'; '.join(reasons[:_REASONS])}{more})."
+def _not_fresh_text(reason_by_take: Mapping[str, str]) -> str:
+    """How many clips lack usable measurements, and why. The scores have the reason of each take."""
+    reasons = list(dict.fromkeys(reason_by_take.values()))
+    more = f"; other reasons: {len(reasons) - _MAX_REASONS}" * (len(reasons) > _MAX_REASONS)
+    count = f"Clips whose measurements cannot all be used: {len(reason_by_take)}"
+    return f"{count} ({'; '.join(reasons[:_MAX_REASONS])}{more})."
 
 
-def _row(context: ReportContext, verdict: Verdict) -> tuple[Cell, ...]:
+def _verdict_row(context: ReportContext, verdict: Verdict) -> tuple[Cell, ...]:
     return (
         Cell(f"{verdict.place} of {verdict.of}", float(verdict.place)),
         Cell(context.results.title(verdict.take_id)),
@@ -61,8 +70,8 @@ def _row(context: ReportContext, verdict: Verdict) -> tuple[Cell, ...]:
     )
 
 
-def _still(context: ReportContext, take_id: str) -> tuple[Cell, ...]:
+def _too_still_row(context: ReportContext, take_id: str) -> tuple[Cell, ...]:
     scores = context.results.scores
-    here = (scores["take_id"] == take_id) & (scores["metric"] == "motion.still")
-    share = float(scores[here]["value"].iloc[0])
+    row = scores[(scores["take_id"] == take_id) & (scores["metric"] == "motion.still")]
+    share = float(row["value"].iloc[0])
     return Cell(context.results.title(take_id)), Cell(f"{share:.0%}", share), Cell(take_id)

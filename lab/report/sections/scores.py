@@ -1,4 +1,4 @@
-"""The table of trials: a row a take, its factors and its headline scores."""
+"""The table of scores: a row a take, with its factors and its headline scores."""
 
 import math
 from typing import Any
@@ -11,7 +11,7 @@ from lab.units import number_text
 
 
 def scores(context: ReportContext) -> Section:
-    """Sortable; a missing score says why, and takes too still to judge are flagged."""
+    """A sortable table. A missing score has its reason; takes too still to judge have a remark."""
     results = context.results
     table = results.table()
     reasons = {
@@ -19,11 +19,11 @@ def scores(context: ReportContext) -> Section:
         for row in results.scores.itertuples()
         if row.reason
     }
-    apart = (*HEADLINES, "take_id", "remark")
-    shown = [name for name in table.columns if name not in apart]
+    other_columns = (*HEADLINES, "take_id", "remark")
+    factors = [name for name in table.columns if name not in other_columns]
     remarks = [name for name in table.columns if name == "remark"]
     columns = [
-        *shown,
+        *factors,
         *(f"{name}{SPECS[name].arrow} ({SPECS[name].unit})" for name in HEADLINES),
         *remarks,
         "id",
@@ -31,39 +31,38 @@ def scores(context: ReportContext) -> Section:
     rows = []
     for row in table.to_dict("records"):
         take_id = str(row["take_id"])
-        cells = [_factor(row[name]) for name in shown]
+        cells = [_level_cell(row[name]) for name in factors]
         for name in HEADLINES:
             value = float(row[name])
             if math.isnan(value):
-                said = f"none: {reasons.get((take_id, name), 'unknown')}"
-                cells.append(Cell(said))
+                cells.append(Cell(f"none: {reasons.get((take_id, name), 'unknown')}"))
             else:
                 cells.append(Cell(number_text(value), value))
         rows.append([*cells, *(Cell(row[name]) for name in remarks), Cell(take_id)])
-    said = f"Press a heading to sort. {_directions()}."
+    text = f"Click a heading to sort. {_directions_text()}."
     if results.too_still:
-        said += f" Low scores of a take {TOO_STILL} are no merit: nothing moved that could fail."
-    shown_as = Table(
+        text += f" A take {TOO_STILL} has good scores only because nothing in it moves."
+    scores_table = Table(
         "Every take and its scores",
         columns,
         rows,
         verified_as="the table",
         take_ids=list(table["take_id"]),
-        column_names=[*shown, *HEADLINES, *remarks, "id"],
+        column_names=[*factors, *HEADLINES, *remarks, "id"],
     )
-    return Section("Scores", [Paragraph(said), shown_as])
+    return Section("Scores", [Paragraph(text), scores_table])
 
 
-def _directions() -> str:
-    """What the arrows of the headings mean, and which headlines have none."""
+def _directions_text() -> str:
+    """The meaning of the arrows in the headings, and the headlines without an arrow."""
     specs = [SPECS[name] for name in HEADLINES]
     arrows = (("lower", "↓ less is better"), ("higher", "↑ more is better"))
-    said = [text for which, text in arrows if any(spec.direction == which for spec in specs)]
+    texts = [text for which, text in arrows if any(spec.direction == which for spec in specs)]
     neither = [spec.name for spec in specs if spec.direction == "none"]
-    return "; ".join([*said, *(f"{name} is neither good nor bad" for name in neither)])
+    return "; ".join([*texts, *(f"{name} is neither good nor bad" for name in neither)])
 
 
-def _factor(value: Any) -> Cell:
+def _level_cell(value: Any) -> Cell:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return Cell("" if value != value else f"{value:g}", float(value))
     return Cell("" if value is None else str(value))
