@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.emulator import Emulator, Fault, Pace, Running, serving
+from lab.emulator import Emulator, Fault, RunningServer, TaskTiming, serving
 from tests.test_cli_money import lab, typed
 from tests.waiting import HANGS_S, until
 
@@ -18,9 +18,9 @@ HERO = ("element", "hero", STILLS / "astronaut.jpg", STILLS / "cat.jpg")
 
 
 @pytest.fixture
-def service(offline: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+def service(offline: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningServer]:
     """A paid service on loopback, with the environment pointing at it."""
-    with serving(Emulator(pace=Pace.instant(), short_side_px=64)) as running:
+    with serving(Emulator(timing=TaskTiming.instant(), short_side_px=64)) as running:
         for name, value in running.environment.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("KLING_POLL_S", "0.05")
@@ -28,7 +28,7 @@ def service(offline: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]
         yield running
 
 
-def test_register_list_delete(service: Running, capsys: pytest.CaptureFixture[str]) -> None:
+def test_register_list_delete(service: RunningServer, capsys: pytest.CaptureFixture[str]) -> None:
     """The id on standard output, how to cite it beside; listed, then gone, each said once."""
     assert lab(capsys, "element")[:2] == (
         0,
@@ -66,7 +66,9 @@ def test_register_list_delete(service: Running, capsys: pytest.CaptureFixture[st
     assert service.emulator.elements[0]["state"] == "deleted"
 
 
-def test_json_is_an_object_a_line(service: Running, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_is_an_object_a_line(
+    service: RunningServer, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Registering, listing and deleting each print plain data and nothing else."""
     code, out, _ = lab(capsys, *HERO, "--yes", "--json")
     row = json.loads(out)
@@ -91,7 +93,10 @@ def test_json_is_an_object_a_line(service: Running, capsys: pytest.CaptureFixtur
     ],
 )
 def test_mistakes_are_one_line(
-    service: Running, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], says: str
+    service: RunningServer,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    says: str,
 ) -> None:
     """Exit 2, what to change, and nothing asked of the service."""
     code, out, err = lab(capsys, *arguments)
@@ -101,7 +106,7 @@ def test_mistakes_are_one_line(
 
 
 def test_what_is_known_is_listed_without_the_service(
-    service: Running, capsys: pytest.CaptureFixture[str]
+    service: RunningServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """An account that cannot be asked is named, exit 1, after what this user knows."""
     lab(capsys, *HERO, "--yes")
@@ -114,7 +119,7 @@ def test_what_is_known_is_listed_without_the_service(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("answer", "code", "made"), [("y", 0, 1), ("n", 2, 0)])
-def test_at_a_terminal_it_asks(service: Running, answer: str, code: int, made: int) -> None:
+def test_at_a_terminal_it_asks(service: RunningServer, answer: str, code: int, made: int) -> None:
     """The question says that the price is unknown; only a yes registers."""
     ended, said = typed(answer, *HERO)
     assert "Register hero, 2 pictures on kling, at a price that is not documented?" in said
@@ -126,7 +131,7 @@ def test_at_a_terminal_it_asks(service: Running, answer: str, code: int, made: i
 def test_ctrl_c_is_resumable(monkeypatch: pytest.MonkeyPatch, offline: Path) -> None:
     """Interrupted while the service works on it: exit 130, and the same again waits for that."""
     now_s = [1_795_000_000.0]
-    emulator = Emulator(pace=Pace(0, 60, 0), clock=lambda: now_s[0])
+    emulator = Emulator(timing=TaskTiming(0, 60, 0), clock=lambda: now_s[0])
     with serving(emulator) as service:
         for name, value in {**service.environment, "KLING_POLL_S": "0.05"}.items():
             monkeypatch.setenv(name, value)

@@ -14,7 +14,7 @@ import pytest
 
 from lab.backends import open_backend
 from lab.cli import main
-from lab.emulator import Emulator, Fault, Pace, Running, serving
+from lab.emulator import Emulator, Fault, RunningServer, TaskTiming, serving
 from lab.errors import Interrupted
 from lab.prompts import Prompt
 from lab.runs import Control, Ledger, TakeState, run
@@ -27,9 +27,9 @@ pytestmark = pytest.mark.usefixtures("in_process")
 
 
 @pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningServer]:
     """A paid service on loopback, with the environment pointing at it."""
-    with serving(Emulator(pace=Pace.instant(), short_side_px=64)) as running:
+    with serving(Emulator(timing=TaskTiming.instant(), short_side_px=64)) as running:
         for name, value in running.environment.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("KLING_POLL_S", "0.05")
@@ -75,7 +75,7 @@ def typed(answer: str, *arguments: object) -> tuple[int, str]:
 
 
 def test_nobody_at_the_terminal_spends_nothing(
-    service: Running, sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    service: RunningServer, sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Without a terminal, a budget or --yes: exit 2, and one line that says what to give."""
     code, _, err = lab(capsys, "run", sweep, "--out", tmp_path / "run")
@@ -85,7 +85,7 @@ def test_nobody_at_the_terminal_spends_nothing(
 
 
 def test_a_resumed_run_asks_before_it_spends(
-    service: Running, sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    service: RunningServer, sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Without the sweep file, under the rules of `lab run`: what it was given, or what is given."""
     out, control = tmp_path / "run", Control()
@@ -112,7 +112,7 @@ def test_a_resumed_run_asks_before_it_spends(
     ("answer", "code", "bought"), [("y", 0, 1), pytest.param("n", 2, 0, marks=pytest.mark.slow)]
 )
 def test_at_a_terminal_it_asks(
-    service: Running, sweep: Path, tmp_path: Path, answer: str, code: int, bought: int
+    service: RunningServer, sweep: Path, tmp_path: Path, answer: str, code: int, bought: int
 ) -> None:
     """The question names the price and the backend; only a yes buys."""
     ended, said = typed(answer, "run", sweep, "--out", tmp_path / "run")
@@ -138,7 +138,7 @@ def test_the_plan_needs_no_key(
 
 
 def test_what_nobody_knows_is_listed_and_settled(
-    service: Running, sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    service: RunningServer, sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A take whose answer was lost while nobody could be asked is found by reconcile."""
     out = tmp_path / "run"
@@ -166,7 +166,7 @@ def test_what_nobody_knows_is_listed_and_settled(
 
 
 def test_a_run_that_ended_at_its_cap_says_so_again(
-    service: Running, sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    service: RunningServer, sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Run again, it prints what there is, why nothing was sent and what to do: exit 1, not 0 or 2;
     its status and plan say so too, until the cap is raised."""
@@ -199,7 +199,7 @@ def test_a_mistyped_settlement_is_told(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_a_still_is_created_and_sent_straight_to_video(
-    service: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    service: RunningServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """`lab create` leaves a picture that the next sweep animates, and buys it once."""
     create = ("create", "a cup on a table", "--out", tmp_path / "stills", "--budget", 1)
@@ -220,7 +220,7 @@ def test_a_still_is_created_and_sent_straight_to_video(
 
 
 def test_a_sweep_goes_from_text_to_film(
-    service: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    service: RunningServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One command makes pictures, takes one and animates it; tables and report show the clips."""
     sweep = tmp_path / "film.yaml"
@@ -280,7 +280,7 @@ def test_a_broken_faults_file_is_one_line(
 
 
 def test_the_doctor_says_what_holds(
-    service: Running,
+    service: RunningServer,
     coffee: Still,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -312,7 +312,9 @@ def test_the_doctor_says_what_holds(
     assert lab(capsys, "doctor", "offline")[0] == 2
 
 
-def test_the_doctor_lists_backends(service: Running, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_doctor_lists_backends(
+    service: RunningServer, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Without a name: each backend, and which of its settings were found; asks nobody."""
     code, out, _ = lab(capsys, "doctor")
     assert code == 0
@@ -333,7 +335,7 @@ def test_the_doctor_lists_backends(service: Running, capsys: pytest.CaptureFixtu
     ],
 )
 def test_ctrl_c_does_not_wait_for_a_slow_answer(
-    service: Running, sweep: Path, tmp_path: Path, presses: int
+    service: RunningServer, sweep: Path, tmp_path: Path, presses: int
 ) -> None:
     """With an order under way whose answer takes an hour it ends all the same, 130, and says once
     how to go on, however often Ctrl-C is pressed while it winds down. There is one purchase.

@@ -11,7 +11,7 @@ import pytest
 from nbclient import NotebookClient
 
 from lab.cli import main
-from lab.emulator import Account, Emulator, Fault, Pace, Running, serving
+from lab.emulator import Account, Emulator, Fault, RunningServer, TaskTiming, serving
 
 Lab = Callable[..., tuple[int, bytes]]
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,10 +37,14 @@ FAULTS = [
 
 
 @pytest.fixture(params=["new", pytest.param("legacy", marks=pytest.mark.slow)])
-def service(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+def service(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[RunningServer]:
     """A service where much goes wrong, and an environment with every key in it."""
     faults = [Fault.from_mapping(fault) for fault in FAULTS]
-    emulator = Emulator(account=ACCOUNT, pace=Pace.instant(), faults=faults, short_side_px=64)
+    emulator = Emulator(
+        account=ACCOUNT, timing=TaskTiming.instant(), faults=faults, short_side_px=64
+    )
     with serving(emulator) as running:
         for name, value in {
             "KLING_URL": running.url,
@@ -86,7 +90,7 @@ def leaks(text: bytes) -> list[bytes]:
 
 
 def test_a_failing_run_tells_no_key(
-    lab: Lab, offline: Path, service: Running, tmp_path: Path
+    lab: Lab, offline: Path, service: RunningServer, tmp_path: Path
 ) -> None:
     """A run with failures of every kind, its status, reconciliation and report hold no key."""
     sweep = tmp_path / "sweep.yaml"
@@ -108,7 +112,7 @@ def test_a_failing_run_tells_no_key(
 
 
 def test_a_wrong_key_is_refused_without_being_shown(
-    lab: Lab, service: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lab: Lab, service: RunningServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The service turns a mistyped key away: one line, exit 2, and the line does not hold it."""
     monkeypatch.setenv("KLING_API_KEY", "api-key-kling-s3cr3t-mistyped")
@@ -127,7 +131,7 @@ def test_a_wrong_key_is_refused_without_being_shown(
 
 
 def test_a_notebook_that_fails_shows_no_key(
-    offline: Path, service: Running, tmp_path: Path
+    offline: Path, service: RunningServer, tmp_path: Path
 ) -> None:
     """A traceback in a cell, the backend's repr and its job hold no key."""
     cells = [

@@ -75,11 +75,11 @@ def emulate(
     ] = False,
 ) -> None:
     """Answer like Kling on this machine, for nothing, until Ctrl-C."""
-    from lab.emulator import Assumptions, Emulator, Pace, load_faults, serve
+    from lab.emulator import Assumptions, Emulator, TaskTiming, load_faults, serve
 
-    usual = Pace()
+    usual = TaskTiming()
     emulator = Emulator(
-        pace=Pace(usual.submitted_s / speed, usual.processing_s / speed),
+        timing=TaskTiming(usual.submitted_s / speed, usual.processing_s / speed),
         faults=load_faults(faults) if faults else (),
         short_side_px=180 if small else None,
         assumptions=Assumptions(strict_fields=strict, unknown_elements=any_element),

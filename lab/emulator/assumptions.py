@@ -1,23 +1,23 @@
-"""What nobody has seen the service do, and the emulator therefore lets you choose."""
+"""Configurable answers to questions that no document and no observation settles."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Assumptions:
-    """One answer to each open question; the defaults are the likelier or the stricter ones.
+    """One answer to each open question; each default is the likelier or the stricter answer.
 
-    tokens_on_new_paths: signed tokens are taken on the newer protocol too.
-    number_durations: the legacy protocol takes the duration as a number too.
+    tokens_on_new_paths: the newer protocol accepts signed tokens too.
+    number_durations: the legacy protocol accepts a number as duration too.
     retired_models: legacy models that were to retire on 2026-09-15 still work.
-    expired_status: HTTP status of a link that has expired, 410 or 403.
-    media_takes_authorization: the media host ignores an Authorization header, does not refuse it.
-    strict_fields: a field that no document gives the model is refused with 400/1201; the service
-    itself ignores it (seen live), so that no client ever hears of it there.
-    unknown_elements: an order may cite an element id that was never given here, as if the element
-    had been made in the console.
+    expired_status: HTTP status for an expired link, 410 or 403.
+    media_takes_authorization: the media host ignores an Authorization header; else it refuses one.
+    strict_fields: refuse a field that no document gives the model, with 400/1201. The service
+    itself ignores such fields (seen live), so a client never learns about them there.
+    unknown_elements: a task may use an element id that was never registered here, as if the
+    element had been made in the console.
     callbacks_twice: every callback is sent twice.
-    callbacks_backwards: callbacks that are due together are sent last first.
+    callbacks_backwards: callbacks that are due together are sent in reverse order.
     """
 
     tokens_on_new_paths: bool = False

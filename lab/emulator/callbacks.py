@@ -1,4 +1,4 @@
-"""Tell whoever asked for it when a task changes: one POST a change, signed if there is a secret."""
+"""Send callbacks: one POST per change of a task's state, signed if the account has a secret."""
 
 import base64
 import binascii
@@ -13,108 +13,108 @@ from typing import Any
 
 from lab.emulator import legacy, modern
 from lab.emulator.emulator import Emulator
-from lab.emulator.pictures import is_loopback
+from lab.emulator.images import is_loopback
 from lab.emulator.store import Job
 
 _TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True)
-class Notice:
-    """One callback that is due: when, where to, and its body."""
+class Callback:
+    """One callback to send: when it became due, its URL and its JSON body."""
 
     due_s: float
     url: str
     body: dict[str, Any]
 
 
-class Callbacks:
-    """Knows which callbacks have become due since it was last asked. Used by one thread."""
+class CallbackQueue:
+    """Collects the callbacks that become due as the emulator's clock advances.
+
+    Not safe to use from several threads.
+    """
 
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
-        self._seen = 0
-        self._waiting: list[tuple[Job, list[float]]] = []
+        self._seen_jobs = 0
+        self._pending: list[tuple[Job, list[float]]] = []
 
-    @property
-    def waiting(self) -> bool:
-        """True while some task has changes to come that somebody wants to hear of."""
-        return bool(self._waiting)
-
-    def due(self) -> list[Notice]:
-        """The callbacks that have become due, in the order in which they are to be sent."""
+    def due(self) -> list[Callback]:
+        """Return the callbacks that became due since the last call, in sending order."""
         emulator = self._emulator
         now_s = emulator.clock()
-        self._notice_new_tasks()
-        found: list[Notice] = []
-        for job, moments in self._waiting:
-            while moments and moments[0] <= now_s:
-                moment_s = moments.pop(0)
-                found.append(Notice(moment_s, job.order.callback_url, self._body(job, moment_s)))
-        self._waiting = [(job, moments) for job, moments in self._waiting if moments]
-        found.sort(key=lambda notice: notice.due_s)
+        self._add_new_jobs()
+        callbacks: list[Callback] = []
+        for job, change_times_s in self._pending:
+            while change_times_s and change_times_s[0] <= now_s:
+                change_s = change_times_s.pop(0)
+                body = self._body(job, change_s)
+                callbacks.append(Callback(change_s, job.spec.callback_url, body))
+        self._pending = [(job, times_s) for job, times_s in self._pending if times_s]
+        callbacks.sort(key=lambda callback: callback.due_s)
         if emulator.assumptions.callbacks_backwards:
-            found.reverse()
+            callbacks.reverse()
         if emulator.assumptions.callbacks_twice:
-            found = [notice for notice in found for _ in range(2)]
-        return found
+            callbacks = [callback for callback in callbacks for _ in range(2)]
+        return callbacks
 
-    def _notice_new_tasks(self) -> None:
-        jobs = self._emulator.store.all_from(self._seen)
-        self._seen += len(jobs)
+    def _add_new_jobs(self) -> None:
+        jobs = self._emulator.store.all_from(self._seen_jobs)
+        self._seen_jobs += len(jobs)
         for job in jobs:
-            # Nothing outside this machine is ever called.
-            if is_loopback(job.order.callback_url):
-                moments = {job.created_s, job.created_s + job.submitted_s}
-                # Changes at the same instant are one change, to the later state.
-                moments |= set() if job.stuck else {job.ends_s}
-                self._waiting.append((job, sorted(moments)))
+            # The emulator never connects to another machine.
+            if is_loopback(job.spec.callback_url):
+                # A set: two changes at the same time are one change, to the later state.
+                change_times_s = {job.created_s, job.created_s + job.submitted_s}
+                if not job.stuck:
+                    change_times_s.add(job.ends_s)
+                self._pending.append((job, sorted(change_times_s)))
 
-    def _body(self, job: Job, moment_s: float) -> dict[str, Any]:
+    def _body(self, job: Job, change_s: float) -> dict[str, Any]:
         store = self._emulator.store
-        if job.order.protocol == "new":
-            return modern.row(store, job, moment_s)
-        return legacy.callback(store, job, moment_s)
+        if job.spec.protocol == "new":
+            return modern.row(store, job, change_s)
+        return legacy.callback(store, job, change_s)
 
 
-def send(emulator: Emulator, notice: Notice) -> None:
-    """POST a callback. Nobody being there, or minding, is no matter of ours."""
-    content = json.dumps(notice.body, separators=(",", ":")).encode()
+def send(emulator: Emulator, callback: Callback) -> None:
+    """POST a callback once. Connection errors and error replies are ignored."""
+    content = json.dumps(callback.body, separators=(",", ":")).encode()
     headers = {"Content-Type": "application/json"}
     if emulator.account.webhook_secret is not None:
-        headers |= signature(
+        headers |= signature_headers(
             emulator.account.webhook_secret, str(uuid.uuid4()), int(emulator.clock()), content
         )
     emulator.count_callback()
-    parts = urllib.parse.urlsplit(notice.url)
-    place = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    url = urllib.parse.urlsplit(callback.url)
+    target = (url.path or "/") + (f"?{url.query}" if url.query else "")
     try:
-        wire = http.client.HTTPConnection(parts.netloc.rpartition("@")[2], timeout=_TIMEOUT_S)
+        connection = http.client.HTTPConnection(url.netloc.rpartition("@")[2], timeout=_TIMEOUT_S)
     except (http.client.HTTPException, ValueError):
         return
     try:
-        wire.request("POST", place, content, headers)
-        wire.getresponse().read(65_536)
+        connection.request("POST", target, content, headers)
+        connection.getresponse().read(65_536)
     except (OSError, http.client.HTTPException, ValueError):
         pass
     finally:
-        wire.close()
+        connection.close()
 
 
-def signature(secret: str, notice_id: str, time_s: int, content: bytes) -> dict[str, str]:
-    """The headers of Standard Webhooks: id, time in whole seconds, HMAC-SHA256 of all three.
+def signature_headers(secret: str, callback_id: str, time_s: int, content: bytes) -> dict[str, str]:
+    """The headers of Standard Webhooks: id, time in whole seconds, and the HMAC-SHA256 signature.
 
-    secret: "whsec_" and base64. A secret that is no base64 signs with its own bytes.
+    secret: "whsec_" and base64. A secret that is not base64 is used as raw bytes.
     """
     bare = secret.removeprefix("whsec_")
     try:
         key = base64.b64decode(bare, validate=True)
     except (binascii.Error, ValueError):
         key = bare.encode()
-    told = b".".join((notice_id.encode(), str(time_s).encode(), content))
-    mark = base64.b64encode(hmac.new(key, told, hashlib.sha256).digest()).decode()
+    signed = b".".join((callback_id.encode(), str(time_s).encode(), content))
+    digest = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
     return {
-        "webhook-id": notice_id,
+        "webhook-id": callback_id,
         "webhook-timestamp": str(time_s),
-        "webhook-signature": f"v1,{mark}",
+        "webhook-signature": f"v1,{digest}",
     }

@@ -1,40 +1,40 @@
-"""The element endpoints: register from pictures, ask, list, delete."""
+"""The element endpoints: register from images, query, list, delete."""
 
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any, TypedDict
 
-from lab.emulator.calls import Call, Route
-from lab.emulator.library import Entry
-from lab.emulator.orders import (
+from lab.emulator.element_store import Element
+from lab.emulator.replies import ApiError, Reply, succeeded
+from lab.emulator.routing import ApiRequest, Route
+from lab.emulator.store import Store
+from lab.emulator.task_spec import (
     check_content,
     external_id_of,
     invalid,
     list_of,
     number_of,
     object_of,
-    problem_with,
+    prompt_failure,
     text_of,
     word_of,
 )
-from lab.emulator.replies import ApiError, Reply, succeeded
-from lab.emulator.store import Store
 
 _PATH = "/v1/general/advanced-custom-elements"
-_MOST_NAME_CHARS = 20
-_MOST_DESCRIPTION_CHARS = 100
-_MOST_OTHER_PICTURES = 3
-_MOST_IMAGE_BYTES = 10_000_000
+_MAX_NAME_CHARS = 20
+_MAX_DESCRIPTION_CHARS = 100
+_MAX_OTHER_IMAGES = 3
+_MAX_IMAGE_BYTES = 10_000_000
 _TAGS = tuple(f"o_{number}" for number in range(101, 109))
-_OWNER = "1234567890"
-_WORDS = {"succeeded": "succeed"}
+_OWNER_ID = "1234567890"
+_WIRE_STATUS = {"succeeded": "succeed"}
 
 
-def create(store: Store, call: Call) -> Reply:
-    """Accept a registration. What is wrong with its pictures shows later, as with clips."""
-    body = call.json()
-    name = _required(body, "element_name", _MOST_NAME_CHARS)
-    description = _required(body, "element_description", _MOST_DESCRIPTION_CHARS)
+def create(store: Store, request: ApiRequest) -> Reply:
+    """Accept a registration. A faulty image makes it fail later, as with clips."""
+    body = request.json()
+    name = _required(body, "element_name", _MAX_NAME_CHARS)
+    description = _required(body, "element_description", _MAX_DESCRIPTION_CHARS)
     if word_of(body, "reference_type", ("image_refer", "video_refer"), "") != "image_refer":
         raise invalid("reference_type video_refer is not emulated")
     images = _images(object_of(body, "element_image_list"))
@@ -43,128 +43,131 @@ def create(store: Store, call: Call) -> Reply:
         raise invalid("tag_id is invalid")
     check_content(name, description)
     external_id = external_id_of(body)
-    problem = problem_with(description)
-    kept = []
+    failure = prompt_failure(description)
+    keys = []
     for image in images:
-        key, wrong = store.pictures.keep(image, most_bytes=_MOST_IMAGE_BYTES, data_uris=False)
-        kept.append(key)
-        problem = problem or wrong
-    entry = store.library.add(
+        key, image_failure = store.images.add(
+            image, max_bytes=_MAX_IMAGE_BYTES, accepts_data_uris=False
+        )
+        keys.append(key)
+        failure = failure or image_failure
+    element = store.elements.add(
         name=name,
         description=description,
-        pictures=tuple(kept),
+        images=tuple(keys),
         external_id=external_id,
         tags=tags,
-        problem=problem,
-        now_s=call.now_s,
-        stuck=call.stuck,
+        failure=failure,
+        now_s=request.now_s,
+        stuck=request.stuck,
     )
     return succeeded(
         {
-            "task_id": entry.task_id,
-            "task_info": _info(entry),
+            "task_id": element.task_id,
+            "task_info": _info(element),
             "task_status": "submitted",
-            "created_at": int(entry.created_s * 1000),
-            "updated_at": int(entry.created_s * 1000),
+            "created_at": int(element.created_s * 1000),
+            "updated_at": int(element.created_s * 1000),
         }
     )
 
 
-def query(store: Store, call: Call) -> Reply:
-    """One registration by its id or external id."""
-    entry = store.library.get(call.parameters["id"])
-    if entry is None or call.forget:
+def query(store: Store, request: ApiRequest) -> Reply:
+    """One registration by its task id or external id."""
+    element = store.elements.get(request.parameters["id"])
+    if element is None or request.hide_tasks:
         raise ApiError(1201, "task not found")
-    return succeeded(_row(entry, call))
+    return succeeded(_row(element, request))
 
 
-def listing(store: Store, call: Call) -> Reply:
-    """A page of registrations, newest first; deleted elements say so."""
-    page = number_of(call.query, "pageNum", default=1, most=1000)
-    size = number_of(call.query, "pageSize", default=30, most=500)
-    entries = [] if call.forget else reversed(store.library.all())
-    chosen = islice(entries, (page - 1) * size, page * size)
-    return succeeded([_row(entry, call) for entry in chosen])
+def listing(store: Store, request: ApiRequest) -> Reply:
+    """A page of registrations, newest first; deleted elements have the status deleted."""
+    page = number_of(request.query, "pageNum", default=1, maximum=1000)
+    size = number_of(request.query, "pageSize", default=30, maximum=500)
+    newest_first = [] if request.hide_tasks else reversed(store.elements.all())
+    rows = islice(newest_first, (page - 1) * size, page * size)
+    return succeeded([_row(element, request) for element in rows])
 
 
-def delete(store: Store, call: Call) -> Reply:
-    """Delete one element, at once."""
-    entry = store.library.delete(_required(call.json(), "element_id", 64), call.now_s)
-    return succeeded({"task_id": entry.task_id, "task_status": "submitted"})
+def delete(store: Store, request: ApiRequest) -> Reply:
+    """Delete one element immediately."""
+    element_id = _required(request.json(), "element_id", 64)
+    element = store.elements.delete(element_id, request.now_s)
+    return succeeded({"task_id": element.task_id, "task_status": "submitted"})
 
 
-class ElementEntry(TypedDict):
-    """A registration as the emulator's books show it."""
+class ElementSummary(TypedDict):
+    """A registration as the emulator's own state report shows it."""
 
     task_id: str
     element_id: str
-    external_id: str | None
+    external_id: str
     name: str
     state: str
     pictures: int
 
 
-def plain(entry: Entry, now_s: float) -> ElementEntry:
-    """A registration as the emulator's books show it."""
+def element_summary(element: Element, now_s: float) -> ElementSummary:
+    """Summarise a registration for the emulator's own state report."""
     return {
-        "task_id": entry.task_id,
-        "element_id": str(entry.element_id),
-        "external_id": entry.external_id,
-        "name": entry.name,
-        "state": "deleted" if entry.deleted_s is not None else entry.state(now_s),
-        "pictures": len(entry.pictures),
+        "task_id": element.task_id,
+        "element_id": str(element.element_id),
+        "external_id": element.external_id,
+        "name": element.name,
+        "state": "deleted" if element.deleted_s is not None else element.state(now_s),
+        "pictures": len(element.images),
     }
 
 
-def _required(body: Mapping[str, Any], name: str, most_chars: int) -> str:
-    text = text_of(body, name, most_chars=most_chars)
+def _required(body: Mapping[str, Any], name: str, max_chars: int) -> str:
+    text = text_of(body, name, max_chars=max_chars)
     if not text.strip():
         raise invalid(f"{name} can not be null")
     return text
 
 
-def _images(listed: Mapping[str, Any]) -> tuple[str, ...]:
-    front = text_of(listed, "frontal_image")
-    others = [text_of(item, "image_url") for item in list_of(listed, "refer_images")]
+def _images(image_list: Mapping[str, Any]) -> tuple[str, ...]:
+    front = text_of(image_list, "frontal_image")
+    others = [text_of(item, "image_url") for item in list_of(image_list, "refer_images")]
     if not front:
         raise invalid("frontal_image can not be null")
-    if not 1 <= len(others) <= _MOST_OTHER_PICTURES or not all(others):
-        raise invalid(f"refer_images needs 1 to {_MOST_OTHER_PICTURES} images")
+    if not 1 <= len(others) <= _MAX_OTHER_IMAGES or not all(others):
+        raise invalid(f"refer_images needs 1 to {_MAX_OTHER_IMAGES} images")
     return (front, *others)
 
 
-def _info(entry: Entry) -> dict[str, str]:
-    return {"external_task_id": entry.external_id} if entry.external_id else {}
+def _info(element: Element) -> dict[str, str]:
+    return {"external_task_id": element.external_id} if element.external_id else {}
 
 
-def _row(entry: Entry, call: Call) -> dict[str, Any]:
-    state = entry.state(call.now_s)
-    told: dict[str, Any] = {
-        "task_id": entry.task_id,
-        "task_status": call.word or _WORDS.get(state, state),
-        "task_status_msg": entry.problem if state == "failed" else "",
-        "task_info": _info(entry),
-        "created_at": int(entry.created_s * 1000),
-        "updated_at": int(entry.updated_s(call.now_s) * 1000),
+def _row(element: Element, request: ApiRequest) -> dict[str, Any]:
+    state = element.state(request.now_s)
+    row: dict[str, Any] = {
+        "task_id": element.task_id,
+        "task_status": request.status_override or _WIRE_STATUS.get(state, state),
+        "task_status_msg": element.failure if state == "failed" else "",
+        "task_info": _info(element),
+        "created_at": int(element.created_s * 1000),
+        "updated_at": int(element.updated_s(request.now_s) * 1000),
     }
-    if call.word or state not in ("succeeded", "failed"):
-        return told
+    if request.status_override or state not in ("succeeded", "failed"):
+        return row
     if state == "succeeded":
-        told["task_result"] = {"elements": [_element(entry)]}
-    told["final_unit_deduction"] = "0"
-    return told
+        row["task_result"] = {"elements": [_element(element)]}
+    row["final_unit_deduction"] = "0"
+    return row
 
 
-def _element(entry: Entry) -> dict[str, Any]:
+def _element(element: Element) -> dict[str, Any]:
     return {
-        "element_id": entry.element_id,
-        "element_name": entry.name,
-        "element_description": entry.description,
+        "element_id": element.element_id,
+        "element_name": element.name,
+        "element_description": element.description,
         "reference_type": "image_refer",
         "element_image_list": {},
-        "tag_list": [{"id": tag} for tag in entry.tags],
-        "owned_by": _OWNER,
-        "status": "succeed" if entry.deleted_s is None else "deleted",
+        "tag_list": [{"id": tag} for tag in element.tags],
+        "owned_by": _OWNER_ID,
+        "status": "succeed" if element.deleted_s is None else "deleted",
     }
 
 

@@ -1,4 +1,4 @@
-"""The service itself, without the network: its tasks, its faults and its books."""
+"""The emulated service without the network: its tasks, its faults and its counters."""
 
 import shutil
 import tempfile
@@ -13,18 +13,17 @@ from typing import Any, TypedDict
 
 from lab.emulator.account import Account, Region
 from lab.emulator.assumptions import Assumptions
-from lab.emulator.clock import Pace
-from lab.emulator.elements import ElementEntry
-from lab.emulator.elements import plain as plain_element
+from lab.emulator.elements import ElementSummary, element_summary
 from lab.emulator.faults import Fault, Faults
 from lab.emulator.store import Job, Store
+from lab.emulator.timing import TaskTiming
 
 
-class JobEntry(TypedDict):
-    """A task as the emulator's books show it."""
+class JobSummary(TypedDict):
+    """A task as the emulator's own state report shows it."""
 
     id: str
-    external_id: str | None
+    external_id: str
     state: str
     protocol: str
     family: str
@@ -42,18 +41,18 @@ class JobEntry(TypedDict):
 
 
 class Emulator:
-    """A stand-in for the paid service, with one account. Costs nothing and keeps count.
+    """A free replacement of the paid service, with one account, that records every charge.
 
-    clock: seconds since 1970; states, links and tokens follow it. short_side_px: render clips
-    smaller than was asked for, to save time. region: of the host that it plays. seed: of delays
-    and of faults that strike by chance. Safe to use from several threads.
+    clock: seconds since 1970; states, links and tokens follow it. short_side_px: render clips at
+    this size instead of the requested one, to save time. region: region of the emulated host.
+    seed: seeds the durations of tasks and the random faults. Safe to use from several threads.
     """
 
     def __init__(
         self,
         *,
         account: Account | None = None,
-        pace: Pace | None = None,
+        timing: TaskTiming | None = None,
         faults: Iterable[Fault] = (),
         clock: Callable[[], float] = time.time,
         short_side_px: int | None = None,
@@ -62,17 +61,17 @@ class Emulator:
         assumptions: Assumptions | None = None,
     ) -> None:
         self.account = account or Account()
-        self.pace = pace or Pace()
+        self.timing = timing or TaskTiming()
         self.clock = clock
         self.short_side_px = short_side_px
         self.region = region
         self.assumptions = assumptions or Assumptions()
         self.folder = Path(tempfile.mkdtemp(prefix="kling-emulator-"))
-        # Not TemporaryDirectory: that one warns when nobody closed it.
-        self._gone = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+        # TemporaryDirectory would warn when it is never closed.
+        self._cleanup = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
         self.store = Store(
             account=self.account,
-            pace=self.pace,
+            timing=self.timing,
             assumptions=self.assumptions,
             seed=seed,
             folder=self.folder,
@@ -85,44 +84,50 @@ class Emulator:
 
     @property
     def charged_jobs(self) -> int:
-        """Tasks that cost money: every accepted one that will not fail, finished or not."""
+        """Number of tasks that cost money: accepted and not going to fail, finished or not."""
         return sum(1 for job in self.store.all() if job.units)
 
     @property
     def charges_usd(self) -> float:
-        """What those tasks cost together, in dollars."""
+        """Total price of those tasks, in US dollars."""
         return float(sum((job.usd for job in self.store.all()), Decimal(0)))
 
     @property
-    def jobs(self) -> list[JobEntry]:
-        """Every accepted task in the order of arrival, as plain data."""
+    def jobs(self) -> list[JobSummary]:
+        """Every accepted task as plain data, oldest first."""
         now_s = self.clock()
-        return [_plain(job, now_s) for job in self.store.all()]
+        return [_job_summary(job, now_s) for job in self.store.all()]
 
     @property
-    def elements(self) -> list[ElementEntry]:
-        """Every accepted registration of an element in the order of arrival, as plain data."""
+    def elements(self) -> list[ElementSummary]:
+        """Every accepted element as plain data, oldest first."""
         now_s = self.clock()
-        return [plain_element(entry, now_s) for entry in self.store.library.all()]
+        return [element_summary(element, now_s) for element in self.store.elements.all()]
 
     @property
     def requests(self) -> Counter[str]:
-        """How often each "METHOD /path/{template} STATUS" was served; "dropped" is a status."""
+        """Number of requests by "METHOD /path/{template} STATUS".
+
+        The status "dropped" means that the connection was closed without a reply.
+        """
         with self._lock:
             return Counter(self._requests)
 
     @property
     def downloads(self) -> int:
-        """How often the media host was asked for a file, whatever it answered."""
+        """Number of requests to the media host, whatever the reply."""
         return self._downloads
 
     @property
     def callbacks(self) -> int:
-        """How many callbacks were sent, delivered or not."""
+        """Number of callbacks sent, delivered or not."""
         return self._callbacks
 
     def state(self) -> dict[str, Any]:
-        """The books as plain data: jobs, charges (also by external id), requests, downloads."""
+        """Everything recorded, as plain data: jobs, charges, elements, requests and faults.
+
+        `charges` is keyed by external id, or by task id where there is none.
+        """
         jobs = self.jobs
         charges = {
             job["external_id"] or job["id"]: {
@@ -144,44 +149,44 @@ class Emulator:
         }
 
     def add_fault(self, fault: Fault) -> None:
-        """Put one more fault in force."""
+        """Activate one more fault."""
         self.faults.add(fault)
 
     def clear_faults(self) -> None:
-        """Let everything go well again."""
+        """Deactivate all faults."""
         self.faults.clear()
 
     def count_request(self, method: str, template: str, outcome: str) -> None:
-        """Note one request and how it ended."""
+        """Count one request and its outcome."""
         with self._lock:
             self._requests[f"{method} {template} {outcome}"] += 1
 
     def count_download(self) -> None:
-        """Note one request for a file."""
+        """Count one request for a file."""
         with self._lock:
             self._downloads += 1
 
     def count_callback(self) -> None:
-        """Note one callback."""
+        """Count one callback."""
         with self._lock:
             self._callbacks += 1
 
 
-def _plain(job: Job, now_s: float) -> JobEntry:
-    order = job.order
+def _job_summary(job: Job, now_s: float) -> JobSummary:
+    spec = job.spec
     return {
         "id": job.id,
-        "external_id": order.external_id,
+        "external_id": spec.external_id,
         "state": job.state(now_s),
-        "protocol": order.protocol,
-        "family": order.family,
-        "model": order.model,
-        "prompt": order.prompt,
-        "duration_s": order.duration_s,
-        "resolution": order.resolution,
-        "sound": order.sound,
-        "multi_shot": bool(order.cuts),
-        "count": order.count,
+        "protocol": spec.protocol,
+        "family": spec.family,
+        "model": spec.model,
+        "prompt": spec.prompt,
+        "duration_s": spec.duration_s,
+        "resolution": spec.resolution,
+        "sound": spec.sound,
+        "multi_shot": bool(spec.segments),
+        "count": spec.count,
         "message": job.message(now_s),
         "charged_units": float(job.units),
         "charged_usd": float(job.usd),

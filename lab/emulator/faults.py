@@ -1,4 +1,4 @@
-"""Trouble on request: what goes wrong, for which requests, and how often."""
+"""Scripted faults: what goes wrong, for which requests, and how often."""
 
 import random
 import threading
@@ -12,7 +12,7 @@ from lab.emulator.replies import ERRORS
 from lab.errors import InputError, did_you_mean
 from lab.files import open_input_file
 
-# kind: the requests that it can happen to, and what it does.
+# kind: (the requests that it can affect, its effect).
 KINDS: dict[str, tuple[tuple[str, ...], str]] = {
     "rate_limited": (("create", "query", "account"), "429/1302, nothing happens"),
     "no_slot": (("create",), "429/1303, nothing happens"),
@@ -20,40 +20,41 @@ KINDS: dict[str, tuple[tuple[str, ...], str]] = {
     "server_error": (("create", "query", "account"), "`code` 5000, 5001 or 5002"),
     "html_502": (("create", "query", "account"), "502 with an HTML page of a gateway"),
     "slow": (("create", "query", "account", "download"), "the reply comes `seconds` late"),
-    "accept_then_drop": (("create",), "the task is made, the connection closes without a reply"),
+    "accept_then_drop": (("create",), "the task is created, the connection closes without a reply"),
     "drop_before": (
         ("create", "query", "account", "download"),
         "the connection closes, nothing happens",
     ),
-    "duplicate_external_id": (("create",), "the task is made, the reply is 400/1201"),
-    "stuck": (("create",), "the task is made and never ends"),
-    "unknown_status": (("query",), "every status is called `word`"),
-    "lost_tasks": (("query",), "as if no task were there"),
-    "bad_json": (("create", "query", "account"), "the reply breaks off in the middle"),
+    "duplicate_external_id": (("create",), "the task is created, the reply is 400/1201"),
+    "stuck": (("create",), "the task is created and never ends"),
+    "unknown_status": (("query",), "every status is replaced by `word`"),
+    "lost_tasks": (("query",), "the reply is as if there were no tasks"),
+    "bad_json": (("create", "query", "account"), "the reply is truncated in the middle"),
     "clock_skew": (
         ("create", "query", "account"),
-        "the server's clock is `seconds` ahead when it checks a token",
+        "the clock that checks tokens is `seconds` ahead",
     ),
-    "cut_download": (("download",), "the connection closes after half of the clip"),
-    "oversize_download": (("download",), "the clip is followed by zeros up to `bytes`"),
+    "cut_download": (("download",), "the connection closes after half of the file"),
+    "oversize_download": (("download",), "the file is padded with zeros up to `bytes`"),
     "wrong_type_download": (("download",), "200 with an HTML page"),
     "expired_link": (("download",), "the link has expired"),
-    "redirect_download": (("download",), "302 to the address `to`"),
+    "redirect_download": (("download",), "302 to the URL `to`"),
 }
 _SERVER_CODES = (5000, 5001, 5002)
-_MOST_FILE_BYTES = 1_000_000
-_LONGEST_S = 86_400.0 * 365
+_MAX_FILE_BYTES = 1_000_000
+_MAX_S = 86_400.0 * 365
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One kind of trouble and whom it meets.
+    """One kind of fault and the requests that it affects.
 
-    path: only requests whose path starts so. method: only that method. after: the first so many
-    matching requests are spared; then every `every`-th is met, with probability `share`, at most
-    `times` times (None: for ever). accepted: whether the task is made although the reply is an
-    error (server_error, html_502, duplicate_external_id). seconds, code, word, to and bytes are
-    what the kinds name. Raises InputError for what makes no sense.
+    path: prefix of the affected paths. method: the affected method; "" means any. after: number of
+    matching requests to skip first. every: then only every n-th matching request is affected.
+    share: probability that such a request is affected. times: maximum number of affected requests;
+    None is unlimited. accepted: the task is created although the reply is an error (server_error,
+    html_502, duplicate_external_id). seconds, code, word, to, bytes: parameters that the kinds
+    name. Raises InputError for an unknown kind or a value out of range.
     """
 
     kind: str
@@ -74,20 +75,22 @@ class Fault:
         if self.kind not in KINDS:
             raise InputError(f"fault {self.kind!r}: {did_you_mean(str(self.kind), KINDS)}")
         self._check_types()
-        wrong = {
+        out_of_range = {
             "times": self.times is not None and self.times < 1,
             "after": self.after < 0,
             "every": self.every < 1,
             "share": not 0 <= self.share <= 1,
-            "seconds": not abs(self.seconds) <= _LONGEST_S,
+            "seconds": not abs(self.seconds) <= _MAX_S,
             "bytes": not 0 < self.bytes <= 100_000_000_000,
             "to": self.kind == "redirect_download" and not self.to.isprintable(),
         }
-        for name, is_wrong in wrong.items():
-            if is_wrong:
-                raise InputError(f"fault {self.kind}: {name} {getattr(self, name)!r} is no use")
+        for name, is_out in out_of_range.items():
+            if is_out:
+                raise InputError(
+                    f"fault {self.kind}: {name} {getattr(self, name)!r} is out of range"
+                )
         if self.kind == "redirect_download" and not self.to:
-            raise InputError(f"fault {self.kind}: `to` must name the address it leads to")
+            raise InputError(f"fault {self.kind}: `to` must be the URL to redirect to")
         codes = _SERVER_CODES if self.kind == "server_error" else tuple(ERRORS)
         if self.code not in codes:
             raise InputError(
@@ -97,7 +100,7 @@ class Fault:
 
     @classmethod
     def from_mapping(cls, data: Mapping[str, Any]) -> Self:
-        """A fault from plain data, such as a row of a faults file. Raises InputError."""
+        """Build a fault from plain data, such as a row of a faults file. Raises InputError."""
         if not isinstance(data, Mapping) or "kind" not in data:
             raise InputError("a fault needs a kind; accepted: " + ", ".join(sorted(KINDS)))
         names = [each.name for each in fields(cls)]
@@ -109,14 +112,14 @@ class Fault:
         return cls(**data)
 
     def to_mapping(self) -> dict[str, Any]:
-        """Plain data without what is left at its default; `from_mapping` reads it."""
-        told = {each.name: getattr(self, each.name) for each in fields(self)}
-        usual = {each.name: each.default for each in fields(self)}
-        return {name: value for name, value in told.items() if value != usual[name]}
+        """Plain data without default values, for `from_mapping`."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        defaults = {each.name: each.default for each in fields(self)}
+        return {name: value for name, value in values.items() if value != defaults[name]}
 
     @property
-    def makes_the_task(self) -> bool:
-        """Whether the request is carried out before the reply goes wrong."""
+    def creates_task(self) -> bool:
+        """True when the request takes effect although the reply is wrong."""
         if self.accepted is not None:
             return self.accepted
         return self.kind == "duplicate_external_id"
@@ -144,7 +147,7 @@ class Fault:
 
 
 class Faults:
-    """The faults in force, and how often each has struck. Safe to use from several threads."""
+    """The active faults and their counters. Safe to use from several threads."""
 
     def __init__(self, faults: Iterable[Fault], seed: int) -> None:
         self._seed = seed
@@ -154,10 +157,10 @@ class Faults:
             self.add(fault)
 
     def add(self, fault: Fault) -> None:
-        """Put one more in force, after the others."""
+        """Activate one more fault, after the others."""
         with self._lock:
-            luck = random.Random(f"{self._seed} {len(self._rows)}")  # noqa: S311 - no secret
-            self._rows.append(_Row(fault, luck))
+            rng = random.Random(f"{self._seed} {len(self._rows)}")  # noqa: S311 - no secret
+            self._rows.append(_Row(fault, rng))
 
     def clear(self) -> None:
         """Let everything go well again."""
@@ -165,64 +168,66 @@ class Faults:
             self._rows.clear()
 
     def listed(self) -> list[dict[str, Any]]:
-        """Each fault as plain data, with how often it was met and struck."""
+        """Each fault as plain data, with the numbers of matching and of affected requests."""
         with self._lock:
             return [
-                {**row.fault.to_mapping(), "met": row.met, "struck": row.struck}
+                {**row.fault.to_mapping(), "met": row.matched, "struck": row.applied}
                 for row in self._rows
             ]
 
-    def striking(self, kind: str, method: str, path: str) -> tuple[Fault | None, float]:
-        """The fault that strikes a request, if any, and by how many seconds the clock is off.
+    def apply_to(self, kind: str, method: str, path: str) -> tuple[Fault | None, float]:
+        """Select and count the fault that affects a request; return it and the clock skew in s.
 
-        kind: "create", "query", "account" or "download".
+        kind: "create", "query", "account" or "download". Only the first fault that matches is
+        selected; clock skew combines with it.
         """
-        found: Fault | None = None
+        selected: Fault | None = None
         skew_s = 0.0
         with self._lock:
             for row in self._rows:
-                # A clock that is off goes together with anything else that is wrong.
-                skews = row.fault.kind == "clock_skew"
-                if (found is None or skews) and row.strikes(kind, method, path):
-                    if skews:
+                is_skew = row.fault.kind == "clock_skew"
+                if (selected is None or is_skew) and row.applies(kind, method, path):
+                    if is_skew:
                         skew_s += row.fault.seconds
                     else:
-                        found = row.fault
-        return found, skew_s
+                        selected = row.fault
+        return selected, skew_s
 
 
 @dataclass
 class _Row:
-    fault: Fault
-    luck: random.Random
-    met: int = 0
-    struck: int = 0
+    """An active fault and its counters of matching and of affected requests."""
 
-    def strikes(self, kind: str, method: str, path: str) -> bool:
+    fault: Fault
+    rng: random.Random
+    matched: int = 0
+    applied: int = 0
+
+    def applies(self, kind: str, method: str, path: str) -> bool:
         fault = self.fault
         if kind not in KINDS[fault.kind][0] or not path.startswith(fault.path):
             return False
         if fault.method and fault.method.upper() != method:
             return False
-        if fault.times is not None and self.struck >= fault.times:
+        if fault.times is not None and self.applied >= fault.times:
             return False
-        self.met += 1
-        turn = self.met - fault.after
-        if turn < 1 or turn % fault.every or self.luck.random() >= fault.share:
+        self.matched += 1
+        number = self.matched - fault.after
+        if number < 1 or number % fault.every or self.rng.random() >= fault.share:
             return False
-        self.struck += 1
+        self.applied += 1
         return True
 
 
 def load_faults(path: Path) -> tuple[Fault, ...]:
-    """The [[fault]] rows of a TOML file. Raises InputError, one line that names the file."""
+    """Read the [[fault]] rows of a TOML file. Raises InputError, one line with the file's name."""
     path = Path(path)
-    with open_input_file(path, InputError, _MOST_FILE_BYTES) as file:
+    with open_input_file(path, InputError, _MAX_FILE_BYTES) as file:
         content = file.read()
     try:
         document = tomllib.loads(content.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: is no TOML ({error})") from error
+        raise InputError(f"{path}: is not valid TOML ({error})") from error
     rows = document.pop("fault", [])
     if document or not isinstance(rows, list):
         extra = ", ".join(document) or "fault"

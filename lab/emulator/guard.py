@@ -1,7 +1,7 @@
-"""Whom the emulator answers: programs of this machine, and no web page of somebody else's.
+"""Reject requests that a web page could make a browser on this machine send.
 
-It listens on loopback only, but a browser on this machine reaches loopback for any page: by a name
-of the page's own that leads here (DNS rebinding), or by posting here from another site.
+The emulator listens on loopback only, but any page in a local browser can reach loopback: through
+a host name that resolves to 127.0.0.1 (DNS rebinding), or with a cross-site POST.
 """
 
 import ipaddress
@@ -9,21 +9,22 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 
-def objection(headers: Mapping[str, str], *, controls: bool) -> str:
-    """Why a request is not answered, "" when it is.
+def rejection_reason(headers: Mapping[str, str], *, is_control: bool) -> str:
+    """Why a request is rejected, "" when it is accepted.
 
-    headers: by lower-case name. controls: it is for the emulator itself, which asks for no key.
+    headers: by lower-case name. is_control: the request is for the emulator's own controls, which
+    need no key.
     """
     host = headers.get("host", "")
-    if not _is_here(f"//{host}"):
+    if not _is_loopback(f"//{host}"):
         return f"Host {host!r} is not this machine; use 127.0.0.1 or localhost"
     origin = headers.get("origin")
-    if controls and origin is not None and origin != f"http://{host}":
-        return f"Origin {origin!r} may not use the controls; no web page but the emulator's own may"
+    if is_control and origin is not None and origin != f"http://{host}":
+        return f"Origin {origin!r} may not use the controls; only the emulator's own pages may"
     return ""
 
 
-def _is_here(address: str) -> bool:
+def _is_loopback(address: str) -> bool:
     try:
         name = (urlsplit(address).hostname or "").rstrip(".")
         return name == "localhost" or ipaddress.ip_address(name).is_loopback

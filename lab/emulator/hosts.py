@@ -1,4 +1,4 @@
-"""The two web servers: the API host and the media host, on one event loop."""
+"""Run the API host and the media host on one event loop."""
 
 import asyncio
 import socket
@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 from uvicorn import Config, Server
 
+from lab.emulator.connection import ReachableProtocol
 from lab.emulator.emulator import Emulator
-from lab.emulator.web import ApiApp, App, MediaApp, Stop
-from lab.emulator.wire import Wire
+from lab.emulator.web import ApiApp, App, MediaApp, Shutdown
 
-_PATIENCE_S = 5.0
-_PAUSE_S = 0.002
+_SHUTDOWN_TIMEOUT_S = 5.0
+_POLL_S = 0.002
 
 
 async def serve_both(
@@ -21,53 +21,53 @@ async def serve_both(
     stop: asyncio.Event,
     ready: Callable[[], None],
 ) -> None:
-    """Serve until `stop` is set; `ready` is called once both hosts answer."""
-    until = Stop(stop)
-    apps: tuple[App, App] = (ApiApp(emulator, until), MediaApp(emulator, until))
-    hosts = [_Host(_config(app), stop) for app in apps]
+    """Serve until `stop` is set; call `ready` once both hosts accept requests."""
+    shutdown = Shutdown(stop)
+    apps: tuple[App, App] = (ApiApp(emulator, shutdown), MediaApp(emulator, shutdown))
+    servers = [_StoppableServer(_config(app), stop) for app in apps]
     tasks = [
-        asyncio.create_task(host.serve(sockets=[each]))
-        for host, each in zip(hosts, sockets, strict=True)
+        asyncio.create_task(server.serve(sockets=[listener]))
+        for server, listener in zip(servers, sockets, strict=True)
     ]
-    while not all(host.started for host in hosts):
+    while not all(server.started for server in servers):
         await asyncio.sleep(0)
     ready()
     await asyncio.gather(*tasks)
 
 
-class _Host(Server):
-    """A server that stops when it is told to, not at the next tick."""
+class _StoppableServer(Server):
+    """A server that stops when an event is set; uvicorn's own only polls for it."""
 
     def __init__(self, config: Config, stop: asyncio.Event) -> None:
         super().__init__(config)
         self._stop_event = stop
 
     async def main_loop(self) -> None:
-        """Wait to be stopped."""
+        """Wait until the server is to stop."""
         await self._stop_event.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let go of the port and of every connection: idle ones at once, busy ones when done."""
+        """Close the port and all connections: idle ones at once, busy ones after their reply."""
         for server in self.servers:
             server.close()
-        for each in sockets or []:
-            each.close()
+        for listener in sockets or []:
+            listener.close()
         state = self.server_state
         for connection in list(state.connections):
             connection.shutdown()
-        deadline_s = time.monotonic() + _PATIENCE_S
+        deadline_s = time.monotonic() + _SHUTDOWN_TIMEOUT_S
         while state.connections or state.tasks:
             if time.monotonic() > deadline_s:
                 for task in state.tasks:
                     task.cancel()
                 return
-            await asyncio.sleep(_PAUSE_S)
+            await asyncio.sleep(_POLL_S)
 
 
 def _config(app: App) -> Config:
     return Config(
         app,
-        http=Wire,
+        http=ReachableProtocol,
         ws="none",
         lifespan="off",
         log_config=None,

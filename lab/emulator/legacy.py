@@ -1,4 +1,4 @@
-"""The older protocol: the model stands in the body, each family of tasks has its own path."""
+"""The legacy protocol: one path per task family, the model in the request body."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -6,8 +6,6 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from lab.emulator.calls import Call, Route
-from lab.emulator.fields import check_legacy
 from lab.emulator.models import (
     IMAGE_UNIT_USD,
     VIDEO_UNIT_USD,
@@ -18,38 +16,40 @@ from lab.emulator.models import (
     video_model,
 )
 from lab.emulator.modern import duration_text
-from lab.emulator.orders import (
-    Cut,
-    Order,
+from lab.emulator.replies import ApiError, Reply, succeeded
+from lab.emulator.routing import ApiRequest, Route
+from lab.emulator.store import Job, Store, file_names
+from lab.emulator.strict_fields import check_legacy
+from lab.emulator.task_spec import (
+    Segment,
+    TaskSpec,
     check_content,
-    check_cuts,
     check_duration,
     check_elements,
     check_end_frame,
     check_resolution,
+    check_segments,
     check_sound,
-    cut_by_itself,
+    default_segments,
     external_id_of,
     flag_of,
     invalid,
     list_of,
     number_of,
-    problem_with,
+    prompt_failure,
     text_of,
     watermark_of,
     word_of,
 )
-from lab.emulator.replies import ApiError, Reply, succeeded
-from lab.emulator.store import Job, Store, files_of
 
-_MOST_PROMPT_CHARS = 2500
-_MOST_IMAGE_BYTES = 10_000_000
+_MAX_PROMPT_CHARS = 2500
+_MAX_IMAGE_BYTES = 10_000_000
 _MODES = {"std": "720p", "pro": "1080p", "4k": "4k"}
 _RATIOS = ("16:9", "9:16", "1:1")
 _IMAGE_RATIOS = (*_RATIOS, "4:3", "3:4", "3:2", "2:3", "21:9")
 _COSTS_LAG_S = 12 * 3600
-_PACK_S = 180 * 86_400
-_WORDS = {"succeeded": "succeed"}
+_PACK_VALIDITY_S = 180 * 86_400
+_WIRE_STATUS = {"succeeded": "succeed"}
 _DEFAULT_MODELS: dict[Family, str] = {
     "image-to-video": "kling-v1",
     "text-to-video": "kling-v1",
@@ -58,15 +58,15 @@ _DEFAULT_MODELS: dict[Family, str] = {
 }
 
 
-def create(family: Family, store: Store, call: Call) -> Reply:
-    """Accept a task. Refuses only what the service refuses at once; the rest fails later."""
-    body = call.json()
-    order = (
-        _picture_order(store, body)
+def create(family: Family, store: Store, request: ApiRequest) -> Reply:
+    """Accept a task. Only what the service refuses at once is refused; the rest fails later."""
+    body = request.json()
+    spec = (
+        _image_task_spec(store, body)
         if family == "image"
-        else _order(store, family, body, call.now_s)
+        else _video_task_spec(store, family, body, request.now_s)
     )
-    job = store.add(order, call.now_s, stuck=call.stuck)
+    job = store.add(spec, request.now_s, stuck=request.stuck)
     return succeeded(
         {
             "task_id": job.id,
@@ -78,34 +78,36 @@ def create(family: Family, store: Store, call: Call) -> Reply:
     )
 
 
-def query(family: Family, store: Store, call: Call) -> Reply:
-    """One task by its id or external id, on the path it was made on."""
-    wanted = call.parameters["id"]
-    job = store.get(wanted) or store.get_external(wanted)
-    if job is None or job.order.family != family or call.forget:
+def query(family: Family, store: Store, request: ApiRequest) -> Reply:
+    """One task by its id or external id, on the path of its family."""
+    key = request.parameters["id"]
+    job = store.get(key) or store.get_external(key)
+    if job is None or job.spec.family != family or request.hide_tasks:
         raise ApiError(1201, "task not found")
-    return succeeded(row(store, job, call.now_s, word=call.word))
+    return succeeded(row(store, job, request.now_s, status_override=request.status_override))
 
 
-def listing(family: Family, store: Store, call: Call) -> Reply:
+def listing(family: Family, store: Store, request: ApiRequest) -> Reply:
     """A page of one family's tasks, newest first."""
-    page = number_of(call.query, "pageNum", default=1, most=1000)
-    size = number_of(call.query, "pageSize", default=30, most=500)
-    jobs = (job for job in store.before(-1) if job.order.family == family)
-    chosen = [] if call.forget else islice(jobs, (page - 1) * size, page * size)
-    return succeeded([row(store, job, call.now_s, word=call.word) for job in chosen])
+    page = number_of(request.query, "pageNum", default=1, maximum=1000)
+    size = number_of(request.query, "pageSize", default=30, maximum=500)
+    jobs = (job for job in store.before(-1) if job.spec.family == family)
+    chosen = [] if request.hide_tasks else islice(jobs, (page - 1) * size, page * size)
+    return succeeded(
+        [row(store, job, request.now_s, status_override=request.status_override) for job in chosen]
+    )
 
 
-def costs(store: Store, call: Call) -> Reply:
-    """The account's packs, as they were twelve hours ago."""
+def costs(store: Store, request: ApiRequest) -> Reply:
+    """The account's resource packs, as they were twelve hours ago."""
     for name in ("start_time", "end_time"):
-        if not call.query.get(name, "").isdecimal():
+        if not request.query.get(name, "").isdecimal():
             raise invalid(f"{name} is required")
-    store.costs_asked(call.now_s)
+    store.limit_cost_queries(request.now_s)
     data: dict[str, Any] = {"code": 0, "msg": "success"}
-    remaining = store.remaining_units(call.now_s - _COSTS_LAG_S)
+    remaining = store.remaining_units(request.now_s - _COSTS_LAG_S)
     if remaining is not None:
-        bought_ms = int((call.now_s - 86_400) * 1000)
+        purchased_ms = int((request.now_s - 86_400) * 1000)
         data["resource_pack_subscribe_infos"] = [
             {
                 "resource_pack_name": "Video API pack",
@@ -113,79 +115,81 @@ def costs(store: Store, call: Call) -> Reply:
                 "resource_pack_type": "decreasing_total",
                 "total_quantity": float(store.account.balance_units or 0),
                 "remaining_quantity": float(remaining),
-                "purchase_time": bought_ms,
-                "effective_time": bought_ms,
-                "invalid_time": bought_ms + _PACK_S * 1000,
+                "purchase_time": purchased_ms,
+                "effective_time": purchased_ms,
+                "invalid_time": purchased_ms + _PACK_VALIDITY_S * 1000,
                 "status": "online" if remaining > 0 else "runOut",
             }
         ]
     return succeeded(data)
 
 
-def row(store: Store, job: Job, now_s: float, *, word: str = "") -> dict[str, Any]:
-    """One task as a query shows it."""
+def row(store: Store, job: Job, now_s: float, *, status_override: str = "") -> dict[str, Any]:
+    """One task as a query reports it."""
     return {
-        **callback(store, job, now_s, word=word),
-        "watermark_info": {"enabled": job.order.watermark},
+        **callback(store, job, now_s, status_override=status_override),
+        "watermark_info": {"enabled": job.spec.watermark},
     }
 
 
-def callback(store: Store, job: Job, now_s: float, *, word: str = "") -> dict[str, Any]:
-    """One task as a callback shows it."""
+def callback(store: Store, job: Job, now_s: float, *, status_override: str = "") -> dict[str, Any]:
+    """One task as a callback reports it."""
     state = job.state(now_s)
-    told: dict[str, Any] = {
+    report: dict[str, Any] = {
         "task_id": job.id,
-        "task_status": word or _WORDS.get(state, state),
+        "task_status": status_override or _WIRE_STATUS.get(state, state),
         "task_status_msg": job.message(now_s),
         "task_info": _info(job),
         "created_at": int(job.created_s * 1000),
         "updated_at": int(job.updated_s(now_s) * 1000),
     }
-    if word:
-        return told
+    if status_override:
+        return report
     if state == "succeeded":
-        told["task_result"] = _result(store, job, now_s)
+        report["task_result"] = _result(store, job, now_s)
     if job.ended(now_s):
-        told["final_unit_deduction"] = amount_text(job.units) if job.units else "0"
-    return told
+        report["final_unit_deduction"] = amount_text(job.units) if job.units else "0"
+    return report
 
 
 def _info(job: Job) -> dict[str, str]:
-    return {"external_task_id": job.order.external_id} if job.order.external_id else {}
+    return {"external_task_id": job.spec.external_id} if job.spec.external_id else {}
 
 
 def _result(store: Store, job: Job, now_s: float) -> dict[str, Any]:
-    if job.order.family == "image":
-        pictures = [
+    if job.spec.family == "image":
+        images = [
             {"index": index, "url": store.link(job, file, now_s)}
-            for index, (file, _) in enumerate(files_of(job))
+            for index, (file, _) in enumerate(file_names(job))
         ]
-        return {"images": pictures}
-    ((file, marked),) = files_of(job)
+        return {"images": images}
+    ((file, watermarked),) = file_names(job)
     video: dict[str, str] = {
         "id": str(int(job.id) + 1),
         "url": store.link(job, file, now_s),
     }
-    if marked:
-        video["watermark_url"] = store.link(job, marked, now_s)
-    video["duration"] = duration_text(job.order.duration_s)
+    if watermarked:
+        video["watermark_url"] = store.link(job, watermarked, now_s)
+    video["duration"] = duration_text(job.spec.duration_s)
     return {"videos": [video], "images": None}
 
 
-def _order(store: Store, family: Family, body: Mapping[str, Any], now_s: float) -> Order:
+def _video_task_spec(
+    store: Store, family: Family, body: Mapping[str, Any], now_s: float
+) -> TaskSpec:
     model = _model(store, family, body)
     if store.assumptions.strict_fields:
         check_legacy(family, model, body)
-    prompt = text_of(body, "prompt", most_chars=_MOST_PROMPT_CHARS)
-    negative = text_of(body, "negative_prompt", most_chars=_MOST_PROMPT_CHARS)
-    _check_strength(body)
+    prompt = text_of(body, "prompt", max_chars=_MAX_PROMPT_CHARS)
+    negative = text_of(body, "negative_prompt", max_chars=_MAX_PROMPT_CHARS)
+    _check_cfg_scale(body)
     duration_s = _duration(store, body)
-    cuts = _cuts(model, body, prompt, duration_s)
-    if not prompt.strip() and not cuts:
+    segments = _segments(model, body, prompt, duration_s)
+    if not prompt.strip() and not segments:
         raise invalid("prompt can not be null")
     first, last, references = _frames(family, body)
-    if cuts and (last or (first and family == "omni-video")):
-        # One example for kling-v3 sends a first frame all the same, so that one is taken.
+    if segments and (last or (first and family == "omni-video")):
+        # A documented example for kling-v3 sends a first frame, so that model accepts one.
         raise invalid("multi_shot does not support first or end frames")
     videos = list_of(body, "video_list") if family == "omni-video" else []
     mode = word_of(body, "mode", tuple(_MODES), "pro" if family == "omni-video" else "std")
@@ -202,24 +206,26 @@ def _order(store: Store, family: Family, body: Mapping[str, Any], now_s: float) 
         model, elements, others=references, first_frame=bool(first), end_frame=bool(last)
     )
     store.check_elements(elements, now_s)
-    spoken = prompt or " ".join(cut.text for cut in cuts)
-    check_content(prompt, negative, *(cut.text for cut in cuts))
-    problem = next(filter(None, map(problem_with, (prompt, *(cut.text for cut in cuts)))), "")
-    ratio = _ratio(family, body, follows=bool(first or videos))
+    full_prompt = prompt or " ".join(segment.prompt for segment in segments)
+    check_content(prompt, negative, *(segment.prompt for segment in segments))
+    failure = next(
+        filter(None, map(prompt_failure, (prompt, *(segment.prompt for segment in segments)))), ""
+    )
+    ratio = _ratio(family, body, has_source=bool(first or videos))
     external_id = external_id_of(body)
     watermark = watermark_of(body)
     callback_url = text_of(body, "callback_url")
-    kept = []
+    keys = []
     for image in (first, last):
-        key, wrong = _kept(store, image) if image else ("", "")
-        kept.append(key)
-        problem = problem or wrong
+        key, image_failure = _add_image(store, image) if image else ("", "")
+        keys.append(key)
+        failure = failure or image_failure
     units = model.units(duration_s, resolution, sound=sound, reference_video=bool(videos))
-    return Order(
+    return TaskSpec(
         protocol="legacy",
         family=family,
         model=model.legacy,
-        prompt=spoken,
+        prompt=full_prompt,
         units=units,
         usd=units * VIDEO_UNIT_USD,
         external_id=external_id,
@@ -227,23 +233,23 @@ def _order(store: Store, family: Family, body: Mapping[str, Any], now_s: float) 
         resolution=resolution,
         sound=sound,
         aspect_ratio=ratio,
-        still=kept[0],
-        end_still=kept[1],
-        cuts=cuts,
+        still=keys[0],
+        end_still=keys[1],
+        segments=segments,
         watermark=watermark,
         callback_url=callback_url,
-        problem=problem,
+        failure=failure,
     )
 
 
-def _picture_order(store: Store, body: Mapping[str, Any]) -> Order:
+def _image_task_spec(store: Store, body: Mapping[str, Any]) -> TaskSpec:
     if store.assumptions.strict_fields:
         check_legacy("image", None, body)
     name = text_of(body, "model_name") or _DEFAULT_MODELS["image"]
     model = image_model(name)
     if model is None:
         raise invalid("model_name is invalid")
-    prompt = text_of(body, "prompt", most_chars=_MOST_PROMPT_CHARS)
+    prompt = text_of(body, "prompt", max_chars=_MAX_PROMPT_CHARS)
     if not prompt.strip():
         raise invalid("prompt can not be null")
     count = body.get("n", 1)
@@ -251,13 +257,13 @@ def _picture_order(store: Store, body: Mapping[str, Any]) -> Order:
         raise invalid("n must be an integer from 1 to 9")
     ratio = word_of(body, "aspect_ratio", _IMAGE_RATIOS, "16:9")
     resolution = word_of(body, "resolution", ("1k", "2k"), "1k")
-    check_content(prompt, text_of(body, "negative_prompt", most_chars=_MOST_PROMPT_CHARS))
+    check_content(prompt, text_of(body, "negative_prompt", max_chars=_MAX_PROMPT_CHARS))
     external_id = external_id_of(body)
     callback_url = text_of(body, "callback_url")
     image = text_of(body, "image")
-    key, wrong = _kept(store, image) if image else ("", "")
+    key, image_failure = _add_image(store, image) if image else ("", "")
     units = model.picture_units * count
-    return Order(
+    return TaskSpec(
         protocol="legacy",
         family="image",
         model=name,
@@ -271,12 +277,12 @@ def _picture_order(store: Store, body: Mapping[str, Any]) -> Order:
         still=key,
         count=count,
         callback_url=callback_url,
-        problem=problem_with(prompt) or wrong,
+        failure=prompt_failure(prompt) or image_failure,
     )
 
 
 def _model(store: Store, family: Family, body: Mapping[str, Any]) -> VideoModel:
-    # The older key `model` is taken without a word and changes nothing: the default stays.
+    # The older key `model` is ignored without an error: the default model stays.
     name = text_of(body, "model_name") or _DEFAULT_MODELS[family]
     model = video_model(family, legacy=name)
     if model is None or (model.retired and not store.assumptions.retired_models):
@@ -295,7 +301,7 @@ def _duration(store: Store, body: Mapping[str, Any]) -> int:
     return int(value)
 
 
-def _check_strength(body: Mapping[str, Any]) -> None:
+def _check_cfg_scale(body: Mapping[str, Any]) -> None:
     value = body.get("cfg_scale")
     if value is None:
         return
@@ -303,22 +309,22 @@ def _check_strength(body: Mapping[str, Any]) -> None:
         raise invalid("cfg_scale must be a number from 0 to 1")
 
 
-def _cuts(
+def _segments(
     model: VideoModel, body: Mapping[str, Any], prompt: str, duration_s: int
-) -> tuple[Cut, ...]:
-    # A document's own example sends the word "true".
-    if not flag_of(body, "multi_shot", False, words=True) or not model.multi_shot:
+) -> tuple[Segment, ...]:
+    # A documented example sends the string "true".
+    if not flag_of(body, "multi_shot", False, accepts_words=True) or not model.multi_shot:
         return ()
     if word_of(body, "shot_type", ("customize", "intelligence"), "") == "intelligence":
         if not prompt.strip():
             raise invalid("prompt can not be null")
-        return cut_by_itself(prompt, duration_s)
-    listed = list_of(body, "multi_prompt")
-    if not listed:
+        return default_segments(prompt, duration_s)
+    shots = list_of(body, "multi_prompt")
+    if not shots:
         raise invalid("multi_prompt is required")
-    cuts = [Cut(_seconds(each.get("duration")), text_of(each, "prompt")) for each in listed]
-    check_cuts(cuts, duration_s)
-    return tuple(cuts)
+    segments = [Segment(_seconds(each.get("duration")), text_of(each, "prompt")) for each in shots]
+    check_segments(segments, duration_s)
+    return tuple(segments)
 
 
 def _seconds(value: Any) -> float:
@@ -329,7 +335,7 @@ def _seconds(value: Any) -> float:
 
 
 def _frames(family: Family, body: Mapping[str, Any]) -> tuple[str, str, int]:
-    """First frame, last frame, and how many images are mere references."""
+    """First frame, last frame, and the number of other reference images."""
     if family == "text-to-video":
         return "", "", 0
     if family == "image-to-video":
@@ -337,7 +343,7 @@ def _frames(family: Family, body: Mapping[str, Any]) -> tuple[str, str, int]:
         if not first:
             raise invalid("image can not be null")
         return first, last, 0
-    named: dict[str, str] = {}
+    frames: dict[str, str] = {}
     references = 0
     for item in list_of(body, "image_list"):
         url = text_of(item, "image_url")
@@ -347,22 +353,22 @@ def _frames(family: Family, body: Mapping[str, Any]) -> tuple[str, str, int]:
         if kind == "reference":
             references += 1
         else:
-            named[kind] = url
-    if "end_frame" in named and "first_frame" not in named:
+            frames[kind] = url
+    if "end_frame" in frames and "first_frame" not in frames:
         raise invalid("end_frame needs a first_frame")
-    return named.get("first_frame", ""), named.get("end_frame", ""), references
+    return frames.get("first_frame", ""), frames.get("end_frame", ""), references
 
 
-def _ratio(family: Family, body: Mapping[str, Any], *, follows: bool) -> str:
-    if family == "image-to-video" or follows:
+def _ratio(family: Family, body: Mapping[str, Any], *, has_source: bool) -> str:
+    if family == "image-to-video" or has_source:
         return ""
     if family == "omni-video" and not body.get("aspect_ratio"):
         raise invalid("aspect_ratio is required")
     return word_of(body, "aspect_ratio", _RATIOS, "16:9")
 
 
-def _kept(store: Store, image: str) -> tuple[str, str]:
-    return store.pictures.keep(image, most_bytes=_MOST_IMAGE_BYTES, data_uris=False)
+def _add_image(store: Store, image: str) -> tuple[str, str]:
+    return store.images.add(image, max_bytes=_MAX_IMAGE_BYTES, accepts_data_uris=False)
 
 
 def _routes(path: str, family: Family) -> tuple[Route, ...]:

@@ -1,4 +1,4 @@
-"""What each model takes, and what a task on it costs; the table is models.toml."""
+"""Read the limits and prices of each model from models.toml."""
 
 import tomllib
 from decimal import Decimal
@@ -18,12 +18,13 @@ class _Row(BaseModel):
 
 
 class VideoModel(_Row):
-    """One video model: its spellings, its limits, its price in units a second.
+    """One video model: its names, its limits, and its price in units per second.
 
-    end_frame, sound_resolutions: the resolutions at which it takes a last frame, or sound.
-    first_frame_seconds: the only durations without a last frame or a reference video. elements: how
-    many it takes; frame_elements, end_frame_elements: with a first frame, with a last one too,
-    where that is fewer.
+    name, legacy: its name in the newer and in the legacy protocol. end_frame, sound_resolutions:
+    the resolutions at which it accepts a last frame, or makes sound. first_frame_seconds: if not
+    empty, the only durations without a last frame or a reference video. elements: maximum number
+    of elements; frame_elements and end_frame_elements lower it for a clip with a first frame, and
+    for one with a last frame too.
     """
 
     name: str
@@ -47,27 +48,27 @@ class VideoModel(_Row):
     video_units: dict[str, Decimal] = {}
     assumed: tuple[str, ...] = ()
 
-    def most_elements(self, *, first_frame: bool, end_frame: bool) -> int:
-        """How many elements a clip with these frames may have."""
-        most = self.elements
+    def max_elements(self, *, first_frame: bool, end_frame: bool) -> int:
+        """Maximum number of elements for a clip with these frames."""
+        limit = self.elements
         if first_frame and self.frame_elements is not None:
-            most = self.frame_elements
+            limit = self.frame_elements
         if end_frame and self.end_frame_elements is not None:
-            most = self.end_frame_elements
-        return most
+            limit = self.end_frame_elements
+        return limit
 
     def units(
         self, duration_s: int, resolution: str, *, sound: bool, reference_video: bool = False
     ) -> Decimal:
-        """Price of one clip in units."""
-        table = self.sound_units if sound else self.silent_units
+        """Price of one clip, in units."""
+        prices = self.sound_units if sound else self.silent_units
         if reference_video and self.video_units:
-            table = self.video_units
-        return table[resolution] * duration_s
+            prices = self.video_units
+        return prices[resolution] * duration_s
 
 
 class ImageModel(_Row):
-    """One picture model and its price in units a picture."""
+    """One image model and its price in units per image."""
 
     name: str
     picture_units: Decimal
@@ -86,21 +87,21 @@ def _table() -> _Table:
 
 
 def video_model(family: Family, *, name: str = "", legacy: str = "") -> VideoModel | None:
-    """The model of that spelling that serves a family, or None."""
+    """The model with this name that serves a family, or None."""
     for model in _table().video:
-        spelled = (name and model.name == name) or (legacy and model.legacy == legacy)
-        if spelled and family in model.families and not (name and model.retired):
+        matches = (name and model.name == name) or (legacy and model.legacy == legacy)
+        if matches and family in model.families and not (name and model.retired):
             return model
     return None
 
 
 def image_model(name: str) -> ImageModel | None:
-    """The picture model of that name, or None."""
+    """The image model with this name, or None."""
     return next((model for model in _table().image if model.name == name), None)
 
 
 def amount_text(amount: Decimal) -> str:
-    """A decimal string the way the service writes amounts: at least one place, no more than needed.
+    """Format an amount as the service does: at least one decimal, no trailing zeros.
 
     >>> amount_text(Decimal("4.00")), amount_text(Decimal("0.420"))
     ('4.0', '0.42')

@@ -1,4 +1,4 @@
-"""The newer protocol: the model stands in the path, tasks are asked for in batches."""
+"""The newer protocol: the model in the path, queries for several tasks at once."""
 
 import base64
 import json
@@ -7,127 +7,133 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from lab.emulator.calls import Call, Route
-from lab.emulator.fields import check_new
 from lab.emulator.models import VIDEO_UNIT_USD, Family, VideoModel, amount_text, video_model
-from lab.emulator.orders import (
-    Cut,
-    Order,
+from lab.emulator.replies import ApiError, Reply, succeeded
+from lab.emulator.routing import ApiRequest, Route
+from lab.emulator.store import Job, Store, file_names
+from lab.emulator.strict_fields import check_new
+from lab.emulator.task_spec import (
+    Segment,
+    TaskSpec,
     check_content,
     check_duration,
     check_elements,
     check_end_frame,
     check_resolution,
     check_sound,
-    cut_by_itself,
-    cuts_in,
+    default_segments,
     external_id_of,
     flag_of,
     invalid,
     list_of,
     object_of,
-    problem_with,
+    prompt_failure,
+    segments_in_prompt,
     text_of,
     watermark_of,
     word_of,
 )
-from lab.emulator.replies import ApiError, Reply, succeeded
-from lab.emulator.store import Job, Store, files_of
 
-_MOST_PROMPT_CHARS = 3072
-_MOST_IMAGE_BYTES = 50_000_000
+_MAX_PROMPT_CHARS = 3072
+_MAX_IMAGE_BYTES = 50_000_000
 _RATIOS = ("16:9", "9:16", "1:1")
-_DEFAULT_LIMIT, _MOST_LIMIT = 100, 500
+_DEFAULT_LIMIT, _MAX_LIMIT = 100, 500
 _WINDOW_MS = 30 * 86_400_000
 
 
-def create(family: Family, store: Store, call: Call) -> Reply:
-    """Accept a task. Refuses only what the service refuses at once; the rest fails later."""
-    model = video_model(family, name=call.parameters["model"])
+def create(family: Family, store: Store, request: ApiRequest) -> Reply:
+    """Accept a task. Only what the service refuses at once is refused; the rest fails later."""
+    model = video_model(family, name=request.parameters["model"])
     if model is None:
         raise ApiError(1203)
-    body = call.json()
+    body = request.json()
     if store.assumptions.strict_fields:
         check_new(family, model, body)
-    job = store.add(_order(store, family, model, body, call.now_s), call.now_s, stuck=call.stuck)
+    job = store.add(
+        _task_spec(store, family, model, body, request.now_s), request.now_s, stuck=request.stuck
+    )
     return succeeded(_head(job, job.created_s, "submitted"))
 
 
-def query(store: Store, call: Call) -> Reply:
-    """The tasks of a list of ids: known ones only, in the store's own order."""
-    ids, external = call.query.get("task_ids", ""), call.query.get("external_task_ids", "")
+def query(store: Store, request: ApiRequest) -> Reply:
+    """The tasks with the listed ids, newest first; unknown ids are skipped."""
+    ids, external = request.query.get("task_ids", ""), request.query.get("external_task_ids", "")
     if not ids and not external:
         raise invalid("task_ids or external_task_ids is required")
     if ids and external:
         raise invalid("task_ids and external_task_ids are mutually exclusive")
-    asked = [each.strip() for each in (ids or external).split(",")]
-    jobs = [] if call.forget else store.known(asked, external=bool(external))
-    return succeeded([row(store, job, call.now_s, word=call.word) for job in jobs])
+    keys = [each.strip() for each in (ids or external).split(",")]
+    jobs = [] if request.hide_tasks else store.find(keys, external=bool(external))
+    return succeeded(
+        [row(store, job, request.now_s, status_override=request.status_override) for job in jobs]
+    )
 
 
-def listing(store: Store, call: Call) -> Reply:
+def listing(store: Store, request: ApiRequest) -> Reply:
     """A page of tasks, newest first."""
-    page = _Page.asked(call.json(), call.now_s)
-    found: list[Job] = []
-    more = False
-    for job in () if call.forget else store.before(page.below):
+    page = _Page.from_body(request.json(), request.now_s)
+    jobs: list[Job] = []
+    has_more = False
+    for job in () if request.hide_tasks else store.before(page.below):
         created_ms = int(job.created_s * 1000)
         if created_ms < page.start_ms:
             break
-        if created_ms > page.end_ms or not page.wants(job, call.now_s):
+        if created_ms > page.end_ms or not page.matches(job, request.now_s):
             continue
-        if len(found) == page.limit:
-            more = True
+        if len(jobs) == page.limit:
+            has_more = True
             break
-        found.append(job)
-    data: dict[str, Any] = {"count": len(found), "has_more": more}
-    if found:
-        data["result"] = [row(store, job, call.now_s, word=call.word) for job in found]
-    if more:
-        data["next_cursor"] = page.cursor_after(found[-1])
+        jobs.append(job)
+    data: dict[str, Any] = {"count": len(jobs), "has_more": has_more}
+    if jobs:
+        data["result"] = [
+            row(store, job, request.now_s, status_override=request.status_override) for job in jobs
+        ]
+    if has_more:
+        data["next_cursor"] = page.cursor_after(jobs[-1])
     return succeeded(data)
 
 
-def row(store: Store, job: Job, now_s: float, *, word: str = "") -> dict[str, Any]:
-    """One task as a query and a callback show it."""
-    told = _head(job, now_s, word)
-    told = {"id": told["id"], "status": told["status"], "message": job.message(now_s), **told}
+def row(store: Store, job: Job, now_s: float, *, status_override: str = "") -> dict[str, Any]:
+    """One task as a query and a callback report it."""
+    head = _head(job, now_s, status_override)
+    report = {"id": head["id"], "status": head["status"], "message": job.message(now_s), **head}
     state = job.state(now_s)
-    if state == "succeeded" and not word:
-        told["outputs"] = _outputs(store, job, now_s)
-    if job.ended(now_s) and not word:
-        told["billing"] = _billing(job)
-    return told
+    if state == "succeeded" and not status_override:
+        report["outputs"] = _outputs(store, job, now_s)
+    if job.ended(now_s) and not status_override:
+        report["billing"] = _billing(job)
+    return report
 
 
-def _head(job: Job, now_s: float, word: str) -> dict[str, Any]:
+def _head(job: Job, now_s: float, status_override: str) -> dict[str, Any]:
     return {
         "id": job.id,
-        "status": word or job.state(now_s),
+        "status": status_override or job.state(now_s),
         "create_time": int(job.created_s * 1000),
         "update_time": int(job.updated_s(now_s) * 1000),
-        "external_id": job.order.external_id,
+        "external_id": job.spec.external_id,
     }
 
 
 def _outputs(store: Store, job: Job, now_s: float) -> list[dict[str, Any]]:
     outputs = []
-    for index, (file, marked) in enumerate(files_of(job)):
+    for index, (file, watermarked) in enumerate(file_names(job)):
         output: dict[str, Any] = {
-            "type": "image" if job.order.family == "image" else "video",
+            "type": "image" if job.spec.family == "image" else "video",
             "id": str(int(job.id) + 1 + index),
             "url": store.link(job, file, now_s),
         }
-        if marked:
-            output["watermark_url"] = store.link(job, marked, now_s)
-        if job.order.family != "image":
-            output["duration"] = duration_text(job.order.duration_s)
+        if watermarked:
+            output["watermark_url"] = store.link(job, watermarked, now_s)
+        if job.spec.family != "image":
+            output["duration"] = duration_text(job.spec.duration_s)
         outputs.append(output)
     return outputs
 
 
 def duration_text(duration_s: int) -> str:
-    """The clip's length as it is told: one frame over what was asked for."""
+    """The reported duration: one frame longer than the requested one."""
     return f"{duration_s + 1 / 24:.2f}"
 
 
@@ -138,15 +144,15 @@ def _billing(job: Job) -> list[dict[str, str]]:
         {
             "charge_type": "unit",
             "amount": amount_text(job.units),
-            "package_type": "image" if job.order.family == "image" else "video",
+            "package_type": "image" if job.spec.family == "image" else "video",
             "list_price": amount_text(job.usd),
         }
     ]
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """What the body brings beside its settings."""
+class _Contents:
+    """The prompt, frames and references in a request body."""
 
     prompt: str
     frames: Mapping[str, str]
@@ -156,9 +162,9 @@ class _Asked:
     videos: tuple[str, ...]
 
     @classmethod
-    def read(cls, family: Family, body: Mapping[str, Any]) -> "_Asked":
+    def read(cls, family: Family, body: Mapping[str, Any]) -> "_Contents":
         if family == "text-to-video":
-            prompt = text_of(body, "prompt", most_chars=_MOST_PROMPT_CHARS)
+            prompt = text_of(body, "prompt", max_chars=_MAX_PROMPT_CHARS)
             if not prompt.strip():
                 raise invalid("prompt is required")
             return cls(prompt, {}, [], [], 0, ())
@@ -171,13 +177,13 @@ class _Asked:
         for item in list_of(body, "contents"):
             kind = item.get("type")
             if kind == "prompt":
-                prompt = text_of(item, "text", most_chars=_MOST_PROMPT_CHARS)
+                prompt = text_of(item, "text", max_chars=_MAX_PROMPT_CHARS)
             elif kind in ("first_frame", "last_frame"):
                 frames[kind] = text_of(item, "url")
                 if not frames[kind]:
                     raise invalid(f"{kind} needs a url")
             elif kind == "element":
-                # Anything but a string is refused by no document; it is read as its text.
+                # No document says that other types than strings are refused, so convert them.
                 elements.append(str(item.get("id") or item.get("element_id") or ""))
                 element_ids.append(str(item.get("element_id", "")))
             elif kind == "refer_image" and family == "omni-video":
@@ -195,16 +201,16 @@ class _Asked:
         return cls(prompt, frames, elements, element_ids, references, tuple(videos))
 
 
-def _order(
+def _task_spec(
     store: Store, family: Family, model: VideoModel, body: Mapping[str, Any], now_s: float
-) -> Order:
-    asked = _Asked.read(family, body)
+) -> TaskSpec:
+    contents = _Contents.read(family, body)
     settings, options = object_of(body, "settings"), object_of(body, "options")
     resolution = word_of(settings, "resolution", ("720p", "1080p", "4k"), "720p")
     check_resolution(model, resolution)
     duration_s = _duration(settings)
-    end_frame = "last_frame" in asked.frames
-    only_first = not end_frame and not asked.videos
+    end_frame = "last_frame" in contents.frames
+    only_first = not end_frame and not contents.videos
     check_duration(model, duration_s, only_first_frame=only_first)
     audio = _audio(model, settings, resolution)
     sound = audio != "off"
@@ -212,33 +218,37 @@ def _order(
         check_end_frame(model, resolution, sound=sound)
     check_elements(
         model,
-        asked.elements,
-        others=asked.references,
-        first_frame="first_frame" in asked.frames,
+        contents.elements,
+        others=contents.references,
+        first_frame="first_frame" in contents.frames,
         end_frame=end_frame,
     )
-    store.check_elements(asked.element_ids, now_s)
+    store.check_elements(contents.element_ids, now_s)
     multi_shot = flag_of(settings, "multi_shot", True)
-    _check_videos(asked, multi_shot=multi_shot, audio=audio)
-    cuts: tuple[Cut, ...] = ()
-    if multi_shot and model.multi_shot and "base_video" not in asked.videos:
-        cuts = cuts_in(asked.prompt, duration_s) or cut_by_itself(asked.prompt, duration_s)
-    ratio = _ratio(family, settings, asked)
-    check_content(asked.prompt)
+    _check_videos(contents, multi_shot=multi_shot, audio=audio)
+    segments: tuple[Segment, ...] = ()
+    if multi_shot and model.multi_shot and "base_video" not in contents.videos:
+        segments = segments_in_prompt(contents.prompt, duration_s) or default_segments(
+            contents.prompt, duration_s
+        )
+    ratio = _ratio(family, settings, contents)
+    check_content(contents.prompt)
     external_id = external_id_of(options)
     watermark = watermark_of(options)
     callback_url = text_of(options, "callback_url")
-    problem = problem_with(asked.prompt)
-    kept = {}
-    for name, url in asked.frames.items():
-        kept[name], wrong = store.pictures.keep(url, most_bytes=_MOST_IMAGE_BYTES, data_uris=True)
-        problem = problem or wrong
-    units = model.units(duration_s, resolution, sound=sound, reference_video=bool(asked.videos))
-    return Order(
+    failure = prompt_failure(contents.prompt)
+    keys = {}
+    for name, url in contents.frames.items():
+        keys[name], image_failure = store.images.add(
+            url, max_bytes=_MAX_IMAGE_BYTES, accepts_data_uris=True
+        )
+        failure = failure or image_failure
+    units = model.units(duration_s, resolution, sound=sound, reference_video=bool(contents.videos))
+    return TaskSpec(
         protocol="new",
         family=family,
         model=model.name,
-        prompt=asked.prompt,
+        prompt=contents.prompt,
         units=units,
         usd=units * VIDEO_UNIT_USD,
         external_id=external_id,
@@ -246,12 +256,12 @@ def _order(
         resolution=resolution,
         sound=sound,
         aspect_ratio=ratio,
-        still=kept.get("first_frame", ""),
-        end_still=kept.get("last_frame", ""),
-        cuts=cuts,
+        still=keys.get("first_frame", ""),
+        end_still=keys.get("last_frame", ""),
+        segments=segments,
         watermark=watermark,
         callback_url=callback_url,
-        problem=problem,
+        failure=failure,
     )
 
 
@@ -273,27 +283,27 @@ def _audio(model: VideoModel, settings: Mapping[str, Any], resolution: str) -> s
     return mode
 
 
-def _ratio(family: Family, settings: Mapping[str, Any], asked: _Asked) -> str:
+def _ratio(family: Family, settings: Mapping[str, Any], contents: _Contents) -> str:
     if family == "image-to-video":
         return ""
     if family == "text-to-video":
         return word_of(settings, "aspect_ratio", _RATIOS, "16:9")
-    if "first_frame" in asked.frames or asked.videos:
+    if "first_frame" in contents.frames or contents.videos:
         return ""
     if not settings.get("aspect_ratio"):
         raise invalid("aspect_ratio is required")
     return word_of(settings, "aspect_ratio", _RATIOS, "")
 
 
-def _check_videos(asked: _Asked, *, multi_shot: bool, audio: str) -> None:
-    if not asked.videos:
+def _check_videos(contents: _Contents, *, multi_shot: bool, audio: str) -> None:
+    if not contents.videos:
         return
-    if len(asked.videos) > 1:
+    if len(contents.videos) > 1:
         raise invalid("at most one reference video")
-    if len(asked.elements) + asked.references > 4:
+    if len(contents.elements) + contents.references > 4:
         raise invalid("at most 4 images and elements with a reference video")
-    if asked.videos[0] == "base_video":
-        if asked.frames:
+    if contents.videos[0] == "base_video":
+        if contents.frames:
             raise invalid("base_video takes no first or last frame")
         if audio == "native":
             raise invalid("base_video takes no native audio")
@@ -303,7 +313,10 @@ def _check_videos(asked: _Asked, *, multi_shot: bool, audio: str) -> None:
 
 @dataclass(frozen=True)
 class _Page:
-    """One page of the listing: how many, between which times, below which task."""
+    """One page of the listing: at most `limit` tasks numbered below `below` (-1: any number).
+
+    start_ms, end_ms: range of creation times. filters: accepted values by key.
+    """
 
     limit: int
     start_ms: int
@@ -312,10 +325,10 @@ class _Page:
     filters: Mapping[str, tuple[str, ...]]
 
     @classmethod
-    def asked(cls, body: Mapping[str, Any], now_s: float) -> "_Page":
+    def from_body(cls, body: Mapping[str, Any], now_s: float) -> "_Page":
         limit = body.get("limit", _DEFAULT_LIMIT)
-        if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= _MOST_LIMIT:
-            raise invalid(f"limit must be an integer from 1 to {_MOST_LIMIT}")
+        if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= _MAX_LIMIT:
+            raise invalid(f"limit must be an integer from 1 to {_MAX_LIMIT}")
         filters: dict[str, tuple[str, ...]] = {}
         for each in list_of(body, "filters"):
             key = word_of(each, "key", ("status", "product_type"), "")
@@ -325,21 +338,21 @@ class _Page:
             filters[key] = tuple(str(value) for value in values)
         cursor = text_of(body, "cursor")
         if cursor:
-            return cls(limit, *_place_in(cursor), filters)
+            return cls(limit, *_parse_cursor(cursor), filters)
         end_ms = _milliseconds(body, "end_time", int(now_s * 1000))
         start_ms = _milliseconds(body, "start_time", end_ms - _WINDOW_MS)
         return cls(limit, start_ms, end_ms, -1, filters)
 
-    def wants(self, job: Job, now_s: float) -> bool:
-        facts = {"status": job.state(now_s), "product_type": job.order.family}
-        return all(facts[key] in values for key, values in self.filters.items())
+    def matches(self, job: Job, now_s: float) -> bool:
+        values_of_job = {"status": job.state(now_s), "product_type": job.spec.family}
+        return all(values_of_job[key] in values for key, values in self.filters.items())
 
     def cursor_after(self, job: Job) -> str:
-        place = [self.start_ms, self.end_ms, job.number]
-        return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
+        position = [self.start_ms, self.end_ms, job.number]
+        return base64.urlsafe_b64encode(json.dumps(position).encode()).decode()
 
 
-def _place_in(cursor: str) -> tuple[int, int, int]:
+def _parse_cursor(cursor: str) -> tuple[int, int, int]:
     try:
         start_ms, end_ms, below = json.loads(base64.urlsafe_b64decode(cursor.encode()))
         return int(start_ms), int(end_ms), max(0, int(below))

@@ -1,11 +1,11 @@
-"""Say yes or no the way the service does: one envelope, numbered errors."""
+"""Build replies in the service's envelope, and its numbered errors."""
 
 import uuid
 from dataclasses import dataclass
 from typing import Any
 
-# code: (HTTP status, message). 1001, 1002, 1102, 1303 and 5000 were seen live with these words;
-# the codes and statuses of all are documented, the other words are assumed.
+# code: (HTTP status, message). All codes and statuses are documented. The messages of 1001, 1002,
+# 1102, 1303 and 5000 were seen live; the other messages are assumed.
 ERRORS: dict[int, tuple[int, str]] = {
     1000: (401, "Authentication failed"),
     1001: (401, "Authorization is empty"),
@@ -32,30 +32,30 @@ ERRORS: dict[int, tuple[int, str]] = {
 
 
 class ApiError(Exception):
-    """The service says no: a numbered error with its HTTP status and message."""
+    """A numbered error of the service, with its HTTP status and message."""
 
     def __init__(self, code: int, message: str = "") -> None:
-        self.status, usual = ERRORS[code]
+        self.status, default_message = ERRORS[code]
         self.code = code
-        self.message = message or usual
+        self.message = message or default_message
         super().__init__(f"{self.status}/{code} {self.message}")
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What goes back over the wire: an HTTP status and a JSON value."""
+    """An HTTP status and a JSON value."""
 
     status: int
     body: Any
 
 
 def succeeded(data: Any) -> Reply:
-    """The envelope of a success, around `data`."""
+    """Wrap `data` in the envelope of a success."""
     return Reply(200, {"code": 0, "message": "SUCCEED", "request_id": _request_id(), "data": data})
 
 
 def refused(error: ApiError) -> Reply:
-    """The envelope of an error; it has no data."""
+    """The envelope of an error, which has no data."""
     body = {"code": error.code, "message": error.message, "request_id": _request_id()}
     return Reply(error.status, body)
 

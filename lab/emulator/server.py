@@ -1,4 +1,4 @@
-"""Serve the emulator on loopback: an API port and a media port, in one thread."""
+"""Serve the emulator on loopback, with an API port and a media port, in a background thread."""
 
 import asyncio
 import ipaddress
@@ -10,20 +10,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from lab.emulator.callbacks import Callbacks, send
+from lab.emulator.callbacks import CallbackQueue, send
 from lab.emulator.emulator import Emulator
 from lab.errors import InputError
 
-_MISSING = 'the emulator needs a web server; pip install "i2v-lab[emulator]"'
-_TICK_S = 0.05
+_NO_WEB_SERVER = 'the emulator needs a web server; pip install "i2v-lab[emulator]"'
+_CALLBACK_POLL_S = 0.05
 DEFAULT_PORT = 8790
 
 
 @dataclass(frozen=True)
-class Running:
-    """An emulator that answers.
+class RunningServer:
+    """A served emulator.
 
-    url, media_url: where its two hosts are. environment: the variables that point a client at it.
+    url, media_url: base URLs of its two hosts. environment: variables that point a client at it.
     """
 
     url: str
@@ -33,7 +33,7 @@ class Running:
     _stop: Callable[[], None] = field(repr=False)
 
     def stop(self) -> None:
-        """Stop answering and let go of the ports. Stopping again does nothing."""
+        """Stop serving and close the ports. Further calls do nothing."""
         self._stop()
 
 
@@ -43,28 +43,28 @@ def start(
     host: str = "127.0.0.1",
     port: int = 0,
     media_port: int = 0,
-) -> Running:
-    """Serve in the background until `stop` is called. Port 0 takes a free one.
+) -> RunningServer:
+    """Serve in the background until `stop` is called. Port 0 selects a free port.
 
-    Raises InputError when the web server is not installed, a port is taken, or the host is not
-    this machine itself (its controls ask for no key).
+    Raises InputError when the web server is not installed, a port is in use, or the host is not a
+    loopback address. Other hosts are refused because the controls need no key.
     """
     emulator = emulator or Emulator()
     serve_both = _web_server()
     sockets: list[socket.socket] = []
     try:
-        for wanted in (port, media_port):
-            sockets.append(_listening(host, wanted))
+        for number in (port, media_port):
+            sockets.append(_listen(host, number))
         urls = [_url(each) for each in sockets]
         emulator.store.media_url = urls[1]
-        background = _Background(emulator, sockets, serve_both)
-        background.start()
+        thread = _ServerThread(emulator, sockets, serve_both)
+        thread.start()
     except BaseException:
         for each in sockets:
             each.close()
         raise
     environment = {"KLING_URL": urls[0], "KLING_API_KEY": emulator.account.api_key}
-    return Running(urls[0], urls[1], emulator, environment, background.stop)
+    return RunningServer(urls[0], urls[1], emulator, environment, thread.stop)
 
 
 @contextmanager
@@ -74,8 +74,8 @@ def serving(
     host: str = "127.0.0.1",
     port: int = 0,
     media_port: int = 0,
-) -> Iterator[Running]:
-    """Serve while the block lasts; it answers as soon as the block begins. Raises as `start`."""
+) -> Iterator[RunningServer]:
+    """Serve for the duration of a `with` block. Raises like `start`."""
     running = start(emulator, host=host, port=port, media_port=media_port)
     try:
         yield running
@@ -91,7 +91,7 @@ def serve(
     media_port: int = 0,
     announce: Callable[[str], Any] = lambda line: sys.stdout.write(f"{line}\n"),
 ) -> None:
-    """Serve until Ctrl-C; says first how to point a client at it. Raises as `start`."""
+    """Serve until Ctrl-C; print first how to point a client at it. Raises like `start`."""
     with serving(emulator, host=host, port=port, media_port=media_port) as running:
         try:
             for name, value in running.environment.items():
@@ -103,8 +103,8 @@ def serve(
             return
 
 
-class _Background:
-    """The thread that serves, and how to end it."""
+class _ServerThread:
+    """The background thread of a server."""
 
     def __init__(
         self, emulator: Emulator, sockets: list[socket.socket], serve_both: Callable[..., Any]
@@ -132,26 +132,26 @@ class _Background:
     def _run(self) -> None:
         try:
             asyncio.run(self._main())
-        except BaseException as error:  # noqa: BLE001 - told to whoever started the thread
+        except BaseException as error:  # noqa: BLE001 - raised again in `start`
             self._failure = error
         finally:
             self._ready.set()
 
     async def _main(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        telling = asyncio.create_task(_tell(self._emulator, self._stop))
+        callbacks = asyncio.create_task(_send_callbacks(self._emulator, self._stop))
         await self._serve_both(self._emulator, self._sockets, self._stop, self._ready.set)
-        await telling
+        await callbacks
 
 
-async def _tell(emulator: Emulator, stop: asyncio.Event) -> None:
-    """Send callbacks as they become due, one after the other."""
-    callbacks = Callbacks(emulator)
+async def _send_callbacks(emulator: Emulator, stop: asyncio.Event) -> None:
+    """Send callbacks one by one as they become due."""
+    queue = CallbackQueue(emulator)
     while not stop.is_set():
-        for notice in callbacks.due():
-            await asyncio.to_thread(send, emulator, notice)
+        for callback in queue.due():
+            await asyncio.to_thread(send, emulator, callback)
         try:
-            await asyncio.wait_for(stop.wait(), _TICK_S)
+            await asyncio.wait_for(stop.wait(), _CALLBACK_POLL_S)
         except TimeoutError:
             continue
 
@@ -161,27 +161,27 @@ def _web_server() -> Callable[..., Any]:
         from lab.emulator.hosts import serve_both
     except ModuleNotFoundError as error:
         if error.name and error.name.split(".")[0] in ("starlette", "uvicorn"):
-            raise InputError(_MISSING) from None
+            raise InputError(_NO_WEB_SERVER) from None
         raise
     return serve_both
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int) -> socket.socket:
     try:
         loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         loopback = False
     if not loopback:
-        raise InputError(f"host {host!r}: the emulator serves this machine only; use 127.0.0.1")
+        raise InputError(f"host {host!r}: the emulator serves loopback only; use 127.0.0.1")
     if not 0 <= port <= 65_535:
         raise InputError(f"port {port}: accepted are 0 (any free one) to 65535")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        raise InputError(f"port {port}: cannot be served on ({error}); name another") from error
+        raise InputError(f"port {port}: cannot be used ({error}); choose another") from error
 
 
-def _url(listening: socket.socket) -> str:
-    host, port = listening.getsockname()[:2]
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

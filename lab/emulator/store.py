@@ -1,4 +1,4 @@
-"""Every task there is, its place among the slots, its price and its links."""
+"""Store the tasks of an account: slots, prices, states and download links."""
 
 import hashlib
 import heapq
@@ -13,11 +13,11 @@ from urllib.parse import urlencode
 
 from lab.emulator.account import Account
 from lab.emulator.assumptions import Assumptions
-from lab.emulator.clock import Pace, State
-from lab.emulator.library import Library
-from lab.emulator.orders import Order
-from lab.emulator.pictures import Pictures
+from lab.emulator.element_store import ElementStore
+from lab.emulator.images import ImageStore
 from lab.emulator.replies import ApiError
+from lab.emulator.task_spec import TaskSpec
+from lab.emulator.timing import State, TaskTiming
 
 _FOLDERS = {
     "image-to-video": "image2video",
@@ -30,15 +30,15 @@ _USER = "1234567890"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One accepted task. Nothing in it changes: its state is a question of the time.
+    """One accepted task. It is immutable; its state follows from the time.
 
-    number: 0 for the emulator's first. Times in seconds of the emulator's clock. stuck: it is
-    processed for ever.
+    number: counts tasks from 0. Times are seconds of the emulator's clock. stuck: the task stays in
+    the state processing.
     """
 
     id: str
     number: int
-    order: Order
+    spec: TaskSpec
     created_s: float
     submitted_s: float
     processing_s: float
@@ -46,82 +46,83 @@ class Job:
 
     @property
     def ends_s(self) -> float:
-        """When it will be done, unless it is stuck."""
+        """When the task ends, unless it is stuck."""
         return self.created_s + self.submitted_s + self.processing_s
 
     @property
     def units(self) -> Decimal:
-        """What it costs in units of its own kind; a task that fails is free."""
-        return Decimal(0) if self.order.problem else self.order.units
+        """Price in units of its family; a task that fails is free."""
+        return Decimal(0) if self.spec.failure else self.spec.units
 
     @property
     def usd(self) -> Decimal:
-        """What it costs in dollars."""
-        return Decimal(0) if self.order.problem else self.order.usd
+        """Price in US dollars; a task that fails is free."""
+        return Decimal(0) if self.spec.failure else self.spec.usd
 
     def state(self, now_s: float) -> State:
-        """Where it is at that moment."""
+        """The state at a time."""
         if now_s < self.created_s + self.submitted_s:
             return "submitted"
         if self.stuck or now_s < self.ends_s:
             return "processing"
-        return "failed" if self.order.problem else "succeeded"
+        return "failed" if self.spec.failure else "succeeded"
 
     def updated_s(self, now_s: float) -> float:
-        """When it came to be in the state of that moment."""
-        if self.state(now_s) == "submitted":
-            return self.created_s
-        return self.created_s + self.submitted_s if self._runs(now_s) else self.ends_s
+        """When the task entered its state at `now_s`."""
+        match self.state(now_s):
+            case "submitted":
+                return self.created_s
+            case "processing":
+                return self.created_s + self.submitted_s
+            case _:
+                return self.ends_s
 
     def message(self, now_s: float) -> str:
-        """Why it has failed, "" before that."""
-        return self.order.problem if self.state(now_s) == "failed" else ""
+        """Why the task failed; "" until it has failed."""
+        return self.spec.failure if self.state(now_s) == "failed" else ""
 
     def ended(self, now_s: float) -> bool:
-        """True once it has succeeded or failed."""
+        """True once the task has succeeded or failed."""
         return self.state(now_s) in ("succeeded", "failed")
-
-    def _runs(self, now_s: float) -> bool:
-        return self.state(now_s) == "processing"
 
 
 @dataclass
 class _Slots:
-    """How many of one kind of slot are taken, and until when."""
+    """The slots of one kind. occupied: a heap of (end time, number of slots)."""
 
     quota: int
-    taken: int = 0
-    until: list[tuple[float, int]] = field(default_factory=list)
+    occupied_count: int = 0
+    occupied: list[tuple[float, int]] = field(default_factory=list)
 
-    def take(self, count: int, now_s: float) -> None:
-        while self.until and self.until[0][0] <= now_s:
-            self.taken -= heapq.heappop(self.until)[1]
-        if self.taken + count > self.quota:
+    def check_free(self, count: int, now_s: float) -> None:
+        while self.occupied and self.occupied[0][0] <= now_s:
+            self.occupied_count -= heapq.heappop(self.occupied)[1]
+        if self.occupied_count + count > self.quota:
             raise ApiError(1303)
 
-    def hold(self, count: int, until_s: float) -> None:
-        self.taken += count
-        heapq.heappush(self.until, (until_s, count))
+    def occupy(self, count: int, until_s: float) -> None:
+        self.occupied_count += count
+        heapq.heappush(self.occupied, (until_s, count))
 
 
 class Store:
-    """The tasks of one account, whichever protocol made them. Safe to use from several threads."""
+    """The tasks of one account, from both protocols. Safe to use from several threads."""
 
     def __init__(
         self,
         *,
         account: Account,
-        pace: Pace,
+        timing: TaskTiming,
         assumptions: Assumptions,
         seed: int,
         folder: Path,
     ) -> None:
         self.account = account
-        self.pace = pace
+        self.timing = timing
         self.assumptions = assumptions
         self.folder = folder
-        self.pictures = Pictures(folder / "pictures")
-        self.library = Library(pace, seed)
+        self.images = ImageStore(folder / "pictures")
+        self.elements = ElementStore(timing, seed)
         self.media_url = ""
         self._seed = seed
         self._secret = hashlib.sha256(f"links of {seed}".encode()).digest()
@@ -133,126 +134,126 @@ class Store:
             "image": _Slots(account.image_concurrency),
         }
         self._video_units = Decimal(0)
-        self._costs_asked_s = float("-inf")
+        self._last_cost_query_s = float("-inf")
         self._lock = threading.RLock()
 
-    def add(self, order: Order, now_s: float, *, stuck: bool = False) -> Job:
-        """Accept an order. Raises ApiError 1201 (its external id is taken), 1102 or 1303."""
+    def add(self, spec: TaskSpec, now_s: float, *, stuck: bool = False) -> Job:
+        """Accept a task. Raises ApiError 1201 (external id used before), 1102 or 1303."""
         with self._lock:
-            if order.external_id in self._by_external_id:
+            if spec.external_id in self._by_external_id:
                 raise ApiError(1201, "external_task_id already exists")
-            self._afford(order)
-            slots = self._slots["image" if order.family == "image" else "video"]
-            slots.take(order.count, now_s)
+            self._check_balance(spec)
+            slots = self._slots["image" if spec.family == "image" else "video"]
+            slots.check_free(spec.count, now_s)
             number = len(self._jobs)
-            luck = random.Random(f"{self._seed} {number}")  # noqa: S311 - jitter, not a secret
+            rng = random.Random(f"{self._seed} {number}")  # noqa: S311 - jitter, not a secret
             job = Job(
                 _job_id(now_s, self._seed, number),
                 number,
-                order,
+                spec,
                 now_s,
-                *self.pace.drawn(luck),
+                *self.timing.sample(rng),
                 stuck=stuck,
             )
-            slots.hold(order.count, float("inf") if stuck else job.ends_s)
+            slots.occupy(spec.count, float("inf") if stuck else job.ends_s)
             self._jobs.append(job)
             self._by_id[job.id] = job
-            if order.external_id:
-                self._by_external_id[order.external_id] = job
-            if order.family != "image":
+            if spec.external_id:
+                self._by_external_id[spec.external_id] = job
+            if spec.family != "image":
                 self._video_units += job.units
             return job
 
     def check_elements(self, element_ids: Iterable[str], now_s: float) -> None:
-        """Raise ApiError 1201 for an element that an order cannot cite."""
-        strangers = self.assumptions.unknown_elements
-        self.library.check_cited(element_ids, now_s, strangers=strangers)
+        """Raise ApiError 1201 for an element that a task cannot use."""
+        allow_unknown = self.assumptions.unknown_elements
+        self.elements.check_usable(element_ids, now_s, allow_unknown=allow_unknown)
 
     def get(self, job_id: str) -> Job | None:
-        """The task of that id."""
+        """The task with that id."""
         return self._by_id.get(job_id)
 
     def get_external(self, external_id: str) -> Job | None:
-        """The task of that external id."""
+        """The task with that external id."""
         return self._by_external_id.get(external_id)
 
-    def known(self, ids: Iterable[str], *, external: bool) -> list[Job]:
-        """The tasks of those ids, each once, newest first; ids nobody knows are left out."""
-        table = self._by_external_id if external else self._by_id
-        found = {job.number: job for job in map(table.get, ids) if job}
-        return [found[number] for number in sorted(found, reverse=True)]
+    def find(self, ids: Iterable[str], *, external: bool) -> list[Job]:
+        """The tasks with those ids, each once, newest first; unknown ids are skipped."""
+        index = self._by_external_id if external else self._by_id
+        jobs = {job.number: job for job in map(index.get, ids) if job}
+        return [jobs[number] for number in sorted(jobs, reverse=True)]
 
     def all(self) -> list[Job]:
-        """Every task in the order of arrival."""
+        """Every task, oldest first."""
         with self._lock:
             return list(self._jobs)
 
     def all_from(self, number: int) -> list[Job]:
-        """Tasks of that number and larger ones, in the order of arrival."""
+        """The tasks from that number on, oldest first."""
         with self._lock:
             return self._jobs[number:]
 
     def before(self, number: int) -> Iterable[Job]:
-        """Tasks with a smaller number, newest first; a negative number means all."""
+        """The tasks below that number, newest first; a negative number means all."""
         last = len(self._jobs) if number < 0 else min(number, len(self._jobs))
-        return (self._jobs[place] for place in range(last - 1, -1, -1))
+        return (self._jobs[index] for index in range(last - 1, -1, -1))
 
     def remaining_units(self, before_s: float) -> Decimal | None:
-        """What was left of the video pack at that time; None when it never runs dry."""
+        """Units left in the video pack at that time; None for an unlimited pack."""
         if self.account.balance_units is None:
             return None
         spent = sum(
             (
                 job.units
                 for job in self.all()
-                if job.order.family != "image" and job.ends_s <= before_s
+                if job.spec.family != "image" and job.ends_s <= before_s
             ),
             Decimal(0),
         )
         return Decimal(str(self.account.balance_units)) - spent
 
-    def costs_asked(self, now_s: float) -> None:
-        """Raise ApiError 1302 when the account's costs are asked for twice within a second."""
+    def limit_cost_queries(self, now_s: float) -> None:
+        """Raise ApiError 1302 for a second query of the account's costs within a second."""
         with self._lock:
-            if 0 <= now_s - self._costs_asked_s < 1:
+            if 0 <= now_s - self._last_cost_query_s < 1:
                 raise ApiError(1302)
-            self._costs_asked_s = now_s
+            self._last_cost_query_s = now_s
 
     def link(self, job: Job, file: str, now_s: float) -> str:
-        """A fresh address of one of a task's files."""
-        path = f"/bs2/upload-kling-api/{_USER}/{_FOLDERS[job.order.family]}/{file}"
-        expires = f"{now_s + self.pace.link_s:.3f}"
+        """A new signed URL of one of a task's files."""
+        path = f"/bs2/upload-kling-api/{_USER}/{_FOLDERS[job.spec.family]}/{file}"
+        expires = f"{now_s + self.timing.link_ttl_s:.3f}"
         query = urlencode({"expires": expires, "signature": self._signature(path, expires)})
         return f"{self.media_url}{path}?{query}"
 
-    def link_is_ours(self, path: str, expires: str, signature: str) -> bool:
-        """True for an address that `link` made, whether or not it has expired."""
+    def link_is_valid(self, path: str, expires: str, signature: str) -> bool:
+        """True for a URL that `link` made, expired or not."""
         return hmac.compare_digest(
             self._signature(path, expires).encode(), signature.encode("utf-8", "replace")
         )
 
     def _signature(self, path: str, expires: str) -> str:
-        told = f"{path} {expires}".encode("utf-8", "replace")
-        return hmac.new(self._secret, told, hashlib.sha256).hexdigest()[:32]
+        signed = f"{path} {expires}".encode("utf-8", "replace")
+        return hmac.new(self._secret, signed, hashlib.sha256).hexdigest()[:32]
 
-    def _afford(self, order: Order) -> None:
-        if self.account.balance_units is None or order.family == "image":
+    def _check_balance(self, spec: TaskSpec) -> None:
+        if self.account.balance_units is None or spec.family == "image":
             return
-        # Reserved when a task is accepted, so that tasks under way cannot overdraw the pack.
-        if self._video_units + order.units > Decimal(str(self.account.balance_units)):
+        # The price counts from acceptance on, so unfinished tasks cannot overdraw the pack.
+        if self._video_units + spec.units > Decimal(str(self.account.balance_units)):
             raise ApiError(1102)
 
 
-def files_of(job: Job) -> list[tuple[str, str]]:
-    """Name of each of a task's files, and of its copy with a watermark ("" for none)."""
-    if job.order.family == "image":
-        return [(f"{job.id}-{index}_raw_image_1.png", "") for index in range(job.order.count)]
-    marked = f"{job.id}-0_watermark_video_1.mp4" if job.order.watermark else ""
-    return [(f"{job.id}-0_raw_video_1.mp4", marked)]
+def file_names(job: Job) -> list[tuple[str, str]]:
+    """The name of each of a task's files, and of its watermarked copy ("" for none)."""
+    if job.spec.family == "image":
+        return [(f"{job.id}-{index}_raw_image_1.png", "") for index in range(job.spec.count)]
+    watermarked = f"{job.id}-0_watermark_video_1.mp4" if job.spec.watermark else ""
+    return [(f"{job.id}-0_raw_video_1.mp4", watermarked)]
 
 
 def _job_id(now_s: float, seed: int, number: int) -> str:
-    """18 decimal digits, larger than any float can hold, different for every task."""
+    """A unique id of 18 decimal digits, too many for a float to hold exactly."""
     milliseconds = int(now_s * 1000) % 800_000_000_000
     tail = (seed * 7919 + number) % 1_000_000
     return str(100_000_000_000_000_000 + milliseconds * 1_000_000 + tail)

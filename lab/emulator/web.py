@@ -1,4 +1,4 @@
-"""Put the service on the wire: requests in, replies out, and trouble where it was asked for."""
+"""The ASGI applications of the API host and the media host, with scripted faults."""
 
 import asyncio
 import json
@@ -9,25 +9,21 @@ from email.utils import formatdate
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import (
-    HTMLResponse,
-    RedirectResponse,
-    Response,
-)
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from lab.emulator import elements, legacy, modern
-from lab.emulator.calls import Call, Route
+from lab.emulator.connection import drop_connection
 from lab.emulator.emulator import Emulator
 from lab.emulator.faults import Fault
-from lab.emulator.guard import objection
-from lab.emulator.media import Media, Missing
+from lab.emulator.guard import rejection_reason
+from lab.emulator.media import FileUnavailable, MediaFiles
 from lab.emulator.replies import ApiError, Reply, refused
-from lab.emulator.wire import drop
+from lab.emulator.routing import ApiRequest, Route
 from lab.errors import InputError
 
 ROUTES: tuple[Route, ...] = (*modern.ROUTES, *legacy.ROUTES, *elements.ROUTES)
 
-_MOST_BODY_BYTES = 256_000_000
+_MAX_BODY_BYTES = 256_000_000
 _GATEWAY_PAGE = (
     "<html><head><title>502 Bad Gateway</title></head>"
     "<body><center><h1>502 Bad Gateway</h1></center></body></html>"
@@ -40,18 +36,18 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _Pattern = re.Pattern[str]
 
 
-class Dropped(Exception):  # noqa: N818 - what is to happen, not what went wrong
-    """The connection is to be closed without another byte."""
+class ConnectionDropped(Exception):  # noqa: N818 - a requested fault, not an error
+    """A fault closes the connection without sending another byte."""
 
 
 @dataclass(frozen=True)
-class Stop:
-    """Set when the server is to stop, so that nobody sleeps through it."""
+class Shutdown:
+    """Lets a delayed reply end early when the server stops."""
 
     event: asyncio.Event
 
     async def sleep(self, seconds: float) -> None:
-        """Wait that long, or until the server stops."""
+        """Wait for that time, or until the server stops."""
         try:
             await asyncio.wait_for(self.event.wait(), seconds)
         except TimeoutError:
@@ -66,44 +62,44 @@ _PATTERNS = [(route, _pattern(route.path)) for route in ROUTES]
 
 
 class ApiApp:
-    """The API host."""
+    """The ASGI application of the API host and of the emulator's controls."""
 
-    def __init__(self, emulator: Emulator, stop: Stop) -> None:
+    def __init__(self, emulator: Emulator, shutdown: Shutdown) -> None:
         self._emulator = emulator
-        self._stop = stop
+        self._shutdown = shutdown
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Handle one request."""
         request = Request(scope, receive)
         path: str = scope["path"]
-        controls = path.startswith("/emulator/")
-        if said := objection(request.headers, controls=controls):
-            await _json({"error": said}, 403)(scope, receive, send)
+        is_control = path.startswith("/emulator/")
+        if reason := rejection_reason(request.headers, is_control=is_control):
+            await _json({"error": reason}, 403)(scope, receive, send)
             return
-        if controls:
+        if is_control:
             response = await self._control(request, path)
             await response(scope, receive, send)
             return
         template, outcome = "unknown", "dropped"
         try:
-            route, parameters = _routed(request.method, path)
+            route, parameters = _match_route(request.method, path)
             template = route.path if route else template
-            response = await self._answered(request, route, parameters)
+            response = await self._respond(request, route, parameters)
             outcome = str(response.status_code)
-        except (Dropped, ClientDisconnect):
-            await drop(scope)
+        except (ConnectionDropped, ClientDisconnect):
+            await drop_connection(scope)
             return
         finally:
-            # Counted before the reply leaves: whoever has the reply can read the count.
+            # Count before sending, so a client that has the reply sees it in the count.
             self._emulator.count_request(request.method, template, outcome)
         await response(scope, receive, send)
 
-    async def _answered(
+    async def _respond(
         self, request: Request, route: Route | None, parameters: dict[str, str]
     ) -> Response:
         kind = route.kind if route else ""
         faults, path = self._emulator.faults, request.url.path
-        fault, skew_s = faults.striking(kind, request.method, path)
+        fault, skew_s = faults.apply_to(kind, request.method, path)
         response = await self._reply(request, route, parameters, fault, skew_s)
         now_s = self._emulator.clock() + skew_s
         response.headers["date"] = formatdate(now_s, usegmt=True)
@@ -120,20 +116,20 @@ class ApiApp:
         emulator = self._emulator
         kind = route.kind if route else ""
         content = await _body(request)
-        if fault and not fault.makes_the_task:
-            early = _instead(fault)
-            if early:
-                return early
+        if fault and not fault.creates_task:
+            replacement = _fault_response(fault)
+            if replacement:
+                return replacement
         now_s = emulator.clock()
         header = request.headers.get("authorization")
 
-        def answer() -> Reply:
+        def handle() -> Reply:
             try:
                 emulator.account.authenticate(
                     header,
                     now_s=now_s + skew_s,
-                    tokens=route is None
-                    or route.tokens
+                    accepts_tokens=route is None
+                    or route.accepts_tokens
                     or emulator.assumptions.tokens_on_new_paths,
                     region=emulator.region,
                 )
@@ -141,104 +137,104 @@ class ApiApp:
                     raise _no_route(request.method, request.url.path)
                 if content is None:
                     raise ApiError(1200, "The request body is too large")
-                call = Call(
+                api_request = ApiRequest(
                     now_s=now_s,
                     parameters=parameters,
                     query=dict(request.query_params),
                     content=content,
-                    word=fault.word if fault and fault.kind == "unknown_status" else "",
-                    forget=fault is not None and fault.kind == "lost_tasks",
+                    status_override=fault.word if fault and fault.kind == "unknown_status" else "",
+                    hide_tasks=fault is not None and fault.kind == "lost_tasks",
                     stuck=fault is not None and fault.kind == "stuck",
                 )
-                return route.answer(emulator.store, call)
+                return route.handler(emulator.store, api_request)
             except ApiError as error:
                 return refused(error)
 
-        # Pictures may have to be decoded and written: not on the thread that serves everybody.
-        reply = await asyncio.to_thread(answer) if kind == "create" else answer()
+        # A create request decodes and writes images, which would block the event loop.
+        reply = await asyncio.to_thread(handle) if kind == "create" else handle()
         if fault:
-            late = await self._spoilt(fault, reply)
-            if late:
-                return late
+            replacement = await self._apply_fault(fault, reply)
+            if replacement:
+                return replacement
         return _json(reply.body, reply.status)
 
-    async def _spoilt(self, fault: Fault, reply: Reply) -> Response | None:
-        """What is sent in place of a reply that was made."""
+    async def _apply_fault(self, fault: Fault, reply: Reply) -> Response | None:
+        """Carry out a fault on a finished reply; return its replacement, or None to send it."""
         if fault.kind == "accept_then_drop":
-            raise Dropped
+            raise ConnectionDropped
         if fault.kind == "slow":
-            await self._stop.sleep(fault.seconds)
+            await self._shutdown.sleep(fault.seconds)
         if fault.kind == "bad_json":
             text = json.dumps(reply.body)
             half = text[: len(text) // 2]
             return Response(half, reply.status, media_type="application/json")
-        return _instead(fault)
+        return _fault_response(fault)
 
     async def _control(self, request: Request, path: str) -> Response:
         emulator = self._emulator
-        asked = (request.method, path)
-        if asked == ("GET", "/emulator/state"):
+        target = (request.method, path)
+        if target == ("GET", "/emulator/state"):
             return _json(emulator.state())
-        if asked == ("GET", "/emulator/faults"):
+        if target == ("GET", "/emulator/faults"):
             return _json(emulator.faults.listed())
-        if asked == ("DELETE", "/emulator/faults"):
+        if target == ("DELETE", "/emulator/faults"):
             emulator.clear_faults()
             return _json([])
-        if asked == ("POST", "/emulator/faults"):
+        if target == ("POST", "/emulator/faults"):
             try:
                 rows = json.loads(await _body(request) or b"null")
-                listed = rows if isinstance(rows, list) else [rows]
-                faults = [Fault.from_mapping(row) for row in listed]
+                rows = rows if isinstance(rows, list) else [rows]
+                faults = [Fault.from_mapping(row) for row in rows]
             except (InputError, ValueError, RecursionError) as error:
                 return _json({"error": str(error)}, 422)
             for fault in faults:
                 emulator.add_fault(fault)
             return _json(emulator.faults.listed())
-        return _json({"error": f"{request.method} {path}: nothing there"}, 404)
+        return _json({"error": f"{request.method} {path}: no such control"}, 404)
 
 
 class MediaApp:
-    """The media host: another origin, which wants no key."""
+    """The ASGI application of the media host, another origin that needs no key."""
 
-    def __init__(self, emulator: Emulator, stop: Stop) -> None:
+    def __init__(self, emulator: Emulator, shutdown: Shutdown) -> None:
         self._emulator = emulator
-        self._stop = stop
-        self._media = Media(emulator, lambda: not stop.event.is_set())
+        self._shutdown = shutdown
+        self._media = MediaFiles(emulator, shutdown.event.is_set)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Handle one request."""
         request = Request(scope, receive)
-        if said := objection(request.headers, controls=False):
-            await Response(said, 403)(scope, receive, send)
+        if reason := rejection_reason(request.headers, is_control=False):
+            await Response(reason, 403)(scope, receive, send)
             return
         emulator = self._emulator
         emulator.count_download()
         outcome = "dropped"
         try:
-            response = await self._answered(request)
+            response = await self._respond(request)
             outcome = str(response.status_code)
-        except Dropped:
-            await drop(scope)
+        except ConnectionDropped:
+            await drop_connection(scope)
             return
         finally:
             emulator.count_request(request.method, "media", outcome)
         await response(scope, receive, send)
 
-    async def _answered(self, request: Request) -> Response:
+    async def _respond(self, request: Request) -> Response:
         emulator = self._emulator
         if request.method not in ("GET", "HEAD"):
             return Response(status_code=405)
-        fault, _ = emulator.faults.striking("download", request.method, request.url.path)
+        fault, _ = emulator.faults.apply_to("download", request.method, request.url.path)
         if fault:
-            early = _instead(fault)
-            if early:
-                return early
+            replacement = _fault_response(fault)
+            if replacement:
+                return replacement
             if fault.kind == "slow":
-                await self._stop.sleep(fault.seconds)
+                await self._shutdown.sleep(fault.seconds)
         if "authorization" in request.headers and not (
             emulator.assumptions.media_takes_authorization
         ):
-            return Response("no Authorization header is wanted here", 400)
+            return Response("this host accepts no Authorization header", 400)
         try:
             response = await self._media.response(
                 request.url.path,
@@ -246,18 +242,18 @@ class MediaApp:
                 request.query_params.get("signature", ""),
                 expired=fault is not None and fault.kind == "expired_link",
             )
-        except Missing as error:
+        except FileUnavailable as error:
             return Response(str(error), error.status)
-        return self._media.spoilt(response, fault) if fault else response
+        return self._media.apply_fault(response, fault) if fault else response
 
 
 def _json(value: Any, status: int = 200) -> Response:
-    # ASCII: a prompt may hold half a surrogate pair, which no UTF-8 can say.
+    # json.dumps escapes to ASCII: a prompt may hold a lone surrogate, which UTF-8 cannot encode.
     return Response(json.dumps(value), status, media_type="application/json")
 
 
-def _instead(fault: Fault) -> Response | None:
-    """The reply of a fault that has one of its own."""
+def _fault_response(fault: Fault) -> Response | None:
+    """The reply of a fault that replaces the reply; None for other faults."""
     codes = {
         "rate_limited": 1302,
         "no_slot": 1303,
@@ -277,15 +273,15 @@ def _instead(fault: Fault) -> Response | None:
     if fault.kind == "redirect_download":
         return RedirectResponse(fault.to, 302)
     if fault.kind == "drop_before":
-        raise Dropped
+        raise ConnectionDropped
     return None
 
 
-def _routed(method: str, path: str) -> tuple[Route | None, dict[str, str]]:
+def _match_route(method: str, path: str) -> tuple[Route | None, dict[str, str]]:
     for route, pattern in _PATTERNS:
-        found = pattern.match(path)
-        if found and route.method == method:
-            return route, found.groupdict()
+        match = pattern.match(path)
+        if match and route.method == method:
+            return route, match.groupdict()
     return None, {}
 
 
@@ -294,11 +290,11 @@ def _no_route(method: str, path: str) -> ApiError:
 
 
 async def _body(request: Request) -> bytes | None:
-    """The request's body; None when it is too large to be taken."""
+    """Read a request's body; None when it is too large."""
     parts: list[bytes] = []
     total = 0
     async for part in request.stream():
         total += len(part)
-        if total <= _MOST_BODY_BYTES:
+        if total <= _MAX_BODY_BYTES:
             parts.append(part)
-    return b"".join(parts) if total <= _MOST_BODY_BYTES else None
+    return b"".join(parts) if total <= _MAX_BODY_BYTES else None

@@ -23,7 +23,7 @@ from lab.backends import (
 )
 from lab.backends.contract import JobState
 from lab.elements import Element
-from lab.emulator import Emulator, Pace, serving
+from lab.emulator import Emulator, TaskTiming, serving
 from lab.errors import BackendError
 from lab.media import frames, probe
 from lab.shots import ShotSettings
@@ -34,7 +34,7 @@ from lab.units import RATIOS, SHORT_SIDE_PX
 
 @contextmanager
 def _kling() -> Iterator[dict[str, str]]:
-    with serving(Emulator(pace=Pace.instant())) as running:
+    with serving(Emulator(timing=TaskTiming.instant())) as running:
         yield {**running.environment, "KLING_SETTLE_S": "0"}
 
 

@@ -13,7 +13,7 @@ import httpx
 import numpy as np
 import pytest
 
-from lab.emulator import Account, Emulator, Pace, serving
+from lab.emulator import Account, Emulator, TaskTiming, serving
 from lab.stills import Still
 
 START_S = 1_795_000_000.0
@@ -72,7 +72,7 @@ def emulate(clock: Clock) -> Iterator[Callable[..., Served]]:
     with ExitStack() as stack:
 
         def begin(**how: Any) -> Served:
-            usual = {"pace": Pace.instant(), "short_side_px": 96, "clock": clock}
+            usual = {"timing": TaskTiming.instant(), "short_side_px": 96, "clock": clock}
             running = stack.enter_context(serving(Emulator(**{**usual, **how})))
             served = Served(running, clock)
             stack.callback(served.client.close)
@@ -91,7 +91,8 @@ def served(emulate: Callable[..., Served]) -> Served:
 def slow(emulate: Callable[..., Served]) -> Served:
     """An emulator whose tasks wait 1 s and work 4 s, with two slots and 100 units."""
     return emulate(
-        pace=Pace(jitter=0), account=Account(concurrency=2, image_concurrency=3, balance_units=100)
+        timing=TaskTiming(jitter=0),
+        account=Account(concurrency=2, image_concurrency=3, balance_units=100),
     )
 
 
@@ -106,8 +107,8 @@ def image_of() -> Callable[[int, int], str]:
     """A PNG of that size as it is sent."""
 
     def build(width: int, height: int) -> str:
-        luck = np.random.default_rng(width * 10_000 + height)
-        coarse = luck.integers(0, 255, (9, 9, 3), np.uint8)
+        rng = np.random.default_rng(width * 10_000 + height)
+        coarse = rng.integers(0, 255, (9, 9, 3), np.uint8)
         pixels = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
         return base64.b64encode(cv2.imencode(".png", pixels)[1].tobytes()).decode()
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.emulator import Account, Emulator, Pace, serving
+from lab.emulator import Account, Emulator, TaskTiming, serving
 from tests.tiers import examples
 
 PATHS = (
@@ -117,7 +117,7 @@ Value = st.recursive(
 def client() -> Iterator[httpx.Client]:
     """A client of one emulator with room for many tasks."""
     account = Account(concurrency=100_000, image_concurrency=100_000)
-    with serving(Emulator(pace=Pace.instant(), account=account)) as running:
+    with serving(Emulator(timing=TaskTiming.instant(), account=account)) as running:
         headers = {"Authorization": f"Bearer {account.api_key}"}
         with httpx.Client(base_url=running.url, headers=headers, trust_env=False) as client:
             yield client

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from lab.emulator import Account, Assumptions, Pace
-from lab.emulator.callbacks import signature
+from lab.emulator import Account, Assumptions, TaskTiming
+from lab.emulator.callbacks import signature_headers
 
 Body = Callable[..., dict[str, Any]]
 PATH = "/image-to-video/kling-3.0"
@@ -93,7 +93,7 @@ def test_the_official_signature() -> None:
         b'"create_time":1781080778802,"update_time":1781080794151}'
     )
     secret = "whsec_dGVzdHNlY3JldHRlc3RzZWNyZXR0ZXN0c2VjcmV0MTI="
-    assert signature(secret, "9876543210", 1781080794, content) == {
+    assert signature_headers(secret, "9876543210", 1781080794, content) == {
         "webhook-id": "9876543210",
         "webhook-timestamp": "1781080794",
         "webhook-signature": "v1,UsKlJP00XoQyOn410NM9xv34sP+Gl0jnOO9Lcpr7NJ4=",
@@ -117,7 +117,7 @@ def test_callbacks_are_signed_with_the_account_s_secret(
 def test_callbacks_may_come_twice_and_backwards(emulate: Any, modern_body: Body, ear: _Ear) -> None:
     """If it is assumed so."""
     served = emulate(
-        pace=Pace(jitter=0),
+        timing=TaskTiming(jitter=0),
         assumptions=Assumptions(callbacks_twice=True, callbacks_backwards=True),
     )
     served.post(PATH, modern_body(options={"callback_url": ear.url}))

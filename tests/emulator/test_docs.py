@@ -8,7 +8,7 @@ import pytest
 
 from lab.emulator import Assumptions, Fault, load_faults
 from lab.emulator.faults import KINDS
-from lab.emulator.orders import FAILED_WORDS, REFUSED_WORDS
+from lab.emulator.task_spec import FAILED_WORDS, REFUSED_WORDS
 
 PAGE = Path(__file__).parents[2] / "docs" / "kling-emulator.md"
 EVIDENCE = {"documented", "seen live", "assumed"}

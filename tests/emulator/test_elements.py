@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lab.emulator import Assumptions, Fault, Pace
+from lab.emulator import Assumptions, Fault, TaskTiming
 
 PATH = "/v1/general/advanced-custom-elements"
 DELETE = "/v1/general/delete-elements"
@@ -106,12 +106,12 @@ def test_only_what_is_registered_and_not_deleted_can_be_cited(
         return served.post("/v1/videos/image2video", body)
 
     task, element = _made(served, element_body())
-    for order in (modern, legacy):
-        assert "does not exist" in _refusal(order("322705206999999"))[1]
-        assert order(element).status_code == 200
+    for spec in (modern, legacy):
+        assert "does not exist" in _refusal(spec("322705206999999"))[1]
+        assert spec(element).status_code == 200
     assert served.post(DELETE, {"element_id": element}).status_code == 200
-    for order in (modern, legacy):
-        assert "does not exist" in _refusal(order(element))[1]
+    for spec in (modern, legacy):
+        assert "does not exist" in _refusal(spec(element))[1]
     assert _row(served, task)["task_result"]["elements"][0]["status"] == "deleted"
     assert _refusal(served.post(DELETE, {"element_id": element}))[0] == 1201
 
@@ -156,7 +156,7 @@ def test_the_list_has_pages_newest_first(served: Any, element_body: Body) -> Non
 
 def test_faults_strike_elements_too(emulate: Any, element_body: Body) -> None:
     """A registration whose answer is dropped exists; a list that lags does not show it."""
-    served = emulate(pace=Pace.instant())
+    served = emulate(timing=TaskTiming.instant())
     served.emulator.add_fault(Fault("accept_then_drop", times=1, path="/v1/general/"))
     served.emulator.add_fault(Fault("lost_tasks", times=1, path="/v1/general/"))
     with pytest.raises(Exception, match="disconnected"):

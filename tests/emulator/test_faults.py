@@ -124,7 +124,7 @@ def test_a_reply_that_breaks_off(served: Any, modern_body: Body) -> None:
 
 def _pattern(fault: Fault, count: int = 12, seed: int = 0) -> str:
     faults = Faults([fault], seed)
-    return "".join("x" if faults.striking("create", "POST", PATH)[0] else "." for _ in range(count))
+    return "".join("x" if faults.apply_to("create", "POST", PATH)[0] else "." for _ in range(count))
 
 
 def test_how_often() -> None:
@@ -143,19 +143,19 @@ def test_how_often() -> None:
 def test_whom() -> None:
     """Only paths that start so, only that method, only requests of its kind."""
     faults = Faults([Fault("rate_limited", path="/v1/videos", method="get")], 0)
-    assert faults.striking("query", "GET", "/v1/videos/image2video/1")[0]
-    assert faults.striking("create", "POST", "/v1/videos/image2video")[0] is None
-    assert faults.striking("query", "GET", "/tasks")[0] is None
+    assert faults.apply_to("query", "GET", "/v1/videos/image2video/1")[0]
+    assert faults.apply_to("create", "POST", "/v1/videos/image2video")[0] is None
+    assert faults.apply_to("query", "GET", "/tasks")[0] is None
     downloads = Faults([Fault("cut_download"), Fault("no_slot")], 0)
-    assert downloads.striking("create", "POST", PATH)[0] == Fault("no_slot")
-    assert downloads.striking("query", "GET", "/tasks")[0] is None
-    assert downloads.striking("download", "GET", "/a.mp4")[0] == Fault("cut_download")
+    assert downloads.apply_to("create", "POST", PATH)[0] == Fault("no_slot")
+    assert downloads.apply_to("query", "GET", "/tasks")[0] is None
+    assert downloads.apply_to("download", "GET", "/a.mp4")[0] == Fault("cut_download")
 
 
 def test_the_first_that_matches_strikes() -> None:
     """One fault a request; a clock that is off goes together with any."""
     faults = Faults([Fault("no_slot", 1), Fault("rate_limited", 1), Fault("clock_skew", 3)], 0)
-    struck = [faults.striking("create", "POST", PATH) for _ in range(3)]
+    struck = [faults.apply_to("create", "POST", PATH) for _ in range(3)]
     assert struck == [
         (Fault("no_slot", 1), 5.0),
         (Fault("rate_limited", 1), 5.0),
@@ -197,15 +197,15 @@ def test_a_faults_file(tmp_path: Path) -> None:
         ('[[fault]]\nkind = "rate_limit"', "did you mean 'rate_limited'?"),
         ('[[fault]]\nkind = "no_slot"\ntime = 3', "did you mean 'times'?"),
         ('[[fault]]\nkind = "no_slot"\ntimes = "3"', "times cannot be '3'"),
-        ('[[fault]]\nkind = "no_slot"\ntimes = 0', "times 0 is no use"),
-        ('[[fault]]\nkind = "no_slot"\nshare = 2.0', "share 2.0 is no use"),
+        ('[[fault]]\nkind = "no_slot"\ntimes = 0', "times 0 is out of range"),
+        ('[[fault]]\nkind = "no_slot"\nshare = 2.0', "share 2.0 is out of range"),
         ('[[fault]]\nkind = "server_error"\ncode = 1302', "accepted: 5000, 5001, 5002"),
-        ('[[fault]]\nkind = "redirect_download"', "`to` must name the address"),
-        ('[[fault]]\nkind = "slow"\nseconds = nan', "seconds nan is no use"),
+        ('[[fault]]\nkind = "redirect_download"', "`to` must be the URL"),
+        ('[[fault]]\nkind = "slow"\nseconds = nan', "seconds nan is out of range"),
         ('[fault]\nkind = "no_slot"', "accepted are only [[fault]] tables"),
         ('[[faults]]\nkind = "no_slot"', "faults: accepted are only [[fault]] tables"),
         ("fault = [1]", "a fault needs a kind"),
-        ("kind =", "is no TOML"),
+        ("kind =", "is not valid TOML"),
     ],
 )
 def test_a_bad_faults_file_gets_one_line(tmp_path: Path, text: str, says: str) -> None:

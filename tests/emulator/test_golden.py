@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from lab.emulator import Account, Assumptions, Fault, Pace
-from lab.emulator.callbacks import signature
+from lab.emulator import Account, Assumptions, Fault, TaskTiming
+from lab.emulator.callbacks import signature_headers
 from lab.emulator.replies import ERRORS
 
 ROOT = Path(__file__).parent.parent / "data" / "kling"
@@ -66,7 +66,7 @@ class _Scene:
         )
         # Whatever a document shows, it documents. Its elements were made before.
         strict = Assumptions(strict_fields=True, unknown_elements="unknown" not in name)
-        served = self._emulate(account=account, pace=Pace(1, 4, 0), assumptions=strict)
+        served = self._emulate(account=account, timing=TaskTiming(1, 4, 0), assumptions=strict)
         short = name.partition("/")[2]
         if "duplicate" in name:
             self.request(served, golden)
@@ -256,7 +256,7 @@ def test_the_signed_example() -> None:
     golden = _golden("new/callback_signed")["request"]
     headers = golden["headers"]
     assert json.loads(golden["body"]) == golden["json"]
-    assert headers == signature(
+    assert headers == signature_headers(
         golden["secret"],
         headers["webhook-id"],
         int(headers["webhook-timestamp"]),

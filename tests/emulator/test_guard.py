@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lab.emulator.guard import objection
+from lab.emulator.guard import rejection_reason
 
 FAULT = {"kind": "stuck"}
 
@@ -16,8 +16,8 @@ FAULT = {"kind": "stuck"}
 )
 def test_this_machine_is_answered(host: str) -> None:
     """By any of its own names and addresses, and by its own page."""
-    assert objection({"host": host}, controls=True) == ""
-    assert objection({"host": host, "origin": f"http://{host}"}, controls=True) == ""
+    assert rejection_reason({"host": host}, is_control=True) == ""
+    assert rejection_reason({"host": host, "origin": f"http://{host}"}, is_control=True) == ""
 
 
 @pytest.mark.parametrize(

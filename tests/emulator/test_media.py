@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from lab.emulator import Assumptions, Fault, Pace
+from lab.emulator import Assumptions, Fault, TaskTiming
 from lab.media import probe
 
 Body = Callable[..., dict[str, Any]]
@@ -54,7 +54,9 @@ def test_a_link_expires_and_the_task_gives_a_fresh_one(
     emulate: Any, modern_body: Body, status: int
 ) -> None:
     """410, or 403 if assumed so; the clip is still there behind a new link."""
-    served = emulate(pace=Pace(0, 0, 0, link_s=60), assumptions=Assumptions(expired_status=status))
+    served = emulate(
+        timing=TaskTiming(0, 0, 0, link_ttl_s=60), assumptions=Assumptions(expired_status=status)
+    )
     job = served.post(PATH, modern_body()).json()["data"]["id"]
     old = served.row(job)["outputs"][0]["url"]
     served.clock.passes(61)

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from lab.emulator import Emulator, Fault, Pace, Running, serving, start
+from lab.emulator import Emulator, Fault, RunningServer, TaskTiming, serving, start
 from lab.errors import InputError
 from lab.render import render
 from tests.waiting import HANGS_S, until
@@ -23,7 +23,7 @@ def test_it_answers_when_the_block_begins_and_is_gone_after() -> None:
     """No thread and no port is left behind."""
     before = set(threading.enumerate())
     with serving(Emulator()) as running:
-        assert isinstance(running, Running)
+        assert isinstance(running, RunningServer)
         assert httpx.get(f"{running.url}/emulator/state", trust_env=False).status_code == 200
         assert running.url != running.media_url
         assert running.environment == {
@@ -71,8 +71,8 @@ def test_stopping_gives_up_clips_that_are_being_made(
             made.append(None)
             yield frame
 
-    monkeypatch.setattr("lab.emulator.filming.render", counted)
-    emulator = Emulator(pace=Pace.instant())
+    monkeypatch.setattr("lab.emulator.rendering.render", counted)
+    emulator = Emulator(timing=TaskTiming.instant())
     headers = {"Authorization": f"Bearer {emulator.account.api_key}"}
     running = start(emulator)
     body = modern_body(duration=15, resolution="4k")
@@ -121,7 +121,7 @@ def test_it_serves_this_machine_only(host: str) -> None:
 
 def test_without_a_web_server_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Importing the room works; serving names the extra."""
-    for name in ("lab.emulator.hosts", "lab.emulator.web", "lab.emulator.wire"):
+    for name in ("lab.emulator.hosts", "lab.emulator.web", "lab.emulator.connection"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     real = builtins.__import__
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from lab.emulator import Account, Assumptions, Fault, Pace
+from lab.emulator import Account, Assumptions, Fault, TaskTiming
 from lab.emulator.models import amount_text, video_model
-from lab.emulator.orders import Order
 from lab.emulator.replies import ApiError
 from lab.emulator.store import Store
+from lab.emulator.task_spec import TaskSpec
 
 Body = Callable[..., dict[str, Any]]
 PATH = "/image-to-video/kling-3.0"
@@ -107,19 +107,20 @@ def test_prices_are_the_published_ones(
 
 
 def _store(folder: Path, **how: Any) -> Store:
-    usual: dict[str, Any] = {"account": Account(concurrency=100_000), "pace": Pace.instant()}
-    return Store(**usual | how, assumptions=Assumptions(), seed=0, folder=folder)
+    account = Account(concurrency=100_000)
+    defaults: dict[str, Any] = {"account": account, "timing": TaskTiming.instant()}
+    return Store(**defaults | how, assumptions=Assumptions(), seed=0, folder=folder)
 
 
-def _order(**how: Any) -> Order:
+def _task_spec(**how: Any) -> TaskSpec:
     usual: dict[str, Any] = {"units": Decimal(1), "usd": Decimal("0.14")}
-    return Order("new", "image-to-video", "kling-3.0", "pan left", **usual | how)
+    return TaskSpec("new", "image-to-video", "kling-3.0", "pan left", **usual | how)
 
 
 def test_ids_are_different_18_digit_numbers(tmp_path: Path) -> None:
     """Whatever the clock says, and however many come in the same instant."""
     store = _store(tmp_path)
-    ids = {store.add(_order(), now_s).id for now_s in (0, 1.0, 1.8e9, 9e9) for _ in range(500)}
+    ids = {store.add(_task_spec(), now_s).id for now_s in (0, 1.0, 1.8e9, 9e9) for _ in range(500)}
     assert len(ids) == 2000
     assert {len(each) for each in ids} == {18}
     assert all(each.isdecimal() and int(each) > 2**53 for each in ids)
@@ -127,18 +128,21 @@ def test_ids_are_different_18_digit_numbers(tmp_path: Path) -> None:
 
 def test_delays_differ_and_repeat(tmp_path: Path) -> None:
     """Each task draws its own, within the jitter; the same seed draws the same."""
-    drawn = [
-        [_store(tmp_path, pace=Pace()).add(_order(), 0.0).processing_s for _ in range(1)]
-        + [job.processing_s for job in _added(_store(tmp_path, pace=Pace()), 5)]
+    delays = [
+        [
+            _store(tmp_path, timing=TaskTiming()).add(_task_spec(), 0.0).processing_s
+            for _ in range(1)
+        ]
+        + [job.processing_s for job in _added(_store(tmp_path, timing=TaskTiming()), 5)]
         for _ in range(2)
     ]
-    assert drawn[0] == drawn[1]
-    assert len(set(drawn[0])) == 5
-    assert all(3.2 <= seconds <= 4.8 for seconds in drawn[0])
+    assert delays[0] == delays[1]
+    assert len(set(delays[0])) == 5
+    assert all(3.2 <= seconds <= 4.8 for seconds in delays[0])
 
 
 def _added(store: Store, count: int) -> list[Any]:
-    return [store.add(_order(), 0.0) for _ in range(count)]
+    return [store.add(_task_spec(), 0.0) for _ in range(count)]
 
 
 def test_an_external_id_is_taken_once_whoever_comes_first(tmp_path: Path) -> None:
@@ -147,7 +151,7 @@ def test_an_external_id_is_taken_once_whoever_comes_first(tmp_path: Path) -> Non
 
     def attempt(_: int) -> int:
         try:
-            store.add(_order(external_id="x"), 0.0)
+            store.add(_task_spec(external_id="x"), 0.0)
         except ApiError as error:
             return error.code
         return 0

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lab.emulator import Account, Emulator, Fault, Pace, serving
+from lab.emulator import Account, Emulator, Fault, TaskTiming, serving
 from lab.files import sha256_file
 from lab.media import frames, open_image, write_image
 from lab.runs import Ledger, RunFolder, TakeState
@@ -163,7 +163,7 @@ def test_killed_again_and_again_it_buys_each_take_once(
     folder = RunFolder(tmp_path / "run")
     emulator = Emulator(
         account=Account(concurrency=6),
-        pace=Pace(submitted_s=0.05, processing_s=0.2),
+        timing=TaskTiming(submitted_s=0.05, processing_s=0.2),
         faults=[Fault.from_mapping(fault) for fault in FAULTS],
         short_side_px=64,
     )

@@ -16,7 +16,7 @@ import pytest
 from benchmarks.unscored import Unscored
 from lab.backends import BACKENDS, Job
 from lab.cli import main
-from lab.emulator import Emulator, Pace, Running, serving
+from lab.emulator import Emulator, RunningServer, TaskTiming, serving
 from lab.errors import BusyError, RunFolderError
 from lab.files import sha256_file
 from lab.media import write_clip
@@ -639,9 +639,9 @@ def test_damage_is_told_from_other_trouble(
 
 
 @pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningServer]:
     """A paid service on loopback, with the environment pointing at it."""
-    with serving(Emulator(pace=Pace.instant(), short_side_px=64)) as running:
+    with serving(Emulator(timing=TaskTiming.instant(), short_side_px=64)) as running:
         for name, value in running.environment.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("KLING_POLL_S", "0.05")
@@ -650,7 +650,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
 
 
 def test_a_recovered_run_is_not_bought_again(
-    service: Running, sweep_of: SweepOf, tmp_path: Path
+    service: RunningServer, sweep_of: SweepOf, tmp_path: Path
 ) -> None:
     """At a service: with every page of the ledger spoiled in turn, four takes are charged once."""
     sweep = sweep_of(

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from benchmarks.unscored import Unscored
-from lab.emulator import Emulator, Fault, Pace, Running, serving
+from lab.emulator import Emulator, Fault, RunningServer, TaskTiming, serving
 from lab.errors import (
     AccountError,
     BackendError,
@@ -50,10 +50,10 @@ pytestmark = pytest.mark.usefixtures("offline")
 
 
 @pytest.fixture
-def point(monkeypatch: pytest.MonkeyPatch) -> Callable[[Running], None]:
+def point(monkeypatch: pytest.MonkeyPatch) -> Callable[[RunningServer], None]:
     """Points this process at an emulator."""
 
-    def to(running: Running) -> None:
+    def to(running: RunningServer) -> None:
         for name, value in running.environment.items():
             monkeypatch.setenv(name, value)
         for name in ("KLING_POLL_S", "KLING_SETTLE_S"):
@@ -63,9 +63,9 @@ def point(monkeypatch: pytest.MonkeyPatch) -> Callable[[Running], None]:
 
 
 @pytest.fixture
-def service(point: Callable[[Running], None]) -> Iterator[Running]:
+def service(point: Callable[[RunningServer], None]) -> Iterator[RunningServer]:
     """An account on loopback whose work is done at once."""
-    with serving(Emulator(pace=Pace.instant(), short_side_px=64)) as running:
+    with serving(Emulator(timing=TaskTiming.instant(), short_side_px=64)) as running:
         point(running)
         yield running
 
@@ -98,7 +98,7 @@ def sweep(tmp_path: Path, pictures: list[Path]) -> Path:
     return path
 
 
-def posts(service: Running) -> int:
+def posts(service: RunningServer) -> int:
     """Registrations that were asked for, answered or not."""
     return sum(n for what, n in service.emulator.requests.items() if what.startswith(POST))
 
@@ -111,7 +111,7 @@ def hero(pictures: list[Path], **how: Any) -> Any:
     return register_element("hero", pictures[:2], **{"confirmed": True, "quiet": True, **how})
 
 
-def the_only_element(service: Running) -> dict[str, Any]:
+def the_only_element(service: RunningServer) -> dict[str, Any]:
     (made,) = service.emulator.elements
     return made
 
@@ -125,7 +125,7 @@ class TestRegistering:
     """One element, once."""
 
     def test_the_same_pictures_are_registered_once(
-        self, service: Running, pictures: list[Path]
+        self, service: RunningServer, pictures: list[Path]
     ) -> None:
         """By any name; the row says what it is cited as, when, and from which files."""
         row = hero(pictures)
@@ -139,14 +139,16 @@ class TestRegistering:
         assert posts(service) == 1
         assert known_elements() == (row,)
 
-    def test_an_unknown_price_is_agreed_to(self, service: Running, pictures: list[Path]) -> None:
+    def test_an_unknown_price_is_agreed_to(
+        self, service: RunningServer, pictures: list[Path]
+    ) -> None:
         """Without a yes nothing is sent, and the line says why."""
         with pytest.raises(MoneyError, match=r"price is not documented.*--yes"):
             hero(pictures, confirmed=False)
         assert service.emulator.requests.total() == 0
 
     def test_a_lost_store_is_found_again_at_the_service(
-        self, service: Running, pictures: list[Path]
+        self, service: RunningServer, pictures: list[Path]
     ) -> None:
         """Our key is made of the pictures, so nothing is registered twice."""
         row = hero(pictures)
@@ -155,7 +157,7 @@ class TestRegistering:
         assert posts(service) == 1
 
     def test_another_key_of_the_account_finds_it(
-        self, service: Running, pictures: list[Path], monkeypatch: pytest.MonkeyPatch
+        self, service: RunningServer, pictures: list[Path], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A key pair of the same account has a row of its own and registers nothing."""
         row = hero(pictures)
@@ -168,18 +170,18 @@ class TestRegistering:
         assert posts(service) == 1
 
     def test_another_account_registers_its_own(
-        self, service: Running, pictures: list[Path], point: Callable[[Running], None]
+        self, service: RunningServer, pictures: list[Path], point: Callable[[RunningServer], None]
     ) -> None:
         """Elements of two places do not mix."""
         hero(pictures)
-        with serving(Emulator(pace=Pace.instant(), seed=1)) as other:
+        with serving(Emulator(timing=TaskTiming.instant(), seed=1)) as other:
             point(other)
             row = hero(pictures)
             assert row.id == the_only_element(other)["element_id"]
         assert row.id != the_only_element(service)["element_id"]
 
     def test_two_at_the_same_moment_register_once(
-        self, service: Running, pictures: list[Path]
+        self, service: RunningServer, pictures: list[Path]
     ) -> None:
         """The second waits for the first, whose answer is slow, and finds what it did."""
         service.emulator.add_fault(Fault("slow", method="POST", seconds=0.5, times=1))
@@ -189,7 +191,7 @@ class TestRegistering:
         assert posts(service) == 1
 
     def test_without_a_key_nothing_is_sent(
-        self, service: Running, pictures: list[Path], monkeypatch: pytest.MonkeyPatch
+        self, service: RunningServer, pictures: list[Path], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The line names the variable."""
         monkeypatch.delenv("KLING_API_KEY")
@@ -221,7 +223,7 @@ class TestTrouble:
     )
     def test_one_fault_registers_once(
         self,
-        service: Running,
+        service: RunningServer,
         pictures: list[Path],
         fault: Fault,
         monkeypatch: pytest.MonkeyPatch,
@@ -231,7 +233,9 @@ class TestTrouble:
         service.emulator.add_fault(fault)
         assert hero(pictures).id == the_only_element(service)["element_id"]
 
-    def test_a_list_that_lags_is_asked_twice(self, service: Running, pictures: list[Path]) -> None:
+    def test_a_list_that_lags_is_asked_twice(
+        self, service: RunningServer, pictures: list[Path]
+    ) -> None:
         """A registration that does not show at once is not sent again."""
         service.emulator.add_fault(Fault("accept_then_drop", times=1, path="/v1/general/"))
         # The first two questions come before it is sent; the next two find nothing yet.
@@ -242,7 +246,7 @@ class TestTrouble:
         assert posts(service) == 1
 
     def test_what_nobody_can_tell_stays_uncertain(
-        self, service: Running, pictures: list[Path]
+        self, service: RunningServer, pictures: list[Path]
     ) -> None:
         """It is never sent again by itself; the next call asks, and a person may forget it."""
         service.emulator.add_fault(Fault("accept_then_drop", times=1, path="/v1/general/"))
@@ -258,7 +262,7 @@ class TestTrouble:
         assert posts(service) == 1
 
     def test_a_forgotten_one_is_looked_for_before_it_is_sent(
-        self, service: Running, pictures: list[Path]
+        self, service: RunningServer, pictures: list[Path]
     ) -> None:
         """A person's mistake costs nothing."""
         row = hero(pictures)
@@ -268,7 +272,7 @@ class TestTrouble:
         assert posts(service) == 1
 
     def test_when_the_service_cannot_be_asked_nothing_is_sent(
-        self, service: Running, pictures: list[Path]
+        self, service: RunningServer, pictures: list[Path]
     ) -> None:
         """Without knowing what is there, no first registration either."""
         service.emulator.add_fault(Fault("api_error", method="GET", code=1200))
@@ -278,7 +282,7 @@ class TestTrouble:
         assert known_elements() == ()
 
     def test_one_that_fails_is_not_tried_again_by_itself(
-        self, service: Running, pictures: list[Path]
+        self, service: RunningServer, pictures: list[Path]
     ) -> None:
         """The reason is kept; deleting it lets the same pictures be tried anew, under a new key."""
         words = {"description": "risk-control"}
@@ -291,7 +295,7 @@ class TestTrouble:
         keys = [one["external_id"] for one in service.emulator.elements]
         assert [key[-2:] for key in keys] == ["-1", "-2"]
 
-    def test_a_refusal_is_a_result(self, service: Running, pictures: list[Path]) -> None:
+    def test_a_refusal_is_a_result(self, service: RunningServer, pictures: list[Path]) -> None:
         """Content that is refused at once is kept as failed and not sent twice."""
         for _ in range(2):
             with pytest.raises(BackendError, match="refused by content safety"):
@@ -299,7 +303,7 @@ class TestTrouble:
         assert posts(service) == 1
 
     def test_pictures_are_checked_before_anything_is_sent(
-        self, service: Running, pictures: list[Path], tmp_path: Path
+        self, service: RunningServer, pictures: list[Path], tmp_path: Path
     ) -> None:
         """A small side, too many pictures, the same picture twice: one line each, no request."""
         small = tmp_path / "small.png"
@@ -314,7 +318,7 @@ class TestTrouble:
 class TestDeleting:
     """First at the service, then here."""
 
-    def test_it_is_gone_from_both(self, service: Running, pictures: list[Path]) -> None:
+    def test_it_is_gone_from_both(self, service: RunningServer, pictures: list[Path]) -> None:
         """By name or id; the same pictures are then registered anew."""
         row = hero(pictures)
         assert delete_element("hero").state is ElementRowState.DELETED
@@ -324,7 +328,9 @@ class TestDeleting:
         assert again.id != row.id
         assert delete_element(again.id).name == "hero"
 
-    def test_an_unknown_name_gets_a_hint(self, service: Running, pictures: list[Path]) -> None:
+    def test_an_unknown_name_gets_a_hint(
+        self, service: RunningServer, pictures: list[Path]
+    ) -> None:
         """Nothing is deleted on a guess; two of one name need an id."""
         hero(pictures)
         with pytest.raises(InputError, match="did you mean 'hero'"):
@@ -336,7 +342,7 @@ class TestDeleting:
 
     @pytest.mark.parametrize("kind", ["accept_then_drop", "drop_before"])
     def test_a_lost_answer_deletes_nothing_here(
-        self, service: Running, pictures: list[Path], kind: str
+        self, service: RunningServer, pictures: list[Path], kind: str
     ) -> None:
         """The row stays until the service is known to have done it."""
         hero(pictures)
@@ -349,7 +355,7 @@ class TestDeleting:
         assert the_only_element(service)["state"] == "deleted"
 
     def test_the_list_shows_what_was_made_elsewhere(
-        self, service: Running, pictures: list[Path]
+        self, service: RunningServer, pictures: list[Path]
     ) -> None:
         """Elements of the account that this user did not register, with their ids."""
         row = hero(pictures)
@@ -367,7 +373,7 @@ class TestDeleting:
 class TestStore:
     """The file in the user's folder."""
 
-    def test_no_key_is_in_it(self, service: Running, pictures: list[Path]) -> None:
+    def test_no_key_is_in_it(self, service: RunningServer, pictures: list[Path]) -> None:
         """Only a fingerprint of the account."""
         hero(pictures)
         content = (settings().data_dir / "elements.sqlite").read_bytes()
@@ -377,7 +383,9 @@ class TestStore:
         "spoil",
         ["UPDATE elements SET row = replace(row, '3227', '3228')", "PRAGMA user_version = 9", ""],
     )
-    def test_damage_is_named(self, service: Running, pictures: list[Path], spoil: str) -> None:
+    def test_damage_is_named(
+        self, service: RunningServer, pictures: list[Path], spoil: str
+    ) -> None:
         """A changed row, a newer version and a file of something else are not believed."""
         hero(pictures)
         path = settings().data_dir / "elements.sqlite"
@@ -395,7 +403,7 @@ class TestStore:
 class TestSweeps:
     """Elements given by pictures in a sweep file."""
 
-    def test_the_plan_says_what_is_to_register(self, service: Running, sweep: Path) -> None:
+    def test_the_plan_says_what_is_to_register(self, service: RunningServer, sweep: Path) -> None:
         """Names, pictures, that the price is unknown; nothing is sent, and a yes is needed."""
         priced = plan(Sweep.load(sweep))
         assert dict(priced.lines())["elements"] == (
@@ -409,7 +417,7 @@ class TestSweeps:
         assert not (sweep.parent / "run").exists()
 
     def test_a_run_registers_first_and_keeps_its_ids(
-        self, service: Running, sweep: Path, tmp_path: Path
+        self, service: RunningServer, sweep: Path, tmp_path: Path
     ) -> None:
         """The take cites the id; the folder goes on with it when the user's store is lost and the
         element is gone, and nothing is sent."""
@@ -430,7 +438,7 @@ class TestSweeps:
         assert service.emulator.requests == asked
 
     def test_another_folder_uses_what_is_registered(
-        self, service: Running, sweep: Path, tmp_path: Path
+        self, service: RunningServer, sweep: Path, tmp_path: Path
     ) -> None:
         """The plan knows it, so no yes is needed, and the very same take is not bought again."""
         go(sweep, tmp_path / "run")
@@ -441,7 +449,7 @@ class TestSweeps:
         assert (posts(service), service.emulator.charged_jobs) == (1, 1)
 
     def test_other_pictures_under_a_name_are_another_sweep(
-        self, service: Running, sweep: Path, pictures: list[Path], tmp_path: Path
+        self, service: RunningServer, sweep: Path, pictures: list[Path], tmp_path: Path
     ) -> None:
         """A begun folder refuses them before anything is registered."""
         go(sweep, tmp_path / "run")
@@ -451,18 +459,18 @@ class TestSweeps:
         assert len(service.emulator.elements) == 1
 
     def test_one_deleted_elsewhere_is_not_used(
-        self, service: Running, sweep: Path, tmp_path: Path, pictures: list[Path]
+        self, service: RunningServer, sweep: Path, tmp_path: Path, pictures: list[Path]
     ) -> None:
         """A new run says so instead of ordering takes that are refused; the next registers."""
         row = hero(pictures)
-        service.emulator.store.library.delete(row.id, service.emulator.clock())
+        service.emulator.store.elements.delete(row.id, service.emulator.clock())
         with pytest.raises(BackendError, match="deleted at the service; run the same again"):
             go(sweep, tmp_path / "run")
         assert go(sweep, tmp_path / "run").complete
         assert posts(service) == 2
 
     def test_pictures_that_are_not_taken_block_the_plan(
-        self, service: Running, sweep: Path, pictures: list[Path], tmp_path: Path
+        self, service: RunningServer, sweep: Path, pictures: list[Path], tmp_path: Path
     ) -> None:
         """Named with the element and the file, before anything is sent."""
         write_image(pictures[1], open_image(pictures[1]).rgb[:200])
@@ -476,11 +484,11 @@ class TestSweeps:
             run(sweep, tmp_path / "run", backend="offline")
 
     def test_a_stopped_run_goes_on(
-        self, point: Callable[[Running], None], sweep: Path, tmp_path: Path
+        self, point: Callable[[RunningServer], None], sweep: Path, tmp_path: Path
     ) -> None:
         """Stopped while the element is being registered; the next call waits for the same one."""
         now_s = [1_795_000_000.0]
-        emulator = Emulator(pace=Pace(0, 60, 0), short_side_px=64, clock=lambda: now_s[0])
+        emulator = Emulator(timing=TaskTiming(0, 60, 0), short_side_px=64, clock=lambda: now_s[0])
         with serving(emulator) as service:
             point(service)
             control = Control()
@@ -516,7 +524,7 @@ def elements_sweep(folder: Path, count: int) -> Path:
 
 
 @pytest.mark.slow
-def test_two_processes_register_once(service: Running, tmp_path: Path) -> None:
+def test_two_processes_register_once(service: RunningServer, tmp_path: Path) -> None:
     """Two runs that begin together share one registration of each element."""
     service.emulator.add_fault(Fault("slow", method="POST", seconds=0.3))
     both = [Runs(elements_sweep(tmp_path, 3), tmp_path / "run") for _ in "ab"]
@@ -544,13 +552,13 @@ AFTER = {"nothing": 1, "registrations": 2, "requests": 8}
     ("kills", "count"), [(6, 6), pytest.param(120, 60, marks=pytest.mark.slow)]
 )
 def test_killed_again_and_again_it_registers_each_once(
-    kills: int, count: int, tmp_path: Path, point: Callable[[Running], None]
+    kills: int, count: int, tmp_path: Path, point: Callable[[RunningServer], None]
 ) -> None:
     """Under faults and SIGKILL at any step: one element for each set of pictures, and known."""
     luck = random.Random(kills)
     sweep = elements_sweep(tmp_path, count)
     emulator = Emulator(
-        pace=Pace(0.01, 0.02), faults=[Fault.from_mapping(fault) for fault in FAULTS]
+        timing=TaskTiming(0.01, 0.02), faults=[Fault.from_mapping(fault) for fault in FAULTS]
     )
     with serving(emulator) as service:
         point(service)
@@ -585,5 +593,5 @@ def test_killed_again_and_again_it_registers_each_once(
         assert {row.state for row in known_elements()} == {ElementRowState.READY}
 
 
-def _asked(service: Running) -> int:
+def _asked(service: RunningServer) -> int:
     return service.emulator.requests.total()

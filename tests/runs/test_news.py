@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.emulator import Account, Emulator, Pace, serving
+from lab.emulator import Account, Emulator, TaskTiming, serving
 
 STILL = Path(__file__).resolve().parents[2] / "data" / "stills" / "coffee.jpg"
 SECRET = "whsec_dGVzdHNlY3JldHRlc3RzZWNyZXR0ZXN0c2VjcmV0MTI="
@@ -27,7 +27,7 @@ def test_signed_news_ends_the_wait_for_a_job(
     port = free_port()
     emulator = Emulator(
         account=Account(webhook_secret=SECRET),
-        pace=Pace(submitted_s=0.3, processing_s=0.7),
+        timing=TaskTiming(submitted_s=0.3, processing_s=0.7),
         short_side_px=64,
     )
     sweep = tmp_path / "sweep.yaml"

@@ -228,7 +228,7 @@ def emulated() -> Iterator[Callable[..., tuple[KlingBackend, Any]]]:
         account = how.pop("account", emulator.Account())
         made = emulator.Emulator(
             account=account,
-            pace=how.pop("pace", emulator.Pace.instant()),
+            timing=how.pop("timing", emulator.TaskTiming.instant()),
             faults=faults,
             short_side_px=72,
             # The service ignores what it does not know; here nothing of the kind is let through.

@@ -231,7 +231,7 @@ class TestOneOrderOnePayment:
     def test_no_free_slot(self, emulated: Emulated, take_with: TakeWith) -> None:
         """Slots are held until a job ends."""
         backend, service = emulated(
-            account=emulator.Account(concurrency=1), pace=emulator.Pace(1000.0, 1000.0)
+            account=emulator.Account(concurrency=1), timing=emulator.TaskTiming(1000.0, 1000.0)
         )
         backend.submit(take_with(), "key-1")
         with pytest.raises(NoSlot, match="parallel task over resource pack limit"):
@@ -328,7 +328,7 @@ class TestFetching:
 
 def test_its_environment_is_enough(take_with: TakeWith, monkeypatch: pytest.MonkeyPatch) -> None:
     """The variables that the emulator names are those of the account."""
-    with emulator.serving(emulator.Emulator(pace=emulator.Pace.instant())) as running:
+    with emulator.serving(emulator.Emulator(timing=emulator.TaskTiming.instant())) as running:
         for name, value in running.environment.items():
             monkeypatch.setenv(name, value)
         backend = KlingBackend()

@@ -1,7 +1,7 @@
-"""The fields that a document names for each request, and the strict mode that refuses all others.
+"""Refuse request fields that no document gives the model, in strict mode.
 
-The service itself ignores what it does not know (seen live), so a client that sends too much never
-hears of it there. Written from the vendor's pages, not from any client.
+The service itself ignores unknown fields (seen live), so it never reveals that a client sends too
+many. The tables come from the vendor's pages, not from any client.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,13 +12,13 @@ from lab.emulator.replies import ApiError
 
 _SETTINGS = {"resolution", "duration"}
 _OPTIONS = {"callback_url", "external_task_id", "watermark_info"}
-_CONTENTS = {
+_CONTENT_FIELDS = {
     "prompt": {"type", "text"},
     "first_frame": {"type", "url"},
     "last_frame": {"type", "url"},
     "element": {"type", "element_id", "id"},
 }
-_OMNI_CONTENTS = {
+_OMNI_CONTENT_FIELDS = {
     kind: {"type", "url", "id"} for kind in ("refer_image", "feature_video", "base_video")
 }
 
@@ -33,16 +33,16 @@ _LEGACY: Mapping[Family, set[str]] = {
         *("callback_url", "external_task_id"),
     },
 }
-_CUTS = {"multi_shot", "shot_type", "multi_prompt"}
-_LISTED = {
+_MULTI_SHOT_FIELDS = {"multi_shot", "shot_type", "multi_prompt"}
+_LIST_ITEM_FIELDS = {
     "multi_prompt": {"index", "prompt", "duration"},
     "element_list": {"element_id"},
     "image_list": {"image_url", "type"},
     "video_list": {"video_url", "refer_type", "keep_original_sound"},
     "voice_list": {"voice_id"},
 }
-# Of one model, or of two, as the capability map has it.
-_RARE: Mapping[tuple[str, Family], set[str]] = {
+# Fields that the vendor's capability map gives to few models.
+_MODEL_FIELDS: Mapping[tuple[str, Family], set[str]] = {
     ("kling-v1", "text-to-video"): {"camera_control"},
     ("kling-v1", "image-to-video"): {"static_mask", "dynamic_masks"},
     ("kling-v1-5", "image-to-video"): {"static_mask", "dynamic_masks", "camera_control"},
@@ -52,53 +52,58 @@ _RARE: Mapping[tuple[str, Family], set[str]] = {
 
 
 def check_new(family: Family, model: VideoModel, body: Mapping[str, Any]) -> None:
-    """Raise ApiError 1201 for a field that the newer protocol's pages do not give this model."""
+    """Raise ApiError 1201 for a field that the newer protocol does not document for this model."""
     from_text = family == "text-to-video"
-    _only(body, {"prompt" if from_text else "contents", "settings", "options"}, model.name)
+    _check_documented(
+        body, {"prompt" if from_text else "contents", "settings", "options"}, model.name
+    )
     settings = {*_SETTINGS}
     settings |= {"multi_shot"} if model.multi_shot else set()
     settings |= {"audio"} if model.sound else set()
     settings |= set() if family == "image-to-video" else {"aspect_ratio"}
-    _only(_inside(body, "settings"), settings, model.name)
-    _only(_inside(body, "options"), _OPTIONS, model.name)
-    _only(_inside(_inside(body, "options"), "watermark_info"), {"enabled"}, model.name)
-    kinds = {**_CONTENTS, **(_OMNI_CONTENTS if family == "omni-video" else {})}
-    lacks = {"last_frame"} if not model.end_frame else set()
-    lacks |= {"element"} if not model.elements else set()
+    _check_documented(_nested(body, "settings"), settings, model.name)
+    _check_documented(_nested(body, "options"), _OPTIONS, model.name)
+    _check_documented(_nested(_nested(body, "options"), "watermark_info"), {"enabled"}, model.name)
+    kinds = {**_CONTENT_FIELDS, **(_OMNI_CONTENT_FIELDS if family == "omni-video" else {})}
+    unsupported = {"last_frame"} if not model.end_frame else set()
+    unsupported |= {"element"} if not model.elements else set()
     for item in _objects(body, "contents"):
         kind = str(item.get("type"))
-        if kind in lacks:
+        if kind in unsupported:
             raise _undocumented(kind, model.name)
-        _only(item, kinds.get(kind, set()), model.name)
+        _check_documented(item, kinds.get(kind, set()), model.name)
 
 
 def check_legacy(family: Family, model: VideoModel | None, body: Mapping[str, Any]) -> None:
-    """Raise ApiError 1201 for a field that the legacy pages do not give this model, and for cuts
-    without the key `prompt`, which every example has. model: None for pictures."""
+    """Raise ApiError 1201 for a field that the legacy protocol does not document for this model.
+
+    A list of shots without the key `prompt` is refused too, because every example has the key.
+    model: None for image tasks.
+    """
     documented = {*_LEGACY[family]}
     name = "pictures"
     if model is not None:
         name = model.legacy
-        documented |= _CUTS if model.multi_shot else set()
+        documented |= _MULTI_SHOT_FIELDS if model.multi_shot else set()
         documented |= {"sound"} if model.sound else set()
-        documented |= _RARE.get((name, family), set())
+        documented |= _MODEL_FIELDS.get((name, family), set())
         if family != "text-to-video" and model.elements:
             documented |= {"element_list"}
         if family == "image-to-video" and model.end_frame:
             documented |= {"image_tail"}
         if family != "omni-video" and not name.startswith("kling-v2"):
             documented |= {"cfg_scale"}
-    _only(body, documented, name)
-    _only(_inside(body, "watermark_info"), {"enabled"}, name)
-    for listed, fields in _LISTED.items():
-        for item in _objects(body, listed):
-            _only(item, fields, name)
+    _check_documented(body, documented, name)
+    _check_documented(_nested(body, "watermark_info"), {"enabled"}, name)
+    for list_name, fields in _LIST_ITEM_FIELDS.items():
+        for item in _objects(body, list_name):
+            _check_documented(item, fields, name)
     if body.get("multi_prompt") and "prompt" not in body:
         raise ApiError(1201, 'prompt is missing; with multi_prompt it is ""')
 
 
-def _only(given: Iterable[str], documented: set[str], owner: str) -> None:
-    for name in given:
+def _check_documented(names: Iterable[str], documented: set[str], owner: str) -> None:
+    for name in names:
         if name not in documented:
             raise _undocumented(name, owner)
 
@@ -107,7 +112,7 @@ def _undocumented(name: str, owner: str) -> ApiError:
     return ApiError(1201, f"{name} is not a documented field of {owner}")
 
 
-def _inside(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def _nested(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     value = body.get(name)
     return value if isinstance(value, dict) else {}
 

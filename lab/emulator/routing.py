@@ -1,4 +1,4 @@
-"""One request as both protocols see it, free of any web framework."""
+"""API requests and routes, independent of any web framework."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -10,23 +10,23 @@ from lab.emulator.store import Store
 
 
 @dataclass(frozen=True)
-class Call:
-    """A request that was let in, and what the faults want done with it.
+class ApiRequest:
+    """An authenticated request, and how faults change its handling.
 
-    word: tells of every status with this word instead. forget: as if no task were there.
-    stuck: the task it creates never ends.
+    status_override: reported instead of every task's status, "" for none. hide_tasks: reply as if
+    there were no tasks. stuck: the task that the request creates never ends.
     """
 
     now_s: float
     parameters: Mapping[str, str]
     query: Mapping[str, str]
     content: bytes
-    word: str = ""
-    forget: bool = False
+    status_override: str = ""
+    hide_tasks: bool = False
     stuck: bool = False
 
     def json(self) -> Mapping[str, Any]:
-        """The body as an object; an empty body is an empty one. Raises ApiError 1200."""
+        """Parse the body as an object; an empty body gives {}. Raises ApiError 1200."""
         if not self.content.strip():
             return {}
         try:
@@ -40,13 +40,14 @@ class Call:
 
 @dataclass(frozen=True)
 class Route:
-    """A method and a path, and what answers it. tokens: signed tokens are taken.
+    """A method, a path template and their handler.
 
-    kind: "create", "query" or "account", which is what faults ask about.
+    kind: "create", "query" or "account"; faults select requests by it. accepts_tokens: a signed
+    token is valid here as well as the API key.
     """
 
     method: str
     path: str
     kind: str
-    tokens: bool
-    answer: Callable[[Store, Call], Reply]
+    accepts_tokens: bool
+    handler: Callable[[Store, ApiRequest], Reply]

@@ -1,4 +1,4 @@
-"""What a request asks for, whichever protocol it came in, and the checks both protocols share."""
+"""Describe the task that a request asks for, and check what both protocols check alike."""
 
 import re
 from collections.abc import Mapping
@@ -11,31 +11,32 @@ from lab.emulator.replies import ApiError
 
 Protocol = Literal["new", "legacy"]
 
-# Words in a prompt that make an emulator say no, and how the service says it.
+# Prompts with these words are refused at once, with this code.
 REFUSED_WORDS = {"forbidden-by-platform": 1300, "forbidden-at-submit": 1301}
+# Prompts with these words are accepted and fail later, with this message.
 FAILED_WORDS = {"risk-control": "Failure to pass the risk control system"}
 
-_MOST_SHOTS = 6
-_MOST_SHOT_CHARS = 512
+_MAX_SHOTS = 6
+_MAX_SHOT_CHARS = 512
+_MAX_EXTERNAL_ID_CHARS = 256
 _SHOT = re.compile(r"\bshot\s+(\d+)\s*,\s*(\d+(?:\.\d+)?)\s*,\s*([^;]*)", re.IGNORECASE)
-_EXTERNAL_ID_CHARS = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
-    """One shot of a clip: its length and its own prompt."""
+class Segment:
+    """One shot of a multi-shot clip: its duration and its own prompt."""
 
     duration_s: float
-    text: str
+    prompt: str
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """One task as it was asked for, defaults filled in. Small and plain; pictures are by hash.
+class TaskSpec:
+    """One task as requested, with defaults filled in.
 
-    still, end_still: keys of `Pictures`, "" without. cuts: empty for a clip without cuts.
-    problem: why the task will fail although it is accepted, "" when it will not. count: pictures,
-    1 for a video. aspect_ratio: "" follows the still.
+    still, end_still: keys of `ImageStore`, "" for none. segments: empty for a single-shot clip.
+    failure: why the task will fail although it is accepted, "" if it will succeed. count: number
+    of images; 1 for a video. aspect_ratio: "" takes the still's ratio.
     """
 
     protocol: Protocol
@@ -51,32 +52,32 @@ class Order:
     aspect_ratio: str = ""
     still: str = ""
     end_still: str = ""
-    cuts: tuple[Cut, ...] = ()
+    segments: tuple[Segment, ...] = ()
     count: int = 1
     watermark: bool = False
     callback_url: str = ""
-    problem: str = ""
+    failure: str = ""
 
 
 def invalid(message: str) -> ApiError:
-    """400/1201 with the message that says which field."""
+    """The error 400/1201 with a message about one field."""
     return ApiError(1201, message)
 
 
-def text_of(body: Mapping[str, Any], name: str, *, most_chars: int | None = None) -> str:
-    """A field that is a string or absent ("" then)."""
+def text_of(body: Mapping[str, Any], name: str, *, max_chars: int | None = None) -> str:
+    """Read an optional string field; "" when absent."""
     value = body.get(name)
     if value is None:
         return ""
     if not isinstance(value, str):
         raise invalid(f"{name} must be a string")
-    if most_chars is not None and len(value) > most_chars:
-        raise invalid(f"{name} is too long, at most {most_chars} characters")
+    if max_chars is not None and len(value) > max_chars:
+        raise invalid(f"{name} is too long, at most {max_chars} characters")
     return value
 
 
 def object_of(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """A field that is an object or absent (empty then)."""
+    """Read an optional object field; {} when absent."""
     value = body.get(name)
     if value is None:
         return {}
@@ -86,7 +87,7 @@ def object_of(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def list_of(body: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    """A field that is a list of objects or absent (empty then)."""
+    """Read an optional list of objects; [] when absent."""
     value = body.get(name)
     if value is None:
         return []
@@ -95,28 +96,30 @@ def list_of(body: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     return value
 
 
-def number_of(query: Mapping[str, str], name: str, *, default: int, most: int) -> int:
-    """A whole number in a query, from 1."""
+def number_of(query: Mapping[str, str], name: str, *, default: int, maximum: int) -> int:
+    """Read an optional query parameter that is an integer from 1 to `maximum`."""
     text = query.get(name, str(default))
-    if not text.isdecimal() or len(text) > 6 or not 1 <= int(text) <= most:
-        raise invalid(f"{name} must be an integer from 1 to {most}")
+    if not text.isdecimal() or len(text) > 6 or not 1 <= int(text) <= maximum:
+        raise invalid(f"{name} must be an integer from 1 to {maximum}")
     return int(text)
 
 
 def word_of(body: Mapping[str, Any], name: str, accepted: tuple[str, ...], default: str) -> str:
-    """A field that is one of some words, or absent."""
+    """Read an optional field that has one of the accepted values."""
     value = text_of(body, name) or default
     if value not in accepted:
         raise invalid(f"{name} is invalid, accepted are {', '.join(accepted)}")
     return value
 
 
-def flag_of(body: Mapping[str, Any], name: str, default: bool, *, words: bool = False) -> bool:
-    """A field that is true or false, or absent. words: "true" and "false" are taken as well."""
+def flag_of(
+    body: Mapping[str, Any], name: str, default: bool, *, accepts_words: bool = False
+) -> bool:
+    """Read an optional boolean. accepts_words: the strings "true" and "false" are valid too."""
     value = body.get(name)
     if value is None:
         return default
-    if words and isinstance(value, str) and value.lower() in ("true", "false"):
+    if accepts_words and isinstance(value, str) and value.lower() in ("true", "false"):
         return value.lower() == "true"
     if not isinstance(value, bool):
         raise invalid(f"{name} must be a boolean")
@@ -124,12 +127,12 @@ def flag_of(body: Mapping[str, Any], name: str, default: bool, *, words: bool = 
 
 
 def external_id_of(body: Mapping[str, Any]) -> str:
-    """The caller's own id of the task."""
-    return text_of(body, "external_task_id", most_chars=_EXTERNAL_ID_CHARS)
+    """Read the client's own id of the task; "" when absent."""
+    return text_of(body, "external_task_id", max_chars=_MAX_EXTERNAL_ID_CHARS)
 
 
 def watermark_of(body: Mapping[str, Any]) -> bool:
-    """Whether a copy with a watermark was asked for."""
+    """Read whether the client wants a copy with a watermark."""
     return flag_of(object_of(body, "watermark_info"), "enabled", False)
 
 
@@ -141,8 +144,8 @@ def check_content(*texts: str) -> None:
                 raise ApiError(code)
 
 
-def problem_with(text: str) -> str:
-    """Why a task with that prompt fails later; "" when it does not."""
+def prompt_failure(text: str) -> str:
+    """Why a task with this prompt will fail; "" if it will succeed."""
     return next((message for word, message in FAILED_WORDS.items() if word in text), "")
 
 
@@ -162,13 +165,13 @@ def check_duration(model: VideoModel, duration_s: int, *, only_first_frame: bool
 
 
 def check_end_frame(model: VideoModel, resolution: str, *, sound: bool) -> None:
-    """Raise ApiError 1201 where the model takes no last frame."""
+    """Raise ApiError 1201 when the model accepts no last frame with these settings."""
     if resolution not in model.end_frame or (sound and model.end_frame_silent):
         raise invalid(f"last frame is not supported by {model.name} with these settings")
 
 
 def check_sound(model: VideoModel, resolution: str, mode: str) -> None:
-    """Raise ApiError 1201 where the model cannot make sound."""
+    """Raise ApiError 1201 when the model cannot make this kind of sound."""
     if mode not in model.sound:
         raise invalid(f"audio {mode} is not supported by {model.name}")
     if model.sound_resolutions and resolution not in model.sound_resolutions:
@@ -183,37 +186,40 @@ def check_elements(
     first_frame: bool = False,
     end_frame: bool = False,
 ) -> None:
-    """Raise ApiError 1201 for too many elements (with `others` beside them), or unclear ids."""
-    most = model.most_elements(first_frame=first_frame, end_frame=end_frame)
-    if len(elements) > most or len(elements) + others > model.elements:
-        framed = " with a first frame" if first_frame and most < model.elements else ""
-        raise invalid(f"too many elements, {model.name} takes at most {most}{framed}")
+    """Raise ApiError 1201 for too many elements, or for an id that contains another one.
+
+    others: reference images, which count towards the model's limit too.
+    """
+    limit = model.max_elements(first_frame=first_frame, end_frame=end_frame)
+    if len(elements) > limit or len(elements) + others > model.elements:
+        framed = " with a first frame" if first_frame and limit < model.elements else ""
+        raise invalid(f"too many elements, {model.name} takes at most {limit}{framed}")
     for one in elements:
         if one and any(one in other for other in elements if other != one):
             raise invalid("element ids must not be part of one another")
 
 
-def cuts_in(prompt: str, duration_s: int) -> tuple[Cut, ...]:
-    """The shots that a prompt lists as "shot n, m, words; ..."; empty when it lists none."""
-    found = [Cut(float(m[2]), m[3].strip()) for m in _SHOT.finditer(prompt)]
-    if found:
-        check_cuts(found, duration_s)
-    return tuple(found)
+def segments_in_prompt(prompt: str, duration_s: int) -> tuple[Segment, ...]:
+    """Parse the shots listed as "shot n, m, words; ..." in a prompt; empty if there are none."""
+    segments = [Segment(float(m[2]), m[3].strip()) for m in _SHOT.finditer(prompt)]
+    if segments:
+        check_segments(segments, duration_s)
+    return tuple(segments)
 
 
-def check_cuts(cuts: list[Cut], duration_s: int) -> None:
-    """Raise ApiError 1201 for shots that break the documented limits."""
-    if len(cuts) > _MOST_SHOTS:
-        raise invalid(f"too many shots, at most {_MOST_SHOTS}")
-    if not all(cut.duration_s >= 1 for cut in cuts):
+def check_segments(segments: list[Segment], duration_s: int) -> None:
+    """Raise ApiError 1201 for shots that violate the documented limits."""
+    if len(segments) > _MAX_SHOTS:
+        raise invalid(f"too many shots, at most {_MAX_SHOTS}")
+    if not all(segment.duration_s >= 1 for segment in segments):
         raise invalid("each shot lasts at least 1 second")
-    if any(len(cut.text) > _MOST_SHOT_CHARS for cut in cuts):
-        raise invalid(f"the prompt of a shot has at most {_MOST_SHOT_CHARS} characters")
-    if not abs(sum(cut.duration_s for cut in cuts) - duration_s) < 1e-6:
+    if any(len(segment.prompt) > _MAX_SHOT_CHARS for segment in segments):
+        raise invalid(f"the prompt of a shot has at most {_MAX_SHOT_CHARS} characters")
+    if not abs(sum(segment.duration_s for segment in segments) - duration_s) < 1e-6:
         raise invalid("the durations of the shots must add up to the duration")
 
 
-def cut_by_itself(prompt: str, duration_s: int) -> tuple[Cut, ...]:
-    """One cut in the middle: what multi-shot does to a prompt that lists no shots (assumed)."""
+def default_segments(prompt: str, duration_s: int) -> tuple[Segment, ...]:
+    """Two halves: the result of multi-shot for a prompt that lists no shots (assumed)."""
     half_s = duration_s / 2
-    return Cut(half_s, prompt), Cut(duration_s - half_s, prompt)
+    return Segment(half_s, prompt), Segment(duration_s - half_s, prompt)
