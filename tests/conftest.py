@@ -155,7 +155,7 @@ def in_process() -> Iterator[None]:
     A process of its own costs a second and a half of imports, and the subject of each still again.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lab.runs.executors.WorkerPool", _Here)
+        patch.setattr("lab.runs.worker_pool.WorkerPool", _Here)
         yield
 
 

@@ -10,7 +10,7 @@ from typing import Generic, Protocol, TypeVar
 from lab.errors import InputError, Interrupted
 from lab.files import write_text
 from lab.metrics import SPECS
-from lab.runs.executors import failure_text, submit_to, worker_pool
+from lab.runs.executors import failure_text, open_executor, submit_to
 from lab.runs.progress import Progress
 
 VERSIONS = {name: spec.version for name, spec in SPECS.items()}
@@ -71,7 +71,7 @@ def measured(
     failed: list[str] = []
     try:
         with (
-            worker_pool(executor, len(missing)) as pool,
+            open_executor(executor, len(missing)) as pool,
             Progress(len(missing), unit, quiet=quiet) as progress,
         ):
             for clip, answer in _answers(pool, work, chunks(missing)):

@@ -13,7 +13,7 @@ from lab.metrics import SPECS
 from lab.report.facts import ReportFacts, TakeFacts
 from lab.report.verification import Count, Mismatch
 from lab.runs import RunFolder
-from lab.runs.executors import failure_text, submit_to, worker_pool
+from lab.runs.executors import failure_text, open_executor, submit_to
 from lab.runs.progress import Progress
 from lab.stills import Still, StillJson
 
@@ -110,7 +110,7 @@ def remeasure(
             result.clips.unchecked[_OTHER_DEFINITION] += 1
     try:
         with (
-            worker_pool(executor, len(todo)) as pool,
+            open_executor(executor, len(todo)) as pool,
             Progress(len(todo), "clips measured again", quiet=quiet) as progress,
         ):
             jobs: dict[Future[MeasureJson], tuple[TakeFacts, list[str]]] = {}

@@ -8,7 +8,7 @@ from typing import Any
 
 from lab.errors import Interrupted, LabError, StillError
 from lab.measures import Measure, MeasureJson, MeasureState, StoredMeasure, measure_clip
-from lab.runs.executors import failed_future, failure_text, submit_to, worker_pool
+from lab.runs.executors import failed_future, failure_text, open_executor, submit_to
 from lab.runs.folder import RunFolder
 from lab.runs.ledger import Ledger
 from lab.runs.progress import Progress
@@ -89,7 +89,7 @@ def _answers(
 ) -> Iterator[tuple[TakeRow, Measure | BaseException]]:
     """Each take with its new record, which is written by then, or with why there is none."""
     with (
-        worker_pool(executor, len(rows)) as pool,
+        open_executor(executor, len(rows)) as pool,
         Progress(len(rows), "clips measured", quiet=quiet) as progress,
     ):
         jobs = {start_measuring(pool, folder, row, folder.stored_measure(row)): row for row in rows}

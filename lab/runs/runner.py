@@ -44,13 +44,7 @@ from lab.files import atomic_write
 from lab.measures import Measure, MeasureState
 from lab.runs.control import Control
 from lab.runs.decide import Action, Step, next_steps
-from lab.runs.executors import (
-    SingleThreadPool,
-    WorkerPool,
-    create_worker_pool,
-    failure_text,
-    submit_to,
-)
+from lab.runs.executors import failure_text, submit_to
 from lab.runs.folder import RunFolder
 from lab.runs.ledger import Ledger
 from lab.runs.measuring import damage_text, start_measuring
@@ -58,6 +52,7 @@ from lab.runs.progress import Progress
 from lab.runs.purchases import Purchase, PurchaseIndex, utc_timestamp
 from lab.runs.purse import Purse, cap_text
 from lab.runs.take_row import UNKNOWN_ACCOUNT, TakeRow, TakeState
+from lab.runs.worker_pool import SingleThreadPool, WorkerPool, create_worker_pool
 from lab.settings import settings
 from lab.stills import Still
 from lab.units import bytes_text, escape_line, seconds_text

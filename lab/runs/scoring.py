@@ -10,7 +10,7 @@ from lab.files import make_writable_folder
 from lab.measures import ClipRecord, Measure
 from lab.metrics import METRICS, measure, measure_with_heatmaps
 from lab.metrics import literature as published
-from lab.runs.executors import failure_text, submit_to, worker_pool
+from lab.runs.executors import failure_text, open_executor, submit_to
 from lab.runs.progress import Progress
 from lab.stills import Still, StillJson
 
@@ -76,7 +76,7 @@ def score(
         return
     try:
         with (
-            worker_pool(executor, len(clips)) as pool,
+            open_executor(executor, len(clips)) as pool,
             Progress(len(clips), "clips", quiet=quiet) as progress,
         ):
             jobs = {submit_to(pool, score_clip, str(clip), *asked): str(clip) for clip in clips}

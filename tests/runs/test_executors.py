@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from lab.errors import LabError, WorkerDied
-from lab.runs.executors import WorkerPool, failure_text, submit_to, worker_pool
+from lab.runs.executors import failure_text, open_executor, submit_to
+from lab.runs.worker_pool import WorkerPool
 from tests.waiting import HANGS_S
 
 
@@ -124,8 +125,8 @@ def test_inside_a_worker_the_work_is_done_there(pool: str) -> None:
 def test_a_program_from_standard_input_works() -> None:
     """`python - <<EOF` has no file that a worker could import, so it does the work itself."""
     program = (
-        "from lab.runs.executors import worker_pool\n"
-        "with worker_pool(None, 2) as pool: print(pool.submit(abs, -7).result())\n"
+        "from lab.runs.executors import open_executor\n"
+        "with open_executor(None, 2) as pool: print(pool.submit(abs, -7).result())\n"
     )
     done = subprocess.run(
         [sys.executable, "-"], input=program, capture_output=True, text=True, timeout=HANGS_S
@@ -134,7 +135,7 @@ def test_a_program_from_standard_input_works() -> None:
 
 
 def _done_inside() -> tuple[int, int]:
-    with worker_pool(None, 2) as pool:
+    with open_executor(None, 2) as pool:
         return os.getpid(), pool.submit(os.getpid).result()
 
 
@@ -154,7 +155,7 @@ def test_an_interrupt_leaves_a_given_executor_free() -> None:
     futures: list[Future[bool]] = []
 
     def interrupted(given: Executor) -> None:
-        with worker_pool(given, 9) as pool:
+        with open_executor(given, 9) as pool:
             futures.extend(pool.submit(release.wait) for _ in range(9))
             raise KeyboardInterrupt
 
