@@ -18,7 +18,7 @@ from lab.player import player_script, player_style
 from lab.report.blocks import Section, json_for_page
 from lab.report.context import ReportContext
 from lab.report.facts import facts_of
-from lab.report.gate import check
+from lab.report.page_check import check_page
 from lab.report.sections import SECTIONS
 from lab.units import escape_controls
 
@@ -67,7 +67,7 @@ def write_report(
         videos=videos,
         facts=json_for_page(facts_of(context)),
     )
-    check(page, links=False)
+    check_page(page, links=False)
     with _write_errors(target):
         write_text(target, page)
     return target

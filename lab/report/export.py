@@ -16,7 +16,7 @@ from jinja2.runtime import Context
 from lab.errors import InputError
 from lab.files import as_path, open_input_file, write_text
 from lab.player import player_style
-from lab.report.gate import check
+from lab.report.page_check import check_page
 from lab.report.sanitize import is_self_contained, sanitize
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def export_notebook(
     _strip(book, code=code)
     page = _page_html(_cells_html(book, source, code=code), source.stem)
     try:
-        check(page, links=True)
+        check_page(page, links=True)
     except InputError as error:
         raise InputError(f"{source}: not exported: {error}") from error
     try:

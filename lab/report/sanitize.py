@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import nh3
 
-from lab.report.gate import style_addresses
+from lab.report.page_check import style_addresses
 
 _ALLOWED = tomllib.loads((files("lab.report") / "allowed.toml").read_text(encoding="utf-8"))
 _SVG = set(_ALLOWED["svg"].split())

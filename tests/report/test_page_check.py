@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from lab.errors import InputError
-from lab.report.gate import check
+from lab.report.page_check import check_page
 
 SECRET = "s3cr3t/+<&>\"'ä-000000000000"
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJhYmNkZWYifQ.c2lnbmF0dXJlLW9mLXRoZS10b2tlbg"
@@ -20,7 +20,7 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJhYmNkZWYifQ.c2lnbmF0dXJlLW9mLXRoZS10b2tlb
 
 def refused(page: str, *, links: bool = False) -> str:
     with pytest.raises(InputError) as caught:
-        check(page, links=links)
+        check_page(page, links=links)
     said = str(caught.value)
     assert "\n" not in said
     return said
@@ -66,7 +66,7 @@ def test_variables_named_like_secrets_are_known(name: str, monkeypatch: pytest.M
     refused("<p>zq81-zq82-zq83</p>")
     monkeypatch.delenv(name)
     monkeypatch.setenv("COLOUR", "zq81-zq82-zq83")
-    check("<p>zq81-zq82-zq83</p>")
+    check_page("<p>zq81-zq82-zq83</p>")
 
 
 def test_keys_in_the_settings_file_are_known(
@@ -80,22 +80,22 @@ def test_keys_in_the_settings_file_are_known(
     assert "KLING_API_KEY" in refused("<p>zq81-zq82-zq83</p>")
     file.write_text("region = \napi_key = 'zq81-zq82-zq83'\n")
     assert "KLING_API_KEY" in refused("<p>zq81-zq82-zq83</p>")
-    check("<p>harmless</p>")
+    check_page("<p>harmless</p>")
     file.unlink()
-    check("<p>zq81-zq82-zq83</p>")
+    check_page("<p>zq81-zq82-zq83</p>")
 
 
 @pytest.mark.parametrize("value", ["password", "Disabled", "12345678", "short", "2026-11-23", ""])
 def test_ordinary_values_are_no_secrets(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A word, a number or too short a value says nothing about anybody."""
     monkeypatch.setenv("KEYBOARD_TOKEN", value)
-    check(f"<p>The {value} is shown.</p>")
+    check_page(f"<p>The {value} is shown.</p>")
 
 
 def test_a_path_is_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where credentials lie is not what they are."""
     monkeypatch.setenv("CLOUD_CREDENTIALS", str(tmp_path / "credentials.json"))
-    check(f"<p>{tmp_path / 'credentials.json'}</p>")
+    check_page(f"<p>{tmp_path / 'credentials.json'}</p>")
 
 
 KEYS = {
@@ -153,7 +153,7 @@ def test_films_raise_no_alarm(seed: int) -> None:
     code = base64.b64encode(random.Random(seed).randbytes(3_000_000)).decode()
     planted = code[:500_000] + "AKIAIOSFODNN7EXAMPLE" + code[500_020:]
     lines = "\n".join(planted[start : start + 76] for start in range(0, len(planted), 76))
-    check(
+    check_page(
         f'<video src="data:video/mp4;base64,{planted}"></video>'
         f'<script type="text/plain">{planted}</script><pre>{lines}</pre>'
     )
@@ -162,7 +162,7 @@ def test_films_raise_no_alarm(seed: int) -> None:
 def test_digests_raise_no_alarm() -> None:
     """Hashes, ids and class names that begin like keys pass."""
     digest = hashlib.sha256(b"x").hexdigest()
-    check(
+    check_page(
         f"<p>SHA-256 {digest}, commit {digest[:40]}, task-{digest[:24]}, sha256-{digest}</p>"
         '<div class="sk-toggleable__label-arrow sk-estimator-id-1 api-key-settings-panel"></div>'
         "<p>Bearer of good news, token = 5, signature=None; a?b=c&amp;token=1</p>"
@@ -187,7 +187,7 @@ ALLOWED = [
 @pytest.mark.parametrize("markup", ALLOWED)
 def test_what_stays_on_the_page_passes(markup: str) -> None:
     """Embedded, relative and merely written addresses are no fetches."""
-    check(f"<!DOCTYPE html><html><body>{markup}</body></html>")
+    check_page(f"<!DOCTYPE html><html><body>{markup}</body></html>")
 
 
 FETCHING = [
@@ -260,7 +260,7 @@ def test_links_need_leave() -> None:
     """A page may link out only where it may; a click is not a fetch."""
     page = '<a href="https://example.org/">out</a><svg><a xlink:href="http://x.example"/></svg>'
     assert "link" in refused(page)
-    check(page, links=True)
+    check_page(page, links=True)
 
 
 def test_endless_nesting_is_refused() -> None:
