@@ -70,7 +70,7 @@ def test_the_report_shows_hostile_text_as_text(
     assert missing(page, STRINGS if which == "prompts" else file_names()[1:]) == []
     for summary in page.locator("summary").all():
         summary.click()
-    page.locator("table.sorted th button").evaluate_all("all => all.forEach(one => one.click())")
+    page.locator("table.sortable th button").evaluate_all("all => all.forEach(one => one.click())")
     page.locator(".tile button").evaluate_all("all => all.forEach(one => one.click())")
     player.settle()
     player.press("ArrowRight")
