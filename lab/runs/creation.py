@@ -1,4 +1,4 @@
-"""Choose the stills that a run had made from text; what clips were asked for with stays chosen."""
+"""Chooses the best picture for each still that a run makes from text."""
 
 import shutil
 from collections.abc import Iterator, Sequence
@@ -11,14 +11,14 @@ from lab.runs.take_row import TakeRow, TakeState
 from lab.stills import Needs, Still, preflight
 from lab.sweeps import CreatedStill, Sweep
 
-_ENDED = (TakeState.FETCHED, TakeState.FAILED, TakeState.REFUSED)
+_FINAL = (TakeState.FETCHED, TakeState.FAILED, TakeState.REFUSED)
 
 
 def with_chosen(sweep: Sweep, folder: RunFolder, rows: Sequence[TakeRow]) -> Sweep:
-    """The sweep, with the created stills that clips of this folder were asked for with.
+    """The sweep with the created stills that clips of this folder already use.
 
-    rows: all takes of the folder. A later version of preflight might choose another picture, and
-    every clip be bought again.
+    rows: all takes of the folder. These stills are not chosen again: a later version of preflight
+    might choose another picture, and every clip would be bought again.
     """
     if not sweep.created:
         return sweep
@@ -39,32 +39,32 @@ def with_chosen(sweep: Sweep, folder: RunFolder, rows: Sequence[TakeRow]) -> Swe
 def choose(
     sweep: Sweep, folder: RunFolder, rows: Sequence[TakeRow]
 ) -> tuple[Sweep, list[str], dict[str, str]]:
-    """Choose a picture for every created still whose pictures are all here.
+    """Choose a picture for every created still whose pictures are all finished.
 
-    rows: all takes of the folder. Returns the sweep with what is chosen now, a line for each new
-    choice, and by level name why there is no picture to choose.
+    rows: all takes of the folder. Returns the sweep with the chosen stills, a line for each new
+    choice, and by level name the reason for each still without a picture.
     """
     needs = Needs.together(
         prompt.needs for prompt in sweep.levels["prompt"] if isinstance(prompt, Prompt)
     )
     chosen: dict[str, Still] = {}
     lines: list[str] = []
-    unmade: dict[str, str] = {}
+    missing: dict[str, str] = {}
     for level, pictures in _pictures(sweep, rows):
         if level.chosen is not None:
             continue
         made = [row for row in pictures if row.state is TakeState.FETCHED]
-        if to_come := sum(row.state not in _ENDED for row in pictures):
-            unmade[level.name] = (
-                f"still {level.name}: {to_come} of its {level.best_of} pictures are not here yet; "
-                "run the same again to go on"
+        if unfinished := sum(row.state not in _FINAL for row in pictures):
+            missing[level.name] = (
+                f"still {level.name}: {unfinished} of its {level.best_of} pictures are not here "
+                "yet; run the same again to go on"
             )
         elif made:
             chosen[level.name], line = _best(level, made, folder, needs)
             lines.append(f"still {level.name}: {line}")
         else:
-            unmade[level.name] = f"still {level.name}: no picture could be made; change its text"
-    return sweep.with_chosen(chosen), lines, unmade
+            missing[level.name] = f"still {level.name}: no picture could be made; change its text"
+    return sweep.with_chosen(chosen), lines, missing
 
 
 def _pictures(
@@ -72,32 +72,32 @@ def _pictures(
 ) -> Iterator[tuple[CreatedStill, list[TakeRow]]]:
     """Every created still with the rows of its pictures."""
     by_id = {row.take_id: row for row in rows}
-    asked = [(trial.factors["still"], take.id) for trial, take in sweep.creations()]
+    take_ids = [(trial.factors["still"], take.id) for trial, take in sweep.creations()]
     for level in sweep.created:
-        yield level, [by_id[id_] for name, id_ in asked if name == level.name and id_ in by_id]
+        yield level, [by_id[id_] for name, id_ in take_ids if name == level.name and id_ in by_id]
 
 
 def _best(
     level: CreatedStill, rows: Sequence[TakeRow], folder: RunFolder, needs: Needs
 ) -> tuple[Still, str]:
-    """The picture with the fewest errors, then warnings, then notes, copied under its own name.
+    """Copy the picture with the fewest errors, then warnings, then notes; the first of equals.
 
-    The first of equals. Also says which it is, and what preflight remarks on it.
+    Returns the copy, and a line that says which picture it is and lists preflight's findings.
     """
-    found: list[tuple[list[int], TakeRow, Sequence[Finding]]] = []
+    candidates: list[tuple[list[int], TakeRow, Sequence[Finding]]] = []
     for row in rows:
-        seen = preflight(
+        checked = preflight(
             folder.result_path(row.take),
             aspect_ratio=level.settings.aspect_ratio,
             resolution=level.settings.resolution,
             needs=needs,
         )
-        severities = [finding.severity for finding in seen.findings]
+        severities = [finding.severity for finding in checked.findings]
         counts = [severities.count(severity) for severity in ("error", "warning", "note")]
-        found.append((counts, row, seen.findings))
-    _, row, findings = min(found, key=lambda candidate: candidate[0])
+        candidates.append((counts, row, checked.findings))
+    _, row, findings = min(candidates, key=lambda candidate: candidate[0])
     copy = make_writable_folder(folder.created) / f"{level.name}.png"
     with atomic_write(copy) as part:
         shutil.copyfile(folder.result_path(row.take), part)
-    remarks = ", ".join(finding.kind for finding in findings) or "no remarks"
-    return Still.open(copy), f"picture {row.repeat} of {level.best_of} is taken ({remarks})"
+    kinds = ", ".join(finding.kind for finding in findings) or "no remarks"
+    return Still.open(copy), f"picture {row.repeat} of {level.best_of} is taken ({kinds})"

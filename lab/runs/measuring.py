@@ -1,4 +1,4 @@
-"""Bring the measurements of a run up to date: only what is not fresh is measured."""
+"""Measures the clips of a run whose stored measurements are not fresh."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, as_completed
@@ -17,9 +17,11 @@ from lab.runs.take_row import TakeRow
 
 @dataclass(frozen=True)
 class MeasureOutcome:
-    """What `measure` did. clips: how many the run has here. measured: how many of them were
-    measured now. problems: one line for each clip that was not, and why. remarks: one line for each
-    clip that is damaged and was measured all the same.
+    """What `measure` did.
+
+    clips: how many the run has. measured: how many of them were measured now. problems: one line
+    for each clip that could not be measured. remarks: one line for each clip that is damaged but
+    was measured.
     """
 
     folder: Path
@@ -47,12 +49,11 @@ class MeasureOutcome:
 def measure(
     out: str | Path, *, executor: Executor | None = None, quiet: bool = False
 ) -> MeasureOutcome:
-    """Measure the clips of a run whose measurements are not fresh; nothing is sent or bought.
+    """Measure the clips of a run whose measurements are not fresh. Nothing is sent or bought.
 
-    Of a record that is stale only the stale numbers are measured. executor: where clips are
-    measured; a process pool when None. Raises RunFolderError for a folder that holds no run,
-    BusyError while a runner is at work there, and Interrupted on Ctrl-C; what was measured by then
-    is kept.
+    For a stale record, only the stale numbers are measured. executor: where clips are measured; a
+    process pool by default. Raises RunFolderError for a folder without a run, BusyError while a
+    runner is active, and Interrupted on Ctrl-C. An interrupted call keeps what it measured.
     """
     folder = RunFolder(out)
     folder.check()
@@ -61,42 +62,44 @@ def measure(
             rows = [row for row in ledger.takes() if row.clip and row.take.shot.makes == "clip"]
         damage: dict[str, str] = {}
         problems: list[str] = []
-        todo = []
+        not_fresh: list[TakeRow] = []
         for row in rows:
             stored = folder.stored_measure(row)
             if stored.state is not MeasureState.FRESH:
-                todo.append(row)
+                not_fresh.append(row)
             damage[row.take_id] = damage_text(row.take_id, stored.measure)
         measured = 0
         try:
-            for row, answer in _answers(folder, todo, executor, quiet=quiet):
-                if isinstance(answer, Measure):
+            for row, result in _measure_all(folder, not_fresh, executor, quiet=quiet):
+                if isinstance(result, Measure):
                     measured += 1
-                    damage[row.take_id] = damage_text(row.take_id, answer)
+                    damage[row.take_id] = damage_text(row.take_id, result)
                 else:
-                    problems.append(f"take {row.take_id}: {failure_text(answer)}")
+                    problems.append(f"take {row.take_id}: {failure_text(result)}")
         except KeyboardInterrupt:
             raise Interrupted(
-                f"interrupted with {measured} of {len(todo)} clips measured; run the same again "
-                "to go on"
+                f"interrupted with {measured} of {len(not_fresh)} clips measured; run the same "
+                "again to go on"
             ) from None
     remarks = tuple(text for text in damage.values() if text)
     return MeasureOutcome(folder.path, len(rows), measured, tuple(problems), remarks)
 
 
-def _answers(
+def _measure_all(
     folder: RunFolder, rows: Sequence[TakeRow], executor: Executor | None, *, quiet: bool
 ) -> Iterator[tuple[TakeRow, Measure | BaseException]]:
-    """Each take with its new record, which is written by then, or with why there is none."""
+    """Yield each take with its new record, which is saved, or with the error that occurred."""
     with (
         open_executor(executor, len(rows)) as pool,
         Progress(len(rows), "clips measured", quiet=quiet) as progress,
     ):
-        jobs = {start_measuring(pool, folder, row, folder.stored_measure(row)): row for row in rows}
-        for job in as_completed(list(jobs)):
-            row = jobs.pop(job)
+        row_of = {
+            start_measuring(pool, folder, row, folder.stored_measure(row)): row for row in rows
+        }
+        for future in as_completed(list(row_of)):
+            row = row_of.pop(future)  # so that the record can be freed
             try:
-                yield row, folder.save_measure(row, Measure.from_json(job.result()))
+                yield row, folder.save_measure(row, Measure.from_json(future.result()))
             except Exception as error:  # noqa: BLE001 - one bad clip must not end the others
                 yield row, error
             progress.advance()
@@ -105,19 +108,22 @@ def _answers(
 def start_measuring(
     pool: Executor, folder: RunFolder, row: TakeRow, stored: StoredMeasure
 ) -> Future[MeasureJson]:
-    """Measure what is not fresh of a take's clip; the future gives a record as plain data."""
+    """Start measuring the numbers of a take's clip that are not fresh.
+
+    The future's result is a record as plain data, for `Measure.from_json`.
+    """
     if stored.clip_replaced:
         return failed_future(LabError(stored.reason))
     still = row.take.shot.still
-    if still and (trouble := folder.still_error(still.path, still.sha256)):
-        return failed_future(StillError(trouble))
-    plain = None if still is None else folder.locate(still).to_json()
+    if still and (error := folder.still_error(still.path, still.sha256)):
+        return failed_future(StillError(error))
+    still_json = None if still is None else folder.locate(still).to_json()
     numbers = tuple(stored.stale) if stored.state is MeasureState.STALE else None
-    return submit_to(pool, measure_clip, str(folder.clip_path(row.take_id)), plain, numbers)
+    return submit_to(pool, measure_clip, str(folder.clip_path(row.take_id)), still_json, numbers)
 
 
 def damage_text(take_id: str, measure: Measure | None) -> str:
-    """One line on a clip that was measured although it is damaged; "" for a whole one."""
+    """One line about a damaged clip that was measured; "" for a sound one."""
     if measure is None or not measure.damage:
         return ""
-    return f"take {take_id}: {measure.damage}; its scores are of the frames before that"
+    return f"take {take_id}: {measure.damage}; its scores cover the frames before that"

@@ -1,4 +1,4 @@
-"""Progress that suits where it is read: a widget in Lab, a bar in a terminal, else one line."""
+"""Shows progress: a widget in JupyterLab, a bar in a terminal, one line anywhere else."""
 
 import os
 import sys
@@ -12,31 +12,30 @@ from lab.units import escape_line
 
 
 class Progress:
-    """A bar while somebody watches; one tidy line at the end where nobody does."""
+    """A progress bar in an interactive session; otherwise one line at the end."""
 
-    def __init__(self, total: int, what: str, *, quiet: bool = False) -> None:
-        """total: number of items; what: their plural. quiet shows nothing at all."""
-        self._what = what
+    def __init__(self, total: int, label: str, *, quiet: bool = False) -> None:
+        """total: the number of items. label: what they are, in the plural. quiet: show nothing."""
+        self._label = label
         self._total = total
         in_kernel = _in_kernel()
-        # Set by Jupyter's server for kernels that a person opened, not by papermill or nbval.
-        watched = "JPY_SESSION_NAME" in os.environ if in_kernel else sys.stderr.isatty()
-        self._line = not quiet and not watched
+        # Jupyter's server sets the variable for kernels of a person, papermill and nbval do not.
+        interactive = "JPY_SESSION_NAME" in os.environ if in_kernel else sys.stderr.isatty()
+        self._prints_line = not quiet and not interactive
         self._stream = sys.stdout if in_kernel else sys.stderr
-        bar = notebook_or_terminal if in_kernel and watched else terminal
-        self._bar = bar(total=total, desc=what, unit="", disable=quiet or not watched, leave=True)
+        bar = notebook_or_terminal if in_kernel and interactive else terminal
+        disable = quiet or not interactive
+        self._bar = bar(total=total, desc=label, unit="", disable=disable, leave=True)
         self._done = 0
 
-    def advance(self, said: str = "") -> None:
-        """One more item is finished."""
+    def advance(self) -> None:
+        """Count one more finished item."""
         self._done += 1
         self._bar.update(1)
-        if said:
-            self._bar.set_postfix_str(escape_line(said), refresh=False)
 
-    def set_status(self, text: str) -> None:
-        """Show what is going on meanwhile."""
-        self._bar.set_postfix_str(escape_line(text))
+    def set_status(self, status: str) -> None:
+        """Show a text beside the bar."""
+        self._bar.set_postfix_str(escape_line(status))
 
     def __enter__(self) -> Self:
         return self
@@ -48,8 +47,8 @@ class Progress:
         trace: TracebackType | None,
     ) -> None:
         self._bar.close()
-        if self._line:
-            print(f"{self._what}: {self._done} of {self._total}", file=self._stream)
+        if self._prints_line:
+            print(f"{self._label}: {self._done} of {self._total}", file=self._stream)
 
 
 def _in_kernel() -> bool:

@@ -1,4 +1,4 @@
-"""Score any clips, each once, spread over an executor."""
+"""Scores clip files outside of a run, in parallel."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, as_completed
@@ -29,17 +29,17 @@ def score_clip(
     literature: bool = False,
     heatmaps: str | None = None,
 ) -> ClipRecord:
-    """Worker: what `score` yields for one clip; plain data in, plain data out."""
+    """What `score` yields for one clip. It runs in a worker, on plain data."""
     opened = None if still is None else Still.from_json(still)
     films: list[Path] = []
     if heatmaps is None:
         scores = measure(clip, opened, METRICS)
     else:
         scores, films = measure_with_heatmaps(clip, opened, METRICS, Path(heatmaps))
-    found = Measure.of(scores)
+    measured = Measure.of(scores)
     if literature:
-        found = found.with_published(published(clip, opened))
-    record = found.record()
+        measured = measured.with_published(published(clip, opened))
+    record = measured.record()
     if films:
         record["heatmaps"] = [str(film) for film in films]
     return record
@@ -54,24 +54,24 @@ def score(
     literature: bool = False,
     heatmaps: str | Path | None = None,
 ) -> Iterator[ClipRecord | ClipFailure]:
-    """Score clip files against one still; yields a plain record a clip, as each is ready.
+    """Score clip files against one still. Yields the record of each clip as it is finished.
 
-    A record is what `lab score --json` prints, with `series` by frame beside it; a clip that cannot
-    be read yields {"clip", "error"} and the others go on. literature: add the published numbers,
-    which take a pass of their own at native size. heatmaps: a folder that gets one film a clip and
-    headline, showing where its value comes from. Raises StillError for a bad still.
+    A record is what `lab score --json` prints, with a `series` by frame. A clip that cannot be read
+    yields {"clip", "error"}, and the others continue. literature: add the published metrics, which
+    need a second pass at native size. heatmaps: a folder for one film per clip and headline metric,
+    which shows where in the frame the value comes from. Raises StillError for a bad still.
     """
     clips = [clips] if isinstance(clips, str | Path) else list(clips)
     if not clips:
         return
     opened = still if isinstance(still, Still) or still is None else Still.open(still)
-    plain = None if opened is None else opened.to_json()
+    still_json = None if opened is None else opened.to_json()
     films = None if heatmaps is None else str(make_writable_folder(Path(heatmaps)))
-    asked = (plain, literature, films)
+    arguments = (still_json, literature, films)
     if executor is None and len(clips) == 1:
         try:
-            yield score_clip(str(clips[0]), *asked)
-        except Exception as error:  # noqa: BLE001 - named like a clip of many
+            yield score_clip(str(clips[0]), *arguments)
+        except Exception as error:  # noqa: BLE001 - reported as for several clips
             yield _failed(str(clips[0]), error)
         return
     try:
@@ -79,16 +79,18 @@ def score(
             open_executor(executor, len(clips)) as pool,
             Progress(len(clips), "clips", quiet=quiet) as progress,
         ):
-            jobs = {submit_to(pool, score_clip, str(clip), *asked): str(clip) for clip in clips}
-            for job in as_completed(jobs):
+            clip_of = {
+                submit_to(pool, score_clip, str(clip), *arguments): str(clip) for clip in clips
+            }
+            for future in as_completed(clip_of):
                 progress.advance()
-                failure = job.exception()
-                yield job.result() if failure is None else _failed(jobs[job], failure)
+                error = future.exception()
+                yield future.result() if error is None else _failed(clip_of[future], error)
     except KeyboardInterrupt:
         raise Interrupted("interrupted; the clips printed so far are complete") from None
 
 
 def _failed(clip: str, error: BaseException) -> ClipFailure:
-    """What is yielded for a clip that was not scored; it names the clip exactly once."""
-    said = failure_text(error)
-    return {"clip": clip, "error": said if clip in said else f"{clip}: {said}"}
+    """The record of a clip that was not scored. The error names the clip exactly once."""
+    text = failure_text(error)
+    return {"clip": clip, "error": text if clip in text else f"{clip}: {text}"}

@@ -1,4 +1,4 @@
-"""One shot at a time: a clip from a still, or a still from text, through the same ledger."""
+"""Makes a single shot: a clip from a still, or a still from text."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -25,19 +25,19 @@ def shoot(
     quiet: bool = False,
     **settings_: Any,
 ) -> Clip:
-    """One take of one shot, through the same ledger as a sweep; the same call costs nothing again.
+    """Make one take of one shot. The same call again costs nothing, because it uses a ledger too.
 
-    still: None makes the clip from text alone, where the backend can. settings_: duration_s,
-    aspect_ratio, resolution, fps, seed, sound, and the backend's own. Raises as `run`, and
-    RunFolderError naming the reason when the take has no clip.
+    still: None makes the clip from text alone, if the backend can. settings_: duration_s,
+    aspect_ratio, resolution, fps, seed, sound, and the backend's own options. Raises the errors of
+    `run`, and RunFolderError with the reason when the take has no clip.
     """
     if still is None:
-        path = "none"
+        name = "none"
     else:
-        found = still.path if isinstance(still, Still) else as_path(still, StillError)
-        path = str(found.resolve())
-    sweep = _one(path, prompt, backend, budget_usd, settings_)
-    return Clip.open(_made(sweep, out, confirmed=confirmed, quiet=quiet))
+        path = still.path if isinstance(still, Still) else as_path(still, StillError)
+        name = str(path.resolve())
+    sweep = _sweep_of_one(name, prompt, backend, budget_usd, settings_)
+    return Clip.open(_make(sweep, out, confirmed=confirmed, quiet=quiet))
 
 
 def create(
@@ -50,15 +50,16 @@ def create(
     quiet: bool = False,
     **settings_: Any,
 ) -> Still:
-    """Make a still from text, to be animated next; the same call costs nothing again.
+    """Make a still from text. The same call again costs nothing.
 
-    settings_: aspect_ratio and resolution, the tier the still is meant for. Raises as `shoot`.
+    settings_: aspect_ratio and resolution of the clip that the still is for. Raises the errors of
+    `shoot`.
     """
-    sweep = replace(_one("none", prompt, backend, budget_usd, settings_), makes="still")
-    return Still.open(_made(sweep, out, confirmed=confirmed, quiet=quiet))
+    sweep = replace(_sweep_of_one("none", prompt, backend, budget_usd, settings_), makes="still")
+    return Still.open(_make(sweep, out, confirmed=confirmed, quiet=quiet))
 
 
-def _one(
+def _sweep_of_one(
     still: str,
     prompt: str | Prompt,
     backend: str,
@@ -76,7 +77,8 @@ def _one(
     )
 
 
-def _made(sweep: Sweep, out: str | Path, *, confirmed: bool, quiet: bool) -> Path:
+def _make(sweep: Sweep, out: str | Path, *, confirmed: bool, quiet: bool) -> Path:
+    """Run a sweep of one take; return the path of its result."""
     outcome = run(sweep, out, confirmed=confirmed, quiet=quiet, grow=True)
     if not outcome.complete:
         raise RunFolderError(outcome.stopped or outcome.problems[0])
