@@ -22,8 +22,8 @@ from lab.sweeps import Sweep
 TAKES = int(os.environ.get("I2VLAB_BENCH_TAKES", "10000"))
 _SERVICE = """
 import json, sys
-from lab.emulator import Emulator, Pace, serving
-with serving(Emulator(pace=Pace.instant(), short_side_px=16)) as running:
+from lab.emulator import Emulator, TaskTiming, serving
+with serving(Emulator(timing=TaskTiming.instant(), short_side_px=16)) as running:
     print(json.dumps(running.environment), flush=True)
     sys.stdin.read()
 """

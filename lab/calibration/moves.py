@@ -27,7 +27,7 @@ from lab.metrics import measure
 from lab.metrics.course import rates_of
 from lab.metrics.motion import COURSE, Motion
 from lab.prompts import Prompt, Term, vocabulary
-from lab.render import GROUND_NEARNESS, SUBJECT_NEARNESS, CameraPose, Scene, render
+from lab.render import BACKGROUND_INVERSE_DEPTH, SUBJECT_INVERSE_DEPTH, CameraPose, Scene, render
 from lab.render import Motion as Movement
 from lab.stills import Still
 from lab.vision import subject_mask
@@ -258,8 +258,10 @@ def true_course(path: Sequence[CameraPose]) -> dict[str, float]:
     steps = []
     for here, there in pairwise(path):
         layers = []
-        for nearness in (GROUND_NEARNESS, SUBJECT_NEARNESS):
-            before, after = (pose.layer_matrix(width, height, nearness) for pose in (here, there))
+        for inverse_depth in (BACKGROUND_INVERSE_DEPTH, SUBJECT_INVERSE_DEPTH):
+            before, after = (
+                pose.layer_transform(width, height, inverse_depth) for pose in (here, there)
+            )
             flow = (after @ np.linalg.inv(before) - np.eye(3))[:2]
             layers.append(np.array(rates_of(flow, width, height, 1 / FPS)))
         steps.append(layers)

@@ -1,19 +1,19 @@
-"""The deterministic artist: a still and a camera move become frames whose motion is known.
+"""Render a still and a camera move into frames with known motion.
 
-Feeds the offline backend, calibration and tests. Two layers at two depths, the subject before the
-ground, are moved by one camera; what the subject uncovers is filled in. No model, no randomness
-beyond the seed.
+The offline backend, calibration and the tests use it. One camera moves two layers at two depths:
+the subject, and the background with the subject's area inpainted. There is no model, and no
+randomness beyond the seed.
 """
 
-from lab.render.artist import RenderedFrame, render
 from lab.render.camera import CameraPose, camera_path
 from lab.render.defects import Defects
 from lab.render.motion import Motion
-from lab.render.scene import GROUND_NEARNESS, SUBJECT_NEARNESS, Scene
+from lab.render.renderer import RenderedFrame, render
+from lab.render.scene import BACKGROUND_INVERSE_DEPTH, SUBJECT_INVERSE_DEPTH, Scene
 
 __all__ = [
-    "GROUND_NEARNESS",
-    "SUBJECT_NEARNESS",
+    "BACKGROUND_INVERSE_DEPTH",
+    "SUBJECT_INVERSE_DEPTH",
     "CameraPose",
     "Defects",
     "Motion",

@@ -1,7 +1,7 @@
-"""Motion of its own: things that drift, ripple and sway while the camera does what it does.
+"""Animate parts of the scene on their own: clouds, ripples, leaves, cloth, hair and steam.
 
-Each kind is a displacement field on a layer of the canvas, smooth in space and time and at rest in
-the first frame; steam is a translucent veil laid over the frame, which no flow field describes.
+Each kind but steam is a displacement field on one layer of the canvas. It is smooth in space and
+time, and zero in the first frame. Steam is a translucent overlay without optical flow.
 """
 
 import math
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from lab.prompts.vocabulary import Ambient
 from lab.render.scene import Scene
 
-_COARSE = 8  # fields are made on every eighth pixel and enlarged: they are smooth
-_ON_SUBJECT = ("cloth", "hair")
-# Amplitude as a share of the frame height, wavelength likewise, frequency in Hz.
+_COARSE = 8  # fields are smooth, so they are computed at an eighth of the resolution
+_SUBJECT_KINDS = ("cloth", "hair")
+# Amplitude and wavelength as fractions of the frame height, frequency in Hz.
 _WAVES: dict[Ambient, tuple[float, float, float]] = {
     "ripple": (0.004, 0.10, 0.9),
     "cloth": (0.006, 0.35, 0.6),
@@ -25,25 +25,28 @@ _WAVES: dict[Ambient, tuple[float, float, float]] = {
     "leaves": (0.005, 0.18, 0.5),
 }
 _CLOUD_SPEED = 0.012  # frame heights a second
-_STEAM_SPEED = 0.10
-_STEAM_DENSITY = 0.7
+_STEAM_SPEED = 0.10  # frame heights a second
+_STEAM_DENSITY = 0.7  # opacity where noise and plume are 1
 
 
 @dataclass(frozen=True, eq=False)
 class AmbientField:
-    """The ambient motion of a scene, ready to be asked for any moment."""
+    """The ambient motion of a scene as a function of time."""
 
     scene: Scene
     kinds: tuple[Ambient, ...]
     seed: int
 
-    def moves(self, layer: str) -> bool:
-        """True when this layer ("subject" or "ground") is displaced at all."""
+    def displaces(self, layer: str) -> bool:
+        """True when any kind displaces this layer, "subject" or "background"."""
         return any(self._layer(kind) == layer for kind in self.kinds if kind != "steam")
 
     def displacement(self, layer: str, time_s: float) -> NDArray[np.float32]:
-        """(canvas h, canvas w, 2) float32 pixels: the layer shows at p what was at p + d."""
-        height, width = self.scene.ground.shape[:2]
+        """The displacement d of a layer in pixels, (canvas h, canvas w, 2) float32.
+
+        The displaced layer shows at p what the layer has at p + d.
+        """
+        height, width = self.scene.background.shape[:2]
         total = np.zeros((*self._coarse_size, 2), np.float32)
         for position, kind in enumerate(self.kinds):
             if kind == "steam" or self._layer(kind) != layer:
@@ -55,10 +58,10 @@ class AmbientField:
                 total += weight[..., None] * self._wave(kind, time_s, position)
         return cv2.resize(total, (width, height), interpolation=cv2.INTER_LINEAR)
 
-    def veil(
+    def add_steam(
         self, rgb: NDArray[np.uint8], matrix: NDArray[np.float64], time_s: float
     ) -> NDArray[np.uint8]:
-        """Lay the steam of this moment over a frame; `matrix` is the subject layer's."""
+        """Overlay steam on a frame. matrix: transform of the subject layer."""
         if "steam" not in self.kinds:
             return rgb
         height, width = rgb.shape[:2]
@@ -73,28 +76,28 @@ class AmbientField:
             borderMode=cv2.BORDER_WRAP,
         )
         shrink = np.diag([1 / _COARSE, 1 / _COARSE, 1])
-        place = (shrink @ matrix @ np.linalg.inv(shrink))[:2]
-        plume = cv2.warpAffine(self._plume, place, small, flags=cv2.INTER_LINEAR)
-        # It gathers over the first second, because the still itself has none.
+        coarse_matrix = (shrink @ matrix @ np.linalg.inv(shrink))[:2]
+        plume = cv2.warpAffine(self._plume, coarse_matrix, small, flags=cv2.INTER_LINEAR)
+        # Fade in over the first second, because the still has no steam.
         density = _STEAM_DENSITY * min(1.0, time_s) * noise * plume
-        veil = cv2.resize(density, (width, height), interpolation=cv2.INTER_CUBIC)
-        share = cv2.merge([np.clip(veil * 255, 0, 255).astype(np.uint8)] * 3)
-        light = cv2.multiply(255 - rgb, share, scale=1 / 255)
-        veiled: NDArray[np.uint8] = cv2.add(rgb, light)
-        return veiled
+        opacity = cv2.resize(density, (width, height), interpolation=cv2.INTER_CUBIC)
+        alpha = cv2.merge([np.clip(opacity * 255, 0, 255).astype(np.uint8)] * 3)
+        light = cv2.multiply(255 - rgb, alpha, scale=1 / 255)
+        lightened: NDArray[np.uint8] = cv2.add(rgb, light)
+        return lightened
 
     @staticmethod
     def _layer(kind: Ambient) -> str:
-        return "subject" if kind in _ON_SUBJECT else "ground"
+        return "subject" if kind in _SUBJECT_KINDS else "background"
 
     @cached_property
     def _coarse_size(self) -> tuple[int, int]:
-        height, width = self.scene.ground.shape[:2]
+        height, width = self.scene.background.shape[:2]
         return -(-height // _COARSE), -(-width // _COARSE)
 
     @cached_property
     def _weights(self) -> dict[Ambient, NDArray[np.float32]]:
-        """Where each kind acts, (coarse h, coarse w) in 0..1."""
+        """Spatial weight of each kind, (coarse h, coarse w) in 0..1."""
         height, width = self._coarse_size
         y = np.linspace(0, 1, height, dtype=np.float32)[:, None]
         alpha = cv2.resize(
@@ -123,33 +126,33 @@ class AmbientField:
         y, x = np.mgrid[:height, :width].astype(np.float32) / (wavelength * unit) * 2 * math.pi
         phase = np.random.default_rng([self.seed, 2, position]).uniform(0, 2 * math.pi, 4)
         beat = 2 * math.pi * hertz * time_s
-        # A travelling wave less itself at time zero: at rest in the first frame.
+        # Subtract the wave at time zero, so that the first frame has no displacement.
         across = np.sin(x + 0.6 * y + phase[0] - beat) - np.sin(x + 0.6 * y + phase[0])
         along = np.sin(0.7 * y - 0.4 * x + phase[1] - 1.3 * beat) - np.sin(
             0.7 * y - 0.4 * x + phase[1]
         )
-        reach = amplitude * self.scene.height_px / math.sqrt(2)
-        return (np.stack([across, along], axis=-1) * reach).astype(np.float32)
+        scale = amplitude * self.scene.height_px / math.sqrt(2)
+        return (np.stack([across, along], axis=-1) * scale).astype(np.float32)
 
     @cached_property
     def _noise(self) -> NDArray[np.float32]:
-        """A wrapping texture of wisps, in 0..1."""
+        """A periodic noise texture in 0..1."""
         size = (
             max(32, self.scene.height_px // _COARSE * 2),
             max(32, self.scene.width_px // _COARSE),
         )
         white = np.random.default_rng([self.seed, 3]).standard_normal(size).astype(np.float32)
         total = np.zeros(size, np.float32)
-        for share, spread in ((1.0, size[1] / 14), (0.6, size[1] / 32)):
+        for weight, spread in ((1.0, size[1] / 14), (0.6, size[1] / 32)):
             tiled = np.tile(white, (3, 3))
             smooth = cv2.GaussianBlur(tiled, (0, 0), sigmaX=spread * 0.6, sigmaY=spread * 1.4)
             smooth = smooth[size[0] : 2 * size[0], size[1] : 2 * size[1]]
-            total += share * smooth / smooth.std()
+            total += weight * smooth / smooth.std()
         return np.clip(0.5 + 0.45 * total, 0, 1).astype(np.float32)
 
     @cached_property
     def _plume(self) -> NDArray[np.float32]:
-        """Where steam hangs in the first frame: a column widening above the subject's middle."""
+        """Steam density in the first frame: a column that widens above the subject's middle."""
         scene = self.scene
         height, width = -(-scene.height_px // _COARSE), -(-scene.width_px // _COARSE)
         alpha = scene.subject[

@@ -1,4 +1,4 @@
-"""What moves in a shot: the camera's rates, their easing, and ambient motion."""
+"""Describe the motion of a shot: camera rates, easing and ambient motion."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -12,7 +12,7 @@ _DEFAULT_PACE = Pace(amplitude=1.0, easing="smooth")
 
 @dataclass(frozen=True)
 class Motion:
-    """The motion to render. Rates are per second at the pace given; see `CameraRates`."""
+    """The motion to render. Rates are per second, scaled by `pace`; see `CameraRates`."""
 
     rates: CameraRates = _AT_REST
     pace: Pace = _DEFAULT_PACE
@@ -20,9 +20,9 @@ class Motion:
 
     @classmethod
     def from_prompt(cls, prompt: Prompt) -> Self:
-        """The motion a prompt's terms ask for; several camera moves add up.
+        """The motion that a prompt's terms describe; several camera moves add up.
 
-        The first strength named says how far they go, the first pace how fast.
+        The prompt's first strength term scales their extent; its first pace term sets their speed.
         """
         moves = [term.camera for term in prompt.of_kind("camera") if term.camera]
         paces = [term.pace for term in prompt.of_kind("pace") if term.pace]

@@ -1,4 +1,4 @@
-"""Where the camera is, and what that does to near and far."""
+"""Camera poses, and their effect on near and far layers."""
 
 import math
 from collections.abc import Callable
@@ -14,8 +14,8 @@ from lab.vision import fit_affine
 STEADY = Pace(amplitude=1.0, easing="linear")
 SIZE = (320, 240)
 
-# What the picture of the subject does, by the sign of: right, down, growth, clockwise turn.
-LOOKS = {
+# How the subject moves in the picture: signs of right, down, magnification, clockwise rotation.
+DIRECTIONS = {
     "pan_right": (-1, 0, 0, 0),
     "pan_left": (1, 0, 0, 0),
     "tilt_up": (0, 1, 0, 0),
@@ -33,28 +33,28 @@ LOOKS = {
 }
 
 
-def _looks(flow: np.ndarray) -> tuple[float, ...]:
-    """Right and down at the middle in px, growth, and clockwise turn in radians, of a flow."""
-    found = fit_affine(flow.astype(np.float32), np.ones(flow.shape[:2], bool))
-    assert found is not None
+def _affine_motion(flow: np.ndarray) -> tuple[float, ...]:
+    """Of a flow: shift right and down at the centre in px, magnification, rotation in radians."""
+    affine = fit_affine(flow.astype(np.float32), np.ones(flow.shape[:2], bool))
+    assert affine is not None
     height, width = flow.shape[:2]
-    right, down = found @ ((width - 1) / 2, (height - 1) / 2, 1)
-    growth = (found[0, 0] + found[1, 1]) / 2
-    return right, down, growth, (found[1, 0] - found[0, 1]) / 2
+    right, down = affine @ ((width - 1) / 2, (height - 1) / 2, 1)
+    growth = (affine[0, 0] + affine[1, 1]) / 2
+    return right, down, growth, (affine[1, 0] - affine[0, 1]) / 2
 
 
-@pytest.mark.parametrize("name", LOOKS)
+@pytest.mark.parametrize("name", DIRECTIONS)
 def test_the_picture_moves_as_the_term_says(
     name: str, photo: np.ndarray, texture: np.ndarray, scene_of: Callable[..., Scene]
 ) -> None:
-    """Each camera move shifts, grows or turns the picture in the direction of its name."""
+    """Each camera move shifts, magnifies or rotates the picture in the direction of its name."""
     motion = Motion.from_prompt(Prompt.of(name, pace="steady"))
     scene = scene_of(photo, texture, radius_px=0)
     first, _ = render(scene, motion, frames=2, fps=2)
-    right, down, growth, turn = _looks(first.flow())
-    # In pixels at the frame's edge, so that the four compare.
-    seen = np.array([right, down, growth * 160, turn * 160])
-    for value, sign in zip(seen, LOOKS[name], strict=True):
+    right, down, growth, turn = _affine_motion(first.flow())
+    # All in pixels at the frame's edge, so that they compare.
+    motion_px = np.array([right, down, growth * 160, turn * 160])
+    for value, sign in zip(motion_px, DIRECTIONS[name], strict=True):
         if sign:
             assert value * sign > 0.5
         else:
@@ -67,7 +67,7 @@ def test_the_picture_moves_as_the_term_says(
     ids=lambda term: term.name,
 )
 def test_every_clip_begins_at_rest(term: object) -> None:
-    """Whatever the move, the camera of the first frame is where the still was taken."""
+    """The camera starts at the position of the still, whatever the move."""
     motion = Motion.from_prompt(Prompt.of(term.name))  # type: ignore[attr-defined]
     path = camera_path(motion, frames=24, fps=24, seed=3)
     assert path[0] == CameraPose()
@@ -75,17 +75,17 @@ def test_every_clip_begins_at_rest(term: object) -> None:
 
 
 def test_a_pan_goes_as_far_as_its_rate_says() -> None:
-    """A short steady pan of 0.15 widths a second moves the picture left by that much."""
+    """A short linear pan of 0.15 widths per second moves every layer left by that much."""
     motion = Motion(CameraRates(pan=0.15), STEADY)
     path = camera_path(motion, frames=6, fps=24, seed=0)
-    for nearness in (0.0, 0.4, 1.0):
-        steps = [pose.layer_matrix(*SIZE, nearness)[0, 2] for pose in path]
+    for inverse_depth in (0.0, 0.4, 1.0):
+        steps = [pose.layer_transform(*SIZE, inverse_depth)[0, 2] for pose in path]
         assert np.diff(steps) == pytest.approx([-0.15 * 320 / 24] * 5, rel=0.02)
 
 
 @pytest.mark.parametrize("rate", [0.5, 5, 500])
 def test_no_move_loses_the_subject(rate: float) -> None:
-    """However fast and long a move is asked for, it stops before the subject has left."""
+    """The travel of each move is limited, however fast and long the move is."""
     motion = Motion(CameraRates(pan=rate, dolly=rate, zoom=rate, roll=rate), STEADY)
     last = camera_path(motion, frames=240, fps=24, seed=0)[-1]
     assert last.pan <= 0.2
@@ -95,27 +95,27 @@ def test_no_move_loses_the_subject(rate: float) -> None:
 
 
 def test_near_things_grow_faster_on_a_dolly_and_alike_on_a_zoom() -> None:
-    """Moving in magnifies the subject more than the ground; zooming magnifies both alike."""
+    """A dolly magnifies the subject more than the background; a zoom magnifies both alike."""
     dolly, zoom = CameraPose(dolly=0.2), CameraPose(zoom=0.2)
-    near, far = (dolly.layer_matrix(*SIZE, nearness)[0, 0] for nearness in (1.0, 0.4))
+    near, far = (dolly.layer_transform(*SIZE, inverse_depth)[0, 0] for inverse_depth in (1.0, 0.4))
     assert near == pytest.approx(1 / (1 - 0.2))
     assert far == pytest.approx(1 / (1 - 0.2 * 0.4))
-    assert np.array_equal(zoom.layer_matrix(*SIZE, 1.0), zoom.layer_matrix(*SIZE, 0.4))
+    assert np.array_equal(zoom.layer_transform(*SIZE, 1.0), zoom.layer_transform(*SIZE, 0.4))
 
 
 def test_near_things_shift_more_on_a_truck_and_alike_on_a_pan() -> None:
-    """Moving sideways shifts the subject more than the ground; turning shifts both alike."""
+    """A truck shifts the subject more than the background; a pan shifts both alike."""
     truck, pan = CameraPose(truck=0.1), CameraPose(pan=0.1)
-    assert truck.layer_matrix(*SIZE, 1.0)[0, 2] == pytest.approx(-32)
-    assert truck.layer_matrix(*SIZE, 0.4)[0, 2] == pytest.approx(-12.8)
-    assert np.array_equal(pan.layer_matrix(*SIZE, 1.0), pan.layer_matrix(*SIZE, 0.4))
+    assert truck.layer_transform(*SIZE, 1.0)[0, 2] == pytest.approx(-32)
+    assert truck.layer_transform(*SIZE, 0.4)[0, 2] == pytest.approx(-12.8)
+    assert np.array_equal(pan.layer_transform(*SIZE, 1.0), pan.layer_transform(*SIZE, 0.4))
 
 
-def test_turning_and_growing_leave_the_middle_in_place() -> None:
-    """Roll, zoom and dolly act around the middle of the frame."""
+def test_roll_zoom_and_dolly_keep_the_centre() -> None:
+    """They act around the centre of the frame."""
     pose = CameraPose(roll=10, zoom=0.3, dolly=0.2)
     middle = np.array([(320 - 1) / 2, (240 - 1) / 2, 1])
-    assert pose.layer_matrix(*SIZE, 1.0) @ middle == pytest.approx(middle)
+    assert pose.layer_transform(*SIZE, 1.0) @ middle == pytest.approx(middle)
 
 
 @pytest.mark.parametrize(
@@ -126,15 +126,15 @@ def test_turning_and_growing_leave_the_middle_in_place() -> None:
         ("rush", (0.4375, 0.75, 0.9375)),
     ],
 )
-def test_paces_start_and_end_as_they_say(easing: str, shares: tuple[float, ...]) -> None:
-    """A quarter, half and three quarters through, each easing is where its name promises."""
+def test_easings_have_their_shape(easing: str, shares: tuple[float, ...]) -> None:
+    """At a quarter, half and three quarters of the time, each easing has its known progress."""
     motion = Motion(CameraRates(pan=0.04), Pace(amplitude=1, easing=easing))  # type: ignore[arg-type]
     pans = [pose.pan for pose in camera_path(motion, frames=5, fps=24, seed=0)]
     assert [pan / pans[-1] for pan in pans[1:4]] == pytest.approx(shares, abs=1e-3)
 
 
 def test_a_pace_scales_the_move() -> None:
-    """Half the amplitude is half the way, where the way is short."""
+    """Half the amplitude gives half the travel, for a short move."""
     ends = [
         camera_path(Motion(CameraRates(pan=0.04), pace), frames=13, fps=24, seed=0)[-1].pan
         for pace in (STEADY, Pace(amplitude=0.5, easing="smooth"))
@@ -142,8 +142,8 @@ def test_a_pace_scales_the_move() -> None:
     assert ends[1] / ends[0] == pytest.approx(0.5, rel=0.01)
 
 
-def test_a_hand_sways_by_its_seed() -> None:
-    """Handheld sway is smooth, the same for the same seed and another for another seed."""
+def test_handheld_sway_depends_on_the_seed() -> None:
+    """Sway is smooth, equal for equal seeds and different for different ones."""
     motion = Motion(CameraRates(shake=0.008))
     paths = [camera_path(motion, frames=48, fps=24, seed=seed) for seed in (1, 1, 2)]
     assert paths[0] == paths[1]
@@ -154,7 +154,7 @@ def test_a_hand_sways_by_its_seed() -> None:
 
 
 def test_the_seed_does_not_matter_to_a_planned_move() -> None:
-    """A dolly goes the same way whatever the seed."""
+    """A dolly is the same for every seed."""
     motion = Motion(CameraRates(dolly=0.05))
     assert camera_path(motion, frames=24, fps=24, seed=1) == camera_path(
         motion, frames=24, fps=24, seed=2
@@ -162,7 +162,7 @@ def test_the_seed_does_not_matter_to_a_planned_move() -> None:
 
 
 def test_moves_in_a_prompt_add_up() -> None:
-    """Two camera moves are played together, at the prompt's pace, beside its ambient motion."""
+    """Two camera moves combine, at the prompt's pace, together with its ambient motion."""
     motion = Motion.from_prompt(
         Prompt.of(["push_in", "pan_left"], ["steam_rises", "smoke_drifts", "smiles"], pace="slow")
     )
@@ -174,4 +174,4 @@ def test_moves_in_a_prompt_add_up() -> None:
 def test_one_frame_is_at_rest() -> None:
     """A clip of one frame is the still."""
     assert camera_path(Motion(CameraRates(pan=1)), frames=1, fps=24, seed=0) == (CameraPose(),)
-    assert math.isclose(CameraPose().layer_matrix(*SIZE, 1.0)[0, 0], 1)
+    assert math.isclose(CameraPose().layer_transform(*SIZE, 1.0)[0, 0], 1)

@@ -1,4 +1,4 @@
-"""Named defects of known strength, measured again."""
+"""Defects have the strength that was requested."""
 
 from collections.abc import Callable
 
@@ -16,39 +16,39 @@ STILL = Motion()
 def _frames(
     scene: Scene, defects: Defects | None, *, frames: int, seed: int = 0
 ) -> list[np.ndarray]:
-    drawn = render(scene, STILL, frames=frames, fps=24, seed=seed, defects=defects)
-    return [frame.rgb for frame in drawn]
+    rendered = render(scene, STILL, frames=frames, fps=24, seed=seed, defects=defects)
+    return [frame.rgb for frame in rendered]
 
 
 @pytest.fixture(scope="module")
 def grey_scene(scene_of: Callable[..., Scene]) -> Scene:
-    """A mid-grey ground without a subject."""
+    """A mid-grey background without a subject."""
     grey = np.full((240, 320, 3), 128, np.uint8)
     return scene_of(grey, grey, radius_px=0)
 
 
 @pytest.fixture(scope="module")
 def scene(photo: np.ndarray, scene_of: Callable[..., Scene]) -> Scene:
-    """A grey disc before a photograph."""
+    """A grey disc in front of a photograph."""
     return scene_of(photo, np.full_like(photo, 128))
 
 
 @pytest.mark.parametrize("flicker_dn", [2.0, 6.0])
-def test_flicker_is_as_strong_as_asked(flicker_dn: float, grey_scene: Scene) -> None:
-    """On a held grey frame, brightness is off by flicker_dn code values rms."""
-    drawn = np.stack(_frames(grey_scene, Defects(flicker_dn=flicker_dn), frames=120))[1:, ::4, ::4]
-    off = drawn.astype(float) - 128
-    assert np.sqrt((off**2).mean()) == pytest.approx(flicker_dn, rel=0.15)
+def test_flicker_has_the_requested_strength(flicker_dn: float, grey_scene: Scene) -> None:
+    """On a constant grey frame, the rms change of brightness is flicker_dn code values."""
+    pixels = np.stack(_frames(grey_scene, Defects(flicker_dn=flicker_dn), frames=120))[1:, ::4, ::4]
+    change = pixels.astype(float) - 128
+    assert np.sqrt((change**2).mean()) == pytest.approx(flicker_dn, rel=0.15)
 
 
 def test_half_of_the_flicker_is_global(grey_scene: Scene) -> None:
-    """The frame's mean and the patches about it carry about the same power."""
-    drawn = np.stack(_frames(grey_scene, Defects(flicker_dn=6), frames=120))[1:, ::4, ::4, 0]
-    off = drawn.astype(float) - 128
-    means = off.mean(axis=(1, 2))
-    patches = off - means[:, None, None]
-    assert (means**2).mean() / (off**2).mean() == pytest.approx(0.5, abs=0.15)
-    assert (patches**2).mean() / (off**2).mean() == pytest.approx(0.5, abs=0.15)
+    """The frame's mean and the deviations from it have about the same power."""
+    pixels = np.stack(_frames(grey_scene, Defects(flicker_dn=6), frames=120))[1:, ::4, ::4, 0]
+    change = pixels.astype(float) - 128
+    means = change.mean(axis=(1, 2))
+    patches = change - means[:, None, None]
+    assert (means**2).mean() / (change**2).mean() == pytest.approx(0.5, abs=0.15)
+    assert (patches**2).mean() / (change**2).mean() == pytest.approx(0.5, abs=0.15)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -56,36 +56,36 @@ def test_half_of_the_flicker_is_global(grey_scene: Scene) -> None:
 def test_drift_moves_the_subjects_colour_and_nothing_else(
     drift_de: float, seed: int, scene: Scene
 ) -> None:
-    """At the last frame the subject is drift_de CIELAB units off, and the ground is untouched."""
+    """At the last frame the subject's colour is off by drift_de; the background is unchanged."""
     first, *others = render(
         scene, STILL, frames=9, fps=24, seed=seed, defects=Defects(drift_de=drift_de)
     )
-    subject, ground = first.subject_alpha == 255, first.subject_alpha == 0
+    subject, background = first.subject_alpha == 255, first.subject_alpha == 0
 
-    def moved_de(rgb: np.ndarray) -> float:
-        here, there = (rgb2lab(picture)[subject].mean(axis=0) for picture in (first.rgb, rgb))
-        return float(np.hypot(*(there - here)[1:]))
+    def shift_de(rgb: np.ndarray) -> float:
+        before, after = (rgb2lab(image)[subject].mean(axis=0) for image in (first.rgb, rgb))
+        return float(np.hypot(*(after - before)[1:]))
 
-    assert moved_de(others[-1].rgb) == pytest.approx(drift_de, rel=0.15)
-    assert moved_de(others[3].rgb) == pytest.approx(drift_de / 2, rel=0.2)
-    assert all(np.array_equal(frame.rgb[ground], first.rgb[ground]) for frame in others)
+    assert shift_de(others[-1].rgb) == pytest.approx(drift_de, rel=0.15)
+    assert shift_de(others[3].rgb) == pytest.approx(drift_de / 2, rel=0.2)
+    assert all(np.array_equal(frame.rgb[background], first.rgb[background]) for frame in others)
     lightness = [rgb2lab(rgb)[subject, 0].mean() for rgb in (first.rgb, others[-1].rgb)]
     assert lightness[0] == pytest.approx(lightness[1], abs=1)
 
 
 @pytest.mark.parametrize("warp_permille", [2.0, 5.0])
-def test_a_wobble_is_as_large_as_asked(
+def test_warp_has_the_requested_strength(
     warp_permille: float, texture: np.ndarray, scene_of: Callable[..., Scene]
 ) -> None:
-    """Surfaces are displaced by warp_permille thousandths of the diagonal rms."""
-    held = scene_of(texture, texture, radius_px=0)
+    """The rms displacement is warp_permille thousandths of the diagonal."""
+    flat = scene_of(texture, texture, radius_px=0)
     clean, *warped = (
         cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-        for rgb in _frames(held, Defects(warp_permille=warp_permille), frames=25)
+        for rgb in _frames(flat, Defects(warp_permille=warp_permille), frames=25)
     )
     power = [(dense_flow(rgb, clean) ** 2).sum(axis=2).mean() for rgb in warped[::3]]
-    wanted_px = warp_permille / 1000 * np.hypot(320, 240)
-    assert np.sqrt(np.mean(power)) == pytest.approx(wanted_px, rel=0.2)
+    expected_px = warp_permille / 1000 * np.hypot(320, 240)
+    assert np.sqrt(np.mean(power)) == pytest.approx(expected_px, rel=0.2)
 
 
 @pytest.mark.parametrize(
@@ -93,8 +93,8 @@ def test_a_wobble_is_as_large_as_asked(
     [Defects(flicker_dn=8), Defects(drift_de=8), Defects(warp_permille=8), Defects(8, 8, 8)],
     ids=["flicker", "drift", "warp", "all"],
 )
-def test_the_first_frame_is_never_touched(defects: Defects, scene: Scene) -> None:
-    """The first frame stays the still, the later ones do not, and the seed decides how."""
+def test_the_first_frame_stays_clean(defects: Defects, scene: Scene) -> None:
+    """Later frames have the defects; the seed determines them."""
     clean = _frames(scene, None, frames=3)
     one, same, other = (_frames(scene, defects, frames=3, seed=seed) for seed in (1, 1, 2))
     assert np.array_equal(one[0], clean[0])
@@ -105,8 +105,8 @@ def test_the_first_frame_is_never_touched(defects: Defects, scene: Scene) -> Non
 
 def test_no_defect_is_a_clean_clip(scene: Scene) -> None:
     """All strengths at zero change no pixel."""
-    assert Defects().none
-    assert not Defects(drift_de=0.5).none
+    assert Defects().is_clean
+    assert not Defects(drift_de=0.5).is_clean
     for clean, same in zip(
         _frames(scene, None, frames=3), _frames(scene, Defects(), frames=3), strict=True
     ):
@@ -114,6 +114,6 @@ def test_no_defect_is_a_clean_clip(scene: Scene) -> None:
 
 
 def test_drift_without_a_subject_changes_nothing(grey_scene: Scene) -> None:
-    """Where there is no subject there is nothing to drift."""
+    """Drift affects the subject only."""
     first, *others = _frames(grey_scene, Defects(drift_de=10), frames=4)
     assert all(np.array_equal(first, rgb) for rgb in others)

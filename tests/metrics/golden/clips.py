@@ -103,7 +103,7 @@ def _walking() -> Clip:
     for n in range(_COUNT):
         place = np.array([[1, 0, 3 * n], [0, 1, -n / 2]])
         subject = cv2.warpAffine(scene.subject, place, scene.subject.shape[1::-1])
-        shown.append(composite(scene.ground, subject)[top : top + height, left : left + width])
+        shown.append(composite(scene.background, subject)[top : top + height, left : left + width])
     return Clip(shown, shown[0])
 
 
