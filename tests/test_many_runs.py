@@ -101,7 +101,7 @@ def test_a_take_in_two_runs_keeps_both_rows(copied: list[Path], tmp_path: Path) 
     assert list(results.takes["run"]) == ["slow", "again"]
     assert list(results.takes["prompt"]) == ["pan", "pan"]
     assert results.record(two) == results.record(one)
-    assert "Takes that an earlier run has too: 1." in results.remarks[0]
+    assert "Takes that are also in an earlier run: 1." in results.remarks[0]
     shutil.rmtree(again / "measures")
     assert lab.load([copied[0], again]).stored_measure(two).measure is None
 
@@ -154,7 +154,7 @@ def test_what_is_for_one_run_says_so(series: list[Path], tmp_path: Path) -> None
     """Advice and panels; tables and reports of several runs want a place of their own."""
     results = lab.load(series)
     for refused in (lab.suggest_next, lab.ResultsPanel):
-        with pytest.raises(InputError, match="this is for one run, and these are 3"):
+        with pytest.raises(InputError, match="this needs one run, and 3 are loaded"):
             refused(results)
     with pytest.raises(InputError, match=r"save\(DIR\)"):
         results.save()

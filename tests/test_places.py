@@ -258,7 +258,7 @@ def test_stills_that_are_gone_are_named_and_the_rest_is_done(
     assert row.take_id in problem
     assert said in problem
     assert run(sweep, folder.path, quiet=True).complete
-    assert load(folder.path).still_troubles == {}
+    assert load(folder.path).still_errors == {}
 
 
 def test_a_still_changed_before_the_run_is_named(

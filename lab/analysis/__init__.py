@@ -1,12 +1,13 @@
-"""Tidy tables from runs, one per grain, and pictures of them."""
+"""Loads runs into tables, ranks and summarises takes, draws figures and suggests the next sweep."""
 
-from lab.analysis.advice import Advice, Suggestion, suggest_next
+from lab.analysis.advice import Advice, suggest_next
 from lab.analysis.compliance import Compliance, by_term, clip_compliance, compliance
 from lab.analysis.figures import by_factor, motion_against, timelines
 from lab.analysis.loading import load
 from lab.analysis.matched import MotionLine
 from lab.analysis.parts import parts
 from lab.analysis.results import LoadedRun, Results
+from lab.analysis.suggestion import Suggestion
 from lab.analysis.verdicts import Ranking, Verdict, best_and_worst, leaders
 
 __all__ = [

@@ -85,7 +85,7 @@ def motion_against(results: Results, metric: str) -> Figure:
     """
     if metric not in MATCHED:
         raise InputError(f"{metric!r} is not matched; {did_you_mean(str(metric), MATCHED)}")
-    spec, line = SPECS[metric], results.lines[metric]
+    spec, line = SPECS[metric], results.motion_lines[metric]
     wide = results.scores.pivot(index="take_id", columns="metric", values="value")
     wide = wide[["motion", metric]].dropna()
     too_still = wide.index.isin(results.too_still)
@@ -110,8 +110,10 @@ def motion_against(results: Results, metric: str) -> Figure:
     if not line.reason:
         motion = np.linspace(0, float(wide["motion"].max()), 200)[1:]
         label = "what motion explains" if line.slope > 0 else "no growth with motion"
-        axes.plot(motion, line.at(motion), color=COLOURS[1], linewidth=1.5, label=label)
-        axes.axvline(line.middle, color=GREY, linewidth=0.8, linestyle=":", label="median motion")
+        axes.plot(motion, line.predict(motion), color=COLOURS[1], linewidth=1.5, label=label)
+        axes.axvline(
+            line.median_motion, color=GREY, linewidth=0.8, linestyle=":", label="median motion"
+        )
     if not math.isnan(spec.unnoticed):
         axes.axhline(
             spec.unnoticed, color=GREY, linewidth=0.8, linestyle="--", label="just noticeable"

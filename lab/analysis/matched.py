@@ -1,15 +1,16 @@
-"""Scores at matched motion: what a take would score if it moved as the median take does.
+"""Computes scores at matched motion: what each take would score with the run's median motion.
 
-A score gets worse with motion because fast pictures are harder to make and to measure, so a take
-that hardly moves scores well without deserving it. A score's flaw is its distance from the best
-value: the score itself where less is better. Over the takes of a run, or of all runs that are
-compared, one line is put through the logarithms,
+Scores get worse with motion, because fast clips are harder to generate and to measure. A take that
+hardly moves would therefore score well without being good. The flaw of a score is its distance from
+the best value: the score itself if less is better. Over all takes of the loaded runs, one line is
+fitted through the logarithms:
 
     log(max(flaw, floor)) = a + slope * log(motion)
 
-with a tenth of the flaw that nobody would notice as the floor. The slope is the median of the
-slopes between all pairs of takes (Theil 1950, Sen 1968), which a few odd takes cannot turn, and
-never below 0: moving less is not to be rewarded. Then, within the metric's range,
+The floor is a tenth of the largest flaw that nobody notices. The slope is the Theil-Sen estimate
+(Theil 1950, Sen 1968), the median of the slopes between all pairs of takes, which is robust against
+outliers. A negative slope is set to 0, so that moving less is never rewarded. Then, clipped to the
+metric's range:
 
     flaw at matched motion = flaw * (median motion / motion) ** slope
 """
@@ -27,32 +28,34 @@ from lab.metrics.motion import TOO_STILL_SHARE
 
 TOO_STILL = "too still to judge"
 MIN_TAKES = 6
-APART = 1.1
+"""A line needs this many takes with distinct motion."""
+DISTINCT_RATIO = 1.1
+"""Two values are distinct if one is at least this many times the other."""
 MATCHED = tuple(
     name
     for name, spec in SPECS.items()
     if spec.direction != "none" and not math.isnan(spec.unnoticed)
 )
 MOTION = ("motion", "motion.still")
-"""What says whether a take moves enough to be judged."""
-_FLOOR = 0.1  # of the flaw that nobody would notice
+"""The numbers that decide whether a take moves enough to be judged."""
+_FLOOR = 0.1  # of the largest flaw that nobody notices
 
 Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class MotionLine:
-    """How a score's flaw goes with motion over a run: `level * (motion / middle) ** slope`.
+    """The fitted line: flaw = flaw_at_median * (motion / median_motion) ** slope.
 
-    takes: how many it goes through. middle: the takes' median motion, in
-    % of the diagonal per s. level: the line there, in the metric's unit. reason: why there is no
-    line, or "" if there is; without one the slope is 0 and scores stay as measured.
+    takes: how many takes were fitted. median_motion: in % of the diagonal per s. flaw_at_median: in
+    the metric's unit. reason: why no line was fitted, "" if one was. Without a line the slope is 0
+    and scores stay as measured.
     """
 
     metric: str
     takes: int
-    middle: float
-    level: float = math.nan
+    median_motion: float
+    flaw_at_median: float = math.nan
     slope: float = 0.0
     reason: str = ""
 
@@ -65,116 +68,120 @@ class MotionLine:
             return f"{flaw} does not grow with motion"
         return f"{flaw} grows as motion to the power {self.slope:.2g}"
 
-    def at(self, motion: Values) -> Values:
-        """The line at some motions, in the metric's unit."""
-        return SPECS[self.metric].flaw(self.level * (motion / self.middle) ** self.slope)
+    def predict(self, motion: Values) -> Values:
+        """The score on the line at a motion, in the metric's unit."""
+        growth = (motion / self.median_motion) ** self.slope
+        return SPECS[self.metric].flaw(self.flaw_at_median * growth)
 
     def matched(self, score: Values, motion: Values) -> Values:
-        """Scores as they would be at the median motion; NaN where either is not known."""
+        """Scores moved along the line to the median motion; NaN if score or motion is unknown."""
         if self.reason:
             return score
         spec = SPECS[self.metric]
         known = np.where(motion > 0, motion, np.nan)
-        flaw = spec.flaw(score) * (self.middle / known) ** self.slope
+        flaw = spec.flaw(score) * (self.median_motion / known) ** self.slope
         return np.clip(spec.flaw(flaw), spec.low, spec.high)
 
 
-def fit(metric: str, score: Values, motion: Values) -> MotionLine:
-    """The line through a run's takes, one value of each a take; NaN is passed over.
+def fit_line(metric: str, score: Values, motion: Values) -> MotionLine:
+    """Fit the line through one score and one motion a take; NaN is ignored.
 
-    A line takes six takes each of which differs from the next in motion by a tenth or more.
+    A line needs `MIN_TAKES` takes whose motion is distinct.
     """
-    from scipy.stats import theilslopes  # here, for it takes long to load
+    from scipy.stats import theilslopes  # imported late: it is slow to load
 
     moving = motion[motion > 0]
-    middle = float(np.median(moving)) if moving.size else math.nan
+    median_motion = float(np.median(moving)) if moving.size else math.nan
     known = np.isfinite(score) & (motion > 0)
-    across = np.log(motion[known])
-    takes, distinct = int(known.sum()), _distinct(across)
+    log_motion = np.log(motion[known])
+    takes, distinct = int(known.sum()), _count_distinct(log_motion)
     spec = SPECS[metric]
     floor = spec.flaw(spec.unnoticed) * _FLOOR
     if math.isnan(floor):
-        return MotionLine(metric, takes, middle, reason="needs a level that nobody would notice")
+        reason = "needs a noticeability threshold"
+        return MotionLine(metric, takes, median_motion, reason=reason)
     if distinct < MIN_TAKES:
         reason = (
             f"needs {MIN_TAKES} takes that differ in motion by a tenth, and there are {distinct}"
         )
-        return MotionLine(metric, takes, middle, reason=reason)
-    up = np.log(np.maximum(spec.flaw(score[known]), floor))
-    slope = max(0.0, float(theilslopes(up, across).slope))
-    level = math.exp(float(np.median(up - slope * (across - math.log(middle)))))
-    return MotionLine(metric, takes, middle, level, slope)
+        return MotionLine(metric, takes, median_motion, reason=reason)
+    log_flaw = np.log(np.maximum(spec.flaw(score[known]), floor))
+    slope = max(0.0, float(theilslopes(log_flaw, log_motion).slope))
+    residuals = log_flaw - slope * (log_motion - math.log(median_motion))
+    flaw_at_median = math.exp(float(np.median(residuals)))
+    return MotionLine(metric, takes, median_motion, flaw_at_median, slope)
 
 
-def _distinct(logs: Values) -> int:
-    """How many values remain when each must be a tenth above the one before."""
+def _count_distinct(logs: Values) -> int:
+    """How many values remain if each must be distinct from the one before it."""
     count, last = 0, -math.inf
     for value in np.sort(logs):
-        if value - last >= math.log(APART) - 1e-12:
+        if value - last >= math.log(DISTINCT_RATIO) - 1e-12:  # equal but for rounding
             count, last = count + 1, value
     return count
 
 
-def too_still(scores: pd.DataFrame) -> tuple[str, ...]:
-    """Ids of the takes that hold still for most of the time, from a run's table of scores."""
+def too_still_takes(scores: pd.DataFrame) -> tuple[str, ...]:
+    """Ids of the takes that hardly move for most of their time. scores: as `Results.scores`."""
     rows = scores[(scores["metric"] == "motion.still") & (scores["value"] >= TOO_STILL_SHARE)]
     return tuple(rows["take_id"])
 
 
 def unmeasured(scores: pd.DataFrame, metrics: Sequence[str]) -> tuple[str, ...]:
-    """Ids of the takes for which one of these numbers was not measured by today's definitions."""
-    today = scores["metric"].map({name: spec.version for name, spec in SPECS.items()})
-    rows = scores[scores["metric"].isin(metrics) & (scores["version"] != today)]
+    """Ids of the takes without an up-to-date measurement of one of the metrics."""
+    current = scores["metric"].map({name: spec.version for name, spec in SPECS.items()})
+    rows = scores[scores["metric"].isin(metrics) & (scores["version"] != current)]
     return tuple(rows["take_id"].unique())
 
 
-def lines(scores: pd.DataFrame) -> dict[str, MotionLine]:
-    """A line for every metric in `MATCHED`, through the takes that are not too still."""
-    judged = scores[~scores["take_id"].isin(too_still(scores))]
+def fit_lines(scores: pd.DataFrame) -> dict[str, MotionLine]:
+    """A line for each metric in `MATCHED`, fitted to the takes that are not too still."""
+    judged = scores[~scores["take_id"].isin(too_still_takes(scores))]
     wide = judged.pivot(index="take_id", columns="metric", values="value").astype(float)
     wide = wide.reindex(columns=[*MATCHED, "motion"])
     motion = wide["motion"].to_numpy()
-    return {metric: fit(metric, wide[metric].to_numpy(), motion) for metric in MATCHED}
+    return {metric: fit_line(metric, wide[metric].to_numpy(), motion) for metric in MATCHED}
 
 
 def at_matched_motion(scores: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the metrics in `MATCHED`, with values at matched motion.
+    """The rows of `scores` for the metrics in `MATCHED`, with values at matched motion.
 
-    Added columns: raw (as measured) and motion (% of the diagonal per s). NaN, with a reason, for
-    takes too still to judge, and for those whose motion was not measured: they may be too still.
+    Two columns are added: raw, the value as measured, and motion, in % of the diagonal per s. The
+    value is NaN, with a reason, for takes too still to judge and for takes of unknown motion, which
+    may be too still.
     """
     rows = scores[scores["metric"].isin(MATCHED)].copy()
     motion = scores[scores["metric"] == "motion"].set_index("take_id")["value"]
     rows["raw"] = rows["value"].astype(float)
     rows["motion"] = rows["take_id"].map(motion).astype(float)
-    for metric, line in lines(scores).items():
-        here = rows["metric"] == metric
-        of = rows[here]
-        rows.loc[here, "value"] = line.matched(of["raw"].to_numpy(), of["motion"].to_numpy())
+    for metric, line in fit_lines(scores).items():
+        selected = rows["metric"] == metric
+        raw, motions = rows.loc[selected, "raw"].to_numpy(), rows.loc[selected, "motion"].to_numpy()
+        rows.loc[selected, "value"] = line.matched(raw, motions)
     unknown = rows["take_id"].isin(unmeasured(scores, MOTION)) & rows["raw"].notna()
     rows.loc[unknown, "value"] = math.nan
-    still = rows["take_id"].isin(too_still(scores))
-    rows.loc[rows["value"].isna() & rows["raw"].notna(), "reason"] = "its motion is not known"
-    rows.loc[still, "value"] = math.nan
-    rows.loc[still, "reason"] = TOO_STILL
+    too_still = rows["take_id"].isin(too_still_takes(scores))
+    rows.loc[rows["value"].isna() & rows["raw"].notna(), "reason"] = "its motion is unknown"
+    rows.loc[too_still, "value"] = math.nan
+    rows.loc[too_still, "reason"] = TOO_STILL
     return rows
 
 
-def in_words(found: Mapping[str, MotionLine]) -> str:
-    """One line that says which headlines were matched, at what motion, and why others were not."""
-    chosen = [found[metric] for metric in JUDGED]
-    fitted = [line for line in chosen if not line.reason]
-    said = []
+def describe_lines(lines: Mapping[str, MotionLine]) -> str:
+    """Sentences: which judged metrics are matched, at what motion, and why others are not."""
+    judged = [lines[metric] for metric in JUDGED]
+    fitted = [line for line in judged if not line.reason]
+    sentences = []
     if fitted:
         growth = ", ".join(map(str, fitted))
         unit = SPECS["motion"].unit
         takes = min(line.takes for line in fitted)
-        said.append(
+        sentences.append(
             "At matched motion: what each take would score at the takes' median of "
-            f"{fitted[0].middle:.3g} {unit} ({growth}; {takes} takes)."
+            f"{fitted[0].median_motion:.3g} {unit} ({growth}; {takes} takes)."
         )
-    for reason in dict.fromkeys(line.reason for line in chosen if line.reason):
-        names = " and ".join(line.metric for line in chosen if line.reason == reason)
+    for reason in dict.fromkeys(line.reason for line in judged if line.reason):
+        names = " and ".join(line.metric for line in judged if line.reason == reason)
         names = names.replace(" and ", ", ", names.count(" and ") - 1)
-        said.append(f"As measured, not at matched motion: {names}; matching {reason}.")
-    return " ".join(said)
+        sentences.append(f"As measured, not at matched motion: {names}; matching {reason}.")
+    return " ".join(sentences)

@@ -1,4 +1,4 @@
-"""What runs left behind, as three pandas tables: takes, scores, frames."""
+"""Defines `Results`: the takes, scores and frames of runs as pandas tables."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from lab.analysis.matched import TOO_STILL, MotionLine, at_matched_motion, lines, too_still
+from lab.analysis.matched import (
+    TOO_STILL,
+    MotionLine,
+    at_matched_motion,
+    fit_lines,
+    too_still_takes,
+)
 from lab.errors import InputError, did_you_mean
 from lab.files import atomic_write, make_writable_folder
 from lab.measures import ClipFile, ClipRecord, MeasureState, StoredMeasure
@@ -17,16 +23,15 @@ from lab.runs import RunFolder
 from lab.units import escape_controls, escape_html, escape_line, number_text
 
 SIMULATED_NOTE = "Simulated: these clips were rendered locally; no video model was involved."
-_NAMED = 5  # runs in one sentence
+_MAX_NAMED_RUNS = 5  # in one sentence
 
 
 @dataclass(frozen=True)
 class LoadedRun:
-    """One run of some results. name: its level of the factor `run`.
+    """A run that was loaded. name: its level of the factor `run`.
 
-    sweep and provenance are as the ledger holds them. created: one row a picture that was made from
-    text to be animated (the still it is for, its prompt, state, cost, its file, and whether it was
-    chosen).
+    sweep, provenance: as stored in the ledger. created: one row a picture that the run made from
+    text (its still level, prompt, state, cost, file, and whether it was chosen as the still).
     """
 
     name: str
@@ -38,18 +43,17 @@ class LoadedRun:
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """The tables of a run, or of several with the run as a factor.
+    """The tables of one or several runs.
 
-    takes: one row a take (factors, state, cost, requests honoured and not, clip; measure: "fresh",
-    "stale", "missing", "damaged" or "of another clip", and measure_why: what to do about it, "" for
-    a fresh one; damage: what is wrong with the clip file). scores: one row a take and metric
-    (factors, value, unit, direction, reason when NaN, the version it was measured by, 0 where it
-    was not). frames: one row a take, series and frame (factors, time_s, value). factors and varied
-    name the factor columns; the latter only those with several levels.
+    takes: one row a take with its factors, state, cost, honoured and ignored settings, and clip.
+    Its column measure is "fresh", "stale", "missing", "damaged" or "of another clip"; measure_why
+    says what to do, "" for fresh; damage says what is wrong with the clip file. scores: one row a
+    take and metric with factors, value, unit, direction, reason for NaN, and the version of the
+    metric that measured it, 0 if none did. frames: one row a take, series and frame with factors,
+    time_s and value. factors: the names of the factor columns. varied: those with several levels.
 
-    take_id is different in every row of takes. A take that several runs have, because its clip was
-    bought once and used again or because both made it, has a row for each: its id, and for the
-    second and later runs "-2", "-3" after it.
+    take_id is unique in takes. A take that several runs hold, for instance because a later run
+    reused its clip, has a row for each run; in later runs its id ends in "-2", "-3" and so on.
     """
 
     runs: tuple[LoadedRun, ...]
@@ -61,96 +65,96 @@ class Results:
 
     @property
     def run(self) -> LoadedRun:
-        """The one run. Raises InputError where there are several."""
+        """The run. Raises InputError if there are several."""
         if len(self.runs) > 1:
-            raise InputError(f"this is for one run, and these are {len(self.runs)}; load one")
+            raise InputError(f"this needs one run, and {len(self.runs)} are loaded; load one")
         return self.runs[0]
 
     @property
     def folder(self) -> RunFolder:
-        """The folder of the one run. Raises InputError where there are several."""
+        """The folder of the run. Raises InputError if there are several runs."""
         return self.run.folder
 
     @property
     def sweep(self) -> Mapping[str, Any]:
-        """The design of the one run. Raises InputError where there are several."""
+        """The design of the run. Raises InputError if there are several runs."""
         return self.run.sweep
 
     def run_of(self, take: Mapping[Any, Any]) -> LoadedRun:
-        """The run of a row of takes."""
+        """The run of a take. take: a row of `takes`."""
         if len(self.runs) == 1:
             return self.runs[0]
         return next(run for run in self.runs if run.name == take["run"])
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What a reader must know of these takes together, in sentences."""
-        return (*self._mixed(), *self._shared(), *self._simulated())
+        """Sentences about mixed backends, repeated takes and simulated clips."""
+        return (*self._backend_remarks(), *self._repeated_remarks(), *self._simulated_remarks())
 
-    def _mixed(self) -> Iterator[str]:
+    def _backend_remarks(self) -> Iterator[str]:
         by_backend: dict[str, list[str]] = {}
         for run in self.runs:
             by_backend.setdefault(str(run.sweep.get("backend", "")), []).append(run.name)
         if len(by_backend) > 1:
-            made = "; ".join(f"{name}: {_listed(runs)}" for name, runs in by_backend.items())
-            yield f"The runs were made by different backends ({made})."
+            listed = "; ".join(f"{name}: {_join_names(runs)}" for name, runs in by_backend.items())
+            yield f"The runs were made by different backends ({listed})."
 
-    def _shared(self) -> Iterator[str]:
-        again = self.takes["take_id"].str.contains("-").sum()
-        if again:
+    def _repeated_remarks(self) -> Iterator[str]:
+        repeated = self.takes["take_id"].str.contains("-").sum()
+        if repeated:
             yield (
-                f"Takes that an earlier run has too: {again}. Each has a row in every run, so what "
-                "is said over all runs counts them more than once."
+                f"Takes that are also in an earlier run: {repeated}. Each has a row in every run, "
+                "so statistics over all runs count it more than once."
             )
 
-    def _simulated(self) -> Iterator[str]:
-        share = self.takes["simulated"]
-        if share.all():
+    def _simulated_remarks(self) -> Iterator[str]:
+        simulated = self.takes["simulated"]
+        if simulated.all():
             yield SIMULATED_NOTE
-        elif share.any():
+        elif simulated.any():
             yield (
-                f"Simulated: {share.sum()} of {len(share)} clips were rendered locally; no video "
-                "model was involved in them."
+                f"Simulated: {simulated.sum()} of {len(simulated)} clips were rendered locally, "
+                "without a video model."
             )
 
     @property
     def simulated(self) -> bool:
-        """True when any clip was rendered locally instead of generated by a model."""
+        """True if any clip was rendered locally instead of by a video model."""
         return bool(self.takes["simulated"].any())
 
     @property
     def too_still(self) -> tuple[str, ...]:
-        """Ids of the takes that hold still for most of the time: their scores say nothing."""
-        return too_still(self.scores)
+        """Ids of the takes that hardly move for most of their time. Their scores mean nothing."""
+        return too_still_takes(self.scores)
 
     @property
-    def lines(self) -> dict[str, MotionLine]:
-        """How each matched metric goes with motion over this run."""
-        return lines(self.scores)
+    def motion_lines(self) -> dict[str, MotionLine]:
+        """The line of each metric in `MATCHED` against motion, fitted to these takes."""
+        return fit_lines(self.scores)
 
     def matched(self) -> pd.DataFrame:
-        """The scores that can be matched, at matched motion; `lab.analysis.matched` says how.
+        """The scores of the metrics in `MATCHED` at matched motion; see `lab.analysis.matched`.
 
-        One row a take and metric, as in scores; raw is the value as measured, motion in % of the
-        diagonal per s. Takes too still to judge are NaN and say so.
+        One row a take and metric, as in scores. raw: the value as measured. motion: in % of the
+        diagonal per s. The value is NaN, with a reason, for takes too still to judge.
         """
         return at_matched_motion(self.scores)
 
     def headlines(self, *, matched: bool = False) -> pd.DataFrame:
-        """One row a take (the index), one column a headline, as measured or at matched motion."""
+        """One column a headline, one row a take, indexed by take_id. matched: at matched motion."""
         wide = self.scores.pivot(index="take_id", columns="metric", values="value")
         wide = wide.reindex(columns=list(HEADLINES))
         if matched:
-            even = self.matched().pivot(index="take_id", columns="metric", values="value")
-            for name in even.columns.intersection(wide.columns):
-                wide[name] = even[name]
+            matched_wide = self.matched().pivot(index="take_id", columns="metric", values="value")
+            for name in matched_wide.columns.intersection(wide.columns):
+                wide[name] = matched_wide[name]
         return wide
 
     def table(self, *, matched: bool = False) -> pd.DataFrame:
-        """One row a take: what varied (and the state, unless all are done), then the headlines.
+        """One row a take: id, varied factors, then headlines.
 
-        A last column, remark, names takes too still to judge, damaged clips, and clips whose
-        measurements are not fresh, if there are any.
+        The column repeat is added if there are repeats, state if a take has no clip, and remark if
+        a take is too still to judge or its clip is damaged or not freshly measured.
         """
         columns = ["take_id", *self.varied]
         if self.takes["repeat"].max() > 1:
@@ -167,31 +171,30 @@ class Results:
 
     @property
     def not_fresh(self) -> dict[str, str]:
-        """By take id, why the measurements of a clip cannot all be used, and what to do."""
+        """By take id: why a clip's measurements are not all up to date, and what to do."""
         clips = self.takes[(self.takes["clip"] != "") & (self.takes["measure_why"] != "")]
         return dict(zip(clips["take_id"], clips["measure_why"], strict=True))
 
     @cached_property
-    def still_troubles(self) -> dict[str, str]:
-        """Why a still cannot be shown or measured against: gone, changed, a link.
+    def still_errors(self) -> dict[str, str]:
+        """Why a still cannot be used: its file is missing, changed, or a link.
 
-        By its path in the run folder, after the run's name where there are several.
+        The keys are paths in the run folder, preceded by the run's name if there are several runs.
         """
-        found = {}
+        errors = {}
         for run in self.runs:
-            own = self.takes[self.takes["run"] == run.name]
-            for path, sha256 in dict.fromkeys(
-                zip(own["still_path"], own["still_sha256"], strict=True)
-            ):
-                if path and (why := run.folder.still_error(path, sha256)):
-                    found[path if len(self.runs) == 1 else f"{run.name}: {path}"] = why
-        return found
+            takes = self.takes[self.takes["run"] == run.name]
+            stills = dict.fromkeys(zip(takes["still_path"], takes["still_sha256"], strict=True))
+            for path, sha256 in stills:
+                if path and (error := run.folder.still_error(path, sha256)):
+                    errors[path if len(self.runs) == 1 else f"{run.name}: {path}"] = error
+        return errors
 
     def summary(self, by: str, *, matched: bool = False) -> pd.DataFrame:
-        """Median of each headline by level of a factor, and how many takes stand behind it.
+        """The median of each headline and the number of takes, by level of a factor.
 
-        too_still counts those too still to judge, which at matched motion are in no median but
-        that of motion. Descriptive only: it does not say which differences are real.
+        The column too_still counts takes too still to judge. At matched motion they count only in
+        the median of motion. The table is descriptive: it does not say which differences are real.
         """
         takes = self.takes[["take_id", by]]
         takes = takes.assign(too_still=takes["take_id"].isin(self.too_still))
@@ -203,32 +206,32 @@ class Results:
         return medians.join(counts).join(levels["too_still"].sum()).reset_index()
 
     def title(self, take_id: str) -> str:
-        """What a take is called: what varied, and the repeat if there are several."""
+        """A take's title: its levels of the varied factors, and its repeat if there are several."""
         take = self.takes[self.takes["take_id"] == take_id].iloc[0]
-        parts = [self.level(name, take[name]) for name in self.varied] or [
-            self.level("still", take["still"])
+        parts = [self.level_text(name, take[name]) for name in self.varied] or [
+            self.level_text("still", take["still"])
         ]
         if self.takes["repeat"].max() > 1:
             parts.append(f"repeat {take['repeat']}")
         return " · ".join(parts)
 
     @staticmethod
-    def level(factor: str, value: Any) -> str:
-        """A level as titles show it; switches need their name."""
+    def level_text(factor: str, value: Any) -> str:
+        """A level as titles show it. A Boolean is preceded by its factor's name."""
         if pd.api.types.is_bool(value):
             return f"{factor} {'on' if value else 'off'}"
-        # A column with a gap in it holds its whole numbers as 24.0.
+        # pandas turns 24 into 24.0 in a column that has a missing value.
         whole = isinstance(value, float) and value.is_integer()
         return escape_line(str(int(value) if whole else value))
 
     def record(self, take_id: str) -> ClipRecord:
-        """Everything that was measured on a take's clip, as `lab.score` yields it.
+        """Everything measured on a take's clip, as `lab.score` yields it.
 
-        Raises InputError for a take that is not in this run or has no scores.
+        Raises InputError for an unknown take and for one without scores.
         """
         if take_id not in set(self.takes["take_id"]):
             raise InputError(
-                f"{take_id}: no take of this run; {did_you_mean(take_id, self.takes['take_id'])}"
+                f"{take_id}: no such take; {did_you_mean(take_id, self.takes['take_id'])}"
             )
         stored = self.stored_measure(take_id)
         if stored.measure is None:
@@ -236,22 +239,21 @@ class Results:
         return stored.measure.record()
 
     def stored_measure(self, take_id: str) -> StoredMeasure:
-        """What is known now of the measurements of a take's clip, and why some are not there."""
+        """The stored measurements of a take's clip, read now, with the reason for missing ones."""
         take = self.takes[self.takes["take_id"] == take_id].iloc[0].to_dict()
         if not take["clip"]:
             return StoredMeasure(MeasureState.MISSING, reason=str(take["measure_why"]))
-        own, folder = own_id(take_id), self.run_of(take).folder
-        clip = ClipFile(folder.clip_path(own), take["clip_sha256"], int(take["clip_bytes"]))
-        return folder.measures.read(own, clip)
+        ledger_id, folder = ledger_take_id(take_id), self.run_of(take).folder
+        clip = ClipFile(folder.clip_path(ledger_id), take["clip_sha256"], int(take["clip_bytes"]))
+        return folder.measures.read(ledger_id, clip)
 
     def save(self, folder: str | Path | None = None) -> tuple[Path, Path, Path]:
-        """Write takes.parquet, scores.parquet and frames.parquet.
+        """Write takes.parquet, scores.parquet and frames.parquet; return their paths.
 
-        folder: where; the run's own when None. Raises InputError where there are several runs and
-        no folder is named.
+        folder: the run's own when None. Raises InputError for several runs without a folder.
         """
         if folder is None and len(self.runs) > 1:
-            raise InputError(f"these are {len(self.runs)} runs; name a folder: save(DIR)")
+            raise InputError(f"{len(self.runs)} runs are loaded; name a folder: save(DIR)")
         target = self.folder.path if folder is None else make_writable_folder(Path(folder))
         paths = []
         for name, frame in (
@@ -260,7 +262,7 @@ class Results:
             ("frames", self.frames),
         ):
             path = target / f"{name}.parquet"
-            # Opened here: its own way to a path knows no names that are not UTF-8.
+            # pyarrow refuses paths that are not UTF-8, so it gets an open file.
             with atomic_write(path) as part, part.open("wb") as file:
                 frame.to_parquet(file, index=False)
             paths.append(path)
@@ -273,26 +275,27 @@ class Results:
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<p><b>{escape_html(remark)}</b></p>" for remark in self.remarks)
-        # Dollars in prompts and names are no formulas.
+        # Without the class, MathJax reads dollars in prompts as formulas.
         table = self.table().to_html(
             index=False, float_format=number_text, classes=["mathjax_ignore"]
         )
         return notes + escape_controls(table)
 
 
-def own_id(take_id: str) -> str:
-    """A take's id in the ledger of its run."""
+def ledger_take_id(take_id: str) -> str:
+    """A take's id in the ledger of its run: without the suffix for a repeated take."""
     return take_id.partition("-")[0]
 
 
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+def _join_names(names: Sequence[str]) -> str:
+    rest = len(names) - _MAX_NAMED_RUNS
+    more = f" and {rest} more" if rest > 0 else ""
+    return ", ".join(names[:_MAX_NAMED_RUNS]) + more
 
 
 def _remark(take: Mapping[Any, Any], too_still: Collection[str]) -> str:
-    """What keeps a take's scores from being read like the others'; "" for nothing."""
-    still = TOO_STILL if take["take_id"] in too_still else ""
+    """Why a take's scores must be read with caution; "" for no reason."""
+    motion = TOO_STILL if take["take_id"] in too_still else ""
     not_fresh = take["clip"] and take["measure"] not in ("", MeasureState.FRESH)
-    why = f"{take['measure']}: {take['measure_why']}" if not_fresh else ""
-    return "; ".join(part for part in (still, take["damage"], why) if part)
+    measure = f"{take['measure']}: {take['measure_why']}" if not_fresh else ""
+    return "; ".join(part for part in (motion, take["damage"], measure) if part)

@@ -31,7 +31,7 @@ def compare(
 ) -> None:
     """Median scores at matched motion by level of each factor, and by run. No test is made."""
     from lab.analysis import by_term, compliance, load
-    from lab.analysis.matched import TOO_STILL, in_words
+    from lab.analysis.matched import TOO_STILL, describe_lines
     from lab.errors import did_you_mean
     from lab.metrics import JUDGED
 
@@ -56,7 +56,7 @@ def compare(
     factors = [by] if by is not None else list(results.varied)
     if not factors:
         raise InputError(f"{folders[0]}: nothing was varied, so there is nothing to compare")
-    fitted = not raw and any(not results.lines[name].reason for name in JUDGED)
+    fitted = not raw and any(not results.motion_lines[name].reason for name in JUDGED)
     for factor in factors:
         summary = results.summary(factor, matched=not raw)
         if as_json:
@@ -72,7 +72,7 @@ def compare(
         print_out("Camera, asked and seen:")
         print_out(course.to_string(index=False, float_format="{:.2f}".format, na_rep="-") + "\n")
         print_error(_COMPLIANCE)
-    print_error("As measured." if raw else in_words(results.lines))
+    print_error("As measured." if raw else describe_lines(results.motion_lines))
     if results.too_still:
         counted = "counted all the same" if raw else "in no median but that of motion"
         print_error(f"{TOO_STILL}, {counted}:")
@@ -80,7 +80,7 @@ def compare(
             print_error(f"  {take_id}  {results.title(take_id)}")
     for line in lines_by_reason(results.not_fresh):
         print_error(line)
-    for trouble in results.still_troubles.values():
+    for trouble in results.still_errors.values():
         print_error(trouble)
     for remark in results.remarks:
         print_error(remark)

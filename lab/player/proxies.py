@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.analysis import Results
-from lab.analysis.results import own_id
+from lab.analysis.results import ledger_take_id
 from lab.errors import LabError, StillError
 from lab.files import atomic_write, folder_or_temporary, sha256_file, temporary_folder_for
 from lab.measures import replaced_clip_message
@@ -101,7 +101,7 @@ def make_heatmap_videos(results: Results, take_id: str) -> dict[str, Path]:
     """
     record = results.record(take_id)
     take = results.takes[results.takes["take_id"] == take_id].iloc[0].to_dict()
-    folder, run_take_id = results.run_of(take).folder, own_id(take_id)
+    folder, run_take_id = results.run_of(take).folder, ledger_take_id(take_id)
     stem = f"{run_take_id}-{take['clip_sha256'][:8]}"
     videos = {
         name: _proxy_path(folder, folder.heatmaps, f"{stem}.{name}.mp4") for name in record["boxes"]
@@ -160,7 +160,7 @@ def _run_jobs(jobs: Mapping[str, _Job], *, quiet: bool) -> dict[str, str]:
 def _still_proxies(folder: RunFolder, takes: Iterable[Mapping[Any, Any]]) -> dict[str, Path]:
     """Small copies of the takes' stills, by path in the run folder.
 
-    An unusable still has none; `Results.still_troubles` has the reason.
+    An unusable still has none; `Results.still_errors` has the reason.
     """
     stills = {take["still_path"]: take["still_sha256"] for take in takes if take["still_path"]}
     proxies = {}

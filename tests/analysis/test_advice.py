@@ -213,7 +213,7 @@ def test_an_existing_file_is_not_written_over(results: Results, tmp_path: Path) 
 
 def test_without_scores_there_is_no_advice(without: Made, tmp_path: Path) -> None:
     """An unscored run and a folder without one are refused in one line."""
-    with pytest.raises(InputError, match="nothing to go by: not measured yet"):
+    with pytest.raises(InputError, match="no scores to base advice on: not measured yet"):
         suggest_next(without(0, 1, 2))
     with pytest.raises(RunFolderError):
         suggest_next(tmp_path / "nothing")

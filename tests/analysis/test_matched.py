@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from lab.analysis import Results
-from lab.analysis.matched import MATCHED, fit
+from lab.analysis.matched import MATCHED, fit_line
 from lab.metrics import HEADLINES, SPECS
 
 Ranked = Callable[..., Results]
@@ -34,19 +34,19 @@ def test_what_only_follows_motion_is_equal_at_matched_motion(
 ) -> None:
     """Scores that are a power of motion are all alike, at the line's value for the median."""
     score = _line(motion, level, slope)
-    line = fit("flicker", score, motion)
+    line = fit_line("flicker", score, motion)
     assert line.slope == pytest.approx(slope, abs=1e-6)
-    assert line.middle == pytest.approx(np.median(motion))
-    assert line.matched(score, motion) == pytest.approx([line.level] * len(motion))
-    assert line.at(motion) == pytest.approx(score)
+    assert line.median_motion == pytest.approx(np.median(motion))
+    assert line.matched(score, motion) == pytest.approx([line.flaw_at_median] * len(motion))
+    assert line.predict(motion) == pytest.approx(score)
 
 
 @pytest.mark.parametrize("metric", [name for name in HEADLINES if name in MATCHED])
 def test_a_score_proportional_to_motion_is_taken_at_the_median(metric: str) -> None:
     """Twice the motion and twice the score is the same take, at the median's score."""
     motion = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0])
-    line = fit(metric, 0.3 * motion, motion)
-    assert (line.takes, line.slope, line.middle) == (7, pytest.approx(1), pytest.approx(8))
+    line = fit_line(metric, 0.3 * motion, motion)
+    assert (line.takes, line.slope, line.median_motion) == (7, pytest.approx(1), pytest.approx(8))
     assert line.matched(0.3 * motion, motion) == pytest.approx([2.4] * 7)
 
 
@@ -55,18 +55,18 @@ def test_an_odd_take_does_not_turn_the_line() -> None:
     motion = 1.3 ** np.arange(12)
     score = motion.copy()
     score[0] *= 50
-    line = fit("flicker", score, motion)
+    line = fit_line("flicker", score, motion)
     matched = line.matched(score, motion)
     assert line.slope == pytest.approx(1)
     assert matched[0] / matched[1] == pytest.approx(50)
-    assert matched[1:] == pytest.approx([line.level] * 11)
+    assert matched[1:] == pytest.approx([line.flaw_at_median] * 11)
 
 
 @given(st.lists(sizes, min_size=1, max_size=20), sizes)
 def test_equal_motion_changes_nothing(score: list[float], motion: float) -> None:
     """Where all takes move alike there is no line, a reason, and every value stays."""
     values = np.array(score)
-    line = fit("flicker", values, np.full(len(score), motion))
+    line = fit_line("flicker", values, np.full(len(score), motion))
     assert "needs 6 takes" in line.reason
     assert line.slope == 0
     assert np.array_equal(line.matched(values, np.full(len(score), motion)), values)
@@ -76,7 +76,7 @@ def test_equal_motion_changes_nothing(score: list[float], motion: float) -> None
 def test_matching_keeps_zero_and_the_range(motion: Values, drawn: list[float]) -> None:
     """0 stays 0, nothing leaves the metric's range, and two takes that move alike keep order."""
     score = np.array(drawn[: len(motion)])
-    line = fit("flicker", score, motion)
+    line = fit_line("flicker", score, motion)
     assert line.slope >= 0
     assert line.matched(np.zeros(1), motion[:1]) == 0
     assert line.matched(np.array([250.0]), motion[:1]) <= SPECS["flicker"].high
@@ -87,7 +87,7 @@ def test_matching_keeps_zero_and_the_range(motion: Values, drawn: list[float]) -
 def test_moving_less_is_never_rewarded() -> None:
     """Where slow takes are the bad ones, the line is level and they stay bad."""
     motion = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0])
-    line = fit("warp", 10 / motion, motion)
+    line = fit_line("warp", 10 / motion, motion)
     assert (line.slope, line.reason) == (0, "")
     assert line.matched(10 / motion, motion) == pytest.approx(10 / motion)
     assert str(line) == "warp does not grow with motion"
@@ -107,26 +107,26 @@ def test_fewer_than_six_that_differ_are_left_as_they_are(motion: list[float], co
     """Takes count once for every tenth of motion; the reason says how many there are."""
     speeds = np.array(motion, np.float64)
     score = np.arange(len(motion)) + 1.0
-    line = fit("drift", score, speeds)
+    line = fit_line("drift", score, speeds)
     assert line.reason.endswith(f"and there are {count}")
     assert np.array_equal(line.matched(score, speeds), score)
-    assert math.isnan(line.level)
+    assert math.isnan(line.flaw_at_median)
 
 
 def test_what_is_missing_stays_missing() -> None:
     """A score or a motion that is not known is passed over by the line and has no matched value."""
     motion = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, math.nan, 64.0])
     score = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 5.0, math.nan])
-    line = fit("flicker", score, motion)
+    line = fit_line("flicker", score, motion)
     assert (line.takes, line.slope) == (6, pytest.approx(1))
-    assert line.middle == 8
+    assert line.median_motion == 8
     assert np.isnan(line.matched(score, motion)).tolist() == [False] * 6 + [True] * 2
 
 
 def test_differences_that_nobody_sees_do_not_steer_the_line() -> None:
     """Below a tenth of the level that nobody would notice all scores count alike."""
     motion = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0])
-    assert fit("flicker", motion * 1e-6, motion).slope == 0
+    assert fit_line("flicker", motion * 1e-6, motion).slope == 0
 
 
 def _moving(*speeds: float) -> list[dict[str, float]]:
@@ -152,7 +152,7 @@ def test_a_still_take_is_neither_matched_nor_counted(ranked: Ranked) -> None:
     moving = _moving(1, 2, 3, 4, 5, 6, 7)
     results = ranked(*moving, still)
     assert results.too_still == ("t7",)
-    assert results.lines == ranked(*moving).lines
+    assert results.motion_lines == ranked(*moving).motion_lines
     rows = results.matched()
     last = rows[rows["take_id"] == "t7"]
     assert last["value"].isna().all()
@@ -173,4 +173,4 @@ def test_a_take_of_unknown_motion_says_so(ranked: Ranked) -> None:
     rows = ranked(*_moving(1, 2, 3, 4, 5, 6, 7), lost).matched()
     row = rows[(rows["take_id"] == "t7") & (rows["metric"] == "flicker")].iloc[0]
     assert math.isnan(row["value"])
-    assert (row["raw"], row["reason"]) == (3.0, "its motion is not known")
+    assert (row["raw"], row["reason"]) == (3.0, "its motion is unknown")

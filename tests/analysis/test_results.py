@@ -164,7 +164,7 @@ def test_a_record_is_what_was_measured(results: Results, without: Without) -> No
     """Of a take with a scored clip there is the whole record; of any other a line that says why."""
     take_id = results.takes["take_id"][2]
     assert results.record(take_id)["scores"]["motion"] == results.headlines()["motion"][take_id]
-    with pytest.raises(InputError, match="no take of this run"):
+    with pytest.raises(InputError, match="no such take"):
         results.record("nobody")
     with pytest.raises(InputError, match="has no scores: not measured yet"):
         without(2).record(take_id)

@@ -17,8 +17,8 @@ def _bad(size: float) -> dict[str, float]:
 def test_the_best_has_the_lowest_mean_rank(ranked: Ranked) -> None:
     """Places follow flicker, drift and warp together, and count only those ranked."""
     found = best_and_worst(ranked(_bad(3), _bad(1), _bad(4), _bad(2)), count=2)
-    assert [(v.take_id, v.place, v.of) for v in found.best] == [("t1", 1, 4), ("t3", 2, 4)]
-    assert [(v.take_id, v.place) for v in found.worst] == [("t2", 4), ("t0", 3)]
+    assert [(v.take_id, v.rank, v.ranked) for v in found.best] == [("t1", 1, 4), ("t3", 2, 4)]
+    assert [(v.take_id, v.rank) for v in found.worst] == [("t2", 4), ("t0", 3)]
 
 
 def test_no_take_is_both_best_and_worst(ranked: Ranked) -> None:
@@ -38,7 +38,7 @@ def test_a_frozen_clip_cannot_win(ranked: Ranked, matched: bool) -> None:
     found = best_and_worst(ranked(frozen, *moving), matched=matched)
     assert found.too_still == ("t0",)
     assert "t0" not in {v.take_id for v in (*found.best, *found.worst)}
-    assert {v.of for v in (*found.best, *found.worst)} == {8}
+    assert {v.ranked for v in (*found.best, *found.worst)} == {8}
 
 
 def test_a_take_without_a_score_is_not_ranked_but_named(ranked: Ranked) -> None:
@@ -55,10 +55,14 @@ def test_moving_less_wins_nothing(ranked: Ranked) -> None:
     matched, raw = (best_and_worst(ranked(*takes), 1, matched=how) for how in (True, False))
     assert [v.take_id for v in matched.best] == ["t5"]
     assert [v.take_id for v in raw.best] == ["t0"]
-    assert "At matched motion" in matched.said
-    assert "4 % of the diagonal per s" in matched.said
-    assert "As measured." in raw.said
-    assert matched.best[0].why[0].startswith("flicker 3 8-bit code values (4.5 as measured), 0.75x")
+    assert "At matched motion" in matched.method
+    assert "4 % of the diagonal per s" in matched.method
+    assert "As measured." in raw.method
+    assert (
+        matched.best[0]
+        .reasons[0]
+        .startswith("flicker 3 8-bit code values (4.5 as measured), 0.75x")
+    )
 
 
 def test_too_few_takes_are_ranked_as_measured(ranked: Ranked) -> None:
@@ -66,8 +70,8 @@ def test_too_few_takes_are_ranked_as_measured(ranked: Ranked) -> None:
     takes = [{**_bad(speed), "motion": speed} for speed in (1.0, 2.0, 3.0, 4.0, 5.0)]
     found = best_and_worst(ranked(*takes))
     assert [v.take_id for v in found.best] == ["t0", "t1"]
-    assert "As measured, not at matched motion: flicker, drift and warp" in found.said
-    assert "needs 6 takes that differ in motion by a tenth, and there are 5" in found.said
+    assert "As measured, not at matched motion: flicker, drift and warp" in found.method
+    assert "needs 6 takes that differ in motion by a tenth, and there are 5" in found.method
 
 
 def test_why_leads_with_what_differs_most(ranked: Ranked) -> None:
@@ -75,8 +79,8 @@ def test_why_leads_with_what_differs_most(ranked: Ranked) -> None:
     odd = {"flicker": 1.0, "drift": 1.5, "warp": 6.0}
     (worst,) = best_and_worst(ranked({}, {}, odd), count=1).worst
     assert worst.take_id == "t2"
-    assert worst.why[0] == "warp 6 ‰ of the diagonal, 6x the median"
-    assert worst.why[2] == "flicker 1 8-bit code values, as the median take"
+    assert worst.reasons[0] == "warp 6 ‰ of the diagonal, 6x the median"
+    assert worst.reasons[2] == "flicker 1 8-bit code values, as the median take"
 
 
 def test_motion_is_no_merit(ranked: Ranked) -> None:

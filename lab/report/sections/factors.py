@@ -51,7 +51,7 @@ def _medians(context: ReportContext, factor: str) -> Table:
 
 
 def _level(context: ReportContext, factor: str, value: object) -> str:
-    return "none" if value is None or value != value else context.results.level(factor, value)
+    return "none" if value is None or value != value else context.results.level_text(factor, value)
 
 
 def _median(value: float) -> Cell:

@@ -19,7 +19,7 @@ _MAX_UNFOLDED_ROWS = 12
 
 def findings(context: ReportContext) -> Section:
     """A row for each finding. The checks run again on the files of the runs."""
-    still_errors = context.results.still_troubles
+    still_errors = context.results.still_errors
     shots: list[Shot] = []
     stills: dict[str, Still] = {}  # by hash, so that a still of several runs is checked once
     for run in context.results.runs:

@@ -26,7 +26,7 @@ def ranking(context: ReportContext) -> Section:
         rows = [
             _verdict_row(context, verdict) for verdict in (*ranking.best, *reversed(ranking.worst))
         ]
-        blocks.append(Paragraph(f"{ranking.said} {caution}", verified_as="how takes are ranked"))
+        blocks.append(Paragraph(f"{ranking.method} {caution}", verified_as="how takes are ranked"))
         blocks.append(
             Table(
                 "Best and worst takes, and why",
@@ -63,9 +63,9 @@ def _not_fresh_text(reason_by_take: Mapping[str, str]) -> str:
 
 def _verdict_row(context: ReportContext, verdict: Verdict) -> tuple[Cell, ...]:
     return (
-        Cell(f"{verdict.place} of {verdict.of}", float(verdict.place)),
+        Cell(f"{verdict.rank} of {verdict.ranked}", float(verdict.rank)),
         Cell(context.results.title(verdict.take_id)),
-        Cell("; ".join(verdict.why)),
+        Cell("; ".join(verdict.reasons)),
         Cell(verdict.take_id),
     )
 

@@ -19,7 +19,7 @@ def trials(context: ReportContext) -> Section:
     cells: dict[str, dict[str, list[Tile]]] = {}
     for row in context.rows:
         levels = dict(row.items())
-        name = " · ".join(results.level(name, levels[name]) for name in others) or "all takes"
+        name = " · ".join(results.level_text(name, levels[name]) for name in others) or "all takes"
         by_still = cells.setdefault(name, {still: [] for still in stills})
         by_still[row["still"]].append(_tile(context, row, headlines, too_still))
     grid = Grid(

@@ -1,0 +1,78 @@
+"""Defines `Evidence`: how visible the flaws of a run's takes are, by prompt and by still."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from lab.analysis.compliance import compliance
+from lab.analysis.matched import DISTINCT_RATIO, MOTION, unmeasured
+from lab.analysis.results import Results
+from lab.errors import InputError
+from lab.metrics import JUDGED, SPECS
+from lab.prompts import Prompt
+from lab.runs import Ledger
+from lab.stills import Still
+
+
+class Evidence:
+    """The takes of a run by level, with the visibility of their flaws.
+
+    The visibility of a take is the mean of its judged flaws, each as a multiple of its
+    noticeability threshold. Raises InputError if no take has one.
+    """
+
+    def __init__(self, results: Results) -> None:
+        self.results = results
+        with Ledger.read(results.folder.ledger) as ledger:
+            rows = ledger.takes()
+        self.shots = {row.take_id: row.take.shot for row in rows}
+        takes = results.takes
+        wide = results.headlines()
+        visibilities = {name: wide[name].map(SPECS[name].visibility) for name in JUDGED}
+        visibility = pd.DataFrame(visibilities).mean(axis=1)
+        # A mean over fewer metrics is not comparable; a take of unknown motion may be too still.
+        incomplete = unmeasured(results.scores, (*JUDGED, *MOTION))
+        visibility = visibility.where(~visibility.index.isin(incomplete))
+        if not visibility.notna().any():
+            reason = next(iter(results.not_fresh.values()), "no take is scored yet; finish the run")
+            raise InputError(f"{results.folder.path}: no scores to base advice on: {reason}")
+        self.visibility = visibility.where(~visibility.index.isin(results.too_still))
+        self.wide = wide
+        self.prompts = list(dict.fromkeys(self.shots[take].prompt for take in takes["take_id"]))
+        stills = (self.shots[take].still for take in takes["take_id"])
+        self.stills = list(dict.fromkeys(still for still in stills if still is not None))
+        self.compliance = compliance(results)
+
+    def takes_of_prompt(self, prompt: Prompt) -> list[str]:
+        """The ids of the takes with a prompt."""
+        return [take for take, shot in self.shots.items() if shot.prompt == prompt]
+
+    def takes_of_still(self, still: Still) -> list[str]:
+        """The ids of the takes from a still."""
+        return [take for take, shot in self.shots.items() if shot.still == still]
+
+    def zipped(self, factor: str) -> bool:
+        """True if the factor advances together with another one."""
+        return any(factor in group for group in self.results.sweep.get("zip", []))
+
+    def median(self, takes: Sequence[str]) -> float:
+        """The median visibility of some takes; NaN if none can be judged."""
+        values = self.visibility.reindex(list(takes)).dropna()
+        return float(values.median()) if len(values) else np.nan
+
+    def better(self, prompt: Prompt, visibility: float) -> bool:
+        """True if the prompt's takes have clearly less visible flaws than `visibility`."""
+        return self.median(self.takes_of_prompt(prompt)) * DISTINCT_RATIO < visibility
+
+    def describe(self, takes: Sequence[str], best: float) -> str:
+        """The scores of some takes in words. best: the median visibility of the best level."""
+        medians = self.wide.reindex(list(takes)).median()
+        known = [name for name in JUDGED if not np.isnan(medians[name])]
+        parts = [f"{name} {medians[name]:.2g} {SPECS[name].unit}" for name in known]
+        visibility = self.median(takes)
+        count = f"median of {len(takes)} takes" if len(takes) > 1 else "1 take"
+        text = f"{', '.join(parts)} ({count})"
+        if visibility > best * DISTINCT_RATIO:
+            return f"{text}: flaws {visibility / best:.2g}x as visible as those of the best"
+        return f"{text}: flaws {visibility:.2g}x the noticeability threshold"

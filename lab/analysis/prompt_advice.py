@@ -1,0 +1,135 @@
+"""Chooses the prompts of the next sweep and explains each change."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from lab.analysis.compliance import COMPLIED
+from lab.analysis.evidence import Evidence
+from lab.analysis.matched import DISTINCT_RATIO
+from lab.analysis.suggestion import Suggestion, SuggestionKind
+from lab.findings import Finding
+from lab.prompts import Prompt, lint, vary
+
+_REWRITES: dict[str, SuggestionKind] = {
+    "contradiction": "one_dominant_move",
+    "many_motions": "one_dominant_move",
+    "unlikely_physics": "other_wording",
+    "describes_scene": "other_wording",
+    "vague": "other_wording",
+    "no_camera_move": "other_wording",
+    "no_subject_action": "other_wording",
+    "no_pace": "other_wording",
+    "no_room": "less_motion",
+}
+"""The linter's findings whose rewrites are suggested, and what each rewrite does."""
+_CALMEST = 0.5  # the amplitude of "slow"; slower still would freeze the clip, not improve it
+
+
+def next_prompts(evidence: Evidence) -> tuple[list[Prompt], list[tuple[float, Suggestion]]]:
+    """The prompts of the next sweep, and each suggestion with its prompt's median visibility.
+
+    Zipped prompts are changed in place. Otherwise the best prompt stays beside the changed ones.
+    """
+    medians = {
+        prompt: evidence.median(evidence.takes_of_prompt(prompt)) for prompt in evidence.prompts
+    }
+    known = {prompt: value for prompt, value in medians.items() if not np.isnan(value)}
+    best = min(known, key=known.__getitem__) if known else None
+    best_median = known[best] if best is not None else np.nan
+    zipped = evidence.zipped("prompt")
+    prompts: list[Prompt] = [] if best is None or zipped else [best]
+    suggestions: list[tuple[float, Suggestion]] = []
+    for prompt in evidence.prompts:
+        changed, suggestion = _next_prompt(evidence, prompt, best_median, alone=len(known) < 2)
+        if suggestion is not None:
+            suggestions.append((medians[prompt], suggestion))
+        if changed is None:
+            continue
+        if zipped or all(changed.text != other.text for other in prompts):
+            prompts.append(changed)
+    return prompts, suggestions
+
+
+def _next_prompt(
+    evidence: Evidence, prompt: Prompt, best_median: float, *, alone: bool
+) -> tuple[Prompt | None, Suggestion | None]:
+    """The prompt to try next and the reason; the same prompt for no change, None to leave it out.
+
+    alone: the run has no other prompt to compare with.
+    """
+    if prompt.multi_shot:
+        return prompt, None
+    takes = evidence.takes_of_prompt(prompt)
+    median = evidence.median(takes)
+    worse = alone or median > best_median * DISTINCT_RATIO
+    measured = evidence.describe(takes, best_median)
+    tried = {other.text for other in evidence.prompts}
+
+    def change(
+        kind: SuggestionKind, says: str, reason: str, text: str
+    ) -> tuple[Prompt, Suggestion]:
+        after = Prompt.written(text, f"{prompt.name}, {kind}" if prompt.name else "")
+        about = f"prompt {prompt.label!r}"
+        return after, Suggestion(kind, about, says, reason, prompt.text, after.text)
+
+    if np.isnan(median) and any(term.moves_camera for term in prompt.of_kind("camera")):
+        for other in vary(prompt, "strength", ["strong"]):
+            if other.text not in tried:
+                reason = "all its takes are too still to judge, though it asks for a camera move"
+                return change("more_motion", "ask for a larger move", reason, other.text)
+    if worse:
+        text, findings = _rewrite(prompt)
+        tried_rewrites = [other for other in evidence.prompts if other.text == text]
+        if findings:
+            kind = _REWRITES[findings[0].kind]
+            says = "; ".join(dict.fromkeys(finding.fix for finding in findings))
+            reason = "; ".join([*dict.fromkeys(finding.says for finding in findings), measured])
+            if not tried_rewrites:
+                return change(kind, says, reason, text)
+            if not evidence.zipped("prompt") and evidence.better(tried_rewrites[0], median):
+                says = "leave it out: its rewrite is in the same run and scored better"
+                return None, change(kind, says, reason, text)[1]
+    missing_move = _missing_move(evidence, takes)
+    if missing_move:
+        for other in vary(prompt, "wording"):
+            if other.text not in tried:
+                says = "ask for the same move in other words"
+                return change("other_wording", says, missing_move, other.text)
+    too_fast = worse and prompt.amplitude > 1
+    if (too_fast or median > 1) and prompt.amplitude > _CALMEST:
+        for other in vary(prompt, "pace", ["slow"]):
+            if other.text not in tried and other.amplitude < prompt.amplitude:
+                return change("less_motion", "ask for less motion", measured, other.text)
+    return prompt, None
+
+
+def _rewrite(prompt: Prompt) -> tuple[str, list[Finding]]:
+    """The text after the linter's rewrites, and the findings that they fix."""
+    text, findings = prompt.text, []
+    for _ in range(len(_REWRITES)):
+        fixable = [
+            finding
+            for finding in lint(Prompt.written(text))
+            if finding.kind in _REWRITES and finding.rewrite
+        ]
+        if not fixable:
+            break
+        findings.append(fixable[0])
+        text = fixable[0].rewrite
+    return text, findings
+
+
+def _missing_move(evidence: Evidence, takes: Sequence[str]) -> str:
+    """A camera move that was asked for but not made, with numbers; "" if all were made."""
+    table = evidence.compliance
+    judged = table[table["take_id"].isin(list(takes)) & table["compliance"].notna()]
+    for term, rows in judged.groupby("term", sort=False):
+        median = float(rows["compliance"].median())
+        if median < COMPLIED:
+            seen = rows["seen"].mode().iloc[0]
+            return (
+                f"asked for {term}, compliance {median:.2f} (median of {len(rows)} takes), mostly "
+                f"seen: {seen}; {rows['says'].iloc[0]}"
+            )
+    return ""

@@ -1,0 +1,36 @@
+"""Defines `Suggestion`, one change for the next sweep."""
+
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+SuggestionKind = Literal[
+    "less_motion",
+    "more_motion",
+    "one_dominant_move",
+    "other_wording",
+    "cleaner_still",
+    "other_framing",
+]
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """One change. about: the prompt or the still. says: the change. evidence: measured reasons.
+
+    before, after: the prompt's text or the still's name. after is "" if the level is left out or a
+    person has to act.
+    """
+
+    kind: SuggestionKind
+    about: str
+    says: str
+    evidence: str
+    before: str
+    after: str
+
+    def to_json(self) -> dict[str, str]:
+        """Plain data."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return f"{self.about}: {self.says} ({self.evidence})"
