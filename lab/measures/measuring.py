@@ -1,4 +1,4 @@
-"""Measure one clip: a worker that takes and returns plain data."""
+"""Measures one clip in a worker, from plain data to plain data."""
 
 from collections.abc import Collection
 
@@ -10,10 +10,10 @@ from lab.stills import Still, StillJson
 def measure_clip(
     clip: str, still: StillJson | None, numbers: Collection[str] | None = None
 ) -> MeasureJson:
-    """Worker: the record of a clip as plain data.
+    """The record of a clip as plain data, for `Measure.from_json`.
 
-    still: as `Still.to_json` gives it. numbers: names of headlines or parts; only the metrics that
-    give them are run. Every metric is run when None. Raises ClipError and StillError.
+    still: from `Still.to_json`. numbers: names of headline or part metrics; only metrics that
+    compute one of them are run. None runs every metric. Raises ClipError and StillError.
     """
     opened = None if still is None else Still.from_json(still)
     metrics = [

@@ -1,4 +1,4 @@
-"""The typed record of what was measured on one clip, and its JSON."""
+"""The typed record of everything that was measured on one clip, and its JSON."""
 
 import math
 from collections.abc import Mapping
@@ -9,14 +9,16 @@ from lab.metrics import LITERATURE, SPECS, ClipScores, Measured, MetricSpec, Sco
 from lab.metrics.explain import Box
 
 SCHEMA_VERSION = 2
-"""2 is keyed by number. 1 had no version of its own and kept values, units and versions apart."""
+"""Schema 2 has one table of numbers. Schema 1 had no version field and a table for each of value,
+unit, version and reason."""
 
-
-_HEADS = {name.partition(".")[0] for name in SPECS}
+_DIGITS = 9
+"""Further digits depend on the order in which a processor adds."""
+_HEADLINES = {name.partition(".")[0] for name in SPECS}
 
 
 class _ClipJson(TypedDict):
-    """What both forms of a record say of the clip and its frames."""
+    """The fields about the clip and its frames that both forms of a record have."""
 
     clip: str
     clip_sha256: str
@@ -64,9 +66,9 @@ class MeasureJson(_ClipJson):
 
 @dataclass(frozen=True)
 class Number:
-    """One measured number. value is in `unit`; where it is NaN, reason says why.
+    """One measured number, in `unit`. A value of NaN has a reason.
 
-    version: the version of the definition that it was measured by.
+    version: the version of the metric's definition.
     """
 
     value: float
@@ -79,11 +81,11 @@ class Number:
 class Measure:
     """Everything that was measured on one clip.
 
-    clip, still: paths as they were given; still is None without one. frames and duration_s are what
-    was decoded. numbers: by name of headline or part. series: by name, a value for each frame index
-    that has one (NaN: no data there). boxes: by headline and frame, where most of the value comes
-    from. times_s: when each frame is shown, in s. notes: remarks by metric. damage: what is wrong
-    with the file, "" for a whole one.
+    clip, still: the paths that were given; still is None when there was none. frames, duration_s:
+    of the decoded video. numbers: by name of headline or part metric. series: by name, values by
+    frame index; a frame may have no value, and NaN means no data. boxes: by headline metric and
+    frame, the region that most of the value comes from. times_s: presentation time of each frame.
+    notes: remarks by metric. damage: what is wrong with the file, "" for a sound one.
     """
 
     clip: str
@@ -104,7 +106,7 @@ class Measure:
 
     @classmethod
     def of(cls, scores: ClipScores) -> Self:
-        """The record of scores made by the definitions of this i2v-lab."""
+        """The record of scores that this version of i2v-lab computed."""
         facts = scores.clip.facts
         return cls(
             clip=str(scores.clip.path),
@@ -128,32 +130,33 @@ class Measure:
         )
 
     def updated(self, newer: "Measure") -> "Measure":
-        """This record with the numbers, series, boxes and notes of a newer one of the same clip.
+        """This record updated with a newer one of the same clip.
 
-        Where the newer one saw other frames, nothing of the older one is kept.
+        If the newer one decoded other frames, it replaces this one completely.
         """
         if self.times_s != newer.times_s:
             return newer
-        parts = newer.numbers.keys()
-        heads = {name.partition(".")[0] for name in parts}
-        kept = {name: number for name, number in self.numbers.items() if name in SPECS}
+        measured = newer.numbers.keys()
+        headlines = {name.partition(".")[0] for name in measured}
+        older = {name: number for name, number in self.numbers.items() if name in SPECS}
         return replace(
             newer,
-            numbers=kept | dict(newer.numbers),
-            series={k: v for k, v in self.series.items() if k in kept.keys() - parts}
+            numbers=older | dict(newer.numbers),
+            series={k: v for k, v in self.series.items() if k in older.keys() - measured}
             | dict(newer.series),
-            boxes={k: v for k, v in self.boxes.items() if k not in heads} | dict(newer.boxes),
-            notes={k: v for k, v in self.notes.items() if k in _HEADS - heads} | dict(newer.notes),
+            boxes={k: v for k, v in self.boxes.items() if k not in headlines} | dict(newer.boxes),
+            notes={k: v for k, v in self.notes.items() if k in _HEADLINES - headlines}
+            | dict(newer.notes),
         )
 
-    def with_published(self, found: Measured) -> "Measure":
-        """This record with the numbers that papers report beside our own."""
-        published = {score.name: _number(LITERATURE[score.name], score) for score in found.scores}
-        notes = {**self.notes, "literature": found.note} if found.note else self.notes
-        return replace(self, numbers={**self.numbers, **published}, notes=notes)
+    def with_published(self, published: Measured) -> "Measure":
+        """This record with the metrics that papers report, beside our own."""
+        numbers = {score.name: _number(LITERATURE[score.name], score) for score in published.scores}
+        notes = {**self.notes, "literature": published.note} if published.note else self.notes
+        return replace(self, numbers={**self.numbers, **numbers}, notes=notes)
 
     def record(self) -> ClipRecord:
-        """The plain data that `lab.score` yields; NaN becomes None."""
+        """The plain data that `lab.score` yields. NaN becomes None."""
         return {
             **self._facts(),  # type: ignore[typeddict-item]  # it holds no optional key
             "scores": {name: _plain(number.value) for name, number in self.numbers.items()},
@@ -164,7 +167,7 @@ class Measure:
         }
 
     def to_json(self) -> MeasureJson:
-        """Plain data as it is stored; NaN becomes None."""
+        """The plain data that is stored. NaN becomes None."""
         return {
             "schema": SCHEMA_VERSION,
             **self._facts(),
@@ -214,7 +217,7 @@ class Measure:
             raise ValueError(f"schema {schema!r}, and this i2v-lab reads 1 to {SCHEMA_VERSION}")
         if schema == 1:
             data = _from_schema_1(data)
-        found = cls(
+        measure = cls(
             clip=str(data["clip"]),
             clip_sha256=str(data["clip_sha256"]),
             still=None if data["still"] is None else str(data["still"]),
@@ -242,11 +245,11 @@ class Measure:
             notes={str(name): str(note) for name, note in data["notes"].items()},
             damage=str(data["damage"]),
         )
-        found._check()
-        return found
+        measure._check()
+        return measure
 
     def _check(self) -> None:
-        """Raise ValueError for what no measurement leaves behind."""
+        """Raise ValueError for a record that no measurement produces."""
         for name, number in self.numbers.items():
             if math.isnan(number.value) and not number.reason:
                 raise ValueError(f"{name} has neither a value nor a reason")
@@ -256,12 +259,12 @@ class Measure:
 
 
 def _number(spec: MetricSpec, score: Score) -> Number:
-    """A score as a definition of this i2v-lab gives it."""
+    """A score with the unit and version of its definition."""
     return Number(_rounded(score.value), spec.unit, spec.version, score.reason)
 
 
 def _from_schema_1(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Schema 1 kept the values of numbers in four tables, and notes without their metric."""
+    """A record of schema 1 in schema 2. Schema 1 had notes without the names of their metrics."""
     reasons, versions = data["reasons"], data["versions"]
     return {
         **data,
@@ -274,14 +277,13 @@ def _from_schema_1(data: Mapping[str, Any]) -> dict[str, Any]:
             }
             for name, value in data["scores"].items()
         },
-        "notes": {f"note {place}": note for place, note in enumerate(data["notes"])},
+        "notes": {f"note {index}": note for index, note in enumerate(data["notes"])},
         "damage": "",
     }
 
 
 def _rounded(value: float) -> float:
-    """Nine digits: what lies beyond depends on the order in which a processor adds."""
-    return value if math.isnan(value) else float(f"{value:.9g}")
+    return value if math.isnan(value) else float(f"{value:.{_DIGITS}g}")
 
 
 def _plain(value: float) -> float | None:

@@ -1,4 +1,4 @@
-"""The records of one run: read, written, and held to the clips and definitions of today."""
+"""Stores the measurement records of one run, and checks them against clips and definitions."""
 
 import json
 import math
@@ -16,14 +16,16 @@ _UNREADABLE = (
     *(OSError, ValueError, TypeError, KeyError, AttributeError),
     *(OverflowError, RecursionError),
 )
+_MAX_ERROR_CHARACTERS = 200
+"""The reason stays one readable line, even where an error quotes the record."""
 
 
 class MeasureState(StrEnum):
-    """What came of reading a record.
+    """Whether a stored record can be used.
 
-    fresh: every number is by today's definitions. stale: some numbers are not. missing: there is no
-    record. damaged: it cannot be read. of another clip: record, clip file and ledger do not agree
-    on which clip was measured.
+    fresh: every number has the current version of its definition. stale: some numbers have an older
+    version. missing: there is no record. damaged: the record cannot be read. of another clip: the
+    record, the clip file and the ledger disagree on which clip was measured.
     """
 
     FRESH = "fresh"
@@ -35,7 +37,7 @@ class MeasureState(StrEnum):
 
 @dataclass(frozen=True)
 class ClipFile:
-    """The clip that a record must be of: where it lies, and its hash and size in the ledger."""
+    """The clip that a record must belong to. sha256, bytes: hash and size in the ledger."""
 
     path: Path
     sha256: str
@@ -44,13 +46,13 @@ class ClipFile:
 
 @dataclass(frozen=True)
 class StoredMeasure:
-    """What is known of one clip's record.
+    """The stored record of one clip, and whether it can be used.
 
-    measure: the record where it can be used (fresh or stale), else None. In it stale numbers are
-    NaN with their reason; they have no series, and their metrics have no boxes and no notes. stale:
-    the numbers that are to be measured again, by the version they were measured by, 0 for one that
-    was never measured. why: one line, "" when fresh. swapped: the clip file is not the one in the
-    ledger; measuring it would not help.
+    measure: the record if it is fresh or stale, else None. Its stale numbers are NaN with a reason.
+    They have no series, and their metrics have no boxes and no notes. stale: for each stale number
+    the version that it was measured by, 0 if it was never measured. reason: why the record is not
+    fresh, "" for a fresh one. clip_replaced: the clip file is not the one in the ledger, so
+    measuring it would not help.
     """
 
     state: MeasureState
@@ -60,13 +62,13 @@ class StoredMeasure:
     clip_replaced: bool = False
 
     def number(self, name: str) -> Number:
-        """The number of this name; NaN with the reason, and version 0, where there is none."""
+        """The number of this name. Without one: NaN with the reason, and version 0."""
         if self.measure is not None and name in self.measure.numbers:
             return self.measure.numbers[name]
         return Number(math.nan, SPECS[name].unit, 0, self.reason)
 
     def value(self, name: str) -> float:
-        """The number's value, NaN where there is none."""
+        """The number's value; NaN when there is none."""
         return self.number(name).value
 
 
@@ -74,47 +76,51 @@ class MeasureStore:
     """The records of one run's clips, by take id."""
 
     def __init__(self, folder: Path) -> None:
-        """folder: one in the run folder, made by the first `write`."""
+        """folder: a subfolder of the run folder. The first `write` creates it."""
         self.folder = folder
 
     def read(self, take_id: str, clip: ClipFile) -> StoredMeasure:
-        """The record of a take, held to its clip and to today's definitions."""
-        if real := target_outside(clip.path, self.folder.parent):
-            why = f"{clip.path.name} leads out of the run folder, to {real}, and is not followed"
-            return StoredMeasure(MeasureState.OTHER_CLIP, reason=why, clip_replaced=True)
-        stored, written_ns = self._stored(take_id, clip)
-        if _swapped(clip, written_ns):
-            return StoredMeasure(
-                MeasureState.OTHER_CLIP,
-                reason=replaced_clip_message(clip.path, clip.sha256),
-                clip_replaced=True,
+        """The record of a take, checked against its clip and the current definitions."""
+        if target := target_outside(clip.path, self.folder.parent):
+            reason = (
+                f"{clip.path.name} leads out of the run folder, to {target}, and is not followed"
             )
+            return StoredMeasure(MeasureState.OTHER_CLIP, reason=reason, clip_replaced=True)
+        stored, unchanged_ns = self._read_record(take_id, clip)
+        if _is_replaced(clip, unchanged_ns):
+            reason = replaced_clip_message(clip.path, clip.sha256)
+            return StoredMeasure(MeasureState.OTHER_CLIP, reason=reason, clip_replaced=True)
         return stored
 
-    def _stored(self, take_id: str, clip: ClipFile) -> tuple[StoredMeasure, int]:
-        """The record alone, and when it was written in ns; 0 where it tells nothing of the clip."""
+    def _read_record(self, take_id: str, clip: ClipFile) -> tuple[StoredMeasure, int]:
+        """The record, checked against the current definitions only.
+
+        Also returns the time in ns up to which the clip file counts as unchanged; 0 means that it
+        must be hashed.
+        """
         path = self.path(take_id)
-        if real := target_outside(path, self.folder.parent):
-            return _damaged(ValueError(f"it leads out of the run folder, to {real}")), 0
+        if target := target_outside(path, self.folder.parent):
+            return _damaged(ValueError(f"it leads out of the run folder, to {target}")), 0
         try:
             text = path.read_text(encoding="utf-8")
             written_ns = path.stat().st_mtime_ns
             measure = Measure.from_json(json.loads(text))
         except FileNotFoundError:
-            why = "not measured yet; `lab measure DIR` measures it"
-            return StoredMeasure(MeasureState.MISSING, reason=why), _changed_ns(clip.path)
+            reason = "not measured yet; `lab measure DIR` measures it"
+            # Measuring hashes the clip anyway, so it is not hashed here.
+            return StoredMeasure(MeasureState.MISSING, reason=reason), _modified_ns(clip.path)
         except _UNREADABLE as error:
             return _damaged(error), 0
         if measure.clip_sha256 != clip.sha256:
-            why = "measured on another clip; `lab measure DIR` measures this one"
-            return StoredMeasure(MeasureState.OTHER_CLIP, reason=why), 0
-        return _held_to_definitions(measure), written_ns
+            reason = "measured on another clip; `lab measure DIR` measures this one"
+            return StoredMeasure(MeasureState.OTHER_CLIP, reason=reason), 0
+        return _check_definitions(measure), written_ns
 
     def write(self, take_id: str, measure: Measure, clip: ClipFile) -> None:
-        """Write the record of a take, whole or not at all.
+        """Write the record of a take atomically.
 
-        Raises ClipError when the record is of another clip than the ledger's, and RunFolderError
-        on a full disk.
+        Raises ClipError when the record is not of the clip in the ledger, and RunFolderError on a
+        full disk.
         """
         if measure.clip_sha256 != clip.sha256:
             raise ClipError(replaced_clip_message(clip.path, clip.sha256))
@@ -122,15 +128,16 @@ class MeasureStore:
         write_json(self.path(take_id), measure.to_json())
 
     def stamp(self, take_id: str, clip: ClipFile) -> tuple[int, int]:
-        """Changes whenever `read` may answer otherwise than before."""
-        return _changed_ns(self.path(take_id)), _changed_ns(clip.path)
+        """A value that changes whenever the result of `read` may have changed."""
+        return _modified_ns(self.path(take_id)), _modified_ns(clip.path)
 
     def path(self, take_id: str) -> Path:
-        """Where the record of a take lies."""
+        """The path of a take's record, whether it exists or not."""
         return self.folder / f"{take_id}.json"
 
 
-def _held_to_definitions(measure: Measure) -> StoredMeasure:
+def _check_definitions(measure: Measure) -> StoredMeasure:
+    """A fresh record, or a stale one without the values of its stale numbers."""
     stale = {
         name: number.version if number else 0
         for name, spec in SPECS.items()
@@ -138,7 +145,7 @@ def _held_to_definitions(measure: Measure) -> StoredMeasure:
     }
     if not stale:
         return StoredMeasure(MeasureState.FRESH, measure)
-    heads = {name.partition(".")[0] for name in stale}
+    headlines = {name.partition(".")[0] for name in stale}
     usable = replace(
         measure,
         numbers={
@@ -146,13 +153,14 @@ def _held_to_definitions(measure: Measure) -> StoredMeasure:
             **{name: _stale_number(name, version) for name, version in stale.items()},
         },
         series={name: values for name, values in measure.series.items() if name not in stale},
-        boxes={name: boxes for name, boxes in measure.boxes.items() if name not in heads},
-        notes={name: note for name, note in measure.notes.items() if name not in heads},
+        boxes={name: boxes for name, boxes in measure.boxes.items() if name not in headlines},
+        notes={name: note for name, note in measure.notes.items() if name not in headlines},
     )
     first, *others = stale
     more = f"{len(others)} other numbers are not up to date either; " if others else ""
-    why = more + _stale_reason(first, stale[first])
-    return StoredMeasure(MeasureState.STALE, usable, stale, why)
+    return StoredMeasure(
+        MeasureState.STALE, usable, stale, reason=more + _stale_reason(first, stale[first])
+    )
 
 
 def _stale_reason(name: str, version: int) -> str:
@@ -169,35 +177,39 @@ def _stale_number(name: str, version: int) -> Number:
 
 
 def _damaged(error: Exception) -> StoredMeasure:
-    said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-    why = f"its record of measurements cannot be read ({said}); `lab measure DIR` makes a new one"
-    return StoredMeasure(MeasureState.DAMAGED, reason=why)
+    text = " ".join(f"{type(error).__name__}: {error}".split())[:_MAX_ERROR_CHARACTERS]
+    return StoredMeasure(
+        MeasureState.DAMAGED,
+        reason=f"its record of measurements cannot be read ({text}); `lab measure DIR` makes a new "
+        "one",
+    )
 
 
 def replaced_clip_message(clip: Path, sha256: str) -> str:
-    """What to say of a file that is not the clip in the ledger, and what to do about it."""
+    """One line for a file that is not the clip in the ledger, and what to do about it."""
     return (
         f"{clip.name} is not the clip in the ledger (SHA-256 {sha256[:12]}...); put that "
         "clip back, or move this file away and run the sweep again to fetch it"
     )
 
 
-def _swapped(clip: ClipFile, measured_ns: int) -> bool:
-    """True when the clip file is not the one in the ledger. A clip that is gone is no other clip.
+def _is_replaced(clip: ClipFile, unchanged_ns: int) -> bool:
+    """True when the clip file exists and is not the clip in the ledger.
 
-    Hashing every clip at each reading would cost more than all else, so a file of the right size
-    that is older than its record is believed.
+    unchanged_ns: a file of the right size that was modified before this time is not hashed. Hashing
+    every clip on every read would take longer than everything else.
     """
     try:
         status = clip.path.stat()
         if status.st_size != clip.bytes:
             return True
-        return status.st_mtime_ns > measured_ns and sha256_file(clip.path) != clip.sha256
+        return status.st_mtime_ns > unchanged_ns and sha256_file(clip.path) != clip.sha256
     except OSError:
         return False
 
 
-def _changed_ns(path: Path) -> int:
+def _modified_ns(path: Path) -> int:
+    """When a file was last modified, in ns; 0 for a missing file."""
     try:
         return path.stat().st_mtime_ns
     except OSError:
