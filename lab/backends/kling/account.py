@@ -1,4 +1,4 @@
-"""Whose account is used and how: the environment first, then a settings file."""
+"""Read the account's settings from the environment and a settings file."""
 
 import hashlib
 import ipaddress
@@ -23,13 +23,13 @@ from pydantic_settings import (
 )
 
 from lab.backends.contract import Secret, Setting
-from lab.backends.kling.catalogue import Protocol, catalogue
+from lab.backends.kling.catalogue import Protocol, load_catalogue
 from lab.errors import AccountError, BackendError
 
 FILE_VARIABLE = "KLING_SETTINGS"
 PREFIXES = ("KLING_", "KLINGAI_")
 SECRET_FIELDS = ("api_key", "access_key", "secret_key", "webhook_secret")
-# Finds keys in a file that is not valid TOML: one `name = value` a line, with or without quotes.
+# A secret in a file that is not valid TOML: a line `name = value`, with or without quotes.
 _SECRET_LINE = re.compile(
     rf"""^\s*({"|".join(SECRET_FIELDS)})\s*=\s*["']?([^\s"'#]+)""", re.MULTILINE
 )
@@ -37,10 +37,10 @@ Region = Literal["singapore", "beijing", "old"]
 
 
 class Account(BaseSettings):
-    """An account at Kling: keys, address, and how hard it may be worked.
+    """An account at Kling: its keys, its address and its limits.
 
-    Each field is a variable KLING_<FIELD> (KLINGAI_<FIELD> is read too) or a line in the settings
-    file. Keys are never shown.
+    Each field is an environment variable KLING_<FIELD> or KLINGAI_<FIELD>, or a line of the
+    settings file; the first of these counts. Keys are never shown.
     """
 
     model_config = SettingsConfigDict(
@@ -52,33 +52,33 @@ class Account(BaseSettings):
     )
 
     api_key: SecretStr | None = None
-    """The key of the newer kind; good for both protocols."""
+    """The newer kind of key. It works for both protocols."""
     access_key: SecretStr | None = None
-    """With secret_key: the older kind, a pair; only for the legacy protocol."""
+    """With secret_key, the older kind: a key pair, which works for the legacy protocol only."""
     secret_key: SecretStr | None = None
     region: Region = "singapore"
-    """Where the account is; keys, jobs and balances belong to one region."""
+    """The region of the account. Keys, jobs and balances belong to one region."""
     url: str | None = None
-    """Another address of the service, an emulator's for one; the region does not matter then."""
+    """Another address instead of the region's, for example that of an emulator."""
     protocol: Protocol | None = None
-    """new or legacy; by default new, unless there is only a key pair."""
+    """new or legacy. The default is new, or legacy if only a key pair is set."""
     concurrency: int = Field(default=20, ge=1, le=1000)
-    """Jobs in flight at once: what the largest resource pack allows."""
+    """How many jobs may run at once. The default is what the largest resource pack allows."""
     poll_s: float = Field(default=10.0, ge=0, le=3600)
-    """Seconds between two questions about the same jobs."""
+    """Seconds between two queries about the same jobs."""
     media_hosts: Annotated[tuple[str, ...], NoDecode] = ()
-    """More hosts that clips may be fetched from, with all below them; separated by commas."""
+    """More hosts from which clips may be fetched, with their subdomains; separated by commas."""
     callback_url: str | None = Field(default=None, repr=False)
-    """Where the service shall post news of a job."""
+    """The public URL to which the service posts callbacks about jobs."""
     callback_port: int | None = Field(default=None, ge=0, le=65535)
-    """Port on 127.0.0.1 where such news is listened for; 0 for any free one."""
+    """The port on 127.0.0.1 that receives callbacks; 0 for any free port."""
     webhook_secret: SecretStr | None = None
-    """whsec_...: what news of a job is signed with."""
+    """The secret that signs callbacks: whsec_..."""
     settle_s: float = Field(default=2.0, ge=0, le=600)
-    """Seconds after which a job that was not found is looked up once more, before it is believed
-    that it never arrived."""
+    """Seconds before the second look-up of a job that was not found. A job that both look-ups
+    miss counts as never submitted."""
     wait_s: float = Field(default=10_800.0, gt=0)
-    """How long one run should wait for one job, in seconds."""
+    """How many seconds one run waits for one job."""
 
     @classmethod
     def settings_customise_sources(
@@ -89,25 +89,27 @@ class Account(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment before the file."""
+        """Put the environment before the settings file."""
         other = EnvSettingsSource(settings_cls, env_prefix=PREFIXES[1])
         file = TomlConfigSettingsSource(settings_cls, toml_file=settings_file())
         return init_settings, env_settings, other, file
 
     @field_validator(*SECRET_FIELDS, mode="before")
     @classmethod
-    def _plain_key(cls, value: Any) -> Any:
+    def _check_key(cls, value: Any) -> Any:
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
         if not isinstance(text, str):
             return value
         text = text.strip()
         if not re.fullmatch(r"[!-~]+", text):
-            raise ValueError("a key is letters, digits and signs without blanks; copy it again")
+            raise ValueError(
+                "expected ASCII letters, digits and signs without spaces; copy the key again"
+            )
         return SecretStr(text)
 
     @field_validator("media_hosts", mode="before")
     @classmethod
-    def _listed(cls, value: Any) -> Any:
+    def _split_hosts(cls, value: Any) -> Any:
         hosts = value.split(",") if isinstance(value, str) else value
         if not isinstance(hosts, list | tuple):
             return value
@@ -119,84 +121,84 @@ class Account(BaseSettings):
 
     @field_validator("url")
     @classmethod
-    def _an_origin(cls, value: str | None) -> str | None:
+    def _check_url(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        said = "expected https://host, or http://127.0.0.1:port for an emulator on this machine"
+        expected = "expected https://host, or http://127.0.0.1:port for an emulator on this machine"
         try:
             parts = urlsplit(value.strip())
             port = parts.port
         except ValueError:
-            raise ValueError(said) from None
+            raise ValueError(expected) from None
         host = parts.hostname or ""
-        plain = parts.path in ("", "/") and not (parts.query or parts.fragment or parts.username)
-        if not host or not plain or parts.scheme not in ("https", "http"):
-            raise ValueError(said)
-        # A key in the clear is read by everybody on the way.
+        bare = parts.path in ("", "/") and not (parts.query or parts.fragment or parts.username)
+        if not host or not bare or parts.scheme not in ("https", "http"):
+            raise ValueError(expected)
+        # Without TLS, everybody on the network path could read the key.
         if parts.scheme == "http" and not is_loopback(host):
-            raise ValueError(said)
-        named = f"[{host}]" if ":" in host else host
-        return f"{parts.scheme}://{named}" + (f":{port}" if port else "")
+            raise ValueError(expected)
+        bracketed = f"[{host}]" if ":" in host else host
+        return f"{parts.scheme}://{bracketed}" + (f":{port}" if port else "")
 
     @field_validator("callback_url")
     @classmethod
-    def _reachable(cls, value: str | None) -> str | None:
+    def _check_callback_url(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"https?://[!-~]+", value):
-            raise ValueError("expected the address of a page, https://...")
+            raise ValueError("expected a URL, https://...")
         return value
 
     @classmethod
     def load(cls) -> Self:
-        """The account of this process. Raises BackendError naming the variable that is wrong."""
+        """The account of this process. Raises BackendError that names the wrong variable."""
         file = settings_file()
         _warn_if_shared(file)
         try:
             return cls()
         except ValidationError as error:
-            # Not chained: pydantic's own error keeps what was typed, which may be a key.
+            # Not chained: pydantic's error contains the value, which may be a key.
             first = error.errors(include_input=False)[0]
             name = str(first["loc"][0]) if first["loc"] else "settings"
-            said = f"KLING_{name.upper()} (or {name} in {file}): {_reason(first['msg'])}"
+            message = f"KLING_{name.upper()} (or {name} in {file}): {_reason(first['msg'])}"
         except tomllib.TOMLDecodeError as error:
-            said = f"{file}: no TOML ({error}); expected lines like api_key = '...'"
+            message = f"{file}: is not valid TOML ({error}); expected lines like api_key = '...'"
         except (OSError, UnicodeDecodeError, ValueError) as error:
-            said = f"{file}: cannot be read ({type(error).__name__})"
-        raise BackendError(said)
+            message = f"{file}: cannot be read ({type(error).__name__})"
+        raise BackendError(message)
 
     @property
     def origin(self) -> str:
-        """The address of the service: scheme, host and, where it is not the usual one, port."""
-        return self.url or catalogue().regions[self.region]
+        """The address of the service: scheme, host and, if it is not the default, port."""
+        return self.url or load_catalogue().regions[self.region]
 
     @property
     def on_loopback(self) -> bool:
-        """The service is a program on this machine."""
+        """True if the service runs on this machine."""
         return is_loopback(urlsplit(self.origin).hostname or "")
 
     @property
-    def speaks(self) -> Protocol:
-        """The protocol that jobs are ordered in."""
+    def submit_protocol(self) -> Protocol:
+        """The protocol in which jobs are submitted."""
         if self.protocol is not None:
             return self.protocol
-        return "new" if self.api_key is not None or not self.has_pair else "legacy"
+        return "new" if self.api_key is not None or not self.has_key_pair else "legacy"
 
     @property
-    def has_pair(self) -> bool:
-        """Both halves of a key pair are there."""
+    def has_key_pair(self) -> bool:
+        """True if both keys of a key pair are set."""
         return self.access_key is not None and self.secret_key is not None
 
-    def can_speak(self, protocol: Protocol) -> bool:
-        """There is a key that this protocol takes (a pair on the new one is unconfirmed)."""
-        return self.api_key is not None or (protocol == "legacy" and self.has_pair)
+    def has_key_for(self, protocol: Protocol) -> bool:
+        """True if a key for this protocol is set. A key pair on the new protocol is unconfirmed."""
+        return self.api_key is not None or (protocol == "legacy" and self.has_key_pair)
 
-    def need(self, protocol: Protocol) -> None:
-        """Raises AccountError, saying where a key is to be put, when there is none for it."""
-        if self.can_speak(protocol):
+    def require_key(self, protocol: Protocol) -> None:
+        """Raise AccountError, with the settings to fill, if no key for this protocol is set."""
+        if self.has_key_for(protocol):
             return
         file = settings_file()
-        if self.has_pair:
+        if self.has_key_pair:
             raise AccountError(
-                "kling: the new protocol takes an API key, and there is only a key pair; set "
+                "kling: the new protocol needs an API key, but only a key pair is set; set "
                 f"KLING_API_KEY (or api_key in {file}), or KLING_PROTOCOL=legacy"
             )
         raise AccountError(
@@ -206,46 +208,46 @@ class Account(BaseSettings):
 
     @property
     def fingerprint(self) -> str:
-        """Tells one key from another without giving it away; "" when there is none."""
+        """A short hash that identifies the key without revealing it; "" if there is none."""
         key = self.api_key or self.access_key
         if key is None:
             return ""
-        # Keys are long and random, so that their hash cannot be guessed backwards.
+        # Keys are long and random, so nobody can find a key by trying out hashes.
         return hashlib.sha256(b"i2v-lab " + key.get_secret_value().encode()).hexdigest()[:12]
 
     def secrets(self) -> tuple[str, ...]:
-        """Every text that must not be shown."""
+        """Every value that must not be shown."""
         values: list[SecretStr | None] = [getattr(self, name) for name in SECRET_FIELDS]
         return tuple(value.get_secret_value() for value in values if value is not None)
 
 
 def settings_file() -> Path:
-    """The settings file that is read, whether it exists or not."""
+    """The path of the settings file. The file need not exist."""
     named = os.environ.get(FILE_VARIABLE)
     return Path(named).expanduser() if named else user_config_path("i2v-lab") / "kling.toml"
 
 
 def given_settings() -> tuple[Setting, ...]:
-    """Every setting that was given, and where; of several of one name the first one counts."""
+    """Every setting that has a value, and where. The first of several of one name counts."""
     file = settings_file()
     try:
-        lines = set(tomllib.loads(file.read_text(encoding="utf-8")))
+        in_file = set(tomllib.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError):
-        lines = set()
+        in_file = set()
     variables = {name.upper(): value for name, value in os.environ.items()}
-    found = [Setting(FILE_VARIABLE, "the environment")] if variables.get(FILE_VARIABLE) else []
+    settings = [Setting(FILE_VARIABLE, "the environment")] if variables.get(FILE_VARIABLE) else []
     for field in Account.model_fields:
         names = [f"{prefix}{field.upper()}" for prefix in PREFIXES]
         given = [(name, "the environment") for name in names if variables.get(name)]
-        given += [(field, str(file))] if field in lines else []
-        found += [Setting(*each, used=not index) for index, each in enumerate(given)]
-    return tuple(found)
+        given += [(field, str(file))] if field in in_file else []
+        settings += [Setting(*each, used=not index) for index, each in enumerate(given)]
+    return tuple(settings)
 
 
 def configured_secrets() -> tuple[Secret, ...]:
-    """Every key in the environment and the settings file: used or not, valid or not.
+    """Every secret in the environment and the settings file, whether it is used or valid.
 
-    Reads the file even where it is not valid TOML. Raises nothing.
+    Finds secrets in a file that is not valid TOML, too. Raises nothing.
     """
     variables = {f"{prefix}{name.upper()}" for prefix in PREFIXES for name in SECRET_FIELDS}
     secrets = [
@@ -256,7 +258,7 @@ def configured_secrets() -> tuple[Secret, ...]:
     try:
         file = settings_file()
         text = file.read_text(encoding="utf-8", errors="replace")
-    except (OSError, ValueError, RuntimeError):  # RuntimeError: the path's ~ has no home folder
+    except (OSError, ValueError, RuntimeError):  # RuntimeError: ~ names an unknown user
         return tuple(secrets)
     try:
         entries = [entry for entry in tomllib.loads(text).items() if entry[0] in SECRET_FIELDS]
@@ -271,7 +273,7 @@ def configured_secrets() -> tuple[Secret, ...]:
 
 
 def is_loopback(host: str) -> bool:
-    """This host is this machine, by its name or its address."""
+    """True if this host name or IP address means this machine."""
     if host == "localhost":
         return True
     try:

@@ -1,4 +1,4 @@
-"""What Kling sells, read from one table: models, their limits, prices and addresses."""
+"""Read the catalogue of Kling's models: their limits, prices and addresses."""
 
 import tomllib
 from collections.abc import Mapping
@@ -28,7 +28,10 @@ class _Row(BaseModel):
 
 
 class Money(_Row):
-    """What units are worth in USD; margin: how far prices may have moved since read_on, 0..1."""
+    """Prices of the service's units in USD.
+
+    margin: the relative rise in prices since read_on that a quote allows for, 0..1.
+    """
 
     read_on: date
     source: str
@@ -39,7 +42,7 @@ class Money(_Row):
 
 
 class Limits(_Row):
-    """What holds for every model."""
+    """Limits of every model."""
 
     read_on: date
     source: str
@@ -51,7 +54,7 @@ class Limits(_Row):
 
 
 class ProtocolLimits(_Row):
-    """What one generation of the service's protocol takes; picture_mb in millions of bytes."""
+    """Limits of one generation of the service's protocol. picture_mb: millions of bytes."""
 
     read_on: date
     source: str
@@ -60,7 +63,7 @@ class ProtocolLimits(_Row):
 
 
 class Media(_Row):
-    """Where clips lie (a host, or anything below it) and how large they are."""
+    """The hosts of clips (each with its subdomains) and the expected file sizes."""
 
     hosts: tuple[Annotated[str, Field(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$")], ...]
     bytes_per_s: Mapping[Resolution, int]
@@ -68,7 +71,7 @@ class Media(_Row):
 
 
 class Paths(_Row):
-    """Where a clip is ordered that starts from an image, or from text alone."""
+    """The API paths for clips that start from an image, and for clips from text alone."""
 
     image: ApiPath
     text: ApiPath | None = None
@@ -82,33 +85,33 @@ class DurationRange(_Row):
 
 
 class LastFrame(_Row):
-    """When a last frame can be given."""
+    """The conditions under which a clip can have a last frame."""
 
     resolutions: tuple[Resolution, ...]
     with_sound: bool
 
 
 class Elements(_Row):
-    """How many elements a clip takes at most, from a still and from text alone."""
+    """The largest number of elements in a clip from a still, and in a clip from text alone."""
 
     from_still: int = Field(default=0, ge=0)
     from_text: int = Field(default=0, ge=0)
 
 
-class Untaken(_Row):
-    """Settings that people ask for and no model takes, what to do instead, and who says so."""
+class RejectedSettings(_Row):
+    """Settings that people try and no model has, what to do instead, and the source."""
 
-    settings: tuple[str, ...] = Field(min_length=1)
-    says: str
+    names: tuple[str, ...] = Field(min_length=1)
+    advice: str
     read_on: date
     source: str
 
 
 class Model(_Row):
-    """One model: its spellings, what it takes, USD per second of clip.
+    """One model: its names and paths, its limits, and its prices in USD per second of clip.
 
-    legacy: its name in the old protocol; None where that does not have it. fields: what its
-    requests have beside that which all have; nothing else is sent.
+    legacy: its name in the legacy protocol; None if it is not available there. fields: the request
+    fields that only some models have. A field that is not listed is not sent.
     """
 
     legacy: str | None = None
@@ -130,52 +133,54 @@ class Model(_Row):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if (self.legacy is None) != (self.legacy_paths is None):
-            raise ValueError("legacy and legacy_paths come together or not at all")
+            raise ValueError("legacy and legacy_paths must both be given, or neither")
         if not self.silent and not self.sound:
             raise ValueError("neither silent nor sound has a price")
         sold = {*self.silent, *self.sound}
         if sold != set(self.resolutions):
-            raise ValueError("resolutions and those that have a price differ")
+            raise ValueError("resolutions differs from the resolutions that have a price")
         if set(self.latency_s) != sold:
-            raise ValueError("latency_s names other resolutions than those sold")
+            raise ValueError("latency_s differs from the resolutions that have a price")
         if not self.lengths_s:
-            raise ValueError("durations_s names no length")
+            raise ValueError("durations_s contains no length")
         if self.multi_shot != ("multi_shot" in self.fields):
-            raise ValueError("multi_shot is a field of models that have cuts, and of no others")
+            raise ValueError("fields must contain multi_shot exactly if multi_shot is true")
         if bool(self.silent and self.sound) != ("sound" in self.fields):
-            raise ValueError("sound is a field of models whose sound can be chosen, and no others")
+            raise ValueError(
+                "fields must contain sound exactly if both silent and sound have prices"
+            )
         return self
 
     @property
     def lengths_s(self) -> tuple[int, ...]:
-        """Every length in seconds that can be ordered, ascending."""
+        """Every possible length in seconds, ascending."""
         if isinstance(self.durations_s, DurationRange):
             return tuple(range(self.durations_s.low, self.durations_s.high + 1))
         return tuple(sorted(self.durations_s))
 
     def paths(self, protocol: Protocol) -> Paths | None:
-        """Where it is ordered in a protocol; None where that does not have it."""
+        """Its paths in a protocol; None if the protocol does not have the model."""
         return self.new_paths if protocol == "new" else self.legacy_paths
 
     def path(self, protocol: Protocol, *, from_image: bool) -> str | None:
-        """The path for a clip from an image or from text; None where there is none."""
+        """The path for a clip from an image or from text; None if there is none."""
         paths = self.paths(protocol)
         if paths is None:
             return None
         return paths.image if from_image else paths.text
 
     def usd_per_s(self, resolution: str, *, sound: bool) -> float | None:
-        """USD for a second of clip; None when that is not sold."""
+        """USD for a second of clip; None if the model does not offer this combination."""
         return (self.sound if sound else self.silent).get(resolution)
 
     @property
-    def dearest_usd_per_s(self) -> float:
-        """The highest price of any of its settings."""
+    def max_usd_per_s(self) -> float:
+        """The highest price over all its settings."""
         return max((*self.silent.values(), *self.sound.values()))
 
 
 class Stills(_Row):
-    """Pictures made from text. tiers: what a resolution is called there. usd: for one picture."""
+    """Stills made from text. tiers: the service's word for each resolution. usd: for one still."""
 
     model: str
     path: ApiPath
@@ -187,47 +192,47 @@ class Stills(_Row):
 
 
 class Catalogue(_Row):
-    """The whole table."""
+    """The whole catalogue."""
 
     money: Money
     limits: Limits
     protocols: Mapping[Protocol, ProtocolLimits]
     regions: Mapping[str, Annotated[str, Field(pattern=r"^https://[a-z0-9.-]+$")]]
     media: Media
-    rejected_settings: tuple[Untaken, ...]
+    rejected_settings: tuple[RejectedSettings, ...]
     models: Mapping[str, Model]
     stills: Stills
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if set(self.protocols) != {"new", "legacy"}:
-            raise ValueError("protocols: both new and legacy are needed")
+            raise ValueError("protocols: expected both new and legacy")
         if DEFAULT_MODEL not in self.models:
-            raise ValueError(f"models: {DEFAULT_MODEL}, the default, is missing")
+            raise ValueError(f"models: the default model {DEFAULT_MODEL} is missing")
         return self
 
     @property
-    def span_s(self) -> tuple[int, int]:
-        """The shortest and the longest clip that any model makes, in seconds."""
+    def duration_range_s(self) -> tuple[int, int]:
+        """The shortest and the longest clip of any model, in seconds."""
         lengths = [length for model in self.models.values() for length in model.lengths_s]
         return min(lengths), max(lengths)
 
     def model_of(self, shot: Shot) -> Model:
-        """The model a shot asks for. Raises BackendError for one that is not in the table."""
-        name = self.name_of(shot)
+        """The model that a shot asks for. Raises BackendError if the catalogue does not have it."""
+        name = self.model_name(shot)
         if name not in self.models:
-            raise BackendError(f"model {name!r}: accepted are {', '.join(self.models)}")
+            raise BackendError(f"model {name!r}: accepted: {', '.join(self.models)}")
         return self.models[name]
 
     @staticmethod
-    def name_of(shot: Shot) -> str:
-        """The name of the model a shot asks for."""
+    def model_name(shot: Shot) -> str:
+        """The name of the model that a shot asks for."""
         return str(shot.settings.option("model", DEFAULT_MODEL))
 
 
 @cache
-def catalogue(path: Path = TABLE) -> Catalogue:
-    """The table in a file. Raises BackendError naming the entry that is wrong."""
+def load_catalogue(path: Path = TABLE) -> Catalogue:
+    """The catalogue in a TOML file. Raises BackendError that names the wrong entry."""
     try:
         return Catalogue.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except ValidationError as error:
@@ -235,4 +240,4 @@ def catalogue(path: Path = TABLE) -> Catalogue:
         where = ".".join(str(part) for part in first["loc"])
         raise BackendError(f"{path}: {where}: {first['msg']}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BackendError(f"{path}: no TOML ({error})") from error
+        raise BackendError(f"{path}: is not valid TOML ({error})") from error

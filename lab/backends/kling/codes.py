@@ -1,6 +1,6 @@
-"""What each code of Kling's means for whoever asked.
+"""Kling's error codes: what each one means and what the client should do.
 
-Source: kling.ai/document-api/api/get-started/error-codes; messages in quotes were seen live.
+Source: kling.ai/document-api/api/get-started/error-codes. Messages in quotes were seen live.
 """
 
 import re
@@ -9,120 +9,123 @@ from enum import StrEnum
 
 
 class Action(StrEnum):
-    """What to do about an answer."""
+    """What the client should do after a reply."""
 
     OK = "ok"
-    STOP = "stop"  # the account must be put right; never again by itself
-    REMINT = "remint"  # another token, once, then stop
+    STOP = "stop"  # a person must fix the account; never retry
+    RENEW = "renew"  # retry once with a new token, then stop
     WAIT = "wait"  # nothing was bought; the account is busy
-    REFUSE = "refuse"  # a result: the service will not make this
-    FAIL = "fail"  # this order cannot be made
-    LATER = "later"  # nothing was bought; the service is away
-    UNCERTAIN = "uncertain"  # an order may have been taken all the same
+    REFUSE = "refuse"  # a result: the service refuses this content
+    FAIL = "fail"  # this submission cannot be made
+    RETRY = "retry"  # nothing was bought; the service is unavailable
+    UNCERTAIN = "uncertain"  # a submission may have been accepted
 
 
 @dataclass(frozen=True)
 class Code:
-    """One row: what the code means; what it asks of an order, and of a question.
+    """An error code: its meaning, and the action after a submission or a query that returned it.
 
     hint: what a person can do about it.
     """
 
     meaning: str
-    order: Action
-    question: Action
+    on_submit: Action
+    on_query: Action
     hint: str = ""
 
 
-def _both(meaning: str, action: Action, hint: str = "") -> Code:
+def _same(meaning: str, action: Action, hint: str = "") -> Code:
+    """A code with the same action after a submission and a query."""
     return Code(meaning, action, action, hint)
 
 
 CODES = {
-    0: _both("done", Action.OK),
-    1000: _both("authentication failed", Action.STOP, "check the key and its region"),
-    1001: _both("no key was sent", Action.STOP, "set KLING_API_KEY"),
-    1002: _both(
+    0: _same("done", Action.OK),
+    1000: _same("authentication failed", Action.STOP, "check the key and its region"),
+    1001: _same("no key was sent", Action.STOP, "set KLING_API_KEY"),
+    1002: _same(
         "the key is not known here",
         Action.STOP,
         "check the key, and KLING_REGION: a key is good in one region only",
     ),
-    1003: _both("the token is not valid yet", Action.REMINT, "set this machine's clock right"),
-    1004: _both("the token has expired", Action.REMINT, "set this machine's clock right"),
-    1100: _both("something is wrong with the account", Action.STOP, "see the Kling console"),
-    1101: _both("the account is in arrears", Action.STOP, "pay the balance in the Kling console"),
-    1102: _both(
+    1003: _same("the token is not valid yet", Action.RENEW, "set this machine's clock right"),
+    1004: _same("the token has expired", Action.RENEW, "set this machine's clock right"),
+    1100: _same("something is wrong with the account", Action.STOP, "see the Kling console"),
+    1101: _same("the account is in arrears", Action.STOP, "pay the balance in the Kling console"),
+    1102: _same(
         "the resource pack is used up or has expired", Action.STOP, "buy one in the Kling console"
     ),
-    1103: _both("the account may not use this model", Action.STOP, "see the Kling console"),
-    1200: _both("parameters are wrong", Action.FAIL),
-    1201: _both("a parameter is wrong", Action.FAIL),
-    1202: _both("there is no such method", Action.FAIL),
-    1203: _both("there is no such model or resource", Action.FAIL),
-    1300: _both("refused by the platform's policy", Action.REFUSE),
-    1301: _both("refused by content safety", Action.REFUSE),
-    1302: _both("asked too fast", Action.WAIT),
-    1303: _both("no free slot", Action.WAIT),
-    1304: _both("this address is not on the account's list", Action.STOP, "see the Kling console"),
-    5000: Code("internal error", Action.UNCERTAIN, Action.LATER),
-    5001: _both("under maintenance", Action.LATER),
-    5002: Code("timed out inside", Action.UNCERTAIN, Action.LATER),
+    1103: _same("the account may not use this model", Action.STOP, "see the Kling console"),
+    1200: _same("parameters are wrong", Action.FAIL),
+    1201: _same("a parameter is wrong", Action.FAIL),
+    1202: _same("there is no such method", Action.FAIL),
+    1203: _same("there is no such model or resource", Action.FAIL),
+    1300: _same("refused by the platform's policy", Action.REFUSE),
+    1301: _same("refused by content safety", Action.REFUSE),
+    1302: _same("too many requests", Action.WAIT),
+    1303: _same("no free slot", Action.WAIT),
+    1304: _same(
+        "this IP address is not on the account's list", Action.STOP, "see the Kling console"
+    ),
+    5000: Code("internal error", Action.UNCERTAIN, Action.RETRY),
+    5001: _same("under maintenance", Action.RETRY),
+    5002: Code("internal timeout", Action.UNCERTAIN, Action.RETRY),
 }
 BAD_PARAMETER = 1201
 
-# Of answers without a code of theirs: a gateway's page. What is not here, and every 5xx, leaves
-# it open whether an order went through.
+# For replies without a code, for example a gateway's page. After any other status, and after every
+# 5xx, a submission may or may not have been accepted.
 _GATEWAY = {
     401: Action.STOP,
     403: Action.STOP,
-    404: Action.LATER,
+    404: Action.RETRY,
     413: Action.FAIL,
     429: Action.WAIT,
 }
 
 
-def action_of(code: int | None, http_status: int, *, order: bool) -> Action:
-    """What to do about an answer. code None: the body was not theirs.
+def action_of(code: int | None, http_status: int, *, submitting: bool) -> Action:
+    """The action after a reply. code: None if the body was not an envelope of the service.
 
-    The code decides, whatever the HTTP status; one that is unknown fails an order only if the
-    status, too, says that the order was at fault.
+    A known code decides, whatever the HTTP status. With an unknown code, a submission fails only if
+    the status, too, blames the request.
     """
     if code in CODES:
         known = CODES[code]
-        action = known.order if order else known.question
+        action = known.on_submit if submitting else known.on_query
         if action is Action.OK and not 200 <= http_status < 300:
-            return Action.UNCERTAIN if order else Action.LATER
+            return Action.UNCERTAIN if submitting else Action.RETRY
         return action
     if code is not None and http_status in (401, 403, 429):
-        # A code nobody has listed: its status tells the account's trouble from the order's.
+        # The code is unknown, so the status tells an account error from a request error.
         return Action.WAIT if http_status == 429 else Action.STOP
     if code is None and http_status in _GATEWAY:
         action = _GATEWAY[http_status]
-        return action if order or action is not Action.FAIL else Action.LATER
+        return action if submitting or action is not Action.FAIL else Action.RETRY
     if 400 <= http_status < 500 and http_status != 408:
-        return Action.FAIL if code is not None else Action.LATER
+        return Action.FAIL if code is not None else Action.RETRY
     if 300 <= http_status < 400:
-        return Action.LATER
-    return Action.UNCERTAIN if order else Action.LATER
+        return Action.RETRY
+    return Action.UNCERTAIN if submitting else Action.RETRY
 
 
 def meaning_of(code: int | None, http_status: int) -> str:
-    """In words, with the numbers a person can look up."""
+    """The meaning in words, with the numbers that a person can look up."""
     if code is None:
-        return f"HTTP {http_status}, not an answer of the service"
+        return f"HTTP {http_status}, not a reply of the service"
     if code in CODES:
         return f"{CODES[code].meaning} (code {code})"
     return f"unknown code {code}, HTTP {http_status}"
 
 
 def hint_of(code: int | None) -> str:
-    """What a person can do about it; "" when nothing is known to help."""
+    """What a person can do about a code; "" if nothing is known to help."""
     return CODES[code].hint if code in CODES else ""
 
 
-# Words in the message of a failed job that make it a refusal of content. "Failure to pass the risk
+# A failed job counts as a refusal if its message contains one of these. "Failure to pass the risk
 # control system" was seen live; the others are assumed.
-_REFUSED = re.compile(
+_REFUSAL_WORDS = re.compile(
     r"risk control|sensitive|moderation|content (safety|policy|security|review)|safety system|"
     r"violat|prohibited|infring|copyright|not allowed by",
     re.IGNORECASE,
@@ -130,5 +133,5 @@ _REFUSED = re.compile(
 
 
 def is_refusal(message: str) -> bool:
-    """A failed job's message says that its content was refused."""
-    return _REFUSED.search(message) is not None
+    """True if a failed job's message says that its content was refused."""
+    return _REFUSAL_WORDS.search(message) is not None

@@ -1,346 +1,354 @@
-"""Brings a clip here from an address that a reply named, trusting neither."""
+"""Download a clip from a link in a reply, trusting neither the link nor the file."""
 
-import random
 import re
 import socket
-import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 from urllib.parse import urljoin, urlsplit
 
 import httpx
 
 from lab.backends.kling.account import Account, is_loopback
 from lab.backends.kling.addresses import is_public
-from lab.backends.kling.catalogue import catalogue
-from lab.backends.kling.transport import Budget, Budgets, Tries, tls
+from lab.backends.kling.catalogue import load_catalogue
+from lab.backends.kling.retries import Clock, Retries, RetryPolicies, RetryPolicy
+from lab.backends.kling.transport import tls_context
+from lab.backends.kling.wire import MediaKind
 from lab.errors import ClipError, FetchError, StillError
 from lab.files import atomic_write
 from lab.media import open_image, probe
 from lab.units import bytes_text
 
-MOST_BYTES = {"clip": 2_000_000_000, "still": 100_000_000}
-MOST_REDIRECTS = 3
-_KINDS = {
+MAX_BYTES = {"clip": 2_000_000_000, "still": 100_000_000}
+MAX_REDIRECTS = 3
+# The first bytes of accepted files: offset and value.
+_SIGNATURES = {
     "clip": ((4, b"ftyp"),),
     "still": ((0, b"\x89PNG\r\n\x1a\n"), (0, b"\xff\xd8\xff")),
 }
-_NAMES = {"clip": "an MP4 clip", "still": "a PNG or JPEG picture"}
-_EXPIRED = (403, 404, 410)
+_SIGNATURE_BYTES = 16
+_FORMATS = {"clip": "an MP4 clip", "still": "a PNG or JPEG picture"}
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+_LINK_EXPIRED = (403, 404, 410)
+_REDIRECT = (301, 302, 303, 307, 308)
 
-Made = Literal["clip", "still"]
 Resolve = Callable[[str, int], Sequence[str]]
 
 
 class LinkExpiredError(FetchError):
-    """The link was good once; a fresh one may be."""
+    """The link is no longer valid. A new link may be."""
 
 
-class _Interrupted(Exception):  # noqa: N818 - only ever tried again
-    """The connection, or the service, gave out on the way; what has come so far is kept."""
+class _TransientError(Exception):
+    """The download stopped, but another try may continue it."""
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Where a link leads, after every check: the address to connect to and the name to ask for."""
+class _Target:
+    """A checked link: the name and path to request, and the IP address to connect to."""
 
     scheme: str
     host: str
     port: int
-    target: str
+    path: str
     address: str
 
 
-def resolved(host: str, port: int) -> tuple[str, ...]:
-    """The addresses of a host, by the system's resolver. Raises OSError."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+def resolve_host(host: str, port: int) -> tuple[str, ...]:
+    """The IP addresses of a host, from the system's resolver. Raises OSError."""
+    entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return tuple(dict.fromkeys(str(entry[4][0]) for entry in entries))
 
 
 class Downloader:
-    """Fetches over connections that carry no key and no cookie.
+    """Downloads files without sending a key or a cookie.
 
-    Only https, only hosts on the list, only public addresses, and the connection goes to the very
-    address that was checked. Where the service itself runs on this machine, so may its clips, and
-    they may come over http.
+    It accepts only https, only listed hosts and only public IP addresses. It connects to the very
+    address that it checked. If the service itself runs on this machine, clips may also come from
+    this machine, and over http.
     """
 
     def __init__(
         self,
         account: Account,
         *,
-        budget: Budget | None = None,
-        closing: threading.Event | None = None,
-        resolve: Resolve = resolved,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], bool] | None = None,
-        luck: Callable[[], float] = random.random,
+        policy: RetryPolicy | None = None,
+        clock: Clock | None = None,
+        resolve: Resolve = resolve_host,
     ) -> None:
-        self._hosts = (*catalogue().media.hosts, *account.media_hosts)
+        self._hosts = (*load_catalogue().media.hosts, *account.media_hosts)
         self._on_loopback = account.on_loopback
-        self._budget = budget or Budgets().download
-        self._closing = closing or threading.Event()
+        self._policy = policy or RetryPolicies().download
+        self._clock = clock or Clock()
         self._resolve = resolve
-        self._clock = clock
-        self._sleep = sleep or self._closing.wait
-        self._luck = luck
         self._client = httpx.Client(
             timeout=httpx.Timeout(connect=10, read=30, write=30, pool=60),
-            # Connections are pooled by address, and two names may share one: a connection kept from
-            # one name would serve the other without its certificate being looked at.
+            # The pool is keyed by IP address, which two host names may share. A reused connection
+            # would serve the second name without a check of its certificate.
             limits=httpx.Limits(max_keepalive_connections=0),
             follow_redirects=False,
-            # A proxy would look the name up again, and might find another address.
+            # A proxy would resolve the name again, perhaps to another address.
             trust_env=False,
-            verify=tls(),
+            verify=tls_context(),
             headers={"user-agent": "i2v-lab", "accept": "*/*", "accept-encoding": "identity"},
         )
 
-    def fetch(self, link: str, path: Path, *, made: Made, what: str) -> None:
-        """Bring what a link leads to, whole or not at all. what: the job, for messages.
+    def fetch(self, link: str, path: Path, *, kind: MediaKind, label: str) -> None:
+        """Download a link to `path`, completely or not at all. label: the job, for messages.
 
-        Raises LinkExpiredError when the link is no longer good, FetchError for every other failure.
+        Raises LinkExpiredError if the link is no longer valid, and FetchError for other failures.
         """
         try:
             with atomic_write(path) as part:
-                self._fetch(link, part, made=made, what=what)
-                _check(part, made=made, what=what)
+                self._download(link, part, kind=kind, label=label)
+                _check_file(part, kind=kind, label=label)
         except OSError as error:
-            raise FetchError(f"{what}: cannot write {path} ({error.strerror})") from error
+            raise FetchError(f"{label}: cannot write {path} ({error.strerror})") from error
 
-    def host_of(self, link: str, *, what: str) -> str:
-        """The host that a link leads to, after every check that comes before fetching from it.
+    def host_of(self, link: str, *, label: str) -> str:
+        """The host of a link, after every check that precedes a download.
 
-        Raises FetchError when nothing would be fetched from there.
+        Raises FetchError if the link would not be downloaded.
         """
         try:
-            return self._checked(link, 0, what).host
-        except _Interrupted as error:
-            raise FetchError(f"{what}: {error}") from None
+            return self._check_link(link, 0, label).host
+        except _TransientError as error:
+            raise FetchError(f"{label}: {error}") from None
 
     def close(self) -> None:
-        """Let go of connections."""
-        self._closing.set()
+        """End every wait and close the connections."""
+        self._clock.closing.set()
         self._client.close()
 
-    def _fetch(self, link: str, part: Path, *, made: Made, what: str) -> None:
-        turn, best, started_s = 0, 0, self._clock()
-        tries = Tries(
-            self._budget, self._closing, clock=self._clock, sleep=self._sleep, luck=self._luck
-        )
-        with part.open("wb") as file:
-            got = _Got(file, made=made, what=what)
+    def _download(self, link: str, part: Path, *, kind: MediaKind, label: str) -> None:
+        attempt, most_received, started_s = 0, 0, self._clock.now()
+        retries = Retries(self._policy, self._clock)
+        with part.open("wb") as stream:
+            file = _PartialFile(stream, kind=kind, label=label)
             while True:
-                tries.start()
+                retries.start_try()
                 try:
-                    self._attempt(link, got, turn=turn, started_s=started_s, what=what)
+                    self._try_once(link, file, attempt=attempt, started_s=started_s, label=label)
                     return
-                except (_Interrupted, httpx.HTTPError, httpx.StreamError) as error:
-                    if got.bytes > best:
-                        tries.progress()
-                        best = got.bytes
-                    turn += 1
-                    reason = str(error) if isinstance(error, _Interrupted) else "connection lost"
-                    if not tries.again():
+                except (_TransientError, httpx.HTTPError, httpx.StreamError) as error:
+                    if file.received > most_received:
+                        retries.reset()
+                        most_received = file.received
+                    attempt += 1
+                    reason = str(error) if isinstance(error, _TransientError) else "connection lost"
+                    if not retries.wait():
                         raise FetchError(
-                            f"{what}: {reason} after {bytes_text(got.bytes)}; fetch it again"
+                            f"{label}: {reason} after {bytes_text(file.received)}; fetch it again"
                         ) from None
 
-    def _attempt(self, link: str, got: "_Got", *, turn: int, started_s: float, what: str) -> None:
-        for _ in range(MOST_REDIRECTS + 1):
-            place = self._checked(link, turn, what)
-            with self._open(place, got, what) as response:
+    def _try_once(
+        self, link: str, file: "_PartialFile", *, attempt: int, started_s: float, label: str
+    ) -> None:
+        """Follow redirects and receive the file, starting where the last attempt stopped."""
+        for _ in range(MAX_REDIRECTS + 1):
+            target = self._check_link(link, attempt, label)
+            with self._open(target, file, label) as response:
                 status = response.status_code
-                if status in (301, 302, 303, 307, 308):
-                    link = _onward(link, response.headers.get("location", ""), what)
+                if status in _REDIRECT:
+                    link = _redirect_link(link, response.headers.get("location", ""), label)
                     continue
-                if status in _EXPIRED:
+                if status in _LINK_EXPIRED:
                     raise LinkExpiredError(
-                        f"{what}: {place.host} answers HTTP {status}; ask for a fresh link"
+                        f"{label}: {target.host} answers HTTP {status}; ask for a new link"
                     )
                 if status == 416:
-                    got.restart()
-                    raise _Interrupted(f"{place.host} cannot go on where it stopped")
+                    file.restart()
+                    raise _TransientError(f"{target.host} cannot resume the download")
                 if status not in (200, 206):
-                    raise _Interrupted(f"{place.host} answers HTTP {status}")
-                got.begin(response)
+                    raise _TransientError(f"{target.host} answers HTTP {status}")
+                file.start_response(response)
                 for chunk in response.iter_raw():
-                    if self._closing.is_set():
-                        raise FetchError(f"{what}: closed while fetching; fetch it again")
-                    if self._clock() - started_s > self._budget.seconds:
-                        raise FetchError(
-                            f"{what}: not here after {self._budget.seconds:g} s, only "
-                            f"{bytes_text(got.bytes)}; fetch it again"
-                        )
-                    got.take(chunk)
-                got.end()
+                    self._check_still_wanted(file, started_s, label)
+                    file.write(chunk)
+                file.finish()
                 return
-        raise FetchError(f"{what}: redirected more than {MOST_REDIRECTS} times")
+        raise FetchError(f"{label}: redirected more than {MAX_REDIRECTS} times")
 
-    def _open(self, place: _Place, got: "_Got", what: str) -> "_Stream":
-        named = f"[{place.address}]" if ":" in place.address else place.address
-        shown = f"[{place.host}]" if ":" in place.host else place.host
-        default = {"https": 443, "http": 80}[place.scheme]
-        headers = {"host": shown if place.port == default else f"{shown}:{place.port}"}
+    def _check_still_wanted(self, file: "_PartialFile", started_s: float, label: str) -> None:
+        if self._clock.closing.is_set():
+            raise FetchError(f"{label}: closed while fetching; fetch it again")
+        if self._clock.now() - started_s > self._policy.seconds:
+            raise FetchError(
+                f"{label}: only {bytes_text(file.received)} arrived in {self._policy.seconds:g} s; "
+                "fetch it again"
+            )
+
+    def _open(self, target: _Target, file: "_PartialFile", label: str) -> "_Stream":
+        address, host = _bracketed(target.address), _bracketed(target.host)
+        default_port = target.port == _DEFAULT_PORTS[target.scheme]
+        headers = {"host": host if default_port else f"{host}:{target.port}"}
         try:
             request = self._client.build_request(
                 "GET",
-                f"{place.scheme}://{named}:{place.port}{place.target}",
-                headers={**headers, **got.resume_headers()},
-                extensions={"sni_hostname": place.host},
+                f"{target.scheme}://{address}:{target.port}{target.path}",
+                headers={**headers, **file.resume_headers()},
+                extensions={"sni_hostname": target.host},
             )
         except httpx.InvalidURL:
-            raise FetchError(f"{what}: the clip's link is no address") from None
+            raise FetchError(f"{label}: the clip's link is not a valid URL") from None
         return _Stream(self._client, request)
 
-    def _checked(self, link: str, turn: int, what: str) -> _Place:
-        """A link that may be followed; each turn takes another of its host's addresses.
+    def _check_link(self, link: str, attempt: int, label: str) -> _Target:
+        """The target of a link. Each attempt takes the next of its host's IP addresses.
 
-        Raises FetchError saying why it may not be followed.
+        Raises FetchError if the link must not be followed.
         """
         try:
             parts = urlsplit(link)
             host, port = (parts.hostname or "").rstrip("."), parts.port
         except ValueError:
-            raise FetchError(f"{what}: the clip's link is no address") from None
+            raise FetchError(f"{label}: the clip's link is not a valid URL") from None
         if not re.fullmatch(r"[a-z0-9.:-]+", host) or parts.username or parts.password:
-            raise FetchError(f"{what}: the clip's link is no plain address; expected https://host/")
+            raise FetchError(f"{label}: the clip's link is not a plain URL; expected https://host/")
         local = self._on_loopback and is_loopback(host)
         if parts.scheme != "https" and not (local and parts.scheme == "http"):
-            raise FetchError(f"{what}: the clip's link to {host} is not https")
+            raise FetchError(f"{label}: the clip's link to {host} is not https")
         if not local and not any(host == name or host.endswith(f".{name}") for name in self._hosts):
             raise FetchError(
-                f"{what}: the clip lies on {host}, which is not on the list; if that is right, set "
-                f"KLING_MEDIA_HOSTS={host} and fetch again"
+                f"{label}: the clip is on {host}, which is not a listed host; if that is right, "
+                f"set KLING_MEDIA_HOSTS={host} and fetch again"
             )
-        port = port or {"https": 443, "http": 80}[parts.scheme]
+        port = port or _DEFAULT_PORTS[parts.scheme]
         try:
             addresses = self._resolve(host, port)
         except (OSError, UnicodeError):
-            raise _Interrupted(f"{host} cannot be found") from None
-        fits = is_loopback if local else is_public
-        if not addresses or not all(fits(address) for address in addresses):
+            raise _TransientError(f"{host} cannot be resolved") from None
+        accepted = is_loopback if local else is_public
+        if not addresses or not all(accepted(address) for address in addresses):
             expected = "this machine" if local else "a public address"
-            raise FetchError(f"{what}: {host} leads to another place than {expected}")
-        target = parts.path or "/"
-        target += f"?{parts.query}" if parts.query else ""
-        return _Place(parts.scheme, host, port, target, addresses[turn % len(addresses)])
+            raise FetchError(f"{label}: {host} does not resolve to {expected}")
+        path = parts.path or "/"
+        path += f"?{parts.query}" if parts.query else ""
+        return _Target(parts.scheme, host, port, path, addresses[attempt % len(addresses)])
 
 
 class _Stream:
-    """A response that is closed when the block ends."""
+    """A context manager that sends a request and closes its response."""
 
     def __init__(self, client: httpx.Client, request: httpx.Request) -> None:
         self._client = client
-        self._request = request
+        self.request = request
 
     def __enter__(self) -> httpx.Response:
         try:
-            self._response = self._client.send(self._request, stream=True)
+            self._response = self._client.send(self.request, stream=True)
         except RuntimeError:
-            raise _Interrupted("closed") from None
+            raise _TransientError("closed") from None
         return self._response
 
     def __exit__(self, *_: object) -> None:
         self._response.close()
 
 
-class _Got:
-    """What has come so far of one file, over one connection or several."""
+class _PartialFile:
+    """A file that arrives over one or several responses. received: its bytes so far."""
 
-    def __init__(self, file: BinaryIO, *, made: Made, what: str) -> None:
-        self._file = file
-        self._made = made
-        self._what = what
-        self._most = MOST_BYTES[made]
+    def __init__(self, stream: BinaryIO, *, kind: MediaKind, label: str) -> None:
+        self._stream = stream
+        self._kind = kind
+        self._label = label
         self._head = b""
-        self._version = ""
-        self._whole: int | None = None
-        self.bytes = 0
+        self._etag = ""
+        self._total: int | None = None
+        self.received = 0
 
     def restart(self) -> None:
-        """Throw away what has come."""
-        self._file.seek(0)
-        self._file.truncate()
-        self._head, self.bytes, self._whole, self._version = b"", 0, None, ""
+        """Discard what has arrived."""
+        self._stream.seek(0)
+        self._stream.truncate()
+        self._head, self.received, self._total, self._etag = b"", 0, None, ""
 
     def resume_headers(self) -> dict[str, str]:
-        """What to ask for so as to go on; a file that has changed comes anew."""
-        if not self.bytes or not self._version:
+        """Headers that request the rest of the file, or all of it if it has changed."""
+        if not self.received or not self._etag:
             return {}
-        return {"range": f"bytes={self.bytes}-", "if-range": self._version}
+        return {"range": f"bytes={self.received}-", "if-range": self._etag}
 
-    def begin(self, response: httpx.Response) -> None:
-        """Judge the head of an answer before its body."""
+    def start_response(self, response: httpx.Response) -> None:
+        """Check the headers of a response before its body."""
         if response.headers.get("content-encoding", "identity") != "identity":
-            raise FetchError(f"{self._what}: the file comes packed; expected it as it is")
-        length = _length(response.headers.get("content-length"))
+            raise FetchError(f"{self._label}: the file is compressed; expected it uncompressed")
         if response.status_code == 206:
-            found = re.fullmatch(
+            range_match = re.fullmatch(
                 r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})", response.headers.get("content-range", "")
             )
-            if found is None or int(found[1]) != self.bytes:
+            if range_match is None or int(range_match[1]) != self.received:
                 self.restart()
-                raise _Interrupted("the service goes on at another place than asked")
-            self._whole = int(found[2])
+                raise _TransientError("the service resumes at another position than requested")
+            self._total = int(range_match[2])
         else:
             self.restart()
-            self._whole = length
-            tag = response.headers.get("etag", "")
-            self._version = tag if tag.startswith('"') else ""
-        self._check_size(self._whole or 0)
+            self._total = _parse_length(response.headers.get("content-length"))
+            etag = response.headers.get("etag", "")
+            self._etag = etag if etag.startswith('"') else ""
+        self._check_size(self._total or 0)
 
-    def take(self, chunk: bytes) -> None:
-        """Keep a piece, unless it is of another kind than expected, or too much."""
-        self._check_size(self.bytes + len(chunk))
-        if len(self._head) < 16:
-            self._head += chunk[:16]
-            if len(self._head) >= 16:
-                self._check_kind()
-        self._file.write(chunk)
-        self.bytes += len(chunk)
+    def write(self, chunk: bytes) -> None:
+        """Append a chunk. Raises FetchError for a wrong file format or too many bytes."""
+        self._check_size(self.received + len(chunk))
+        if len(self._head) < _SIGNATURE_BYTES:
+            self._head += chunk[:_SIGNATURE_BYTES]
+            if len(self._head) >= _SIGNATURE_BYTES:
+                self._check_format()
+        self._stream.write(chunk)
+        self.received += len(chunk)
 
-    def end(self) -> None:
-        """The connection says that this is all; raises when it is not."""
-        if self._whole is not None and self.bytes != self._whole:
-            if self.bytes > self._whole:
+    def finish(self) -> None:
+        """End the file with the response. Raises if it is incomplete or of a wrong format."""
+        if self._total is not None and self.received != self._total:
+            if self.received > self._total:
                 self.restart()
-            raise _Interrupted("the file came incomplete")
-        self._check_kind()
-        self._file.flush()
+            raise _TransientError("the file is incomplete")
+        self._check_format()
+        self._stream.flush()
 
     def _check_size(self, size: int) -> None:
-        if size > self._most:
-            raise FetchError(f"{self._what}: larger than {bytes_text(self._most)}; not fetched")
+        maximum = MAX_BYTES[self._kind]
+        if size > maximum:
+            raise FetchError(f"{self._label}: larger than {bytes_text(maximum)}; not fetched")
 
-    def _check_kind(self) -> None:
-        kinds = _KINDS[self._made]
-        if not any(self._head[at : at + len(magic)] == magic for at, magic in kinds):
+    def _check_format(self) -> None:
+        if not any(
+            self._head[offset : offset + len(magic)] == magic
+            for offset, magic in _SIGNATURES[self._kind]
+        ):
             raise FetchError(
-                f"{self._what}: what the link leads to is not {_NAMES[self._made]}; fetch it again"
+                f"{self._label}: the link leads to something other than {_FORMATS[self._kind]}; "
+                "fetch it again"
             )
 
 
-def _onward(link: str, location: str, what: str) -> str:
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _redirect_link(link: str, location: str, label: str) -> str:
     try:
         return urljoin(link, location)
     except ValueError:
-        raise FetchError(f"{what}: redirected to what is no address") from None
+        raise FetchError(f"{label}: redirected to an invalid URL") from None
 
 
-def _length(text: str | None) -> int | None:
+def _parse_length(text: str | None) -> int | None:
     return int(text) if text is not None and re.fullmatch(r"\d{1,18}", text) else None
 
 
-def _check(part: Path, *, made: Made, what: str) -> None:
+def _check_file(part: Path, *, kind: MediaKind, label: str) -> None:
+    """Raises FetchError if a complete file cannot be decoded."""
     try:
-        if made == "clip":
+        if kind == "clip":
             probe(part)
         else:
             open_image(part)
     except (ClipError, StillError) as error:
-        said = str(error).removeprefix(f"{part}: ")
-        raise FetchError(f"{what}: what came is unusable: {said}; fetch it again") from error
+        reason = str(error).removeprefix(f"{part}: ")
+        raise FetchError(
+            f"{label}: the fetched file is unusable: {reason}; fetch it again"
+        ) from error

@@ -1,4 +1,4 @@
-"""The legacy protocol (/v1/...): an order as JSON, and what its answers say.
+"""The legacy protocol (/v1/...): build submissions as JSON and parse replies.
 
 Source: the /legacy tab of kling.ai/document-api, and the stored dump of 2026-03-27.
 """
@@ -6,20 +6,19 @@ Source: the /legacy tab of kling.ai/document-api, and the stored dump of 2026-03
 from typing import Any
 
 from lab.backends.kling.catalogue import Model, Money, Stills
-from lab.backends.kling.cites import swapped, texts_of
+from lab.backends.kling.mentions import prompt_texts, replace_mentions
 from lab.backends.kling.wire import (
-    Extras,
-    Pictures,
+    EncodedFrames,
+    JobInfo,
     Reply,
     Request,
-    Row,
     WireError,
-    id_of,
-    link_of,
-    mappings,
-    number_of,
-    state_of,
-    text_of,
+    json_objects,
+    parse_id,
+    parse_link,
+    parse_number,
+    parse_state,
+    parse_text,
 )
 from lab.errors import BackendError
 from lab.shots import Shot
@@ -28,41 +27,44 @@ from lab.takes import Take
 _MODES = {"720p": "std", "1080p": "pro", "4k": "4k"}
 
 
-def build(take: Take, key: str, *, model: Model, pictures: Pictures, extras: Extras) -> Request:
-    """The order of one clip.
+def build(
+    take: Take, key: str, *, model: Model, frames: EncodedFrames, callback_url: str = ""
+) -> Request:
+    """The submission of one clip.
 
-    Every setting that would silently spoil an experiment is said, where the model has it: model,
-    cuts, sound, quality, length, watermark. Raises BackendError when the model makes no such clip.
+    It states every setting whose default could spoil an experiment unnoticed: model, cuts, sound,
+    quality, length and watermark, as far as the model has them. Raises BackendError if the model
+    makes no such clip.
     """
     shot, asked = take.shot, take.shot.settings
-    path = model.path("legacy", from_image=pictures.first is not None)
+    path = model.path("legacy", from_image=frames.first is not None)
     if path is None or model.legacy is None:
         raise BackendError(f"take {take.id}: the legacy protocol has no such model")
     body: dict[str, Any] = {
         "model_name": model.legacy,
         "mode": _MODES[asked.resolution],
-        # Documents show nothing but texts here; that a number is taken too is unknown.
+        # Documents show only strings here. Whether a number is accepted is unknown.
         "duration": str(round(asked.duration_s)),
         "watermark_info": {"enabled": False},
         "external_task_id": key,
-        **_words(shot),
-        **_frames(pictures, omni=model.omni),
+        **_prompt_fields(shot),
+        **_frame_fields(frames, omni=model.omni),
     }
     if "sound" in model.fields:
         body["sound"] = "on" if asked.sound else "off"
     if "multi_shot" in model.fields:
         body["multi_shot"] = bool(shot.prompt.multi_shot)
-    if pictures.first is None:
+    if frames.first is None:
         body["aspect_ratio"] = asked.aspect_ratio
     if shot.elements:
         body["element_list"] = [{"element_id": element} for _, element in shot.elements]
-    if extras.callback_url:
-        body["callback_url"] = extras.callback_url
+    if callback_url:
+        body["callback_url"] = callback_url
     return Request(path, body)
 
 
-def build_still(take: Take, key: str, *, stills: Stills, extras: Extras) -> Request:
-    """The order of one picture made from text."""
+def build_still(take: Take, key: str, *, stills: Stills, callback_url: str = "") -> Request:
+    """The submission of one still made from text."""
     asked = take.shot.settings
     body: dict[str, Any] = {
         "model_name": stills.model,
@@ -72,86 +74,78 @@ def build_still(take: Take, key: str, *, stills: Stills, extras: Extras) -> Requ
         "resolution": stills.tiers.get(asked.resolution),
         "external_task_id": key,
     }
-    if extras.callback_url:
-        body["callback_url"] = extras.callback_url
+    if callback_url:
+        body["callback_url"] = callback_url
     return Request(stills.path, body)
 
 
-def _words(shot: Shot) -> dict[str, Any]:
-    names = {
-        name: f"<<<element_{place}>>>" for place, (name, _) in enumerate(shot.elements, start=1)
+def _prompt_fields(shot: Shot) -> dict[str, Any]:
+    placeholders = {
+        name: f"<<<element_{number}>>>" for number, (name, _) in enumerate(shot.elements, start=1)
     }
-    texts = [swapped(text, names) for text in texts_of(shot)]
+    texts = [replace_mentions(text, placeholders) for text in prompt_texts(shot)]
     if not shot.prompt.multi_shot:
         return {"prompt": texts[0]}
     return {
-        # Ignored, but there in every example of the document.
+        # The service ignores it, but every example of the document contains it.
         "prompt": "",
         "shot_type": "customize",
         "multi_prompt": [
-            {"index": place, "prompt": text, "duration": str(round(part.duration_s))}
-            for place, (part, text) in enumerate(
+            {"index": number, "prompt": text, "duration": str(round(part.duration_s))}
+            for number, (part, text) in enumerate(
                 zip(shot.prompt.multi_shot, texts, strict=True), start=1
             )
         ],
     }
 
 
-def _frames(pictures: Pictures, *, omni: bool) -> dict[str, Any]:
-    given = ((pictures.first, "image", "first_frame"), (pictures.last, "image_tail", "end_frame"))
+def _frame_fields(frames: EncodedFrames, *, omni: bool) -> dict[str, Any]:
+    fields = ((frames.first, "image", "first_frame"), (frames.last, "image_tail", "end_frame"))
     if omni:
-        listed = [
+        images = [
             {"image_url": picture, "type": kind}
-            for picture, _, kind in given
+            for picture, _, kind in fields
             if picture is not None
         ]
-        return {"image_list": listed} if listed else {}
-    return {name: picture for picture, name, _ in given if picture is not None}
+        return {"image_list": images} if images else {}
+    return {name: picture for picture, name, _ in fields if picture is not None}
 
 
-def parse_created(reply: Reply, *, money: Money) -> Row:
-    """The job that an order became. Raises WireError when the answer names none."""
-    return _row(reply.data, money)
-
-
-def parse_row(reply: Reply, *, money: Money) -> Row:
-    """The job that was asked for. Raises WireError when the answer names none."""
-    return _row(reply.data, money)
-
-
-def _row(data: object, money: Money) -> Row:
+def parse_job(reply: Reply, *, money: Money) -> JobInfo:
+    """The job in the reply to a submission or query. Raises WireError if it contains none."""
+    data = reply.data
     if not isinstance(data, dict):
-        raise WireError("kling: the answer names no job")
+        raise WireError("kling: the reply contains no job")
     result = data.get("task_result")
     result = result if isinstance(result, dict) else {}
-    clips, pictures = mappings(result.get("videos")), mappings(result.get("images"))
+    clips, stills = json_objects(result.get("videos")), json_objects(result.get("images"))
     links = tuple(
-        link for item in (*clips, *pictures) if (link := link_of(item.get("url"))) is not None
+        link for item in (*clips, *stills) if (link := parse_link(item.get("url"))) is not None
     )
-    identity, word = id_of(data.get("task_id")), data.get("task_status")
-    state = state_of(word, links)
-    if identity is None or state is None:
-        raise WireError("kling: the answer names no job")
+    job_id, raw_state = parse_id(data.get("task_id")), data.get("task_status")
+    state = parse_state(raw_state, links)
+    if job_id is None or state is None:
+        raise WireError("kling: the reply contains no job")
     info = data.get("task_info")
-    return Row(
-        id=identity,
-        key=text_of(info.get("external_task_id")) if isinstance(info, dict) else "",
+    return JobInfo(
+        id=job_id,
+        key=parse_text(info.get("external_task_id")) if isinstance(info, dict) else "",
         state=state,
-        word=text_of(word),
-        message=text_of(data.get("task_status_msg")),
+        raw_state=parse_text(raw_state),
+        message=parse_text(data.get("task_status_msg")),
         links=links,
-        seconds=number_of(clips[0].get("duration")) if clips else None,
-        cost_usd=_cost_usd(data, money, of_pictures=bool(pictures) and not clips),
+        duration_s=parse_number(clips[0].get("duration")) if clips else None,
+        cost_usd=_cost_usd(data, money, makes_stills=bool(stills) and not clips),
     )
 
 
-def _cost_usd(data: dict[str, Any], money: Money, *, of_pictures: bool) -> float | None:
-    """What was charged. A deduction from a cash balance is in an undocumented unit: unknown."""
+def _cost_usd(data: dict[str, Any], money: Money, *, makes_stills: bool) -> float | None:
+    """The cost in USD; None for a deduction from a cash balance, whose unit is undocumented."""
     cash = data.get("final_balance_deduction")
-    if isinstance(cash, dict) and number_of(cash.get("quota")) != 0:
+    if isinstance(cash, dict) and parse_number(cash.get("quota")) != 0:
         return None
-    units = number_of(data.get("final_unit_deduction"))
+    units = parse_number(data.get("final_unit_deduction"))
     if units is None:
         return None
-    worth = money.usd_per_image_unit if of_pictures else money.usd_per_video_unit
-    return round(units * worth, 6)
+    usd_per_unit = money.usd_per_image_unit if makes_stills else money.usd_per_video_unit
+    return round(units * usd_per_unit, 6)

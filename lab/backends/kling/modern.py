@@ -1,27 +1,26 @@
-"""The new protocol ("API 2.0"): an order as JSON, and what its answers say.
+"""The new protocol ("API 2.0"): build submissions as JSON and parse replies.
 
-Source: kling.ai/document-api, image-to-video and video-omni pages of 2026-07-15.
+Source: kling.ai/document-api, the image-to-video and video-omni pages of 2026-07-15.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
 from lab.backends.kling.catalogue import Model, Money
-from lab.backends.kling.cites import texts_of
+from lab.backends.kling.mentions import prompt_texts
 from lab.backends.kling.wire import (
-    Extras,
-    Pictures,
+    EncodedFrames,
+    JobInfo,
     Reply,
     Request,
-    Row,
     WireError,
-    bill_usd,
-    id_of,
-    link_of,
-    mappings,
-    number_of,
-    state_of,
-    text_of,
+    billed_usd,
+    json_objects,
+    parse_id,
+    parse_link,
+    parse_number,
+    parse_state,
+    parse_text,
 )
 from lab.errors import BackendError
 from lab.shots import Shot
@@ -30,42 +29,48 @@ from lab.takes import Take
 TASKS = "/tasks"
 
 
-def build(take: Take, key: str, *, model: Model, pictures: Pictures, extras: Extras) -> Request:
-    """The order of one clip.
+def build(
+    take: Take, key: str, *, model: Model, frames: EncodedFrames, callback_url: str = ""
+) -> Request:
+    """The submission of one clip.
 
-    Every setting that would silently spoil an experiment is said, where the model has it: cuts,
-    sound, resolution, length, watermark. Raises BackendError when the model makes no such clip.
+    It states every setting whose default could spoil an experiment unnoticed: cuts, sound,
+    resolution, length and watermark, as far as the model has them. Raises BackendError if the model
+    makes no such clip.
     """
     shot = take.shot
-    path = model.path("new", from_image=pictures.first is not None)
+    path = model.path("new", from_image=frames.first is not None)
     if path is None:
         raise BackendError(f"take {take.id}: this model makes no clip from text alone")
-    settings = _settings(shot, model, from_image=pictures.first is not None)
+    settings = _settings(shot, model, from_image=frames.first is not None)
     options: dict[str, Any] = {"external_task_id": key, "watermark_info": {"enabled": False}}
-    if extras.callback_url:
-        options["callback_url"] = extras.callback_url
+    if callback_url:
+        options["callback_url"] = callback_url
     body: dict[str, Any] = {"settings": settings, "options": options}
-    if pictures.first is None and not model.omni:
+    if frames.first is None and not model.omni:
         return Request(path, {"prompt": prompt_text(shot), **body})
-    return Request(path, {"contents": _contents(shot, pictures), **body})
+    return Request(path, {"contents": _contents(shot, frames), **body})
 
 
 def prompt_text(shot: Shot) -> str:
-    """The prompt as it is sent; cuts are written into it: "shot 1, 2, words; shot 2, 3, words;"."""
+    """The prompt as requests contain it. Cuts are part of it: "shot 1, 2, text; shot 2, 3, text;".
+
+    The numbers are those of the shot and its seconds.
+    """
     parts = shot.prompt.multi_shot
     if not parts:
         return shot.prompt.text
-    # A semicolon ends a part, so one inside a part is sent as a comma.
-    texts = [text.replace(";", ",") for text in texts_of(shot)]
+    # A semicolon ends a part, so a semicolon inside a part is sent as a comma.
+    texts = [text.replace(";", ",") for text in prompt_texts(shot)]
     return " ".join(
-        f"shot {place}, {part.duration_s:.0f}, {text};"
-        for place, (part, text) in enumerate(zip(parts, texts, strict=True), start=1)
+        f"shot {number}, {part.duration_s:.0f}, {text};"
+        for number, (part, text) in enumerate(zip(parts, texts, strict=True), start=1)
     )
 
 
-def _contents(shot: Shot, pictures: Pictures) -> list[dict[str, str]]:
+def _contents(shot: Shot, frames: EncodedFrames) -> list[dict[str, str]]:
     contents = [{"type": "prompt", "text": prompt_text(shot)}]
-    for kind, picture in (("first_frame", pictures.first), ("last_frame", pictures.last)):
+    for kind, picture in (("first_frame", frames.first), ("last_frame", frames.last)):
         if picture is not None:
             contents.append({"type": kind, "url": picture})
     contents += [
@@ -89,56 +94,56 @@ def _settings(shot: Shot, model: Model, *, from_image: bool) -> dict[str, Any]:
     return settings
 
 
-def parse_created(reply: Reply, *, money: Money) -> Row:
-    """The job that an order became. Raises WireError when the answer names none."""
-    row = _row(reply.data, money)
-    if row is None:
-        raise WireError("kling: the answer to an order names no job")
-    return row
+def parse_created(reply: Reply, *, money: Money) -> JobInfo:
+    """The job that a submission started. Raises WireError if the reply contains none."""
+    job = _parse_job(reply.data, money)
+    if job is None:
+        raise WireError("kling: the reply to a submission contains no job")
+    return job
 
 
-def parse_rows(reply: Reply, *, money: Money) -> tuple[Row, ...]:
-    """The jobs a query found, in any order; entries that make no sense are left out.
+def parse_jobs(reply: Reply, *, money: Money) -> tuple[JobInfo, ...]:
+    """The jobs in the reply to a query, in any order. Invalid entries are left out.
 
-    Raises WireError when the answer holds no list.
+    Raises WireError if the reply contains no list.
     """
     if not isinstance(reply.data, list):
-        raise WireError("kling: the answer to a query holds no list of jobs")
-    rows = (_row(item, money) for item in reply.data)
-    return tuple(row for row in rows if row is not None)
+        raise WireError("kling: the reply to a query contains no list of jobs")
+    jobs = (_parse_job(item, money) for item in reply.data)
+    return tuple(job for job in jobs if job is not None)
 
 
-def _row(data: object, money: Money) -> Row | None:
+def _parse_job(data: object, money: Money) -> JobInfo | None:
     if not isinstance(data, dict):
         return None
-    identity, word = id_of(data.get("id")), data.get("status")
+    job_id, raw_state = parse_id(data.get("id")), data.get("status")
     outputs = [
         output
-        for output in mappings(data.get("outputs"))
-        if output.get("type") in ("video", "image") and link_of(output.get("url"))
+        for output in json_objects(data.get("outputs"))
+        if output.get("type") in ("video", "image") and parse_link(output.get("url"))
     ]
     links = tuple(str(output["url"]) for output in outputs)
-    state = state_of(word, links)
-    if identity is None or state is None:
+    state = parse_state(raw_state, links)
+    if job_id is None or state is None:
         return None
-    lengths = [number_of(output.get("duration")) for output in outputs]
-    return Row(
-        id=identity,
-        key=text_of(data.get("external_id")),
+    lengths_s = [parse_number(output.get("duration")) for output in outputs]
+    return JobInfo(
+        id=job_id,
+        key=parse_text(data.get("external_id")),
         state=state,
-        word=text_of(word),
-        message=text_of(data.get("message")),
+        raw_state=parse_text(raw_state),
+        message=parse_text(data.get("message")),
         links=links,
-        seconds=lengths[0] if lengths else None,
-        cost_usd=bill_usd(data.get("billing"), money),
+        duration_s=lengths_s[0] if lengths_s else None,
+        cost_usd=billed_usd(data.get("billing"), money),
     )
 
 
-def by_ids(ids: Sequence[str]) -> dict[str, str]:
-    """The query for jobs by their ids."""
+def ids_query(ids: Sequence[str]) -> dict[str, str]:
+    """The query parameters for jobs by their ids."""
     return {"task_ids": ",".join(ids)}
 
 
-def by_key(key: str) -> dict[str, str]:
-    """The query for a job by our own key."""
+def key_query(key: str) -> dict[str, str]:
+    """The query parameters for a job by our own key."""
     return {"external_task_ids": key}

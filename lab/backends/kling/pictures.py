@@ -1,4 +1,4 @@
-"""A still as it is sent: cut to the shot's ratio, upright, opaque, small, without metadata."""
+"""Encode a still for a request: cropped to the shot's ratio, upright, opaque, without metadata."""
 
 import base64
 import tempfile
@@ -19,133 +19,133 @@ from lab.vision import subject_mask
 
 RATIO_TOLERANCE = 0.01
 _JPEG_QUALITY = 95
-# The subject is looked for on a small copy: its place is all that is needed, at any size.
+# The subject is located on a copy of this size. Only its position is needed.
 _SUBJECT_SIDE_PX = 1024
-_KEPT = 8
-_KEPT_CHARS = 200_000_000
+_MAX_CACHED = 8
+_MAX_CACHED_CHARS = 200_000_000
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture ready to be sent.
+class EncodedPicture:
+    """A picture as requests contain it.
 
-    text: its bytes in base64. notes: what was done to the still, in words.
+    base64: the file's bytes. notes: how it differs from the still, in words.
     """
 
-    text: str = field(repr=False)
+    base64: str = field(repr=False)
     width_px: int
     height_px: int
     notes: tuple[str, ...]
 
 
 def sent_size(still: Still, aspect_ratio: str) -> tuple[int, int]:
-    """Width and height in pixels of what is cut out of a still. Looks at no pixel."""
+    """Width and height in pixels of the crop of a still. Reads no pixel."""
     ratio = RATIOS[aspect_ratio]
-    if _is_near(still.width_px, still.height_px, ratio):
+    if _has_ratio(still.width_px, still.height_px, ratio):
         return still.width_px, still.height_px
     return _exact_size(still.width_px, still.height_px, ratio)
 
 
-def is_cut(still: Still, aspect_ratio: str) -> bool:
-    """The still's own ratio is not the shot's, so a part of it is lost."""
-    return not _is_near(still.width_px, still.height_px, RATIOS[aspect_ratio])
+def is_cropped(still: Still, aspect_ratio: str) -> bool:
+    """True if the still does not have the shot's ratio, so that a part of it is lost."""
+    return not _has_ratio(still.width_px, still.height_px, RATIOS[aspect_ratio])
 
 
-class Pictures:
-    """Makes pictures and keeps the last few, for the many takes of one still.
+class PictureCache:
+    """Encodes stills and caches the last few, because many takes use the same still.
 
-    Safe to share between threads; two that ask for the same picture wait for one another.
+    Safe to share between threads. Only one thread encodes at a time.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[str, str | None, int], Picture] = OrderedDict()
+        self._cache: OrderedDict[tuple[str, str | None, int], EncodedPicture] = OrderedDict()
 
-    def picture(self, still: Still, aspect_ratio: str | None, most_bytes: int) -> Picture:
-        """The picture of a still in at most that many bytes; whole, where there is no ratio.
+    def encode(self, still: Still, aspect_ratio: str | None, max_bytes: int) -> EncodedPicture:
+        """The still as a file of at most max_bytes; aspect_ratio None: without cropping.
 
         Raises StillError as `open_image`.
         """
-        key = (still.sha256, aspect_ratio, most_bytes)
+        key = (still.sha256, aspect_ratio, max_bytes)
         with self._lock:
-            if key not in self._kept:
-                self._kept[key] = _made(still, aspect_ratio, most_bytes)
-            self._kept.move_to_end(key)
-            made = self._kept[key]
-            while len(self._kept) > _KEPT or (
-                len(self._kept) > 1
-                and sum(len(kept.text) for kept in self._kept.values()) > _KEPT_CHARS
+            if key not in self._cache:
+                self._cache[key] = _encode(still, aspect_ratio, max_bytes)
+            self._cache.move_to_end(key)
+            picture = self._cache[key]
+            while len(self._cache) > _MAX_CACHED or (
+                len(self._cache) > 1
+                and sum(len(each.base64) for each in self._cache.values()) > _MAX_CACHED_CHARS
             ):
-                self._kept.popitem(last=False)
-            return made
+                self._cache.popitem(last=False)
+            return picture
 
 
-def _made(still: Still, aspect_ratio: str | None, most_bytes: int) -> Picture:
+def _encode(still: Still, aspect_ratio: str | None, max_bytes: int) -> EncodedPicture:
     opened = open_image(still.path)
     notes = [*opened.changes]
     rgb, ratio = opened.rgb, None if aspect_ratio is None else RATIOS[aspect_ratio]
     height, width = rgb.shape[:2]
-    if ratio is not None and not _is_near(width, height, ratio):
-        crop, how = _around_subject(rgb, ratio)
+    if ratio is not None and not _has_ratio(width, height, ratio):
+        crop, center = _crop_around_subject(rgb, ratio)
         rgb = np.ascontiguousarray(crop.of(rgb))
         notes.append(
-            f"cut from {width}x{height} to {crop.width}x{crop.height} px at {crop.left},{crop.top} "
-            f"around {how}, as the clip takes its picture's ratio"
+            f"cropped from {width}x{height} to {crop.width}x{crop.height} px at "
+            f"{crop.left},{crop.top} around {center}, because a clip has the ratio of its picture"
         )
-    data, size, how_encoded = _encoded(rgb, most_bytes)
-    notes += [*how_encoded, "sent without its metadata"]
-    return Picture(base64.b64encode(data).decode(), *size, tuple(notes))
+    data, size, encoding_notes = _compress(rgb, max_bytes)
+    notes += [*encoding_notes, "sent without its metadata"]
+    return EncodedPicture(base64.b64encode(data).decode(), *size, tuple(notes))
 
 
-def _is_near(width: int, height: int, ratio: Fraction) -> bool:
+def _has_ratio(width: int, height: int, ratio: Fraction) -> bool:
     return abs(width / height / float(ratio) - 1) <= RATIO_TOLERANCE
 
 
-def _around_subject(rgb: NDArray[np.uint8], ratio: Fraction) -> tuple[Crop, str]:
+def _crop_around_subject(rgb: NDArray[np.uint8], ratio: Fraction) -> tuple[Crop, str]:
     height, width = rgb.shape[:2]
     scale = min(1.0, _SUBJECT_SIDE_PX / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = rgb if scale == 1 else cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
     mask = subject_mask(small)
-    found = framing(mask.alpha, ratio)
-    cut_width, cut_height = _exact_size(width, height, ratio)
-    left = round((found.left + found.width / 2) / size[0] * width - cut_width / 2)
-    top = round((found.top + found.height / 2) / size[1] * height - cut_height / 2)
+    framed = framing(mask.alpha, ratio)
+    crop_width, crop_height = _exact_size(width, height, ratio)
+    left = round((framed.left + framed.width / 2) / size[0] * width - crop_width / 2)
+    top = round((framed.top + framed.height / 2) / size[1] * height - crop_height / 2)
     crop = Crop(
-        left=min(max(left, 0), width - cut_width),
-        top=min(max(top, 0), height - cut_height),
-        width=cut_width,
-        height=cut_height,
+        left=min(max(left, 0), width - crop_width),
+        top=min(max(top, 0), height - crop_height),
+        width=crop_width,
+        height=crop_height,
     )
     return crop, "its subject" if mask.measured else f"its middle ({mask.note})"
 
 
 def _exact_size(width: int, height: int, ratio: Fraction) -> tuple[int, int]:
-    """The largest size of exactly that ratio: a clip that follows it has no odd pixels."""
+    """The largest size of exactly that ratio, so that the clip has it exactly, too."""
     times = max(1, min(width // ratio.numerator, height // ratio.denominator))
     return times * ratio.numerator, times * ratio.denominator
 
 
-def _encoded(
-    rgb: NDArray[np.uint8], most_bytes: int
+def _compress(
+    rgb: NDArray[np.uint8], max_bytes: int
 ) -> tuple[bytes, tuple[int, int], tuple[str, ...]]:
-    """PNG where it fits, else JPEG, made smaller only where even that does not fit."""
+    """A PNG if it fits into max_bytes, else a JPEG, scaled down if that is too large as well."""
     height, width = rgb.shape[:2]
     size = (width, height)
-    data = _as_file(rgb, ".png")
-    if len(data) <= most_bytes:
+    data = _file_bytes(rgb, ".png")
+    if len(data) <= max_bytes:
         return data, size, ()
-    said = f"sent as JPEG, as a PNG would exceed {bytes_text(most_bytes)}"
-    data, share = _as_file(rgb, ".jpg"), 1.0
-    while len(data) > most_bytes:
-        share *= min(0.9, 0.95 * (most_bytes / len(data)) ** 0.5)
-        size = (max(1, round(width * share)), max(1, round(height * share)))
-        data = _as_file(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), ".jpg")
-    smaller = () if share == 1 else (f"made smaller, {size[0]}x{size[1]} px, to fit",)
-    return data, size, (said, *smaller)
+    note = f"sent as JPEG, because a PNG would exceed {bytes_text(max_bytes)}"
+    data, scale = _file_bytes(rgb, ".jpg"), 1.0
+    while len(data) > max_bytes:
+        scale *= min(0.9, 0.95 * (max_bytes / len(data)) ** 0.5)
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        data = _file_bytes(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), ".jpg")
+    scaled = () if scale == 1 else (f"scaled down to {size[0]}x{size[1]} px to fit",)
+    return data, size, (note, *scaled)
 
 
-def _as_file(rgb: NDArray[np.uint8], suffix: str) -> bytes:
+def _file_bytes(rgb: NDArray[np.uint8], suffix: str) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"picture{suffix}"
         write_image(path, rgb, quality=_JPEG_QUALITY)

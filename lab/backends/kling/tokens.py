@@ -10,29 +10,29 @@ from hashlib import sha256
 
 LIFETIME_S = 1800
 BACKDATE_S = 5
-# A token is replaced while it is still good, so that no request outlives it on its way.
-_SPARE_S = 120
+# A token is replaced this long before it expires, so that it does not expire during a request.
+_EXPIRY_MARGIN_S = 120
 
 
-def signed(access_key: str, secret_key: str, now_s: int) -> str:
-    """A JSON Web Token (HS256) as Kling's own sample makes it: iss, exp, nbf and nothing else."""
+def sign_token(access_key: str, secret_key: str, now_s: int) -> str:
+    """A JSON Web Token (HS256) with the claims of Kling's own sample: iss, exp and nbf."""
     claims = {"iss": access_key, "exp": now_s + LIFETIME_S, "nbf": now_s - BACKDATE_S}
-    body = ".".join(_part(value) for value in ({"alg": "HS256", "typ": "JWT"}, claims))
+    body = ".".join(_encode(part) for part in ({"alg": "HS256", "typ": "JWT"}, claims))
     return f"{body}.{_base64(hmac.digest(secret_key.encode(), body.encode(), sha256))}"
 
 
-def _part(value: dict[str, object] | dict[str, str] | dict[str, int]) -> str:
-    return _base64(json.dumps(value, separators=(",", ":")).encode())
+def _encode(part: dict[str, object] | dict[str, str] | dict[str, int]) -> str:
+    return _base64(json.dumps(part, separators=(",", ":")).encode())
 
 
 def _base64(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-class Minter:
-    """Keeps one token and makes another before it runs out. Safe to share between threads.
+class TokenCache:
+    """Holds one token and signs a new one before it expires. Safe to share between threads.
 
-    clock: seconds since 1970; only tests pass another.
+    clock: seconds since 1970.
     """
 
     def __init__(
@@ -43,26 +43,26 @@ class Minter:
         self._clock = clock
         self._lock = threading.Lock()
         self._token = ""
-        self._good_until_s = 0.0
-        self._ahead_s = 0.0
+        self._valid_until_s = 0.0
+        self._clock_offset_s = 0.0
 
     def __repr__(self) -> str:
-        return "Minter()"
+        return "TokenCache()"
 
     def token(self) -> str:
-        """A token that is good now."""
+        """A token that is valid now."""
         with self._lock:
-            now_s = self._clock() + self._ahead_s
-            # A clock set back makes a token not yet valid, hence the second bound.
-            made_s = self._good_until_s - LIFETIME_S + _SPARE_S
-            if not made_s - BACKDATE_S <= now_s < self._good_until_s:
-                self._token = signed(self._access_key, self._secret_key, int(now_s))
-                self._good_until_s = int(now_s) + LIFETIME_S - _SPARE_S
+            now_s = self._clock() + self._clock_offset_s
+            # The lower bound: after the clock was set back, the token is not valid yet.
+            signed_s = self._valid_until_s - LIFETIME_S + _EXPIRY_MARGIN_S
+            if not signed_s - BACKDATE_S <= now_s < self._valid_until_s:
+                self._token = sign_token(self._access_key, self._secret_key, int(now_s))
+                self._valid_until_s = int(now_s) + LIFETIME_S - _EXPIRY_MARGIN_S
             return self._token
 
     def renew(self, server_time_s: float | None = None) -> None:
-        """Forget the token; go by the server's clock from now on where it is known."""
+        """Discard the token. If the server's time is given, use its clock from now on."""
         with self._lock:
-            self._good_until_s = 0.0
+            self._valid_until_s = 0.0
             if server_time_s is not None:
-                self._ahead_s = server_time_s - self._clock()
+                self._clock_offset_s = server_time_s - self._clock()

@@ -1,4 +1,4 @@
-"""What both generations of Kling's protocol have in common once its words are left behind."""
+"""Types and parsers that both generations of Kling's protocol share."""
 
 import logging
 import math
@@ -11,40 +11,35 @@ from lab.errors import ServiceError
 
 log = logging.getLogger("lab.backends.kling")
 
+MediaKind = Literal["clip", "still"]
 State = Literal["waiting", "done", "failed"]
+SUCCEEDED = ("succeed", "succeeded")  # the legacy protocol's word, and the new one's
 MAX_MESSAGE_CHARS = 500
 
 
 class WireError(ServiceError):
-    """A reply that is not what the protocol says."""
+    """A reply that does not follow the protocol."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """An order as it is posted."""
+    """A POST request that starts a job: its path and its JSON body."""
 
     path: str
     body: dict[str, Any] = field(repr=False)
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """The pictures of a shot in base64, without any prefix."""
+class EncodedFrames:
+    """The first and the last frame of a shot, in base64 without a prefix."""
 
     first: str | None = field(default=None, repr=False)
     last: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
-class Extras:
-    """What goes with every order: where news is posted; "" for nowhere."""
-
-    callback_url: str = ""
-
-
-@dataclass(frozen=True)
 class Reply:
-    """The envelope every answer comes in."""
+    """The JSON envelope of every reply."""
 
     code: int
     message: str
@@ -52,50 +47,50 @@ class Reply:
 
 
 @dataclass(frozen=True)
-class Row:
-    """What a reply says of one job.
+class JobInfo:
+    """One job as a reply describes it.
 
-    word: the state in the service's own word, as it came. links: where its clip can be had.
-    seconds: length of the clip, None when not said. cost_usd: None when not said.
+    key: our own key. raw_state: the state as the service spells it. links: URLs of the clip.
+    duration_s: length of the clip. duration_s and cost_usd are None if the reply has none.
     """
 
     id: str
     key: str
     state: State
-    word: str
+    raw_state: str
     message: str = ""
     links: tuple[str, ...] = field(default=(), repr=False)
-    seconds: float | None = None
+    duration_s: float | None = None
     cost_usd: float | None = None
 
 
-def reply_of(payload: object) -> Reply:
-    """The envelope of a parsed body. Raises WireError when it is none."""
+def parse_reply(payload: object) -> Reply:
+    """The envelope of a parsed JSON body. Raises WireError if it is not an envelope."""
     if not isinstance(payload, dict):
-        raise WireError("kling: the answer is no JSON object")
+        raise WireError("kling: the reply is not a JSON object")
     code = payload.get("code")
     if isinstance(code, bool) or not isinstance(code, int):
-        raise WireError("kling: the answer has no code")
-    return Reply(code, text_of(payload.get("message")), payload.get("data"))
+        raise WireError("kling: the reply has no code")
+    return Reply(code, parse_text(payload.get("message")), payload.get("data"))
 
 
-def text_of(value: object) -> str:
-    """A text on one line and of bounded length; "" for anything that is none."""
+def parse_text(value: object) -> str:
+    """A text on one line with at most MAX_MESSAGE_CHARS characters; "" for other types."""
     if not isinstance(value, str):
         return ""
-    shown = "".join(letter if letter.isprintable() else " " for letter in value[:4000])
-    return " ".join(shown.split())[:MAX_MESSAGE_CHARS]
+    printable = "".join(letter if letter.isprintable() else " " for letter in value[:4000])
+    return " ".join(printable.split())[:MAX_MESSAGE_CHARS]
 
 
-def id_of(value: object) -> str | None:
-    """An id: a text of digits or the like. Numbers are refused; they may have lost digits."""
+def parse_id(value: object) -> str | None:
+    """An id of at most 128 characters. JSON numbers are rejected: they may have lost digits."""
     if isinstance(value, str) and 0 < len(value) <= 128 and value.isprintable():
         return value
     return None
 
 
-def number_of(value: object) -> float | None:
-    """A number that may have come as a text; None for anything else, or if below zero."""
+def parse_number(value: object) -> float | None:
+    """A finite number of at least 0, also from a string; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
@@ -105,53 +100,52 @@ def number_of(value: object) -> float | None:
     return number if math.isfinite(number) and number >= 0 else None
 
 
-def link_of(value: object) -> str | None:
-    """A web address, not yet judged to be a safe one."""
+def parse_link(value: object) -> str | None:
+    """An HTTP or HTTPS URL. Whether it is safe to fetch is not checked here."""
     if isinstance(value, str) and value.startswith(("https://", "http://")) and len(value) < 8192:
         return value
     return None
 
 
-def mappings(value: object) -> tuple[Mapping[str, Any], ...]:
-    """The JSON objects in a list; anything else is left out."""
-    return (
-        tuple(item for item in value if isinstance(item, dict)) if isinstance(value, list) else ()
-    )
+def json_objects(value: object) -> tuple[Mapping[str, Any], ...]:
+    """The JSON objects in a list. Other items are left out."""
+    if not isinstance(value, list):
+        return ()
+    return tuple(item for item in value if isinstance(item, dict))
 
 
-def state_of(word: object, links: Iterable[str]) -> State | None:
-    """The state behind a status word of either protocol; None when it is no word at all.
+def parse_state(raw_state: object, links: Iterable[str]) -> State | None:
+    """The state that a status word of either protocol means; None if it is not a word.
 
-    A job that is said to have succeeded but names no clip is still waited for, and so is one in a
-    state nobody has heard of.
+    A succeeded job without a link to its clip is "waiting". So is a job in an unknown state.
     """
-    if not isinstance(word, str) or not word:
+    if not isinstance(raw_state, str) or not raw_state:
         return None
-    if word == "failed":
+    if raw_state == "failed":
         return "failed"
-    if word in ("succeed", "succeeded"):
+    if raw_state in SUCCEEDED:
         return "done" if tuple(links) else "waiting"
     return "waiting"
 
 
-def bill_usd(charges: object, money: Money) -> float | None:
-    """What a list of charges comes to in USD; None when it is none or not understood."""
-    if not isinstance(charges, list) or not charges or len(mappings(charges)) != len(charges):
+def billed_usd(charges: object, money: Money) -> float | None:
+    """The sum of a list of charges in USD; None if there are none or one is not understood."""
+    if not isinstance(charges, list) or not charges or len(json_objects(charges)) != len(charges):
         return None
-    worth = {
+    usd_each = {
         ("unit", "video"): money.usd_per_video_unit,
         ("unit", "image"): money.usd_per_image_unit,
         ("cash", "USD"): 1.0,
         ("cash", "CNY"): money.usd_per_cny,
     }
     total = 0.0
-    for charge in mappings(charges):
-        amount = number_of(charge.get("amount"))
-        kind = charge.get("charge_type")
-        which = charge.get("package_type" if kind == "unit" else "currency")
-        rate = (
-            worth.get((kind, which)) if isinstance(kind, str) and isinstance(which, str) else None
-        )
+    for charge in json_objects(charges):
+        amount = parse_number(charge.get("amount"))
+        charge_type = charge.get("charge_type")
+        detail = charge.get("package_type" if charge_type == "unit" else "currency")
+        rate = None
+        if isinstance(charge_type, str) and isinstance(detail, str):
+            rate = usd_each.get((charge_type, detail))
         if amount == 0:
             continue
         if amount is None or rate is None:

@@ -19,7 +19,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from lab.backends.kling import Account, Catalogue, KlingBackend
-from lab.backends.kling.transport import Budget, Budgets, Transport
+from lab.backends.kling.retries import Clock, RetryPolicies, RetryPolicy
+from lab.backends.kling.transport import Transport
 from lab.media import write_image
 from lab.prompts import Prompt
 from lab.shots import Shot, ShotSettings
@@ -27,7 +28,7 @@ from lab.stills import Still
 from lab.takes import Take
 
 KEY = "api-key-kling-0123456789abcdefghijklmnopqrstuvwxyz"
-PATIENT = Budgets(download=Budget(tries=3, seconds=60.0))
+PATIENT = RetryPolicies(download=RetryPolicy(tries=3, seconds=60.0))
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,7 @@ def backend_of(service: Service, slept: list[float]) -> Iterator[Callable[..., K
     opened: list[KlingBackend] = []
 
     def build(
-        budgets: Budgets = PATIENT, sold: Catalogue | None = None, **account: Any
+        policies: RetryPolicies = PATIENT, catalogue: Catalogue | None = None, **account: Any
     ) -> KlingBackend:
         mine = Account(**{"url": service.url, "api_key": KEY, **account})
 
@@ -201,8 +202,10 @@ def backend_of(service: Service, slept: list[float]) -> Iterator[Callable[..., K
             slept.append(seconds)
             return False
 
-        transport = Transport(mine, budgets=budgets, sleep=sleep, luck=lambda: 1.0)
-        opened.append(KlingBackend(account=mine, sold=sold, budgets=budgets, transport=transport))
+        transport = Transport(mine, policies=policies, clock=Clock(sleep=sleep, jitter=lambda: 1.0))
+        opened.append(
+            KlingBackend(account=mine, catalogue=catalogue, policies=policies, transport=transport)
+        )
         return opened[-1]
 
     yield build
@@ -240,9 +243,9 @@ def emulated() -> Iterator[Callable[..., tuple[KlingBackend, Any]]]:
         if pair:
             keys = {"access_key": account.access_key, "secret_key": account.secret_key}
         mine = Account(**{"url": served.url, **keys, **how})
-        budgets = Budgets(settle_s=0.0)
-        transport = Transport(mine, budgets=budgets, sleep=lambda seconds: False)
-        opened.append(KlingBackend(account=mine, budgets=budgets, transport=transport))
+        policies = RetryPolicies(settle_s=0.0)
+        transport = Transport(mine, policies=policies, clock=Clock(sleep=lambda seconds: False))
+        opened.append(KlingBackend(account=mine, policies=policies, transport=transport))
         return opened[-1], made
 
     yield build

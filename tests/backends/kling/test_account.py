@@ -25,7 +25,7 @@ class TestSources:
         """Singapore, the new protocol, twenty jobs, ten seconds."""
         account = Account.load()
         assert account.origin == "https://api-singapore.klingai.com"
-        assert (account.speaks, account.concurrency, account.poll_s) == ("new", 20, 10)
+        assert (account.submit_protocol, account.concurrency, account.poll_s) == ("new", 20, 10)
         assert account.wait_s == 3 * 3600
 
     def test_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +77,7 @@ class TestSources:
             Account.load()
 
     @pytest.mark.parametrize(
-        ("set_to", "speaks"),
+        ("set_to", "submit_protocol"),
         [
             ({"KLING_API_KEY": "a"}, "new"),
             ({"KLING_ACCESS_KEY": "a", "KLING_SECRET_KEY": "b"}, "legacy"),
@@ -86,12 +86,12 @@ class TestSources:
         ],
     )
     def test_the_keys_choose_the_protocol(
-        self, monkeypatch: pytest.MonkeyPatch, set_to: dict[str, str], speaks: str
+        self, monkeypatch: pytest.MonkeyPatch, set_to: dict[str, str], submit_protocol: str
     ) -> None:
         """A pair alone means legacy; what is set outright counts first."""
         for name, value in set_to.items():
             monkeypatch.setenv(name, value)
-        assert Account.load().speaks == speaks
+        assert Account.load().submit_protocol == submit_protocol
 
 
 class TestMistakes:

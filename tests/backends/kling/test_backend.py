@@ -652,7 +652,7 @@ class TestClosing:
     def test_a_lookup_ends(self, service: Any, backend_of: BackendOf, take_with: TakeWith) -> None:
         """Cut short between its two questions, it denies nothing."""
         backend = backend_of()
-        backend._transport.sleep = lambda seconds: True
+        backend._connections.transport().clock.sleep = lambda seconds: True
         service.answer = lambda asked: (
             service.says.data([]) if asked.path == "/tasks" else service.says.code(1201, 400)
         )

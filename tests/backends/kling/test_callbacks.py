@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from lab.backends.kling import KlingBackend
-from lab.backends.kling.callbacks import Listener, is_signed
+from lab.backends.kling.callbacks import CallbackServer, is_signed
 
 GOLDEN = Path(__file__).parents[2] / "data" / "kling" / "new" / "callback_signed.json"
 EXAMPLE = json.loads(GOLDEN.read_text(encoding="utf-8"))["request"]
@@ -78,7 +78,7 @@ def heard() -> threading.Event:
 @pytest.fixture
 def post(heard: threading.Event) -> Iterator[Callable[..., int]]:
     """Post to a listener; returns the status it answers with."""
-    listener = Listener(0, SECRET, heard.set, clock=lambda: NOW_S)
+    listener = CallbackServer(0, SECRET, heard.set, clock=lambda: NOW_S)
 
     def send(body: bytes, headers: dict[str, str], method: str = "POST") -> int:
         connection = HTTPConnection("127.0.0.1", listener.port, timeout=10)
@@ -146,13 +146,13 @@ class TestPause:
         backend.pause(0)
         thread = threading.Thread(target=backend.pause, args=(1000,))
         thread.start()
-        connection = HTTPConnection("127.0.0.1", backend._listener.port, timeout=10)  # type: ignore[union-attr]
+        connection = HTTPConnection("127.0.0.1", backend._callbacks.server.port, timeout=10)  # type: ignore[union-attr]
         connection.request("POST", "/", BODY, _signed_now())
         assert connection.getresponse().status == 204
         connection.close()
         thread.join(10)
         assert not thread.is_alive()
-        assert not backend._news.is_set()
+        assert not backend._callbacks._wake.is_set()
 
     def test_closing_ends_it(self, backend: KlingBackend) -> None:
         """For good."""
@@ -177,7 +177,7 @@ class TestPause:
         """Without address, port and secret nobody listens; asking is enough."""
         backend = backend_of(**account)
         backend.pause(0)
-        assert backend._listener is None
+        assert backend._callbacks.server is None
 
     def test_a_port_that_is_taken(
         self,

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.backends.kling import KlingBackend, catalogue
-from lab.backends.kling.backend import capabilities_of
+from lab.backends.kling import KlingBackend, load_catalogue
+from lab.backends.kling.capabilities import capabilities_of
 from lab.backends.kling.catalogue import TABLE
 from lab.errors import BackendError
 from lab.takes import Take
@@ -46,7 +46,7 @@ class TestShipped:
 
     def test_every_model_is_there(self) -> None:
         """The five models, with both spellings where both protocols have them."""
-        legacy = {name: model.legacy for name, model in catalogue().models.items()}
+        legacy = {name: model.legacy for name, model in load_catalogue().models.items()}
         assert legacy == {
             "kling-3.0": "kling-v3",
             "kling-3.0-turbo": None,
@@ -57,18 +57,18 @@ class TestShipped:
 
     def test_prices_are_whole_tenths_of_units(self) -> None:
         """USD per second and units per second are two spellings of the same table."""
-        worth = catalogue().money.usd_per_video_unit
-        for model in catalogue().models.values():
+        worth = load_catalogue().money.usd_per_video_unit
+        for model in load_catalogue().models.values():
             for price in (*model.silent.values(), *model.sound.values()):
                 assert price / worth * 10 == pytest.approx(round(price / worth * 10))
 
     def test_hosts_are_https(self) -> None:
         """Keys are never sent in the clear."""
-        assert all(host.startswith("https://") for host in catalogue().regions.values())
+        assert all(host.startswith("https://") for host in load_catalogue().regions.values())
 
     def test_limits_say_where_they_stand(self) -> None:
         """Each part of it has a page and a day."""
-        sold = catalogue()
+        sold = load_catalogue()
         parts = (sold.money, sold.limits, *sold.protocols.values(), *sold.rejected_settings)
         assert all(part.source.startswith("https://kling.ai/") for part in parts)
         assert all(part.read_on.year == 2026 for part in parts)
@@ -85,8 +85,8 @@ class TestNewModel:
         edited: Callable[..., Path],
     ) -> None:
         """With the row there, the model is offered, its limits hold and it is ordered."""
-        sold = catalogue(edited(added=NEWER))
-        backend = backend_of(sold=sold)
+        sold = load_catalogue(edited(added=NEWER))
+        backend = backend_of(catalogue=sold)
         service.script(service.says.data({"id": "1", "status": "submitted"}))  # type: ignore[attr-defined]
         (option,) = backend.capabilities.options
         assert "kling-4.0" in option.choices
@@ -103,13 +103,13 @@ class TestNewModel:
         self, edited: Callable[..., Path], take_with: Callable[..., Take]
     ) -> None:
         """What only the new one can do is refused for the others."""
-        backend = KlingBackend(sold=catalogue(edited(added=NEWER)))
+        backend = KlingBackend(catalogue=load_catalogue(edited(added=NEWER)))
         (item,) = [each for each in backend.limits(take_with(duration_s=30).shot) if each.blocking]
         assert item.setting == "duration_s"
 
     def test_capabilities_need_no_code(self, edited: Callable[..., Path]) -> None:
         """Capabilities are read off the table."""
-        assert capabilities_of(catalogue(edited(added=NEWER))).duration_s[1] == 30
+        assert capabilities_of(load_catalogue(edited(added=NEWER))).duration_s[1] == 30
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_a_broken_table_is_found(
     """A slip in the table is one line that names the entry, not a wrong order months later."""
     path = edited(old, new)
     with pytest.raises(BackendError) as error:
-        catalogue(path)
+        load_catalogue(path)
     assert str(path) in str(error.value)
     assert names in str(error.value)
     assert "\n" not in str(error.value)

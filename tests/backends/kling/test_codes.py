@@ -12,39 +12,39 @@ STOP, WAIT, FAIL, REFUSE = Action.STOP, Action.WAIT, Action.FAIL, Action.REFUSE
     [
         (0, 200, Action.OK, Action.OK),
         *((code, 401, STOP, STOP) for code in (1000, 1001, 1002)),
-        *((code, 401, Action.REMINT, Action.REMINT) for code in (1003, 1004)),
+        *((code, 401, Action.RENEW, Action.RENEW) for code in (1003, 1004)),
         *((code, 429, STOP, STOP) for code in (1100, 1101, 1102, 1304)),
         (1103, 403, STOP, STOP),
         *((code, 400, FAIL, FAIL) for code in (1200, 1201)),
         *((code, 404, FAIL, FAIL) for code in (1202, 1203)),
         *((code, 400, REFUSE, REFUSE) for code in (1300, 1301)),
         *((code, 429, WAIT, WAIT) for code in (1302, 1303)),
-        (5000, 500, Action.UNCERTAIN, Action.LATER),
-        (5001, 503, Action.LATER, Action.LATER),
-        (5002, 504, Action.UNCERTAIN, Action.LATER),
+        (5000, 500, Action.UNCERTAIN, Action.RETRY),
+        (5001, 503, Action.RETRY, Action.RETRY),
+        (5002, 504, Action.UNCERTAIN, Action.RETRY),
         # The code decides, also behind an HTTP status that says all is well.
         (1102, 200, STOP, STOP),
         (1303, 200, WAIT, WAIT),
         # Codes nobody has heard of.
-        (9999, 200, Action.UNCERTAIN, Action.LATER),
+        (9999, 200, Action.UNCERTAIN, Action.RETRY),
         (9999, 400, FAIL, FAIL),
-        (9999, 500, Action.UNCERTAIN, Action.LATER),
-        (0, 500, Action.UNCERTAIN, Action.LATER),
+        (9999, 500, Action.UNCERTAIN, Action.RETRY),
+        (0, 500, Action.UNCERTAIN, Action.RETRY),
         # Gateways' pages.
-        (None, 502, Action.UNCERTAIN, Action.LATER),
-        (None, 503, Action.UNCERTAIN, Action.LATER),
-        (None, 408, Action.UNCERTAIN, Action.LATER),
+        (None, 502, Action.UNCERTAIN, Action.RETRY),
+        (None, 503, Action.UNCERTAIN, Action.RETRY),
+        (None, 408, Action.UNCERTAIN, Action.RETRY),
         (None, 429, WAIT, WAIT),
         (None, 401, STOP, STOP),
-        (None, 413, FAIL, Action.LATER),
-        (None, 302, Action.LATER, Action.LATER),
-        (None, 446, Action.LATER, Action.LATER),
+        (None, 413, FAIL, Action.RETRY),
+        (None, 302, Action.RETRY, Action.RETRY),
+        (None, 446, Action.RETRY, Action.RETRY),
     ],
 )
 def test_what_to_do(code: int | None, status: int, order: Action, question: Action) -> None:
     """An order in doubt is never called safe to send again."""
-    assert action_of(code, status, order=True) is order
-    assert action_of(code, status, order=False) is question
+    assert action_of(code, status, submitting=True) is order
+    assert action_of(code, status, submitting=False) is question
 
 
 def test_the_table_is_whole() -> None:

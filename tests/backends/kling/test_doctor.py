@@ -26,12 +26,12 @@ REST = ["known id", "media hosts", "packs"]
 PAIR = ["address", "clock", "key", "unknown id, legacy protocol", *REST]
 
 
-def _checked(backend: KlingBackend) -> dict[str, CheckResult]:
+def _check_link(backend: KlingBackend) -> dict[str, CheckResult]:
     return {row.name: row for row in backend.check()}
 
 
 def _outcomes(backend: KlingBackend) -> dict[str, str]:
-    return {name: row.outcome for name, row in _checked(backend).items()}
+    return {name: row.outcome for name, row in _check_link(backend).items()}
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_all_is_well(
     backend, service = emulated(account=TheirAccount(balance_units=100), **how)
     backend.submit(take_with(), "i2v-1-1")
     before = service.requests
-    rows = _checked(backend)
+    rows = _check_link(backend)
     assert list(rows) == names
     assert {name: str(row) for name, row in rows.items() if row.outcome != "held"} == {}
     asked = service.requests - before
@@ -77,7 +77,7 @@ def test_every_line_says_where_it_was_read(emulated: Emulated) -> None:
 def test_a_new_account(emulated: Emulated) -> None:
     """Without a job nobody can say whether one is found again, and where clips lie."""
     backend, service = emulated()
-    rows = _checked(backend)
+    rows = _check_link(backend)
     open_ones = {name for name, row in rows.items() if row.outcome == "could not be checked"}
     assert open_ones == {"known id", "media hosts"}
     assert "no job with an external id yet" in rows["known id"].observed
@@ -108,7 +108,7 @@ class TestTheAccount:
         if "secret_key" in how or "access_key" in how:
             how = {"account": TheirAccount(), **how}
         backend, _ = emulated(**how)
-        rows = _checked(backend)
+        rows = _check_link(backend)
         assert rows["address"].outcome == "held"
         assert rows["key"].outcome == "did not hold"
         assert why in rows["key"].observed
@@ -118,7 +118,7 @@ class TestTheAccount:
     def test_an_account_in_arrears(self, emulated: Emulated) -> None:
         """The reason is the service's, and what to do is said."""
         backend, _ = emulated(Fault("api_error", code=1101))
-        row = _checked(backend)["key"]
+        row = _check_link(backend)["key"]
         assert row.outcome == "did not hold"
         assert "pay the balance" in row.observed
 
@@ -131,7 +131,7 @@ class TestTheAccount:
         and the rest is checked all the same."""
         faults = [Fault("clock_skew", seconds=seconds)] if seconds else []
         backend, _ = emulated(*faults, pair=True)
-        rows = _checked(backend)
+        rows = _check_link(backend)
         assert rows["clock"].outcome == outcome
         assert rows["key"].outcome == "held"
         if seconds == 3600:
@@ -142,7 +142,7 @@ class TestTheAccount:
     def test_a_clock_does_not_matter_to_an_api_key(self, emulated: Emulated) -> None:
         """So there is no line about it."""
         backend, _ = emulated(Fault("clock_skew", seconds=3600))
-        assert "clock" not in _checked(backend)
+        assert "clock" not in _check_link(backend)
 
 
 class TestTheService:
@@ -175,7 +175,7 @@ class TestTheService:
         """Is named, and nothing else is."""
         backend, _ = emulated(Fault(**fault), protocol="legacy")
         backend.submit(take_with(), "i2v-1-1")
-        rows = _checked(backend)
+        rows = _check_link(backend)
         broken = {each for each, row in rows.items() if row.outcome == "did not hold"}
         assert broken == {name}
         assert seen in rows[name].observed
@@ -186,7 +186,7 @@ class TestTheService:
             Fault("api_error", code=1201, path="/v1/videos/image2video/"), protocol="legacy"
         )
         backend.submit(take_with(), "i2v-1-1")
-        row = _checked(backend)["known id"]
+        row = _check_link(backend)["known id"]
         assert row.outcome == "did not hold"
         assert "is not found by it" in row.observed
 
@@ -233,7 +233,7 @@ class TestTheService:
             return service.says.code(1201)
 
         service.answer = answer
-        row = _checked(backend_of())["media hosts"]
+        row = _check_link(backend_of())["media hosts"]
         assert row.outcome == "did not hold"
         assert "KLING_MEDIA_HOSTS=clips.example" in row.observed
         assert "secret" not in str(row)

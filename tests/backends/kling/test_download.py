@@ -10,7 +10,7 @@ from PIL import Image
 
 from lab.backends.kling import Account, download
 from lab.backends.kling.download import Downloader, LinkExpiredError
-from lab.backends.kling.transport import Budget
+from lab.backends.kling.retries import Clock, RetryPolicy
 from lab.errors import FetchError
 from lab.media import probe
 
@@ -31,9 +31,8 @@ def downloader_of(service: Any, slept: list[float]) -> Iterator[Callable[..., Do
             Downloader(
                 account or Account(url=service.url),
                 **{
-                    "budget": Budget(tries=3, seconds=100),
-                    "sleep": sleep,
-                    "luck": lambda: 1.0,
+                    "policy": RetryPolicy(tries=3, seconds=100),
+                    "clock": Clock(sleep=sleep, jitter=lambda: 1.0),
                     **how,
                 },
             )
@@ -51,10 +50,10 @@ def fetch(
 ) -> Callable[..., Path]:
     """Fetch from the scripted server into an empty folder."""
 
-    def act(path: str = "/clip.mp4", made: Any = "clip", name: str = "clip.mp4") -> Path:
+    def act(path: str = "/clip.mp4", kind: Any = "clip", name: str = "clip.mp4") -> Path:
         folder = tmp_path / "clips"
         folder.mkdir(exist_ok=True)
-        downloader_of().fetch(service.url + path, folder / name, made=made, what="job 1")
+        downloader_of().fetch(service.url + path, folder / name, kind=kind, label="job 1")
         return folder / name
 
     return act
@@ -79,7 +78,7 @@ class TestFetching:
         """A picture made from text is held to being a picture."""
         Image.new("RGB", (320, 320)).save(tmp_path / "a.png")
         service.script(service.says(200, (tmp_path / "a.png").read_bytes()))
-        assert fetch(made="still", name="still.png").stat().st_size > 0
+        assert fetch(kind="still", name="still.png").stat().st_size > 0
 
     def test_trouble_passes(
         self, service: Any, fetch: Callable[..., Path], clip: bytes, slept: list[float]
@@ -151,7 +150,7 @@ class TestFailing:
             ({"status": 302, "headers": {"location": "/again"}}, "redirected more than 3"),
             ({"status": 302, "headers": {"location": "https://evil.example/"}}, "evil.example"),
             ({"status": 302, "headers": {"location": "file:///etc/passwd"}}, "plain address"),
-            ({"status": 302, "headers": {"location": "http://[bad"}}, "no address"),
+            ({"status": 302, "headers": {"location": "http://[bad"}}, "not a valid URL"),
             ({"status": 200, "headers": {"content-encoding": "gzip"}}, "packed"),
             ({"drop": True}, "connection lost"),
         ],
@@ -199,7 +198,7 @@ class TestFailing:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """A file whose length was not said is stopped on the way."""
-        monkeypatch.setitem(download.MOST_BYTES, "clip", 1000)
+        monkeypatch.setitem(download.MAX_BYTES, "clip", 1000)
         service.script(service.says(200, clip, length=-1))
         with pytest.raises(FetchError, match="larger than"):
             fetch()
@@ -210,9 +209,9 @@ class TestFailing:
         """One that never stalls and never ends is ended."""
         service.script(service.says(200, clip))
         ticks = iter(range(0, 10_000, 60))
-        downloader = downloader_of(clock=lambda: float(next(ticks)))
+        downloader = downloader_of(clock=Clock(now=lambda: float(next(ticks))))
         with pytest.raises(FetchError, match="not here after 100 s"):
-            downloader.fetch(service.url, tmp_path / "clip.mp4", made="clip", what="job 1")
+            downloader.fetch(service.url, tmp_path / "clip.mp4", kind="clip", label="job 1")
 
     def test_a_folder_that_is_not_there(
         self, service: Any, downloader_of: Callable[..., Downloader], tmp_path: Path
@@ -220,7 +219,7 @@ class TestFailing:
         """Nothing is asked for."""
         with pytest.raises(FetchError, match="cannot write"):
             downloader_of().fetch(
-                service.url, tmp_path / "none" / "clip.mp4", made="clip", what="job 1"
+                service.url, tmp_path / "none" / "clip.mp4", kind="clip", label="job 1"
             )
         assert not service.asked
 
@@ -238,10 +237,10 @@ class TestPlaces:
             ("https://user:word@cdn.klingai.com/a.mp4", "plain address"),
             ("https://127.0.0.1/a.mp4", "KLING_MEDIA_HOSTS"),
             ("https://localhost/a.mp4", "KLING_MEDIA_HOSTS"),
-            ("https://cdn.klingai.com:99999/a.mp4", "no address"),
+            ("https://cdn.klingai.com:99999/a.mp4", "not a valid URL"),
             ("file:///etc/passwd", "plain address"),
             ("https:///a.mp4", "plain address"),
-            ("https://[::1/a.mp4", "no address"),
+            ("https://[::1/a.mp4", "not a valid URL"),
         ],
     )
     def test_links_that_are_not_followed(
@@ -250,7 +249,7 @@ class TestPlaces:
         """The line says why, and how to allow it; what is signed into a link is not shown."""
         downloader = downloader_of(Account(), resolve=lambda *_: pytest.fail("looked up"))
         with pytest.raises(FetchError, match=reason) as error:
-            downloader.fetch(f"{link}?sign=secret", tmp_path / "a.mp4", made="clip", what="job 1")
+            downloader.fetch(f"{link}?sign=secret", tmp_path / "a.mp4", kind="clip", label="job 1")
         assert "secret" not in str(error.value)
         assert "word" not in str(error.value)
 
@@ -280,7 +279,7 @@ class TestPlaces:
         """One address of this house's own is enough to stay away."""
         downloader = downloader_of(Account(), resolve=lambda *_: addresses)
         with pytest.raises(FetchError, match="public address"):
-            downloader.fetch(LINK, tmp_path / "a.mp4", made="clip", what="job 1")
+            downloader.fetch(LINK, tmp_path / "a.mp4", kind="clip", label="job 1")
 
     def test_the_connection_goes_to_the_checked_address(
         self,
@@ -307,7 +306,7 @@ class TestPlaces:
         service.script(service.says(200, clip))
         downloader = downloader_of(resolve=resolve)
         link = f"http://localhost:{port}/clip.mp4"
-        downloader.fetch(link, tmp_path / "a.mp4", made="clip", what="job 1")
+        downloader.fetch(link, tmp_path / "a.mp4", kind="clip", label="job 1")
         assert asked == [("localhost", port)]
         assert service.asked[0].headers["host"] == f"localhost:{port}"
 
@@ -316,9 +315,9 @@ class TestPlaces:
     ) -> None:
         """Address in the connection, name in the certificate check and the header."""
         downloader = downloader_of(Account(), resolve=lambda *_: ["8.8.8.8"])
-        place = downloader._checked(LINK, 0, "job 1")
-        got = download._Got(None, made="clip", what="job 1")  # type: ignore[arg-type]
-        request = downloader._open(place, got, "job 1")._request
+        place = downloader._check_link(LINK, 0, "job 1")
+        got = download._PartialFile(None, kind="clip", label="job 1")  # type: ignore[arg-type]
+        request = downloader._open(place, got, "job 1").request
         assert str(request.url) == "https://8.8.8.8/clip.mp4?sign=secret"
         assert request.headers["host"] == "cdn.klingai.com"
         assert request.extensions["sni_hostname"] == "cdn.klingai.com"
@@ -328,9 +327,9 @@ class TestPlaces:
     ) -> None:
         """Letters no address has are a reason, not a crash."""
         downloader = downloader_of(Account(), resolve=lambda *_: ["8.8.8.8"])
-        with pytest.raises(FetchError, match="no address"):
+        with pytest.raises(FetchError, match="not a valid URL"):
             downloader.fetch(
-                "https://cdn.klingai.com/\x00\x7f", tmp_path / "a.mp4", made="clip", what="job 1"
+                "https://cdn.klingai.com/\x00\x7f", tmp_path / "a.mp4", kind="clip", label="job 1"
             )
 
     def test_hosts_of_the_account(self, downloader_of: Callable[..., Downloader]) -> None:
@@ -338,7 +337,7 @@ class TestPlaces:
         account = Account(media_hosts=("example.com",))
         downloader = downloader_of(account, resolve=lambda *_: ["8.8.8.8", "9.9.9.9"])
         for turn, address in enumerate(("8.8.8.8", "9.9.9.9", "8.8.8.8")):
-            place = downloader._checked("https://cdn.example.com/a", turn, "job 1")
+            place = downloader._check_link("https://cdn.example.com/a", turn, "job 1")
             assert place.address == address
 
     def test_a_name_nobody_knows(
@@ -349,8 +348,8 @@ class TestPlaces:
         def resolve(*_: Any) -> list[str]:
             raise socket.gaierror
 
-        with pytest.raises(FetchError, match=r"cdn\.klingai\.com cannot be found"):
+        with pytest.raises(FetchError, match=r"cdn\.klingai\.com cannot be resolved"):
             downloader_of(Account(), resolve=resolve).fetch(
-                LINK, tmp_path / "a.mp4", made="clip", what="job 1"
+                LINK, tmp_path / "a.mp4", kind="clip", label="job 1"
             )
         assert len(slept) == 2

@@ -9,7 +9,7 @@ import pytest
 
 from lab.backends import ElementState, element_library, open_backend
 from lab.backends.kling import KlingBackend
-from lab.backends.kling.elements import DELETE_PATH, PATH, build, parse_row, title_of
+from lab.backends.kling.elements import DELETE_PATH, PATH, build, parse_element, title_of
 from lab.backends.kling.wire import WireError
 from lab.elements import Element
 from lab.errors import BackendError, InputError, ServiceError, SubmitUncertain
@@ -72,7 +72,7 @@ def test_a_lone_picture_is_its_own_other_side(hero: Element) -> None:
 )
 def test_each_answer_is_understood(name: str, state: ElementState, identity: str) -> None:
     """State, id (a number in JSON, a text with us) and our own key."""
-    row = parse_row(golden(name)["reply"]["data"])
+    row = parse_element(golden(name)["reply"]["data"])
     assert (row.state, row.id, row.key) == (state, identity, KEY)
     assert row.job == "842250903629086785"
 
@@ -90,14 +90,14 @@ def test_each_answer_is_understood(name: str, state: ElementState, identity: str
 )
 def test_odd_answers_are_waited_for(change: dict[str, Any], state: ElementState) -> None:
     """A success without a whole id is none yet; a word nobody knows is no end."""
-    assert parse_row({**golden("query_succeed")["reply"]["data"], **change}).state is state
+    assert parse_element({**golden("query_succeed")["reply"]["data"], **change}).state is state
 
 
 @pytest.mark.parametrize("data", [None, [], {}, {"task_id": 5, "task_status": "succeed"}])
 def test_an_answer_without_a_task_is_an_error(data: Any) -> None:
     """Nothing is made up from it."""
     with pytest.raises(WireError):
-        parse_row(data)
+        parse_element(data)
 
 
 def test_limits_are_known_beforehand(
@@ -125,7 +125,7 @@ def test_limits_are_known_beforehand(
 def test_registering_is_one_order_over_the_legacy_protocol(
     service: Any, backend: KlingBackend, hero: Element
 ) -> None:
-    """A backend that speaks the new protocol orders elements where they are documented."""
+    """A backend that submit_protocol the new protocol orders elements where they are documented."""
     service.script(service.says.data(golden("create")["reply"]["data"]))
     row = backend.element_library().register(hero, KEY)
     assert (row.state, row.key) == (ElementState.WAITING, KEY)
@@ -166,7 +166,7 @@ class TestFind:
         """The single query is asked first."""
         service.script(service.says.data(golden("query_by_external_id")["reply"]["data"]))
         found = backend.element_library().find(KEY, confirm_absent=True)
-        assert found == parse_row(golden("query_succeed")["reply"]["data"])
+        assert found == parse_element(golden("query_succeed")["reply"]["data"])
         assert service.paths() == [f"{PATH}/{KEY}"]
 
     def test_absent_is_asked_twice(
@@ -176,7 +176,7 @@ class TestFind:
         self._answer(service, [])
         assert backend.element_library().find(KEY, confirm_absent=True) == "absent"
         assert service.paths() == [f"{PATH}/{KEY}", PATH] * 2
-        assert slept == [backend._budgets.settle_s]
+        assert slept == [backend._policies.settle_s]
 
     def test_in_the_list_by_its_mark(self, service: Any, backend: KlingBackend) -> None:
         """A service that dropped our key still shows the name that we gave."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lab.backends import unsupported
-from lab.backends.kling import Account, KlingBackend, catalogue
+from lab.backends.kling import Account, KlingBackend, load_catalogue
 from lab.backends.kling.limits import limits
 from lab.media import write_image
 from lab.prompts import Prompt
@@ -23,7 +23,7 @@ TURBO, OMNI, OLD, OLDER = "kling-3.0-turbo", "kling-3.0-omni", "kling-2.6", "kli
 
 
 def _blocking(shot: Shot, protocol: Any = "new") -> list[str]:
-    return [item.setting for item in limits(shot, catalogue(), protocol) if item.blocking]
+    return [item.setting for item in limits(shot, load_catalogue(), protocol) if item.blocking]
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ class TestProtocols:
     def test_turbo_is_new(self, take_with: TakeWith) -> None:
         """The legacy protocol does not have it, and the line says what to set."""
         shot = take_with(model=TURBO, sound=True).shot
-        (item,) = [each for each in limits(shot, catalogue(), "legacy") if each.blocking]
+        (item,) = [each for each in limits(shot, load_catalogue(), "legacy") if each.blocking]
         assert (item.setting, "KLING_PROTOCOL=new" in item.reason) == ("model", True)
 
     @pytest.mark.parametrize(("length", "protocol"), [(2501, "legacy"), (2900, "legacy")])
@@ -97,7 +97,9 @@ class TestProtocols:
     def test_cuts_and_pictures(self, take_with: TakeWith, coffee: Still) -> None:
         """The old protocol's documents contradict each other on these."""
         prompt = Prompt.cut([Segment("push in", 2), Segment("pan right", 3)])
-        remarks = [each.setting for each in limits(take_with(prompt).shot, catalogue(), "legacy")]
+        remarks = [
+            each.setting for each in limits(take_with(prompt).shot, load_catalogue(), "legacy")
+        ]
         assert "multi_shot" in remarks
         assert _blocking(take_with(prompt).shot, "legacy") == []
         assert _blocking(take_with(prompt, end_still=coffee).shot, "legacy") == ["end_still"]
@@ -137,7 +139,7 @@ class TestCuts:
     def test_a_semicolon_is_mentioned(self, take_with: TakeWith) -> None:
         """It is sent as a comma, which changes nothing but should be known."""
         prompt = Prompt.cut([Segment("a; b", 2), Segment("b", 3)])
-        said = [each.reason for each in limits(take_with(prompt).shot, catalogue(), "new")]
+        said = [each.reason for each in limits(take_with(prompt).shot, load_catalogue(), "new")]
         assert any("commas" in each for each in said)
 
 
@@ -167,7 +169,7 @@ class TestElements:
 
     def test_one_that_is_not_cited(self, take_with: TakeWith) -> None:
         """It is paid for nothing, but it blocks nothing."""
-        found = limits(take_with(elements=(("hero", "1"),)).shot, catalogue(), "new")
+        found = limits(take_with(elements=(("hero", "1"),)).shot, load_catalogue(), "new")
         assert [item.value for item in found if item.setting == "elements"] == ["hero"]
         assert not [item for item in found if item.blocking]
 
@@ -209,7 +211,7 @@ class TestElements:
         """The line says the number, and that the first frame is the reason."""
         elements = tuple((name, name) for name in "abcd")
         take = take_with("@a @b @c @d", model=OMNI, elements=elements)
-        (item,) = [each for each in limits(take.shot, catalogue(), "new") if each.blocking]
+        (item,) = [each for each in limits(take.shot, load_catalogue(), "new") if each.blocking]
         assert "with a first frame this model takes at most 3" in item.reason
 
 
@@ -227,7 +229,7 @@ class TestUntaken:
             ("voice_id", "1", "voices"),
         ],
     )
-    @pytest.mark.parametrize("model", list(catalogue().models))
+    @pytest.mark.parametrize("model", list(load_catalogue().models))
     def test_each_is_refused_with_its_source(
         self, take_with: TakeWith, model: str, setting: str, value: Any, advice: str
     ) -> None:
@@ -283,10 +285,10 @@ class TestPictures:
         self, take_with: TakeWith, still_of: Callable[..., Still]
     ) -> None:
         """A clip takes its picture's ratio, so the picture is cut; one per cent off is not."""
-        cut = limits(take_with(still=still_of(600, 400)).shot, catalogue(), "new")
+        cut = limits(take_with(still=still_of(600, 400)).shot, load_catalogue(), "new")
         assert [(item.setting, item.blocking) for item in cut] == [("still", False)]
         assert "592x333 px" in cut[0].reason
-        assert limits(take_with(still=still_of(1280, 724)).shot, catalogue(), "new") == ()
+        assert limits(take_with(still=still_of(1280, 724)).shot, load_catalogue(), "new") == ()
 
     def test_a_last_frame_is_held_to_the_same(
         self, take_with: TakeWith, still_of: Callable[..., Still]
@@ -297,7 +299,7 @@ class TestPictures:
 
 
 class TestStills:
-    """Pictures made from text."""
+    """PictureCache made from text."""
 
     @pytest.mark.parametrize(
         ("changed", "blocks"),
@@ -319,7 +321,7 @@ class TestStills:
         assert _blocking(take_with(makes="still").shot) == ["still"]
 
 
-@pytest.mark.parametrize("model", list(catalogue().models))
+@pytest.mark.parametrize("model", list(load_catalogue().models))
 def test_the_general_check_agrees(take_with: TakeWith, model: str) -> None:
     """A plain shot of any model passes, and a length nobody makes is named once."""
     backend = KlingBackend(account=Account())

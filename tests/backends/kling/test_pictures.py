@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from lab.backends.kling import pictures
-from lab.backends.kling.pictures import Picture, Pictures, sent_size
+from lab.backends.kling.pictures import EncodedPicture, PictureCache, sent_size
 from lab.errors import StillError
 from lab.stills import Still
 from lab.vision import SubjectMask
@@ -20,8 +20,8 @@ MUCH = 50_000_000
 Save = Callable[..., Still]
 
 
-def _opened(picture: Picture) -> Image.Image:
-    return Image.open(io.BytesIO(base64.b64decode(picture.text, validate=True)))
+def _opened(picture: EncodedPicture) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(picture.base64, validate=True)))
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def saved(tmp_path: Path, photo: Any) -> Save:
 def test_the_pixels_are_those_of_the_still(saved: Save) -> None:
     """A PNG of exactly what the rest of the toolkit sees."""
     still = saved()
-    picture = Pictures().picture(still, "16:9", MUCH)
+    picture = PictureCache().encode(still, "16:9", MUCH)
     assert _opened(picture).format == "PNG"
     assert np.array_equal(np.asarray(_opened(picture)), still.rgb())
     assert picture.notes == ("sent without its metadata",)
@@ -54,7 +54,7 @@ def test_no_metadata_is_sent(saved: Save) -> None:
     exif[0x010F] = "secret camera"
     exif.get_ifd(0x8825)[2] = (48.0, 51.0, 30.0)
     still = saved(suffix=".jpg", exif=exif, comment=b"secret comment")
-    data = base64.b64decode(Pictures().picture(still, "16:9", MUCH).text)
+    data = base64.b64decode(PictureCache().encode(still, "16:9", MUCH).base64)
     assert b"secret" not in data
     image = Image.open(io.BytesIO(data))
     assert not image.getexif()
@@ -66,7 +66,7 @@ def test_it_is_upright(saved: Save) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     still = saved(suffix=".jpg", size=(333, 592), exif=exif)
-    picture = Pictures().picture(still, "16:9", MUCH)
+    picture = PictureCache().encode(still, "16:9", MUCH)
     assert _opened(picture).size == (592, 333)
     assert "rotated upright as EXIF says" in picture.notes
 
@@ -83,7 +83,7 @@ def test_it_is_upright(saved: Save) -> None:
 )
 def test_every_kind_of_file_becomes_rgb(saved: Save, mode: str, suffix: str, said: str) -> None:
     """What the service would refuse, or read in its own way, is sent as plain RGB."""
-    picture = Pictures().picture(saved(mode, suffix), "16:9", MUCH)
+    picture = PictureCache().encode(saved(mode, suffix), "16:9", MUCH)
     image = _opened(picture)
     assert (image.format, image.mode, image.size) == ("PNG", "RGB", (592, 333))
     assert said in " ".join(picture.notes)
@@ -93,7 +93,7 @@ def test_what_shines_through_is_laid_on_white(tmp_path: Path) -> None:
     """A clear picture is white, and that is said."""
     path = tmp_path / "clear.png"
     Image.new("RGBA", (320, 320), (0, 0, 0, 0)).save(path)
-    picture = Pictures().picture(Still.open(path), "1:1", MUCH)
+    picture = PictureCache().encode(Still.open(path), "1:1", MUCH)
     assert np.asarray(_opened(picture)).min() == 255
     assert "alpha laid on white" in picture.notes
 
@@ -101,12 +101,12 @@ def test_what_shines_through_is_laid_on_white(tmp_path: Path) -> None:
 @pytest.mark.parametrize("ratio", ["16:9", "9:16", "1:1"])
 def test_it_is_cut_to_the_ratio(coffee: Still, ratio: str) -> None:
     """As large as can be, of the size that was foretold, and what was cut is said."""
-    picture = Pictures().picture(coffee, ratio, MUCH)
+    picture = PictureCache().encode(coffee, ratio, MUCH)
     width, height = map(int, ratio.split(":"))
     assert picture.width_px * height == picture.height_px * width
     assert (picture.width_px, picture.height_px) == sent_size(coffee, ratio)
     assert _opened(picture).size == sent_size(coffee, ratio)
-    assert f"cut from 600x400 to {picture.width_px}x{picture.height_px} px" in picture.notes[0]
+    assert f"cropped from 600x400 to {picture.width_px}x{picture.height_px} px" in picture.notes[0]
     pixels = coffee.rgb()
     left, top = map(int, picture.notes[0].split(" at ")[1].split(" ")[0].split(","))
     part = pixels[top : top + picture.height_px, left : left + picture.width_px]
@@ -125,13 +125,13 @@ def test_the_subject_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ph
         return SubjectMask(alpha, "u2netp")
 
     monkeypatch.setattr(pictures, "subject_mask", at_the_right)
-    picture = Pictures().picture(Still.open(path), "1:1", MUCH)
+    picture = PictureCache().encode(Still.open(path), "1:1", MUCH)
     assert "600x600 px at 1800,0 around its subject" in picture.notes[0]
 
 
 def test_too_heavy_for_a_png(saved: Save) -> None:
     """It goes as JPEG of high quality in full size."""
-    picture = Pictures().picture(saved(), "16:9", 150_000)
+    picture = PictureCache().encode(saved(), "16:9", 150_000)
     assert (_opened(picture).format, _opened(picture).size) == ("JPEG", (592, 333))
     assert picture.notes[0].startswith("sent as JPEG")
 
@@ -139,11 +139,11 @@ def test_too_heavy_for_a_png(saved: Save) -> None:
 @pytest.mark.parametrize("most", [60_000, 20_000, 5_000])
 def test_too_heavy_even_so(saved: Save, most: int) -> None:
     """Only then it is made smaller, and stays within the bound."""
-    picture = Pictures().picture(saved(), "16:9", most)
-    assert len(base64.b64decode(picture.text)) <= most
+    picture = PictureCache().encode(saved(), "16:9", most)
+    assert len(base64.b64decode(picture.base64)) <= most
     assert picture.width_px < 592
     assert picture.width_px / picture.height_px == pytest.approx(16 / 9, rel=0.03)
-    assert "made smaller" in picture.notes[1]
+    assert "scaled down" in picture.notes[1]
 
 
 class TestKept:
@@ -151,29 +151,29 @@ class TestKept:
 
     def test_it_is_made_once(self, saved: Save, monkeypatch: pytest.MonkeyPatch) -> None:
         """The same text is handed out again."""
-        keep, still = Pictures(), saved()
-        first = keep.picture(still, "16:9", MUCH)
+        keep, still = PictureCache(), saved()
+        first = keep.encode(still, "16:9", MUCH)
         monkeypatch.setattr(pictures, "open_image", None)
-        assert all(keep.picture(still, "16:9", MUCH) is first for _ in range(100))
+        assert all(keep.encode(still, "16:9", MUCH) is first for _ in range(100))
 
     def test_few_are_kept(self, tmp_path: Path) -> None:
         """Memory is bounded by number and by size."""
-        keep = Pictures()
+        keep = PictureCache()
         for shade in range(12):
             path = tmp_path / f"{shade}.png"
             Image.new("RGB", (320, 320), (shade, 0, 0)).save(path)
-            keep.picture(Still.open(path), "1:1", MUCH)
-        assert len(keep._kept) == pictures._KEPT
+            keep.encode(Still.open(path), "1:1", MUCH)
+        assert len(keep._cache) == pictures._MAX_CACHED
 
     def test_large_ones_push_out_others(
         self, saved: Save, coffee: Still, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The last one always stays."""
-        monkeypatch.setattr(pictures, "_KEPT_CHARS", 10)
-        keep = Pictures()
-        keep.picture(coffee, "16:9", MUCH)
-        keep.picture(saved(), "16:9", MUCH)
-        assert len(keep._kept) == 1
+        monkeypatch.setattr(pictures, "_MAX_CACHED_CHARS", 10)
+        keep = PictureCache()
+        keep.encode(coffee, "16:9", MUCH)
+        keep.encode(saved(), "16:9", MUCH)
+        assert len(keep._cache) == 1
 
 
 def test_a_file_that_is_gone(saved: Save) -> None:
@@ -181,4 +181,4 @@ def test_a_file_that_is_gone(saved: Save) -> None:
     still = saved()
     still.path.unlink()
     with pytest.raises(StillError, match=r"still\.png"):
-        Pictures().picture(still, "16:9", MUCH)
+        PictureCache().encode(still, "16:9", MUCH)

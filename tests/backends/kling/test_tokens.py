@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from lab.backends.kling.tokens import Minter, signed
+from lab.backends.kling.tokens import TokenCache, sign_token
 
 
 def _claims(token: str) -> dict[str, object]:
@@ -19,7 +19,7 @@ class TestSigned:
 
     def test_the_header_and_the_claims(self) -> None:
         """Exactly iss, exp and nbf: half an hour from now, and five seconds ago."""
-        token = signed("ak", "sk", 1000)
+        token = sign_token("ak", "sk", 1000)
         assert json.loads(base64.urlsafe_b64decode(token.split(".")[0] + "==")) == {
             "alg": "HS256",
             "typ": "JWT",
@@ -28,14 +28,14 @@ class TestSigned:
 
     def test_the_signature(self) -> None:
         """HMAC-SHA256 over header and claims, in base64 for addresses, without padding."""
-        head, claims, signature = signed("ak", "sk", 1000).split(".")
+        head, claims, signature = sign_token("ak", "sk", 1000).split(".")
         right = hmac.new(b"sk", f"{head}.{claims}".encode(), hashlib.sha256).digest()
         assert base64.urlsafe_b64decode(signature + "=") == right
         assert "=" not in signature
 
     def test_a_known_one(self) -> None:
         """The same as any other implementation gives for the same claims."""
-        assert signed("ak", "sk", 0).split(".")[0] == "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
+        assert sign_token("ak", "sk", 0).split(".")[0] == "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
 
 
 class TestMinter:
@@ -44,7 +44,7 @@ class TestMinter:
     def test_it_is_kept_while_good(self) -> None:
         """Twenty minutes later it is still the same."""
         now = [1000.0]
-        minter = Minter("ak", "sk", clock=lambda: now[0])
+        minter = TokenCache("ak", "sk", clock=lambda: now[0])
         first = minter.token()
         now[0] += 1200
         assert minter.token() == first
@@ -53,18 +53,18 @@ class TestMinter:
     def test_another_is_made_in_time(self, step_s: float) -> None:
         """Before it runs out, and when the clock was set back."""
         now = [1_000_000.0]
-        minter = Minter("ak", "sk", clock=lambda: now[0])
+        minter = TokenCache("ak", "sk", clock=lambda: now[0])
         minter.token()
         now[0] += step_s
         assert _claims(minter.token())["exp"] == int(now[0]) + 1800
 
     def test_renewing_follows_the_servers_clock(self) -> None:
         """A machine an hour behind signs for the hour it is at the server."""
-        minter = Minter("ak", "sk", clock=lambda: 1000.0)
+        minter = TokenCache("ak", "sk", clock=lambda: 1000.0)
         minter.token()
         minter.renew(4600.0)
         assert _claims(minter.token())["nbf"] == 4595
 
     def test_it_shows_nothing(self) -> None:
         """Its repr holds no key."""
-        assert "sk" not in repr(Minter("ak", "sk"))
+        assert "sk" not in repr(TokenCache("ak", "sk"))

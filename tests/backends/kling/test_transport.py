@@ -10,8 +10,9 @@ import pytest
 
 from lab.backends.kling import Account
 from lab.backends.kling import transport as transport_module
-from lab.backends.kling.tokens import signed
-from lab.backends.kling.transport import BadParameterError, Budget, Budgets, Transport
+from lab.backends.kling.retries import Clock, RetryPolicies, RetryPolicy
+from lab.backends.kling.tokens import sign_token
+from lab.backends.kling.transport import BadParameterError, Transport
 from lab.errors import (
     AccountError,
     BackendError,
@@ -32,7 +33,7 @@ def transport_of(service: Any, slept: list[float]) -> Iterator[Callable[..., Tra
     opened: list[Transport] = []
     now = [0.0]
 
-    def build(budgets: Budgets | None = None, **account: Any) -> Transport:
+    def build(policies: RetryPolicies | None = None, **account: Any) -> Transport:
         def sleep(seconds: float) -> bool:
             slept.append(seconds)
             now[0] += seconds
@@ -41,7 +42,11 @@ def transport_of(service: Any, slept: list[float]) -> Iterator[Callable[..., Tra
         keys = {} if "access_key" in account else {"api_key": KEY}
         mine = Account(**{"url": service.url, **keys, **account})
         opened.append(
-            Transport(mine, budgets=budgets, clock=lambda: now[0], sleep=sleep, luck=lambda: 1.0)
+            Transport(
+                mine,
+                policies=policies,
+                clock=Clock(now=lambda: now[0], sleep=sleep, jitter=lambda: 1.0),
+            )
         )
         return opened[-1]
 
@@ -51,7 +56,7 @@ def transport_of(service: Any, slept: list[float]) -> Iterator[Callable[..., Tra
 
 
 def _order(transport: Transport, protocol: Any = "new") -> Any:
-    return transport.order("/order", {"a": "picture"}, protocol=protocol, what="take abc")
+    return transport.submit("/order", {"a": "picture"}, protocol=protocol, label="take abc")
 
 
 class TestOrders:
@@ -175,7 +180,7 @@ class TestOrders:
         """It is ended, too."""
         service.script(service.says.data([]))
         ticks = iter(range(0, 100_000, 130))
-        transport = Transport(Account(url=service.url, api_key=KEY), clock=lambda: next(ticks))
+        transport = Transport(Account(url=service.url, api_key=KEY), clock=Clock(now=lambda: next(ticks)))
         with pytest.raises(SubmitUncertain, match="120 s"):
             _order(transport)
         transport.close()
@@ -215,14 +220,14 @@ class TestTokens:
         _order(transport, "legacy")
         first, second = (asked.headers["authorization"] for asked in service.asked)
         assert first != second
-        right = signed("ak", "sk" * 20, 1956528000)
+        right = sign_token("ak", "sk" * 20, 1956528000)
         assert second.removeprefix("Bearer ")[:60] == right[:60]
 
     def test_not_twice(self, service: Any, transport_of: Callable[..., Transport]) -> None:
         """If the second is no better, a person has to look."""
         service.script(service.says.code(1004, 401))
         with pytest.raises(AccountError, match="clock"):
-            transport_of(access_key="ak", secret_key="sk").ask("/x", protocol="legacy")
+            transport_of(access_key="ak", secret_key="sk").query("/x", protocol="legacy")
         assert len(service.asked) == 2
 
     def test_an_api_key_comes_first(
@@ -231,7 +236,7 @@ class TestTokens:
         """On both protocols."""
         service.script(service.says.data({}))
         transport = transport_of(access_key="ak", secret_key="sk", api_key=KEY)
-        transport.ask("/x", protocol="legacy")
+        transport.query("/x", protocol="legacy")
         assert service.asked[0].headers["authorization"] == f"Bearer {KEY}"
 
 
@@ -260,7 +265,7 @@ class TestQuestions:
         """They are asked again, after waits that grow."""
         wrong = service.says(**trouble)
         service.script(wrong, wrong, service.says.data([1]))
-        assert transport_of().ask("/tasks", {"task_ids": "a,b"}, protocol="new").data == [1]
+        assert transport_of().query("/tasks", {"task_ids": "a,b"}, protocol="new").data == [1]
         assert slept == [1.0, 2.0]
         assert {asked.query["task_ids"] for asked in service.asked} == {"a,b"}
 
@@ -270,7 +275,7 @@ class TestQuestions:
         """The budget ends it, in one line."""
         service.script(service.says(502, b"<html>"))
         with pytest.raises(ServiceError, match="HTTP 502"):
-            transport_of().ask("/tasks", protocol="new")
+            transport_of().query("/tasks", protocol="new")
         assert len(service.asked) == 5
         assert slept == [1.0, 2.0, 4.0, 8.0]
 
@@ -280,7 +285,7 @@ class TestQuestions:
         """Ten waits of up to half a minute do not use up the tries for failures."""
         fast, broken = service.says.code(1302, 429), service.says(502)
         service.script(*[fast] * 8, *[broken] * 4, service.says.data([]))
-        assert transport_of().ask("/tasks", protocol="new").data == []
+        assert transport_of().query("/tasks", protocol="new").data == []
         assert max(slept) == 30
 
     def test_time_bounds_as_well(
@@ -289,7 +294,7 @@ class TestQuestions:
         """Tries that take long are fewer."""
         service.script(service.says(502))
         with pytest.raises(ServiceError):
-            transport_of().ask("/x", protocol="new", budget=Budget(tries=50, seconds=10))
+            transport_of().query("/x", protocol="new", policy=RetryPolicy(tries=50, seconds=10))
         assert sum(slept) <= 10
 
     @pytest.mark.parametrize("code", [1000, 1002, 1101, 1103, 1304])
@@ -299,7 +304,7 @@ class TestQuestions:
         """No waiting helps."""
         service.script(service.says.code(code, 429))
         with pytest.raises(AccountError):
-            transport_of().ask("/tasks", protocol="new")
+            transport_of().query("/tasks", protocol="new")
         assert len(service.asked) == 1
 
     def test_a_code_the_caller_expects(
@@ -308,9 +313,9 @@ class TestQuestions:
         """It is handed over; the same code is an error to others."""
         service.script(service.says.code(1201, 400))
         transport = transport_of()
-        assert transport.ask("/x", protocol="new", accept=(1201,)).code == 1201
+        assert transport.query("/x", protocol="new", accept=(1201,)).code == 1201
         with pytest.raises(ServiceError, match="1201"):
-            transport.ask("/x", protocol="new")
+            transport.query("/x", protocol="new")
 
     def test_redirects_are_not_followed(
         self, service: Any, transport_of: Callable[..., Transport]
@@ -318,24 +323,28 @@ class TestQuestions:
         """The key goes to one place only."""
         service.script(service.says(302, b"", {"location": f"{service.url}/other"}))
         with pytest.raises(ServiceError, match="Kling's address"):
-            transport_of(Budgets(retry=Budget(tries=1, seconds=1))).ask("/x", protocol="new")
+            transport_of(RetryPolicies(retry=RetryPolicy(tries=1, seconds=1))).query(
+                "/x", protocol="new"
+            )
         assert service.paths() == ["/x"]
 
     def test_closing_ends_a_wait(self, service: Any) -> None:
         """Whoever waits for another try is let go at once."""
         service.script(service.says(502))
-        transport = Transport(Account(url=service.url, api_key=KEY), luck=lambda: 1.0)
+        transport = Transport(
+            Account(url=service.url, api_key=KEY), clock=Clock(jitter=lambda: 1.0)
+        )
         outcome: list[Exception] = []
         waiting = threading.Event()
 
         def ask() -> None:
             try:
-                transport.ask("/x", protocol="new", budget=Budget(9, 9000, 1000, 1000))
+                transport.query("/x", protocol="new", policy=RetryPolicy(9, 9000, 1000, 1000))
             except ServiceError as error:
                 outcome.append(error)
 
-        real = transport.closing.wait
-        transport.sleep = lambda seconds: waiting.set() or real(seconds)  # type: ignore[func-returns-value]
+        real = transport.clock.closing.wait
+        transport.clock.sleep = lambda seconds: waiting.set() or real(seconds)  # type: ignore[func-returns-value]
         thread = threading.Thread(target=ask)
         thread.start()
         assert waiting.wait(10)
@@ -357,7 +366,7 @@ class TestSecrets:
         """A message that repeats a key, or a token, does so without it."""
         service.script(service.says.code(1201, 400, f"bad header {echo} here"))
         transport = transport_of()
-        for ask in (_order, lambda held: held.ask("/x", protocol="new")):
+        for ask in (_order, lambda held: held.query("/x", protocol="new")):
             with pytest.raises(LabError) as error:
                 ask(transport)
             assert echo not in str(error.value)

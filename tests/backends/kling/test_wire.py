@@ -11,16 +11,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lab.backends.kling import catalogue, legacy, modern
+from lab.backends.kling import legacy, load_catalogue, modern
 from lab.backends.kling.wire import (
-    Extras,
-    Pictures,
+    EncodedFrames,
+    JobInfo,
     Reply,
     Request,
-    Row,
     WireError,
-    bill_usd,
-    reply_of,
+    billed_usd,
+    parse_reply,
 )
 from lab.errors import BackendError
 from lab.prompts import Prompt
@@ -29,9 +28,9 @@ from lab.takes import Take
 
 TakeWith = Callable[..., Take]
 GOLDEN = Path(__file__).parents[2] / "data" / "kling"
-PICTURES = Pictures("<base64 still>", "<base64 still>")
-FIRST = Pictures("<base64 still>")
-MONEY = catalogue().money
+PICTURES = EncodedFrames("<base64 still>", "<base64 still>")
+FIRST = EncodedFrames("<base64 still>")
+MONEY = load_catalogue().money
 
 
 def _golden(name: str) -> dict[str, Any]:
@@ -46,8 +45,8 @@ def _replies() -> Iterator[tuple[str, Any]]:
 
 
 def _built(wire: Any, take: Take, key: str = "k", **how: Any) -> Request:
-    model = catalogue().model_of(take.shot)
-    return wire.build(take, key, **{"model": model, "pictures": FIRST, "extras": Extras(), **how})  # type: ignore[no-any-return]
+    model = load_catalogue().model_of(take.shot)
+    return wire.build(take, key, **{"model": model, "frames": FIRST, **how})  # type: ignore[no-any-return]
 
 
 def _holds(body: Any, golden: Any) -> bool:
@@ -70,7 +69,7 @@ class TestModernOrders:
         """First and last frame, with sound, ten seconds."""
         golden = _golden("new/create_image_to_video_end_frame")["request"]
         take = take_with(duration_s=10, resolution="1080p", sound=True)
-        request = _built(modern, take, "take-0002", pictures=PICTURES)
+        request = _built(modern, take, "take-0002", frames=PICTURES)
         assert request.path == golden["path"]
         assert _holds(request.body, golden["json"])
 
@@ -78,7 +77,7 @@ class TestModernOrders:
         """The prompt stands at the top, and the ratio is said."""
         golden = _golden("new/create_text_to_video")["request"]
         take = take_with("a lighthouse at dusk; slow pan right", still=None)
-        request = _built(modern, take, "take-0003", pictures=Pictures())
+        request = _built(modern, take, "take-0003", pictures=EncodedFrames())
         assert request.path == golden["path"]
         assert _holds(request.body, golden["json"])
         assert "contents" not in request.body
@@ -90,7 +89,7 @@ class TestModernOrders:
         request = _built(modern, take, "take-0004")
         assert request.path == golden["path"]
         assert _holds(request.body, golden["json"])
-        alone = _built(modern, take, pictures=Pictures()).body
+        alone = _built(modern, take, pictures=EncodedFrames()).body
         assert [each["type"] for each in alone["contents"]] == ["prompt"]
         assert alone["settings"]["aspect_ratio"] == "16:9"
 
@@ -147,7 +146,7 @@ class TestModernOrders:
     def test_a_callback(self, take_with: TakeWith) -> None:
         """Asked for only where there is one."""
         assert "callback_url" not in _built(modern, take_with()).body["options"]
-        body = _built(modern, take_with(), extras=Extras("https://me.example/")).body
+        body = _built(modern, take_with(), callback_url="https://me.example/").body
         assert body["options"]["callback_url"] == "https://me.example/"
 
 
@@ -155,7 +154,7 @@ class TestLegacyOrders:
     """The old protocol."""
 
     @pytest.mark.parametrize(
-        ("name", "key", "prompt", "changed", "pictures"),
+        ("name", "key", "prompt", "changed", "frames"),
         [
             ("create_image_to_video", "take-0001", "slow push in; steam rises", {}, FIRST),
             (
@@ -163,7 +162,7 @@ class TestLegacyOrders:
                 "take-0002",
                 "a lighthouse at dusk",
                 {"still": None},
-                Pictures(),
+                EncodedFrames(),
             ),
             ("create_omni_video", "take-0003", "slow push in", {"model": "kling-3.0-omni"}, FIRST),
         ],
@@ -175,17 +174,17 @@ class TestLegacyOrders:
         key: str,
         prompt: str,
         changed: dict[str, Any],
-        pictures: Pictures,
+        frames: EncodedFrames,
     ) -> None:
         """The model in the body, lengths as text, pictures bare."""
         golden = _golden(f"legacy/{name}")["request"]
-        request = _built(legacy, take_with(prompt, **changed), key, pictures=pictures)
+        request = _built(legacy, take_with(prompt, **changed), key, frames=frames)
         assert request.path == golden["path"]
         assert _holds(request.body, golden["json"])
 
     def test_nothing_is_left_to_defaults(self, take_with: TakeWith) -> None:
         """Among them the model, whose default is the first one ever sold."""
-        body = _built(legacy, take_with(resolution="4k", sound=True), pictures=PICTURES).body
+        body = _built(legacy, take_with(resolution="4k", sound=True), frames=PICTURES).body
         assert (body["model_name"], body["mode"], body["sound"]) == ("kling-v3", "4k", "on")
         assert (body["multi_shot"], body["duration"]) == (False, "5")
         assert body["watermark_info"] == {"enabled": False}
@@ -211,7 +210,7 @@ class TestLegacyOrders:
     def test_omni_takes_a_list(self, take_with: TakeWith) -> None:
         """First and last frame by kind."""
         take = take_with(model="kling-3.0-omni")
-        body = _built(legacy, take, pictures=PICTURES).body
+        body = _built(legacy, take, frames=PICTURES).body
         assert [each["type"] for each in body["image_list"]] == ["first_frame", "end_frame"]
 
     def test_cuts(self, take_with: TakeWith) -> None:
@@ -226,14 +225,14 @@ class TestLegacyOrders:
         assert (body["prompt"], body["multi_shot"]) == ("", True)
 
     @pytest.mark.parametrize(
-        ("name", "key", "changed", "pictures"),
+        ("name", "key", "changed", "frames"),
         [
             ("create_multi_shot", "take-0005", {}, FIRST),
             (
                 "create_multi_shot_text",
                 "take-0006",
                 {"still": None, "aspect_ratio": "9:16", "sound": True},
-                Pictures(),
+                EncodedFrames(),
             ),
         ],
     )
@@ -243,13 +242,13 @@ class TestLegacyOrders:
         name: str,
         key: str,
         changed: dict[str, Any],
-        pictures: Pictures,
+        frames: EncodedFrames,
     ) -> None:
         """The prompt is there and empty, and each part has its own."""
         golden = _golden(f"legacy/{name}")["request"]
         prompt = Prompt.cut([Segment("push in on the cup", 2), Segment("wide; steam rises", 3)])
         take = take_with(prompt, resolution="1080p", **changed)
-        request = _built(legacy, take, key, pictures=pictures)
+        request = _built(legacy, take, key, frames=frames)
         assert request.path == golden["path"]
         assert _holds(request.body, golden["json"])
 
@@ -266,7 +265,7 @@ class TestLegacyOrders:
         golden = _golden("legacy/create_image")["request"]
         take = take_with("a lighthouse at dusk", still=None, makes="still", resolution="1080p")
         request = legacy.build_still(
-            take, "take-0004", stills=catalogue().stills, extras=Extras("https://me.example/")
+            take, "take-0004", stills=load_catalogue().stills, callback_url="https://me.example/"
         )
         assert request.path == golden["path"]
         assert _holds(request.body, {**golden["json"], "n": 1, "resolution": "2k"})
@@ -287,14 +286,16 @@ class TestReplies:
         """Both protocols name the job, with all its digits."""
         for wire, folder in ((modern, "new"), (legacy, "legacy")):
             golden = _golden(f"{folder}/{name}")
-            row = wire.parse_created(reply_of(golden["reply"]), money=MONEY)  # type: ignore[attr-defined]
+            row = wire.parse_created(parse_reply(golden["reply"]), money=MONEY)  # type: ignore[attr-defined]
             assert row.id.startswith("8936059464028")
             assert row.state == "waiting"
             assert row.key.startswith("take-000")
 
     def test_mixed_states(self) -> None:
         """Rows come in any order, and some not at all."""
-        rows = modern.parse_rows(reply_of(_golden("new/query_mixed_states")["reply"]), money=MONEY)
+        rows = modern.parse_jobs(
+            parse_reply(_golden("new/query_mixed_states")["reply"]), money=MONEY
+        )
         assert {row.id[-2:]: row.state for row in rows} == {
             "85": "done",
             "91": "waiting",
@@ -304,26 +305,28 @@ class TestReplies:
 
     def test_done(self) -> None:
         """Link, length and bill, in units and in cash."""
-        (row,) = modern.parse_rows(
-            reply_of(_golden("new/query_succeeded_with_watermark")["reply"]), money=MONEY
+        (row,) = modern.parse_jobs(
+            parse_reply(_golden("new/query_succeeded_with_watermark")["reply"]), money=MONEY
         )
-        assert (row.seconds, row.cost_usd) == (5.04, 0.42)
+        assert (row.duration_s, row.cost_usd) == (5.04, 0.42)
         assert row.links[0].endswith("raw_video_1.mp4")
-        (row,) = modern.parse_rows(reply_of(_golden("new/query_succeeded")["reply"]), money=MONEY)
+        (row,) = modern.parse_jobs(
+            parse_reply(_golden("new/query_succeeded")["reply"]), money=MONEY
+        )
         assert row.cost_usd == pytest.approx(0.42)
 
     def test_legacy_done(self) -> None:
         """The other spelling of success; deductions are in units."""
-        row = legacy.parse_row(reply_of(_golden("legacy/query_succeed")["reply"]), money=MONEY)
-        assert (row.state, row.key, row.seconds) == ("done", "take-0001", 5.1)
+        row = legacy.parse_job(parse_reply(_golden("legacy/query_succeed")["reply"]), money=MONEY)
+        assert (row.state, row.key, row.duration_s) == ("done", "take-0001", 5.1)
         assert row.cost_usd == pytest.approx(0.42)
-        picture = legacy.parse_row(reply_of(_golden("legacy/query_image")["reply"]), money=MONEY)
+        picture = legacy.parse_job(parse_reply(_golden("legacy/query_image")["reply"]), money=MONEY)
         assert (picture.state, len(picture.links)) == ("done", 2)
         assert picture.cost_usd == pytest.approx(16 * 0.0035)
 
     def test_legacy_failed(self) -> None:
         """With its reason."""
-        row = legacy.parse_row(reply_of(_golden("legacy/query_failed")["reply"]), money=MONEY)
+        row = legacy.parse_job(parse_reply(_golden("legacy/query_failed")["reply"]), money=MONEY)
         assert row.state == "failed"
         assert row.message
 
@@ -332,37 +335,37 @@ class TestReplies:
         """Neither protocol is known to keep to its own."""
         reply = copy.deepcopy(_golden("new/query_succeeded")["reply"])
         reply["data"][0]["status"] = word
-        (row,) = modern.parse_rows(reply_of(reply), money=MONEY)
+        (row,) = modern.parse_jobs(parse_reply(reply), money=MONEY)
         reply = copy.deepcopy(_golden("legacy/query_succeed")["reply"])
         reply["data"]["task_status"] = word
-        assert row.state == legacy.parse_row(reply_of(reply), money=MONEY).state == "done"
+        assert row.state == legacy.parse_job(parse_reply(reply), money=MONEY).state == "done"
 
     @pytest.mark.parametrize("word", ["queued", "SUCCEEDED", "success", " succeed"])
     def test_an_unknown_word_is_waited_for(self, word: str) -> None:
         """It is neither a success nor a failure."""
         reply = copy.deepcopy(_golden("new/query_succeeded")["reply"])
         reply["data"][0]["status"] = word
-        (row,) = modern.parse_rows(reply_of(reply), money=MONEY)
-        assert (row.state, row.word) == ("waiting", word.strip())
+        (row,) = modern.parse_jobs(parse_reply(reply), money=MONEY)
+        assert (row.state, row.raw_state) == ("waiting", word.strip())
 
     def test_a_success_without_a_clip_is_none(self) -> None:
         """It is waited for."""
         reply = copy.deepcopy(_golden("new/query_succeeded")["reply"])
         reply["data"][0]["outputs"] = []
-        (row,) = modern.parse_rows(reply_of(reply), money=MONEY)
+        (row,) = modern.parse_jobs(parse_reply(reply), money=MONEY)
         assert row.state == "waiting"
 
     def test_a_number_is_no_id(self) -> None:
         """Eighteen digits may have been rounded on the way."""
         reply = copy.deepcopy(_golden("new/query_succeeded")["reply"])
         reply["data"][0]["id"] = 893605946402811985
-        assert modern.parse_rows(reply_of(reply), money=MONEY) == ()
+        assert modern.parse_jobs(parse_reply(reply), money=MONEY) == ()
 
     def test_cash_from_a_balance_is_unknown(self) -> None:
         """Its unit is not documented, and zero units are then not free."""
         reply = copy.deepcopy(_golden("legacy/query_succeed")["reply"])
         reply["data"] |= {"final_unit_deduction": "0", "final_balance_deduction": {"quota": "3"}}
-        assert legacy.parse_row(reply_of(reply), money=MONEY).cost_usd is None
+        assert legacy.parse_job(parse_reply(reply), money=MONEY).cost_usd is None
 
     @pytest.mark.parametrize(
         ("charges", "usd"),
@@ -389,7 +392,7 @@ class TestReplies:
     )
     def test_bills(self, charges: object, usd: float | None) -> None:
         """What is not understood is unknown, never nothing."""
-        assert bill_usd(charges, MONEY) == (None if usd is None else pytest.approx(usd))
+        assert billed_usd(charges, MONEY) == (None if usd is None else pytest.approx(usd))
 
 
 anything = st.recursive(
@@ -412,7 +415,7 @@ anything = st.recursive(
 )
 
 
-def _sound(row: Row) -> None:
+def _sound(row: JobInfo) -> None:
     """Whatever came, a row is something the rest can rely on."""
     assert isinstance(row.id, str)
     assert row.id
@@ -421,15 +424,15 @@ def _sound(row: Row) -> None:
     assert row.cost_usd is None or 0 <= row.cost_usd < float("inf")
     assert "\n" not in row.message
     if row.state == "done":
-        assert row.word in ("succeed", "succeeded")
+        assert row.raw_state in ("succeed", "succeeded")
         assert row.links
 
 
-def _parsed(payload: object) -> list[Row]:
-    rows: list[Row] = []
-    for parse in (modern.parse_created, modern.parse_rows, legacy.parse_created, legacy.parse_row):
+def _parsed(payload: object) -> list[JobInfo]:
+    rows: list[JobInfo] = []
+    for parse in (modern.parse_created, modern.parse_jobs, legacy.parse_job):
         try:
-            found = parse(reply_of(payload), money=MONEY)
+            found = parse(parse_reply(payload), money=MONEY)
         except WireError:
             continue
         rows += found if isinstance(found, tuple) else [found]
@@ -479,4 +482,4 @@ def test_the_body_is_not_shown(take_with: TakeWith) -> None:
     assert "base64" not in repr(request)
     assert "base64" not in repr(FIRST)
     assert replace(request).body is request.body
-    assert reply_of({"code": 0}) == Reply(0, "", None)
+    assert parse_reply({"code": 0}) == Reply(0, "", None)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lab.backends import Job
-from lab.backends.kling.received import compared
+from lab.backends.kling.fetch_result import fetch_result
 
 
 @pytest.fixture
@@ -16,9 +16,9 @@ def told(tmp_path: Path, pan_clip: Callable[..., Path], photo: Any) -> Callable[
     path = tmp_path / "clip.mp4"
     pan_clip(path, photo[:160, :208])
 
-    def tell(made: Any = "clip", **asked: Any) -> Any:
+    def tell(kind: Any = "clip", **asked: Any) -> Any:
         data = {"asked": {"fps": 24.0, "sound": False, **asked}, "notes": ["still: cut"]}
-        return compared(Job("kling", "1", "take", data), path, made=made)
+        return fetch_result(Job("kling", "1", "take", data), path, kind=kind)
 
     return tell
 
@@ -27,11 +27,14 @@ def told(tmp_path: Path, pan_clip: Callable[..., Path], photo: Any) -> Callable[
     ("asked", "said"),
     [
         ({"duration_s": 0.6, "aspect_ratio": "1:1"}, {}),
-        ({"duration_s": 5.0}, {"duration_s": "asked for 5 s, came with 0.50 s"}),
-        ({"sound": True}, {"sound": "the clip came without a sound track"}),
-        ({"fps": 30.0}, {"fps": "asked for 30, came with 24"}),
-        ({"aspect_ratio": "16:9"}, {"aspect_ratio": "asked for 16:9, came as 160x160 px"}),
-        ({"seed": 0}, {"seed": "the service takes none; equal orders give different clips"}),
+        ({"duration_s": 5.0}, {"duration_s": "asked for 5 s, the clip has 0.50 s"}),
+        ({"sound": True}, {"sound": "the clip has no sound track"}),
+        ({"fps": 30.0}, {"fps": "asked for 30, the clip has 24"}),
+        ({"aspect_ratio": "16:9"}, {"aspect_ratio": "asked for 16:9, the clip has 160x160 px"}),
+        (
+            {"seed": 0},
+            {"seed": "the service takes no seed; equal submissions give different clips"},
+        ),
     ],
 )
 def test_differences(told: Callable[..., Any], asked: dict[str, Any], said: dict[str, str]) -> None:
@@ -50,4 +53,4 @@ def test_a_still_has_no_length(told: Callable[..., Any]) -> None:
 def test_an_older_job(tmp_path: Path, pan_clip: Callable[..., Path], photo: Any) -> None:
     """One that says nothing of what was asked is fetched all the same."""
     path = pan_clip(tmp_path / "clip.mp4", photo[:160, :208])
-    assert compared(Job("kling", "1", "take", {}), path, made="clip").not_honoured == ()
+    assert fetch_result(Job("kling", "1", "take", {}), path, kind="clip").not_honoured == ()
