@@ -289,7 +289,7 @@ def test_the_doctor_says_what_holds(
     key; a line each, as JSON too, and no key on any of them."""
     code, out, _ = lab(capsys, "doctor", "kling")
     assert code == 1
-    assert "could not be checked: clips lie on the hosts" in out
+    assert "could not be checked: clips are on the listed hosts" in out
     backend = open_backend("kling")
     backend.submit(Take(Shot(coffee, Prompt.written("push in")), "kling"), "i2v-1-1")
     backend.close()
@@ -301,7 +301,7 @@ def test_the_doctor_says_what_holds(
     service.emulator.add_fault(Fault("api_error", code=1002))
     code, broken, _ = lab(capsys, "doctor", "kling")
     assert code == 1
-    assert "did not hold: the key is known here" in broken
+    assert "did not hold: the service knows the key" in broken
     for said in (out, told, broken):
         assert service.emulator.account.api_key not in said
     assert service.emulator.charged_jobs == 1

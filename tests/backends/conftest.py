@@ -1,4 +1,4 @@
-"""Takes that a backend is asked to make."""
+"""A factory of takes for every backend."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ from lab.takes import Take
 
 @pytest.fixture(scope="session")
 def take_of(coffee: Still) -> Callable[..., Take]:
-    """A take of the good still: a prompt, and settings that differ from 0.25 s at 720p."""
+    """A take of the coffee still: a prompt and settings, by default 0.25 s at 720p."""
 
     def take(
         prompt: str = "slow push in; steam rises",

@@ -1,4 +1,4 @@
-"""What every backend promises; each entry of the table is put to it."""
+"""Every registered backend fulfils the contract."""
 
 import json
 import secrets
@@ -38,13 +38,13 @@ def _kling() -> Iterator[dict[str, str]]:
         yield {**running.environment, "KLING_SETTLE_S": "0"}
 
 
-# What must be there for a backend to answer, as environment variables.
+# The service that a backend needs, as a context with its environment variables.
 _SERVICES = {"offline": lambda: nullcontext({}), "kling": _kling}
 
 
 @pytest.fixture(params=sorted(BACKENDS), scope="module")
 def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
-    """Each backend in turn, ready for use; a service is met on loopback."""
+    """Each backend, ready for use; a service runs on loopback."""
     with pytest.MonkeyPatch.context() as patch, _SERVICES[request.param]() as service:
         for name, value in service.items():
             patch.setenv(name, value)
@@ -55,7 +55,7 @@ def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
 
 @pytest.fixture(scope="module")
 def take(backend: Backend, take_of: Callable[..., Take]) -> Take:
-    """The shortest take this backend makes, but for a few frames."""
+    """The shortest take of this backend, but at least a few frames."""
     can = backend.capabilities
     return take_of(
         backend=backend.name,
@@ -68,10 +68,10 @@ def take(backend: Backend, take_of: Callable[..., Take]) -> Take:
 
 
 class TestBackend:
-    """One suite for all."""
+    """One suite for all backends."""
 
     def test_it_is_found_by_its_name(self, backend: Backend) -> None:
-        """The table's key is the name that jobs and takes carry."""
+        """The key in the table is the name in jobs and takes."""
         assert BACKENDS[backend.name] is type(backend)
 
     def test_its_secrets_are_known_without_an_account(self, backend: Backend) -> None:
@@ -82,7 +82,7 @@ class TestBackend:
             assert secret.text not in f"{secret!r} {secret} {secret.setting}"
 
     def test_capabilities_are_consistent(self, backend: Backend) -> None:
-        """Ranges are ranges, names are known ones, and own settings do not hide common ones."""
+        """Ranges are valid, names are known, and options do not hide common settings."""
         can = backend.capabilities
         low, high = can.duration_s
         assert 0 < low <= high
@@ -105,14 +105,14 @@ class TestBackend:
                 assert option.low <= float(option.default) <= option.high
 
     def test_a_quote_is_a_price(self, backend: Backend, take: Take) -> None:
-        """Between nothing and something: never negative, low before high."""
+        """Never negative, and low is at most high."""
         quote = backend.quote(take.shot)
         assert 0 <= quote.low_usd <= quote.high_usd
         assert quote.seconds > 0
         assert quote.bytes > 0
 
     def test_more_of_it_never_costs_less(self, backend: Backend, take: Take) -> None:
-        """The longest clip is quoted at least what the shortest is."""
+        """The longest clip costs at least as much as the shortest."""
         longest = backend.capabilities.duration_s[1]
         shot = replace(take.shot, settings=replace(take.shot.settings, duration_s=longest))
         short, long = backend.quote(take.shot), backend.quote(shot)
@@ -120,7 +120,7 @@ class TestBackend:
         assert long.seconds >= short.seconds
 
     def test_what_is_in_range_is_not_refused(self, backend: Backend, take: Take) -> None:
-        """A shot made of the backend's own capabilities meets nothing that blocks."""
+        """A shot within the capabilities is not blocked."""
         assert not [item for item in unsupported(backend, take.shot) if item.blocking]
 
     @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ class TestBackend:
     def test_what_is_out_of_range_blocks(
         self, backend: Backend, take: Take, setting: str, value: object
     ) -> None:
-        """A setting beyond the capabilities is named with what is accepted instead."""
+        """A setting beyond the capabilities is blocked, with the accepted values."""
         settings = replace(take.shot.settings, **{setting: value})
         blocking = [
             item
@@ -147,24 +147,24 @@ class TestBackend:
         assert item.reason
 
     def test_own_options_are_held_to_their_range(self, backend: Backend, take: Take) -> None:
-        """A value beyond an option's range blocks, and so does one that is no number."""
+        """A value outside an option's range blocks, and so does a value of another type."""
         for option in backend.capabilities.options:
             if option.high is None:
                 continue
             for value in (option.high + 1, "much", True):
                 settings = replace(take.shot.settings, options=((option.name, value),))
-                found = unsupported(backend, replace(take.shot, settings=settings))
-                assert [item.setting for item in found if item.blocking] == [option.name]
+                items = unsupported(backend, replace(take.shot, settings=settings))
+                assert [item.setting for item in items if item.blocking] == [option.name]
 
     def test_a_job_is_plain_data(self, backend: Backend, take: Take) -> None:
-        """A job survives JSON and knows its take and its backend."""
+        """A job survives JSON and contains its take and its backend."""
         job = backend.submit(take, new_key())
         again = Job.from_json(json.loads(json.dumps(job.to_json(), allow_nan=False)))
         assert again == job
         assert (job.backend, job.take_id) == (backend.name, take.id)
 
     def test_polling_answers_by_id(self, backend: Backend, take: Take) -> None:
-        """A batch is answered by job id, and nothing asked is nothing answered."""
+        """The result is by job id; no jobs give an empty result."""
         jobs = [backend.submit(replace(take, repeat=repeat), new_key()) for repeat in (1, 2, 3)]
         statuses = backend.poll(jobs)
         assert set(statuses) <= {job.id for job in jobs}
@@ -173,19 +173,19 @@ class TestBackend:
         assert dict(backend.poll([])) == {}
 
     def test_a_submitted_take_is_never_absent(self, backend: Backend, take: Take) -> None:
-        """Looking up a take that was sent finds it or cannot say, but does not deny it."""
+        """A look-up of a submitted take finds it or returns unknown."""
         key = new_key()
         job = backend.submit(take, key)
-        found = backend.lookup(take, key)
-        assert found != "absent"
+        result = backend.lookup(take, key)
+        assert result != "absent"
         if backend.capabilities.lookup:
-            assert isinstance(found, Job)
-            assert (found.id, found.take_id) == (job.id, take.id)
+            assert isinstance(result, Job)
+            assert (result.id, result.take_id) == (job.id, take.id)
 
     def test_fetching_writes_the_clip_that_was_asked_for(
         self, backend: Backend, take: Take, tmp_path: Path
     ) -> None:
-        """Size, rate and number of frames are those of the take, and every frame decodes."""
+        """Size, frame rate and frame count match the take, and every frame decodes."""
         path = tmp_path / "clip.mp4"
         fetched = backend.fetch(backend.submit(take, new_key()), path)
         settings, facts = take.shot.settings, probe(path)
@@ -198,15 +198,15 @@ class TestBackend:
         json.dumps(fetched.to_json(), allow_nan=False)
 
     def test_fetching_again_is_allowed(self, backend: Backend, take: Take, tmp_path: Path) -> None:
-        """A second fetch replaces the first, whatever lay there."""
+        """A second fetch replaces the file, whatever it contained."""
         path = tmp_path / "clip.mp4"
         path.write_bytes(b"half of something")
         job = backend.submit(take, new_key())
         assert backend.fetch(job, path) == backend.fetch(job, path)
         assert probe(path).frames == pytest.approx(take.shot.settings.frames, abs=1)
 
-    def test_elements_are_kept_as_promised(self, backend: Backend, coffee: Still) -> None:
-        """Registered under our key, found by it, listed, deleted; or none are registered at all."""
+    def test_elements_have_a_life_cycle(self, backend: Backend, coffee: Still) -> None:
+        """Register, find by our key, list and delete; or registering is refused."""
         if not backend.capabilities.registers_elements:
             with pytest.raises(BackendError, match="registers no elements"):
                 element_library(backend)
@@ -225,8 +225,10 @@ class TestBackend:
         library.delete(made.id)
         assert library.list_elements() == ()
 
-    def test_another_process_can_go_on(self, backend: Backend, take: Take, tmp_path: Path) -> None:
-        """A job written down here is polled and fetched by a process that knows nothing else."""
+    def test_another_process_can_continue(
+        self, backend: Backend, take: Take, tmp_path: Path
+    ) -> None:
+        """A new process polls and fetches a job from its JSON alone."""
         path = tmp_path / "clip.mp4"
         program = (
             "import json, sys; from pathlib import Path;"
@@ -248,11 +250,11 @@ class TestBackend:
 
 
 def new_key() -> str:
-    """A key no take had before, as a service demands."""
+    """A key that no take has used, as a service requires."""
     return f"test-{secrets.token_hex(8)}"
 
 
 def test_an_unknown_backend_gets_a_hint() -> None:
-    """A misspelt backend is answered with the nearest one."""
+    """The message suggests the nearest name."""
     with pytest.raises(BackendError, match="did you mean 'offline'"):
         open_backend("ofline")

@@ -1,4 +1,4 @@
-"""The embedded backend: deterministic, labelled, and worse where models are."""
+"""Offline clips are deterministic, labelled, and worse where models are worse."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +27,7 @@ def _made(take: Take, path: Path) -> Path:
 
 
 def test_the_same_take_is_the_same_file(take_of: TakeOf, tmp_path: Path) -> None:
-    """The same take twice gives the same bytes, and another repeat gives other ones."""
+    """The same take gives the same bytes, and another repeat gives others."""
     first, again, other = (
         sha256_file(_made(take_of("make it move", repeat=repeat), tmp_path / f"{n}.mp4"))
         for n, repeat in enumerate((1, 1, 2))
@@ -37,7 +37,7 @@ def test_the_same_take_is_the_same_file(take_of: TakeOf, tmp_path: Path) -> None
 
 
 def test_a_vague_prompt_with_flaws_is_worse(take_of: TakeOf, tmp_path: Path) -> None:
-    """Strength 0 renders a clean clip; strength 1 flickers and wobbles visibly more."""
+    """Strength 0 renders a clean clip; strength 1 flickers and warps visibly more."""
     clean, flawed = (
         measure(
             _made(_with(take_of, flaws), path),
@@ -55,7 +55,7 @@ def _with(take_of: TakeOf, flaws: float) -> Take:
 
 
 def test_flaws_follow_the_craft(take_of: TakeOf) -> None:
-    """Of the same luck, a vague or crowded prompt is flawed more than a calm one; 0 is clean."""
+    """With the same seed, a vague or crowded prompt has more flaws than a calm one; 0 is clean."""
     calm, vague, crowded = (
         flaws_of(take_of(prompt).shot, 1.0, 5)
         for prompt in (
@@ -71,15 +71,15 @@ def test_flaws_follow_the_craft(take_of: TakeOf) -> None:
     assert flaws_of(take_of("make it move").shot, 0.0, 5).none
 
 
-def test_luck_is_paired_by_seed(take_of: TakeOf) -> None:
-    """With a seed, two prompts meet the same luck at the same repeat."""
+def test_random_factors_are_paired_by_seed(take_of: TakeOf) -> None:
+    """With a seed, two prompts get the same random factors at the same repeat."""
     takes = [take_of(prompt) for prompt in ("pan left", "pan right")]
     assert takes[0].id != takes[1].id
     assert takes[0].noise_seed == takes[1].noise_seed
 
 
 def test_what_was_honoured_is_written_down(take_of: TakeOf, tmp_path: Path) -> None:
-    """Terms it plays are listed as honoured, the others with a reason."""
+    """Rendered terms are listed as honoured, the others with a reason."""
     take = take_of("slow push in, cinematic; steam rises; turns head")
     fetched = backend.fetch(backend.submit(take, "key"), tmp_path / "clip.mp4")
     assert set(fetched.honoured) == {"push_in", "slow", "steam_rises"}
@@ -104,7 +104,7 @@ def test_every_size_comes_out(take_of: TakeOf, tmp_path: Path, ratio: str, resol
 
 
 def test_every_clip_says_that_it_is_simulated(take_of: TakeOf, tmp_path: Path) -> None:
-    """In the file's own comment, with the strength of the flaws, and in what came with it."""
+    """The file's comment and the fetch result say so, with the strength of the flaws."""
     path = tmp_path / "clip.mp4"
     fetched = backend.fetch(backend.submit(_with(take_of, 0.5), "key"), path)
     clip = Clip.open(path)
@@ -118,7 +118,7 @@ def test_every_clip_says_that_it_is_simulated(take_of: TakeOf, tmp_path: Path) -
 def test_without_weights_the_note_says_what_stood_in(
     take_of: TakeOf, tmp_path: Path, offline: Path
 ) -> None:
-    """Where the subject cannot be seen, the clip is made with the centre and says so."""
+    """If the subject cannot be segmented, the clip uses the centre and a note says so."""
     with pytest.raises(WeightsError):
         weight_path("u2netp")
     fetched = backend.fetch(backend.submit(take_of(), "key"), tmp_path / "clip.mp4")

@@ -260,7 +260,7 @@ def test_adding_a_level_keeps_the_takes_already_made(folder: Path) -> None:
         ({"settings": {"flaw": 1}}, "settings.flaw: no such setting; did you mean 'flaws'?"),
         (
             {"backend": "kling", "settings": {"negative_prompt": "blur"}},
-            "settings.negative_prompt: kling: no field of the new protocol",
+            "settings.negative_prompt: kling: the new protocol has no such field",
         ),
         ({"settings": {"durations": 1}}, "did you mean 'duration_s'?"),
         ({"settings": {"seed": [1, 1]}}, "settings.seed: [1, 1] lists a level twice"),

@@ -320,8 +320,7 @@ class _PartialFile:
             for offset, magic in _SIGNATURES[self._kind]
         ):
             raise FetchError(
-                f"{self._label}: the link leads to something other than {_FORMATS[self._kind]}; "
-                "fetch it again"
+                f"{self._label}: the fetched file is not {_FORMATS[self._kind]}; fetch it again"
             )
 
 

@@ -1,6 +1,6 @@
-"""A scripted server on loopback, an account there, and takes that differ from a plain one.
+"""A scripted server on loopback, a backend that uses it, and a factory of takes.
 
-What the server is asked is kept; what it answers is set beforehand.
+Tests set the server's replies beforehand and read the requests it received afterwards.
 """
 
 import json
@@ -32,8 +32,8 @@ PATIENT = RetryPolicies(download=RetryPolicy(tries=3, seconds=60.0))
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One request as it came."""
+class ReceivedRequest:
+    """One received request."""
 
     method: str
     path: str
@@ -43,16 +43,16 @@ class Asked:
 
     @property
     def json(self) -> Any:
-        """The body, parsed."""
+        """The body, parsed as JSON."""
         return json.loads(self.body)
 
 
 @dataclass(frozen=True)
-class Says:
-    """One answer.
+class ScriptedReply:
+    """One reply of the server.
 
-    drop: the connection is reset instead, after so many bytes of the body (None: before any
-    answer). length: what content-length says where it is not the truth.
+    drop: reset the connection instead, after `drop_after` bytes of the body (None: before any
+    reply). length: the content-length header, if it differs from the real length; -1: no header.
     """
 
     status: int = 200
@@ -63,45 +63,47 @@ class Says:
     length: int | None = None
 
     @classmethod
-    def data(cls, data: Any, code: int = 0, status: int = 200, message: str = "SUCCEED") -> "Says":
-        """The service's envelope around some data."""
+    def data(
+        cls, data: Any, code: int = 0, status: int = 200, message: str = "SUCCEED"
+    ) -> "ScriptedReply":
+        """The service's envelope around data."""
         body = {"code": code, "message": message, "request_id": "r", "data": data}
         return cls(status, json.dumps(body).encode(), {"content-type": "application/json"})
 
     @classmethod
-    def code(cls, code: int, status: int = 400, message: str = "") -> "Says":
-        """The service's envelope around an error."""
+    def code(cls, code: int, status: int = 400, message: str = "") -> "ScriptedReply":
+        """The service's envelope around an error code."""
         body = {"code": code, "message": message, "request_id": "r"}
         return cls(status, json.dumps(body).encode())
 
 
-Answer = Callable[[Asked], Says]
+Answer = Callable[[ReceivedRequest], ScriptedReply]
 
 
 class Service:
-    """What the server was asked, in order, and who answers. says: the class of answers."""
+    """The requests that the server received, in order, and the function that answers them."""
 
-    says = Says
+    reply = ScriptedReply
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.asked: list[Asked] = []
-        self.answer: Answer = lambda asked: Says(404)
+        self.requests: list[ReceivedRequest] = []
+        self.answer: Answer = lambda received: ScriptedReply(404)
 
-    def script(self, *answers: Says) -> None:
-        """Give these answers one after the other, the last one for ever."""
+    def script(self, *answers: ScriptedReply) -> None:
+        """Send these replies one after the other, and the last one for ever."""
         left = list(answers)
         lock = threading.Lock()
 
-        def answer(asked: Asked) -> Says:
+        def answer(received: ReceivedRequest) -> ScriptedReply:
             with lock:
                 return left.pop(0) if len(left) > 1 else left[0]
 
         self.answer = answer
 
     def paths(self, method: str = "GET") -> list[str]:
-        """The paths that were asked."""
-        return [asked.path for asked in self.asked if asked.method == method]
+        """The paths of the requests with that method."""
+        return [received.path for received in self.requests if received.method == method]
 
 
 @contextmanager
@@ -114,28 +116,30 @@ def serving() -> Iterator[Service]:
         def _any(self) -> None:
             length = int(self.headers.get("content-length") or 0)
             parts = urlsplit(self.path)
-            asked = Asked(
+            received = ReceivedRequest(
                 self.command,
                 parts.path,
                 {name: values[0] for name, values in parse_qs(parts.query).items()},
                 {name.lower(): value for name, value in self.headers.items()},
                 self.rfile.read(length),
             )
-            service.asked.append(asked)
-            says = service.answer(asked)
+            service.requests.append(received)
+            reply = service.answer(received)
             self.close_connection = True
-            if says.drop and says.drop_after is None:
+            if reply.drop and reply.drop_after is None:
                 self._reset()
                 return
-            self.send_response_only(says.status)
-            for name, value in says.headers.items():
+            self.send_response_only(reply.status)
+            for name, value in reply.headers.items():
                 self.send_header(name, value)
-            if says.length != -1:
-                length = len(says.body) if says.length is None else says.length
+            if reply.length != -1:
+                length = len(reply.body) if reply.length is None else reply.length
                 self.send_header("content-length", str(length))
             self.send_header("connection", "close")
             self.end_headers()
-            self.wfile.write(says.body if says.drop_after is None else says.body[: says.drop_after])
+            self.wfile.write(
+                reply.body if reply.drop_after is None else reply.body[: reply.drop_after]
+            )
 
         do_GET = do_POST = _any  # noqa: N815 - http.server's names
 
@@ -165,7 +169,7 @@ def serving() -> Iterator[Service]:
 
 @pytest.fixture(autouse=True)
 def no_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No key of this machine's owner is used; returns where the settings file would lie."""
+    """Hides the keys of this machine's user. Returns the path of the settings file."""
     for name in os.environ:
         if name.startswith(("KLING_", "KLINGAI_")):
             monkeypatch.delenv(name)
@@ -184,13 +188,13 @@ def service() -> Iterator[Service]:
 
 @pytest.fixture
 def slept() -> list[float]:
-    """Every wait that was asked for, in seconds; none is waited."""
+    """Every requested wait in seconds. Tests do not really wait."""
     return []
 
 
 @pytest.fixture
 def backend_of(service: Service, slept: list[float]) -> Iterator[Callable[..., KlingBackend]]:
-    """A backend that talks to the scripted server and never sleeps."""
+    """A factory of backends that use the scripted server and never sleep."""
     opened: list[KlingBackend] = []
 
     def build(
@@ -215,13 +219,13 @@ def backend_of(service: Service, slept: list[float]) -> Iterator[Callable[..., K
 
 @pytest.fixture
 def backend(backend_of: Callable[..., KlingBackend]) -> KlingBackend:
-    """The usual one: an API key, the new protocol."""
+    """A backend with an API key and the new protocol."""
     return backend_of()
 
 
 @pytest.fixture
 def emulated() -> Iterator[Callable[..., tuple[KlingBackend, Any]]]:
-    """A backend and the emulator it talks to, with faults to come and jobs done at once."""
+    """A factory of a backend and the emulator it uses, with faults and instant jobs."""
     pytest.importorskip("starlette")
     emulator = pytest.importorskip("lab.emulator")
     running: list[Any] = []
@@ -234,7 +238,7 @@ def emulated() -> Iterator[Callable[..., tuple[KlingBackend, Any]]]:
             timing=how.pop("timing", emulator.TaskTiming.instant()),
             faults=faults,
             short_side_px=72,
-            # The service ignores what it does not know; here nothing of the kind is let through.
+            # The real service ignores unknown fields. Here they are errors.
             assumptions=emulator.Assumptions(strict_fields=True, unknown_elements=True),
         )
         served = emulator.start(made)
@@ -257,7 +261,7 @@ def emulated() -> Iterator[Callable[..., tuple[KlingBackend, Any]]]:
 
 @pytest.fixture(scope="session")
 def wide(coffee: Still, tmp_path_factory: pytest.TempPathFactory) -> Still:
-    """A still of 16:9 that is sent whole."""
+    """A still of 16:9, which is sent without cropping."""
     path = tmp_path_factory.mktemp("wide") / "wide.png"
     write_image(path, coffee.rgb()[30:368, :600])
     return Still.open(path)
@@ -265,7 +269,7 @@ def wide(coffee: Still, tmp_path_factory: pytest.TempPathFactory) -> Still:
 
 @pytest.fixture(scope="session")
 def take_with(wide: Still) -> Callable[..., Take]:
-    """A take of the wide still, 5 s at 720p, with any part of shot or settings replaced."""
+    """A factory of takes of the wide still, 5 s at 720p, with any part replaced."""
     of_shot = {"still", "end_still", "elements", "makes"}
 
     def build(prompt: str | Prompt = "slow push in; steam rises", **changed: Any) -> Take:
@@ -282,7 +286,7 @@ def take_with(wide: Still) -> Callable[..., Take]:
 
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory, pan_clip: Any, photo: Any) -> bytes:
-    """A small real clip of eight frames."""
+    """The bytes of a small real clip of eight frames."""
     path = tmp_path_factory.mktemp("clip") / "clip.mp4"
     pan_clip(path, photo[:160, :260], count=8)
     return path.read_bytes()

@@ -1,4 +1,4 @@
-"""Keys come from the environment or a private file, and never come out again."""
+"""Keys are read from the environment or a private file, and are never shown."""
 
 import pickle
 import traceback
@@ -19,17 +19,17 @@ def _file(path: Path, text: str, mode: int = 0o600) -> None:
 
 
 class TestSources:
-    """Where settings are read."""
+    """Where settings are read from."""
 
     def test_without_any(self) -> None:
-        """Singapore, the new protocol, twenty jobs, ten seconds."""
+        """The defaults are Singapore, the new protocol, twenty jobs and ten seconds."""
         account = Account.load()
         assert account.origin == "https://api-singapore.klingai.com"
         assert (account.submit_protocol, account.concurrency, account.poll_s) == ("new", 20, 10)
         assert account.wait_s == 3 * 3600
 
     def test_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Each field is a variable."""
+        """Each field can be an environment variable."""
         monkeypatch.setenv("KLING_API_KEY", KEY)
         monkeypatch.setenv("KLING_REGION", "beijing")
         monkeypatch.setenv("KLING_MEDIA_HOSTS", "cdn.example.com, .b.example.org")
@@ -39,14 +39,14 @@ class TestSources:
         assert account.media_hosts == ("cdn.example.com", "b.example.org")
 
     def test_the_names_of_other_tools(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """KLINGAI_... is read where KLING_... is not set."""
+        """KLINGAI_... is read if KLING_... is not set."""
         monkeypatch.setenv("KLINGAI_API_KEY", KEY)
         assert Account.load().secrets() == (KEY,)
         monkeypatch.setenv("KLING_API_KEY", "another")
         assert Account.load().secrets() == ("another",)
 
     def test_a_file(self, no_account: Path) -> None:
-        """Lines of a TOML file do as well."""
+        """Each field can be a line of a TOML file."""
         _file(no_account, f"api_key = '{KEY}'\nregion = 'old'\nmedia_hosts = ['a.example.com']\n")
         account = Account.load()
         assert account.secrets() == (KEY,)
@@ -54,7 +54,7 @@ class TestSources:
         assert account.media_hosts == ("a.example.com",)
 
     def test_the_environment_wins(self, no_account: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A variable stands before the file, an empty one does not count."""
+        """A variable overrides the file, unless it is empty."""
         _file(no_account, "api_key = 'of-the-file'\nregion = 'old'\n")
         monkeypatch.setenv("KLING_API_KEY", KEY)
         monkeypatch.setenv("KLING_REGION", "")
@@ -63,14 +63,14 @@ class TestSources:
         assert account.region == "old"
 
     def test_a_file_that_others_can_read(self, no_account: Path) -> None:
-        """It is used, with a warning that says what to do."""
+        """The file is used, with a warning that says what to do."""
         _file(no_account, f"api_key = '{KEY}'\n", 0o644)
         with pytest.warns(UserWarning, match="chmod 600") as caught:
             assert Account.load().secrets() == (KEY,)
         assert KEY not in str(caught[0].message)
 
     def test_a_private_file(self, no_account: Path) -> None:
-        """There is nothing to warn of."""
+        """There is no warning."""
         _file(no_account, f"api_key = '{KEY}'\n")
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -88,14 +88,14 @@ class TestSources:
     def test_the_keys_choose_the_protocol(
         self, monkeypatch: pytest.MonkeyPatch, set_to: dict[str, str], submit_protocol: str
     ) -> None:
-        """A pair alone means legacy; what is set outright counts first."""
+        """A key pair alone selects the legacy protocol; KLING_PROTOCOL overrides it."""
         for name, value in set_to.items():
             monkeypatch.setenv(name, value)
         assert Account.load().submit_protocol == submit_protocol
 
 
 class TestMistakes:
-    """One line that names the variable, and never what was typed."""
+    """Wrong settings are reported in one line, without their values."""
 
     @pytest.mark.parametrize(
         ("name", "value"),
@@ -119,7 +119,7 @@ class TestMistakes:
         ],
     )
     def test_a_wrong_value(self, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-        """Neither the message nor what it was chained to shows the value."""
+        """Neither the message nor a chained exception contains the value."""
         monkeypatch.setenv(name, value)
         with pytest.raises(BackendError, match=name) as error:
             KlingBackend()
@@ -130,31 +130,31 @@ class TestMistakes:
 
     @pytest.mark.parametrize("text", ["api_key = secret", "api_kee = 'secret'", "\x00", "= ="])
     def test_a_wrong_file(self, no_account: Path, text: str) -> None:
-        """A slip in the file names the file."""
+        """The message names the file."""
         _file(no_account, text)
         with pytest.raises(BackendError, match=r"kling\.toml") as error:
             Account.load()
         assert "'secret'" not in str(error.value)
 
     def test_loopback_may_be_plain(self) -> None:
-        """An emulator on this machine needs no certificate; the path's slash is dropped."""
+        """An emulator on this machine needs no https; a trailing slash is removed."""
         assert Account(url="http://127.0.0.1:8080/").origin == "http://127.0.0.1:8080"
         assert Account(url="http://[::1]:80").on_loopback
         assert not Account(url="https://example.com").on_loopback
 
 
 class TestNoKey:
-    """Planning is free; buying says what is missing."""
+    """Planning needs no key; submitting without a key says what to set."""
 
     def test_planning_needs_none(self, take_with: object) -> None:
-        """Quotes and limits work without."""
+        """Quotes and limits work without a key."""
         backend = KlingBackend()
         shot = take_with().shot  # type: ignore[operator]
         assert backend.quote(shot).low_usd == pytest.approx(0.42)
         assert not [item for item in backend.limits(shot) if item.blocking]
 
     def test_buying_names_variables_and_file(self, no_account: Path, take_with: object) -> None:
-        """Both ways to give a key, and where the file lies."""
+        """The message names both kinds of key and the settings file."""
         backend = KlingBackend()
         for act in (backend.prepare, lambda: backend.submit(take_with(), "k")):  # type: ignore[operator]
             with pytest.raises(AccountError) as error:
@@ -163,7 +163,7 @@ class TestNoKey:
                 assert named in str(error.value)
 
     def test_a_pair_on_the_new_protocol(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """That is unconfirmed, so it is refused before anything is sent."""
+        """It is unconfirmed that this works, so it is rejected before anything is sent."""
         monkeypatch.setenv("KLING_ACCESS_KEY", "a")
         monkeypatch.setenv("KLING_SECRET_KEY", "b")
         KlingBackend().prepare()
@@ -173,17 +173,17 @@ class TestNoKey:
 
 
 class TestConfiguredSecrets:
-    """Every key in reach is known, so that none is published."""
+    """Every secret in the settings is known, so that a report can exclude it."""
 
     def test_in_the_environment_and_in_the_file(
         self, no_account: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A key that another one overrules is known too; each names its setting."""
+        """An overruled secret is known, too; each names its setting."""
         _file(no_account, "api_key = 'of-the-file'\nwebhook_secret = 'whsec_x'\nregion = 'old'\n")
         monkeypatch.setenv("KLING_API_KEY", KEY)
         monkeypatch.setenv("KLINGAI_SECRET_KEY", "of-another-tool")
-        found = {secret.text: secret.setting for secret in KlingBackend.secrets()}
-        assert found == {
+        texts = {secret.text: secret.setting for secret in KlingBackend.secrets()}
+        assert texts == {
             KEY: "KLING_API_KEY",
             "of-another-tool": "KLINGAI_SECRET_KEY",
             "of-the-file": "KLING_API_KEY (api_key in kling.toml)",
@@ -202,7 +202,7 @@ class TestConfiguredSecrets:
     def test_in_broken_settings(
         self, no_account: Path, monkeypatch: pytest.MonkeyPatch, text: str
     ) -> None:
-        """A key is known where the account itself cannot be opened."""
+        """A secret is known even if the account cannot be opened."""
         _file(no_account, text)
         monkeypatch.setenv("KLING_SECRET_KEY", "two words")
         with pytest.raises(BackendError):
@@ -212,7 +212,7 @@ class TestConfiguredSecrets:
     def test_where_nothing_can_be_read(
         self, no_account: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A folder, bytes that are no text and a user without a home have no keys to tell."""
+        """A folder, a binary file or an unknown home directory gives no secrets and no error."""
         no_account.write_bytes(b"\xff\x00 api_key")
         assert KlingBackend.secrets() == ()
         for path in (str(no_account.parent), "~nobody-of-that-name/kling.toml"):
@@ -221,7 +221,7 @@ class TestConfiguredSecrets:
 
 
 def test_no_secret_is_shown() -> None:
-    """Neither by repr, nor by str, nor as JSON."""
+    """repr, str and JSON do not contain secrets."""
     account = Account(api_key=KEY, access_key="ak-x", secret_key="sk-x", webhook_secret="whsec_x")
     shown = f"{account!r} {account} {account.model_dump_json()} {KlingBackend(account=account)!r}"
     assert not [secret for secret in account.secrets() if secret in shown]

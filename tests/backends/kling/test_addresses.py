@@ -1,4 +1,4 @@
-"""Only addresses of the public Internet are public, under every Python."""
+"""Only addresses of the public Internet count as public, in every Python version."""
 
 import json
 import shutil
@@ -33,27 +33,27 @@ NOT_PUBLIC = str.split("""
 
 @pytest.mark.parametrize("address", PUBLIC)
 def test_public_ones(address: str) -> None:
-    """Everybody's addresses are fine, those next to a special range too."""
+    """Ordinary addresses are public, also right beside a special range."""
     assert is_public(address)
 
 
 @pytest.mark.parametrize("address", ["", " 8.8.8.8", *NOT_PUBLIC])
 def test_special_ones(address: str) -> None:
-    """Private, local and reserved ones are not, nor IPv6 with an IPv4 address inside, nor a name
-    or a number that a resolver might take for an address."""
+    """Private, local and reserved addresses are not public. Neither are IPv6 addresses with an
+    embedded IPv4 address, nor names and numbers that a resolver might accept as an address."""
     assert not is_public(address)
 
 
 def _starts(python: str) -> bool:
-    """The name may be a shim with no Python behind it."""
+    """True if the command starts a Python; it may be a shim without one."""
     return subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
 
 
 def test_every_python_here_agrees() -> None:
-    """`ipaddress` itself judges some of these otherwise from one version to the next."""
+    """The result does not depend on the version, unlike that of `ipaddress`."""
     names = ("python3.11", "python3.12", "python3.13", "python3.14")
-    found = [path for name in names if (path := shutil.which(name)) is not None]
-    starts = [path for path in found if _starts(path)]
+    commands = [path for name in names if (path := shutil.which(name)) is not None]
+    starts = [path for path in commands if _starts(path)]
     program = (
         "import json, runpy, sys\n"
         "is_public = runpy.run_path(sys.argv[1])['is_public']\n"
@@ -62,5 +62,5 @@ def test_every_python_here_agrees() -> None:
     every = [*PUBLIC, *NOT_PUBLIC]
     for python in [sys.executable, *starts]:
         command = [python, "-I", "-c", program, addresses.__file__, json.dumps(every)]
-        told = json.loads(subprocess.check_output(command))
-        assert told == [each in PUBLIC for each in every], python
+        results = json.loads(subprocess.check_output(command))
+        assert results == [each in PUBLIC for each in every], python

@@ -1,4 +1,4 @@
-"""News is believed to be news if it is signed, and ends a pause; nothing else does."""
+"""Only a signed callback ends a pause early."""
 
 import base64
 import hmac
@@ -23,16 +23,16 @@ OTHER = "v1,AAAAJP00XoQyOn410NM9xv34sP+Gl0jnOO9Lcpr7NJ4="
 
 
 class TestSignature:
-    """The vendor's own example, and what is not quite it."""
+    """The vendor's own example, and variations of it."""
 
     @pytest.mark.parametrize("off_s", [0, 300, -300])
     def test_the_vendors_example(self, off_s: float) -> None:
-        """Good for five minutes either way."""
+        """It is valid for five minutes before and after its timestamp."""
         assert is_signed(HEADERS, BODY, SECRET, now_s=NOW_S + off_s)
 
     @pytest.mark.parametrize("others", ["{other} {own}", "{own} {other}", "v2,x {own}"])
     def test_several_signatures(self, others: str) -> None:
-        """One right one is enough, while a secret is being changed."""
+        """One valid signature is enough while a secret is being rotated."""
         given = others.format(other=OTHER, own=HEADERS["webhook-signature"])
         assert is_signed({**HEADERS, "webhook-signature": given}, BODY, SECRET, now_s=NOW_S)
 
@@ -61,24 +61,24 @@ class TestSignature:
     def test_anything_else(
         self, changed: dict[str, str], body: bytes, secret: str, now_s: float
     ) -> None:
-        """Another body, secret, time, id or signature."""
+        """Another body, secret, time, id or signature is not valid."""
         assert not is_signed({**HEADERS, **changed}, body, secret, now_s=now_s)
 
     def test_no_headers(self) -> None:
-        """Unsigned."""
+        """A request without headers is unsigned."""
         assert not is_signed({}, BODY, SECRET, now_s=NOW_S)
 
 
 @pytest.fixture
-def heard() -> threading.Event:
-    """Set when news came."""
+def called() -> threading.Event:
+    """Set when a callback was accepted."""
     return threading.Event()
 
 
 @pytest.fixture
-def post(heard: threading.Event) -> Iterator[Callable[..., int]]:
-    """Post to a listener; returns the status it answers with."""
-    listener = CallbackServer(0, SECRET, heard.set, clock=lambda: NOW_S)
+def post(called: threading.Event) -> Iterator[Callable[..., int]]:
+    """Posts to a callback server; returns the status of its reply."""
+    listener = CallbackServer(0, SECRET, called.set, clock=lambda: NOW_S)
 
     def send(body: bytes, headers: dict[str, str], method: str = "POST") -> int:
         connection = HTTPConnection("127.0.0.1", listener.port, timeout=10)
@@ -92,13 +92,13 @@ def post(heard: threading.Event) -> Iterator[Callable[..., int]]:
     listener.close()
 
 
-class TestListener:
-    """On loopback."""
+class TestCallbackServer:
+    """The callback server on loopback."""
 
-    def test_signed_news(self, post: Callable[..., int], heard: threading.Event) -> None:
-        """Is heard."""
+    def test_a_signed_callback(self, post: Callable[..., int], called: threading.Event) -> None:
+        """A signed callback is accepted."""
         assert post(BODY, HEADERS) == 204
-        assert heard.is_set()
+        assert called.is_set()
 
     @pytest.mark.parametrize(
         ("body", "headers", "method", "status"),
@@ -114,20 +114,20 @@ class TestListener:
     def test_anything_else(
         self,
         post: Callable[..., int],
-        heard: threading.Event,
+        called: threading.Event,
         body: bytes,
         headers: dict[str, str],
         method: str,
         status: int,
     ) -> None:
-        """Is turned away, and nobody hears of it."""
+        """Any other request is rejected and has no effect."""
         headers = {name: value for name, value in headers.items() if value.isascii()}
         assert post(body, headers, method) == (status if headers or body else 401)
-        assert not heard.is_set()
+        assert not called.is_set()
 
 
 def _signed_now() -> dict[str, str]:
-    """Headers that make the example's body news of this moment."""
+    """Headers that sign the example's body at this moment."""
     stamp = str(int(time.time()))
     key = base64.b64decode(SECRET.removeprefix("whsec_"))
     mac = hmac.digest(key, f"id.{stamp}.".encode() + BODY, "sha256")
@@ -136,10 +136,10 @@ def _signed_now() -> dict[str, str]:
 
 
 class TestPause:
-    """What a runner does between two questions."""
+    """What a runner does between two polls."""
 
-    def test_news_ends_it(self, backend_of: Callable[..., KlingBackend]) -> None:
-        """A signed callback, and then the next pause lasts again."""
+    def test_a_callback_ends_it(self, backend_of: Callable[..., KlingBackend]) -> None:
+        """A signed callback ends the pause; the next pause lasts again."""
         backend = backend_of(
             callback_url="https://me.example/", callback_port=0, webhook_secret=SECRET
         )
@@ -155,7 +155,7 @@ class TestPause:
         assert not backend._callbacks._wake.is_set()
 
     def test_closing_ends_it(self, backend: KlingBackend) -> None:
-        """For good."""
+        """Closing ends this pause and all later ones."""
         thread = threading.Thread(target=backend.pause, args=(1000,))
         thread.start()
         backend.close()
@@ -171,10 +171,10 @@ class TestPause:
             {"callback_url": "https://me.example/", "webhook_secret": SECRET},
         ],
     )
-    def test_half_of_it_is_none(
+    def test_incomplete_settings(
         self, backend_of: Callable[..., KlingBackend], account: dict[str, Any]
     ) -> None:
-        """Without address, port and secret nobody listens; asking is enough."""
+        """Without address, port and secret no server starts, and polling is enough."""
         backend = backend_of(**account)
         backend.pause(0)
         assert backend._callbacks.server is None
@@ -185,7 +185,7 @@ class TestPause:
         backend_of: Callable[..., KlingBackend],
         caplog: pytest.LogCaptureFixture,
     ) -> None:
-        """Said once; asking is enough."""
+        """It is logged once, and polling is enough."""
         port = int(service.url.rsplit(":", 1)[1])
         backend = backend_of(
             callback_url="https://me.example/", callback_port=port, webhook_secret=SECRET

@@ -1,4 +1,4 @@
-"""One table holds what Kling sells; a new model is a new row of it, and a broken row is found."""
+"""One table describes all models; a new model is a new row, and a wrong row is reported."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +29,7 @@ latency_s = { "720p" = 100, "1080p" = 200 }
 
 @pytest.fixture
 def edited(tmp_path: Path) -> Callable[..., Path]:
-    """The table with one text replaced by another, or something added."""
+    """The table with one text replaced or some text added."""
 
     def write(old: str = "", new: str = "", added: str = "") -> Path:
         text = TABLE.read_text(encoding="utf-8")
@@ -42,10 +42,10 @@ def edited(tmp_path: Path) -> Callable[..., Path]:
 
 
 class TestShipped:
-    """The table that comes with the project."""
+    """The table of the project."""
 
     def test_every_model_is_there(self) -> None:
-        """The five models, with both spellings where both protocols have them."""
+        """All five models, with their names in each protocol that has them."""
         legacy = {name: model.legacy for name, model in load_catalogue().models.items()}
         assert legacy == {
             "kling-3.0": "kling-v3",
@@ -56,26 +56,31 @@ class TestShipped:
         }
 
     def test_prices_are_whole_tenths_of_units(self) -> None:
-        """USD per second and units per second are two spellings of the same table."""
+        """Prices in USD per second match whole tenths of the service's units."""
         worth = load_catalogue().money.usd_per_video_unit
         for model in load_catalogue().models.values():
             for price in (*model.silent.values(), *model.sound.values()):
                 assert price / worth * 10 == pytest.approx(round(price / worth * 10))
 
     def test_hosts_are_https(self) -> None:
-        """Keys are never sent in the clear."""
+        """Keys are never sent without encryption."""
         assert all(host.startswith("https://") for host in load_catalogue().regions.values())
 
     def test_limits_say_where_they_stand(self) -> None:
-        """Each part of it has a page and a day."""
-        sold = load_catalogue()
-        parts = (sold.money, sold.limits, *sold.protocols.values(), *sold.rejected_settings)
+        """Each part has a source page and a date."""
+        catalogue = load_catalogue()
+        parts = (
+            catalogue.money,
+            catalogue.limits,
+            *catalogue.protocols.values(),
+            *catalogue.rejected_settings,
+        )
         assert all(part.source.startswith("https://kling.ai/") for part in parts)
         assert all(part.read_on.year == 2026 for part in parts)
 
 
 class TestNewModel:
-    """Kling 4.0, the day it is sold."""
+    """A new model needs only a new row."""
 
     def test_a_row_is_all_it_takes(
         self,
@@ -84,31 +89,31 @@ class TestNewModel:
         take_with: Callable[..., Take],
         edited: Callable[..., Path],
     ) -> None:
-        """With the row there, the model is offered, its limits hold and it is ordered."""
-        sold = load_catalogue(edited(added=NEWER))
-        backend = backend_of(catalogue=sold)
-        service.script(service.says.data({"id": "1", "status": "submitted"}))  # type: ignore[attr-defined]
+        """With the row, the model is offered, its limits hold and takes can be submitted."""
+        catalogue = load_catalogue(edited(added=NEWER))
+        backend = backend_of(catalogue=catalogue)
+        service.script(service.reply.data({"id": "1", "status": "submitted"}))  # type: ignore[attr-defined]
         (option,) = backend.capabilities.options
         assert "kling-4.0" in option.choices
         assert backend.capabilities.duration_s == (3, 30)
         take = take_with(model="kling-4.0", duration_s=30)
         assert not [item for item in backend.limits(take.shot) if item.blocking]
         assert backend.submit(take, "k").data["model"] == "kling-4.0"
-        (asked,) = service.asked  # type: ignore[attr-defined]
-        assert asked.path == "/image-to-video/kling-4.0"
-        assert asked.json["settings"]["duration"] == 30
+        (received,) = service.requests  # type: ignore[attr-defined]
+        assert received.path == "/image-to-video/kling-4.0"
+        assert received.json["settings"]["duration"] == 30
         assert backend.quote(take.shot).low_usd == pytest.approx(3.0)
 
     def test_older_models_keep_their_limits(
         self, edited: Callable[..., Path], take_with: Callable[..., Take]
     ) -> None:
-        """What only the new one can do is refused for the others."""
+        """Other models still reject what only the new model can do."""
         backend = KlingBackend(catalogue=load_catalogue(edited(added=NEWER)))
         (item,) = [each for each in backend.limits(take_with(duration_s=30).shot) if each.blocking]
         assert item.setting == "duration_s"
 
     def test_capabilities_need_no_code(self, edited: Callable[..., Path]) -> None:
-        """Capabilities are read off the table."""
+        """Capabilities are derived from the table."""
         assert capabilities_of(load_catalogue(edited(added=NEWER))).duration_s[1] == 30
 
 
@@ -134,14 +139,14 @@ class TestNewModel:
         ('fields = ["sound"]', 'fields = ["multi_shot", "sound"]', "kling-2.6"),
         ('fields = ["sound"]\n', "", "kling-2.6"),
         ('"/image-to-video/kling-3.0"', '"https://else.where/"', "new_paths.image"),
-        ('[models."kling-3.0"]', '[models."kling-3"]', "kling-3.0, the default"),
-        ("[money]", "[money", "no TOML"),
+        ('[models."kling-3.0"]', '[models."kling-3"]', "default model kling-3.0"),
+        ("[money]", "[money", "not valid TOML"),
     ],
 )
 def test_a_broken_table_is_found(
     edited: Callable[..., Path], old: str, new: str, names: str
 ) -> None:
-    """A slip in the table is one line that names the entry, not a wrong order months later."""
+    """A mistake in the table is reported in one line that names the entry."""
     path = edited(old, new)
     with pytest.raises(BackendError) as error:
         load_catalogue(path)

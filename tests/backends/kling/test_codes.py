@@ -1,4 +1,4 @@
-"""Every code of the vendor's table means one thing to an order and one to a question."""
+"""Every error code leads to one action after a submission and one after a query."""
 
 import pytest
 
@@ -8,7 +8,7 @@ STOP, WAIT, FAIL, REFUSE = Action.STOP, Action.WAIT, Action.FAIL, Action.REFUSE
 
 
 @pytest.mark.parametrize(
-    ("code", "status", "order", "question"),
+    ("code", "status", "on_submit", "on_query"),
     [
         (0, 200, Action.OK, Action.OK),
         *((code, 401, STOP, STOP) for code in (1000, 1001, 1002)),
@@ -22,10 +22,10 @@ STOP, WAIT, FAIL, REFUSE = Action.STOP, Action.WAIT, Action.FAIL, Action.REFUSE
         (5000, 500, Action.UNCERTAIN, Action.RETRY),
         (5001, 503, Action.RETRY, Action.RETRY),
         (5002, 504, Action.UNCERTAIN, Action.RETRY),
-        # The code decides, also behind an HTTP status that says all is well.
+        # The code decides, even if the HTTP status is 200.
         (1102, 200, STOP, STOP),
         (1303, 200, WAIT, WAIT),
-        # Codes nobody has heard of.
+        # Codes nobody has called of.
         (9999, 200, Action.UNCERTAIN, Action.RETRY),
         (9999, 400, FAIL, FAIL),
         (9999, 500, Action.UNCERTAIN, Action.RETRY),
@@ -41,20 +41,20 @@ STOP, WAIT, FAIL, REFUSE = Action.STOP, Action.WAIT, Action.FAIL, Action.REFUSE
         (None, 446, Action.RETRY, Action.RETRY),
     ],
 )
-def test_what_to_do(code: int | None, status: int, order: Action, question: Action) -> None:
-    """An order in doubt is never called safe to send again."""
-    assert action_of(code, status, submitting=True) is order
-    assert action_of(code, status, submitting=False) is question
+def test_what_to_do(code: int | None, status: int, on_submit: Action, on_query: Action) -> None:
+    """An uncertain submission is never reported as safe to repeat."""
+    assert action_of(code, status, submitting=True) is on_submit
+    assert action_of(code, status, submitting=False) is on_query
 
 
 def test_the_table_is_whole() -> None:
-    """All codes the documents list, and nothing else."""
+    """The table has exactly the codes of the documents."""
     listed = {0, *range(1000, 1005), *range(1100, 1104), *range(1200, 1204), 1300, 1301, 1302}
     assert set(CODES) == listed | {1303, 1304, 5000, 5001, 5002}
 
 
 def test_words_for_people() -> None:
-    """The number is kept, and where a person can help it says how."""
+    """The message contains the number and, if possible, a hint."""
     assert meaning_of(1101, 429) == "the account is in arrears (code 1101)"
     assert "KLING_REGION" in hint_of(1002)
     assert "HTTP 502" in meaning_of(None, 502)

@@ -1,4 +1,4 @@
-"""The examination costs nothing, and tells what holds, what does not, and what nobody knows."""
+"""The checks cost nothing and report what holds, what does not, and what cannot be checked."""
 
 import re
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from lab.takes import Take
 TakeWith = Callable[..., Take]
 Emulated = Callable[..., tuple[KlingBackend, Any]]
 
-# Questions that the documents call free, as the emulator counts them.
+# The requests that the documents call free, as the emulator logs them.
 FREE = re.compile(
     r"GET (/tasks|/account/costs"
     r"|/v1/(videos/(image2video|text2video|omni-video)|images/generations)(/{id})?) \d+"
@@ -26,12 +26,12 @@ REST = ["known id", "media hosts", "packs"]
 PAIR = ["address", "clock", "key", "unknown id, legacy protocol", *REST]
 
 
-def _check_link(backend: KlingBackend) -> dict[str, CheckResult]:
+def _check_results(backend: KlingBackend) -> dict[str, CheckResult]:
     return {row.name: row for row in backend.check()}
 
 
 def _outcomes(backend: KlingBackend) -> dict[str, str]:
-    return {name: row.outcome for name, row in _check_link(backend).items()}
+    return {name: row.outcome for name, row in _check_results(backend).items()}
 
 
 @pytest.mark.parametrize(
@@ -46,17 +46,17 @@ def _outcomes(backend: KlingBackend) -> dict[str, str]:
 def test_all_is_well(
     emulated: Emulated, take_with: TakeWith, how: dict[str, Any], names: list[str]
 ) -> None:
-    """Every line holds for an account that has made a clip; nothing is ordered, only free
-    questions are asked, and no line shows a key."""
+    """Every assumption holds for an account that has made a clip. Only free queries are sent,
+    and no line shows a key."""
     backend, service = emulated(account=TheirAccount(balance_units=100), **how)
     backend.submit(take_with(), "i2v-1-1")
     before = service.requests
-    rows = _check_link(backend)
+    rows = _check_results(backend)
     assert list(rows) == names
     assert {name: str(row) for name, row in rows.items() if row.outcome != "held"} == {}
-    asked = service.requests - before
-    assert asked
-    assert all(FREE.fullmatch(request) for request in asked), asked
+    received = service.requests - before
+    assert received
+    assert all(FREE.fullmatch(request) for request in received), received
     assert service.charged_jobs == 1
     assert "100 of 100 units left (online)" in rows["packs"].observed
     shown = "".join(map(str, rows.values())) + str(dict(backend.describe()))
@@ -66,7 +66,7 @@ def test_all_is_well(
 
 
 def test_every_line_says_where_it_was_read(emulated: Emulated) -> None:
-    """With a page, or whose probe it was, and the day."""
+    """Each result has a page or another source, and a date."""
     backend, _ = emulated()
     for row in backend.check():
         assert re.search(r"https://kling\.ai/document-api/|published", row.source)
@@ -75,9 +75,9 @@ def test_every_line_says_where_it_was_read(emulated: Emulated) -> None:
 
 
 def test_a_new_account(emulated: Emulated) -> None:
-    """Without a job nobody can say whether one is found again, and where clips lie."""
+    """Without a job, look-ups and media hosts cannot be checked."""
     backend, service = emulated()
-    rows = _check_link(backend)
+    rows = _check_results(backend)
     open_ones = {name for name, row in rows.items() if row.outcome == "could not be checked"}
     assert open_ones == {"known id", "media hosts"}
     assert "no job with an external id yet" in rows["known id"].observed
@@ -89,7 +89,7 @@ class TestTheAccount:
     """Keys and clocks."""
 
     def test_no_key(self) -> None:
-        """There is nothing to ask with, and the line says what to set."""
+        """Without a key nothing can be checked, and the message says what to set."""
         with pytest.raises(AccountError, match="set KLING_API_KEY"):
             KlingBackend(account=Account()).check()
 
@@ -104,11 +104,11 @@ class TestTheAccount:
         ids=["unknown", "of another region", "wrong secret", "wrong access key"],
     )
     def test_a_wrong_key(self, emulated: Emulated, how: dict[str, Any], why: str) -> None:
-        """The address answers, the key is named, and the rest is left open."""
+        """The address holds, the key does not, and the rest cannot be checked."""
         if "secret_key" in how or "access_key" in how:
             how = {"account": TheirAccount(), **how}
         backend, _ = emulated(**how)
-        rows = _check_link(backend)
+        rows = _check_results(backend)
         assert rows["address"].outcome == "held"
         assert rows["key"].outcome == "did not hold"
         assert why in rows["key"].observed
@@ -116,9 +116,9 @@ class TestTheAccount:
         assert set(left) == {"could not be checked"}
 
     def test_an_account_in_arrears(self, emulated: Emulated) -> None:
-        """The reason is the service's, and what to do is said."""
+        """The result contains the service's reason and what to do."""
         backend, _ = emulated(Fault("api_error", code=1101))
-        row = _check_link(backend)["key"]
+        row = _check_results(backend)["key"]
         assert row.outcome == "did not hold"
         assert "pay the balance" in row.observed
 
@@ -127,11 +127,11 @@ class TestTheAccount:
         [(-3600, "did not hold"), (0, "held"), (900, "held"), (3600, "did not hold")],
     )
     def test_a_clock_that_is_off(self, emulated: Emulated, seconds: float, outcome: str) -> None:
-        """Tokens are dated by this machine, so its clock matters; by how much it is off is said,
-        and the rest is checked all the same."""
+        """A wrong clock invalidates tokens. The result says by how much it is off, and the other
+        checks go on."""
         faults = [Fault("clock_skew", seconds=seconds)] if seconds else []
         backend, _ = emulated(*faults, pair=True)
-        rows = _check_link(backend)
+        rows = _check_results(backend)
         assert rows["clock"].outcome == outcome
         assert rows["key"].outcome == "held"
         if seconds == 3600:
@@ -140,13 +140,13 @@ class TestTheAccount:
             )
 
     def test_a_clock_does_not_matter_to_an_api_key(self, emulated: Emulated) -> None:
-        """So there is no line about it."""
+        """With an API key there is no result about the clock."""
         backend, _ = emulated(Fault("clock_skew", seconds=3600))
-        assert "clock" not in _check_link(backend)
+        assert "clock" not in _check_results(backend)
 
 
 class TestTheService:
-    """One that is otherwise than its documents."""
+    """A service that differs from its documents."""
 
     @pytest.mark.parametrize(
         ("fault", "name", "seen"),
@@ -172,31 +172,31 @@ class TestTheService:
     def test_another_answer(
         self, emulated: Emulated, take_with: TakeWith, fault: dict[str, Any], name: str, seen: str
     ) -> None:
-        """Is named, and nothing else is."""
+        """The deviation is reported, and nothing else is."""
         backend, _ = emulated(Fault(**fault), protocol="legacy")
         backend.submit(take_with(), "i2v-1-1")
-        rows = _check_link(backend)
+        rows = _check_results(backend)
         broken = {each for each, row in rows.items() if row.outcome == "did not hold"}
         assert broken == {name}
         assert seen in rows[name].observed
 
     def test_an_id_that_is_not_found_again(self, emulated: Emulated, take_with: TakeWith) -> None:
-        """A list shows a job that its own external id does not find."""
+        """A listed job that a query by its external id does not find is reported."""
         backend, _ = emulated(
             Fault("api_error", code=1201, path="/v1/videos/image2video/"), protocol="legacy"
         )
         backend.submit(take_with(), "i2v-1-1")
-        row = _check_link(backend)["known id"]
+        row = _check_results(backend)["known id"]
         assert row.outcome == "did not hold"
-        assert "is not found by it" in row.observed
+        assert "does not find job" in row.observed
 
     @pytest.mark.parametrize(
         "fault",
         [Fault("drop_before"), Fault("html_502"), Fault("bad_json"), Fault("server_error")],
         ids=lambda fault: str(fault.kind),
     )
-    def test_nobody_there(self, emulated: Emulated, fault: Fault) -> None:
-        """The address is what did not hold; nothing is said of the rest."""
+    def test_no_connection(self, emulated: Emulated, fault: Fault) -> None:
+        """The address does not hold, and the rest cannot be checked."""
         backend, _ = emulated(fault)
         outcomes = _outcomes(backend)
         assert outcomes.pop("address") == "did not hold"
@@ -205,7 +205,7 @@ class TestTheService:
     def test_trouble_on_the_way_is_no_finding(
         self, emulated: Emulated, take_with: TakeWith
     ) -> None:
-        """What fails once is asked again; what goes on failing could not be checked."""
+        """A query that fails once is retried; one that keeps failing could not be checked."""
         backend, service = emulated(Fault("html_502", path="/account", method="GET"))
         backend.submit(take_with(), "i2v-1-1")
         service.add_fault(Fault("drop_before", times=1, method="GET", path="/tasks"))
@@ -216,34 +216,34 @@ class TestTheService:
     def test_clips_on_another_host(
         self, service: Any, backend_of: Callable[..., KlingBackend]
     ) -> None:
-        """A link that would not be followed says which host to allow; it is not followed."""
+        """The result says which host to allow; the link is not followed."""
         job = {
             "task_id": "1",
             "task_status": "succeed",
             "task_result": {"videos": [{"url": "https://clips.example/a.mp4?sign=secret"}]},
         }
 
-        def answer(asked: Any) -> Any:
-            if asked.path.endswith("image2video"):
-                return service.says.data([job])
-            if asked.path == "/account/costs":
-                return service.says.data({"code": 0})
-            if asked.path == "/tasks":
-                return service.says.data([])
-            return service.says.code(1201)
+        def answer(received: Any) -> Any:
+            if received.path.endswith("image2video"):
+                return service.reply.data([job])
+            if received.path == "/account/costs":
+                return service.reply.data({"code": 0})
+            if received.path == "/tasks":
+                return service.reply.data([])
+            return service.reply.code(1201)
 
         service.answer = answer
-        row = _check_link(backend_of())["media hosts"]
+        row = _check_results(backend_of())["media hosts"]
         assert row.outcome == "did not hold"
         assert "KLING_MEDIA_HOSTS=clips.example" in row.observed
         assert "secret" not in str(row)
 
 
 class TestSettings:
-    """What was found, and never what it says."""
+    """The names and locations of settings are listed, never their values."""
 
     def test_names_and_places(self, monkeypatch: pytest.MonkeyPatch, no_account: Any) -> None:
-        """The environment comes before the file, and the older spelling after the newer."""
+        """The environment overrides the file, and KLING_ overrides KLINGAI_."""
         no_account.write_text("api_key = 'file-secret'\nregion = 'beijing'\n")
         no_account.chmod(0o600)
         monkeypatch.setenv("KLING_API_KEY", "secret-1")
@@ -251,8 +251,8 @@ class TestSettings:
         monkeypatch.setenv("KLING_POLL_S", "")
         backend = KlingBackend()
         assert isinstance(backend, Checkable)
-        found = [str(setting) for setting in backend.given_settings()]
-        assert found == [
+        settings = [str(setting) for setting in backend.given_settings()]
+        assert settings == [
             "KLING_SETTINGS (the environment)",
             "KLING_API_KEY (the environment)",
             "KLINGAI_API_KEY (the environment, overruled)",
@@ -261,4 +261,4 @@ class TestSettings:
         ]
         about = backend.describe()
         assert about["address"] == "https://api-beijing.klingai.com (region beijing)"
-        assert "secret" not in " ".join([*found, *about.values()])
+        assert "secret" not in " ".join([*settings, *about.values()])

@@ -1,4 +1,4 @@
-"""A clip is fetched whole, from where it may lie, without a key; nothing else is."""
+"""A clip is fetched completely, from an allowed host, without a key."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ LINK = "https://cdn.klingai.com/clip.mp4?sign=secret"
 
 @pytest.fixture
 def downloader_of(service: Any, slept: list[float]) -> Iterator[Callable[..., Downloader]]:
-    """A downloader for an account at the scripted server."""
+    """A factory of downloaders for an account at the scripted server."""
     opened: list[Downloader] = []
 
     def build(account: Account | None = None, **how: Any) -> Downloader:
@@ -48,7 +48,7 @@ def downloader_of(service: Any, slept: list[float]) -> Iterator[Callable[..., Do
 def fetch(
     service: Any, downloader_of: Callable[..., Downloader], tmp_path: Path
 ) -> Callable[..., Path]:
-    """Fetch from the scripted server into an empty folder."""
+    """Fetches from the scripted server into an empty folder."""
 
     def act(path: str = "/clip.mp4", kind: Any = "clip", name: str = "clip.mp4") -> Path:
         folder = tmp_path / "clips"
@@ -60,83 +60,83 @@ def fetch(
 
 
 class TestFetching:
-    """From a server that is trusted to be this machine."""
+    """Downloads that succeed."""
 
     def test_a_clip(self, service: Any, fetch: Callable[..., Path], clip: bytes) -> None:
-        """Its bytes are those that were sent, and no key went out."""
-        service.script(service.says(200, clip))
+        """The file has the bytes that were sent, and the request has no key."""
+        service.script(service.reply(200, clip))
         assert fetch().read_bytes() == clip
-        (asked,) = service.asked
-        assert not {"authorization", "cookie"} & set(asked.headers)
+        (received,) = service.requests
+        assert not {"authorization", "cookie"} & set(received.headers)
 
     def test_no_length_given(self, service: Any, fetch: Callable[..., Path], clip: bytes) -> None:
-        """The end of the connection is the end of the file; it still has to be a clip."""
-        service.script(service.says(200, clip, length=-1))
+        """Without a length, the file ends with the connection; it must still be a clip."""
+        service.script(service.reply(200, clip, length=-1))
         assert probe(fetch()).frames == 8
 
     def test_a_still(self, service: Any, fetch: Callable[..., Path], tmp_path: Path) -> None:
-        """A picture made from text is held to being a picture."""
+        """A still made from text must be a picture."""
         Image.new("RGB", (320, 320)).save(tmp_path / "a.png")
-        service.script(service.says(200, (tmp_path / "a.png").read_bytes()))
+        service.script(service.reply(200, (tmp_path / "a.png").read_bytes()))
         assert fetch(kind="still", name="still.png").stat().st_size > 0
 
-    def test_trouble_passes(
+    def test_failures_are_retried(
         self, service: Any, fetch: Callable[..., Path], clip: bytes, slept: list[float]
     ) -> None:
-        """Failures and lost connections are tried again."""
-        service.script(service.says(502), service.says(drop=True), service.says(200, clip))
+        """Failures and lost connections are retried."""
+        service.script(service.reply(502), service.reply(drop=True), service.reply(200, clip))
         assert fetch().read_bytes() == clip
         assert slept == [1.0, 2.0]
 
-    def test_it_goes_on_where_it_stopped(
-        self, service: Any, fetch: Callable[..., Path], clip: bytes
-    ) -> None:
-        """With the same version of the file, only the rest is asked for."""
+    def test_it_resumes(self, service: Any, fetch: Callable[..., Path], clip: bytes) -> None:
+        """If the file has not changed, only the rest is requested."""
         tag = {"etag": '"v1"'}
 
-        def answer(asked: Any) -> Any:
-            span = asked.headers.get("range")
+        def answer(received: Any) -> Any:
+            span = received.headers.get("range")
             if span is None:
-                return service.says(200, clip, tag, drop_after=3000)
+                return service.reply(200, clip, tag, drop_after=3000)
             start = int(span.removeprefix("bytes=").removesuffix("-"))
-            assert asked.headers["if-range"] == '"v1"'
+            assert received.headers["if-range"] == '"v1"'
             head = {**tag, "content-range": f"bytes {start}-{len(clip) - 1}/{len(clip)}"}
-            return service.says(206, clip[start:], head, drop_after=3000)
+            return service.reply(206, clip[start:], head, drop_after=3000)
 
         service.answer = answer
         assert fetch().read_bytes() == clip
-        assert len(service.asked) == -(-len(clip) // 3000)
+        assert len(service.requests) == -(-len(clip) // 3000)
 
     def test_a_file_without_version_starts_anew(
         self, service: Any, fetch: Callable[..., Path], clip: bytes
     ) -> None:
-        """Two halves of different files are never joined."""
-        service.script(service.says(200, clip, drop_after=2000), service.says(200, clip))
+        """Parts of different files are never joined."""
+        service.script(service.reply(200, clip, drop_after=2000), service.reply(200, clip))
         assert fetch().read_bytes() == clip
-        assert all("range" not in asked.headers for asked in service.asked)
+        assert all("range" not in received.headers for received in service.requests)
 
-    def test_a_wrong_part(self, service: Any, fetch: Callable[..., Path], clip: bytes) -> None:
-        """A server that goes on elsewhere is not believed."""
+    def test_a_part_at_another_position(
+        self, service: Any, fetch: Callable[..., Path], clip: bytes
+    ) -> None:
+        """A part that starts at another position is discarded."""
         tag = {"etag": '"v1"'}
         service.script(
-            service.says(200, clip, tag, drop_after=2000),
-            service.says(206, clip[5:], {**tag, "content-range": f"bytes 5-9/{len(clip)}"}),
-            service.says(200, clip, tag),
+            service.reply(200, clip, tag, drop_after=2000),
+            service.reply(206, clip[5:], {**tag, "content-range": f"bytes 5-9/{len(clip)}"}),
+            service.reply(200, clip, tag),
         )
         assert fetch().read_bytes() == clip
 
     def test_redirects(self, service: Any, fetch: Callable[..., Path], clip: bytes) -> None:
-        """Up to three, each checked."""
-        hop = service.says(302, b"", {"location": "/next"})
-        service.script(hop, hop, hop, service.says(200, clip))
+        """Up to three redirects are followed, each after its check."""
+        hop = service.reply(302, b"", {"location": "/next"})
+        service.script(hop, hop, hop, service.reply(200, clip))
         assert fetch().read_bytes() == clip
 
 
 class TestFailing:
-    """One line, nothing left behind."""
+    """Downloads that fail leave one line and no file."""
 
     @pytest.mark.parametrize(
-        ("says", "reason"),
+        ("reply", "reason"),
         [
             ({"status": 500}, "HTTP 500"),
             ({"status": 200, "body": b"<html>no</html> and more"}, "not an MP4 clip"),
@@ -149,9 +149,9 @@ class TestFailing:
             ({"status": 200, "length": 3_000_000_000}, "larger than 2.0 GB"),
             ({"status": 302, "headers": {"location": "/again"}}, "redirected more than 3"),
             ({"status": 302, "headers": {"location": "https://evil.example/"}}, "evil.example"),
-            ({"status": 302, "headers": {"location": "file:///etc/passwd"}}, "plain address"),
+            ({"status": 302, "headers": {"location": "file:///etc/passwd"}}, "plain URL"),
             ({"status": 302, "headers": {"location": "http://[bad"}}, "not a valid URL"),
-            ({"status": 200, "headers": {"content-encoding": "gzip"}}, "packed"),
+            ({"status": 200, "headers": {"content-encoding": "gzip"}}, "compressed"),
             ({"drop": True}, "connection lost"),
         ],
     )
@@ -160,35 +160,35 @@ class TestFailing:
         service: Any,
         fetch: Callable[..., Path],
         tmp_path: Path,
-        says: dict[str, Any],
+        reply: dict[str, Any],
         reason: str,
     ) -> None:
-        """The job and the reason are named."""
-        service.script(service.says(**says))
+        """The message names the job and the reason."""
+        service.script(service.reply(**reply))
         with pytest.raises(FetchError, match=reason) as error:
             fetch()
         assert str(error.value).startswith("job 1: ")
         assert "\n" not in str(error.value)
         assert list((tmp_path / "clips").iterdir()) == []
 
-    def test_what_lay_there_stays(
+    def test_an_existing_file_stays(
         self, service: Any, fetch: Callable[..., Path], clip: bytes
     ) -> None:
-        """A failed second fetch does not destroy the first."""
-        service.script(service.says(200, clip))
+        """A failed second fetch does not destroy the first file."""
+        service.script(service.reply(200, clip))
         path = fetch()
-        service.script(service.says(500))
+        service.script(service.reply(500))
         with pytest.raises(FetchError):
             fetch()
         assert path.read_bytes() == clip
 
     @pytest.mark.parametrize("status", [403, 404, 410])
-    def test_an_old_link(self, service: Any, fetch: Callable[..., Path], status: int) -> None:
-        """That is told apart, as a fresh one may help; it is not tried again."""
-        service.script(service.says(status))
+    def test_an_expired_link(self, service: Any, fetch: Callable[..., Path], status: int) -> None:
+        """An expired link has its own exception and is not retried."""
+        service.script(service.reply(status))
         with pytest.raises(LinkExpiredError):
             fetch()
-        assert len(service.asked) == 1
+        assert len(service.requests) == 1
 
     def test_too_much(
         self,
@@ -197,35 +197,35 @@ class TestFailing:
         clip: bytes,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """A file whose length was not said is stopped on the way."""
+        """A file of unknown length is stopped at the size limit."""
         monkeypatch.setitem(download.MAX_BYTES, "clip", 1000)
-        service.script(service.says(200, clip, length=-1))
+        service.script(service.reply(200, clip, length=-1))
         with pytest.raises(FetchError, match="larger than"):
             fetch()
 
     def test_a_trickle(
         self, service: Any, downloader_of: Callable[..., Downloader], clip: bytes, tmp_path: Path
     ) -> None:
-        """One that never stalls and never ends is ended."""
-        service.script(service.says(200, clip))
+        """A download that never stalls and never ends is stopped."""
+        service.script(service.reply(200, clip))
         ticks = iter(range(0, 10_000, 60))
         downloader = downloader_of(clock=Clock(now=lambda: float(next(ticks))))
-        with pytest.raises(FetchError, match="not here after 100 s"):
+        with pytest.raises(FetchError, match="arrived in 100 s"):
             downloader.fetch(service.url, tmp_path / "clip.mp4", kind="clip", label="job 1")
 
     def test_a_folder_that_is_not_there(
         self, service: Any, downloader_of: Callable[..., Downloader], tmp_path: Path
     ) -> None:
-        """Nothing is asked for."""
+        """Nothing is requested."""
         with pytest.raises(FetchError, match="cannot write"):
             downloader_of().fetch(
                 service.url, tmp_path / "none" / "clip.mp4", kind="clip", label="job 1"
             )
-        assert not service.asked
+        assert not service.requests
 
 
-class TestPlaces:
-    """Where a clip may lie. Nothing of this reaches the network."""
+class TestAllowedHosts:
+    """The hosts and addresses that are allowed. Nothing here uses the network."""
 
     @pytest.mark.parametrize(
         ("link", "reason"),
@@ -234,19 +234,19 @@ class TestPlaces:
             ("https://cdn.example.com/a.mp4", "KLING_MEDIA_HOSTS=cdn.example.com"),
             ("https://notklingai.com/a.mp4", "KLING_MEDIA_HOSTS"),
             ("https://klingai.com.evil.example/a.mp4", "KLING_MEDIA_HOSTS"),
-            ("https://user:word@cdn.klingai.com/a.mp4", "plain address"),
+            ("https://user:word@cdn.klingai.com/a.mp4", "plain URL"),
             ("https://127.0.0.1/a.mp4", "KLING_MEDIA_HOSTS"),
             ("https://localhost/a.mp4", "KLING_MEDIA_HOSTS"),
             ("https://cdn.klingai.com:99999/a.mp4", "not a valid URL"),
-            ("file:///etc/passwd", "plain address"),
-            ("https:///a.mp4", "plain address"),
+            ("file:///etc/passwd", "plain URL"),
+            ("https:///a.mp4", "plain URL"),
             ("https://[::1/a.mp4", "not a valid URL"),
         ],
     )
     def test_links_that_are_not_followed(
         self, downloader_of: Callable[..., Downloader], tmp_path: Path, link: str, reason: str
     ) -> None:
-        """The line says why, and how to allow it; what is signed into a link is not shown."""
+        """The message says why and how to allow it, without the signed part of the link."""
         downloader = downloader_of(Account(), resolve=lambda *_: pytest.fail("looked up"))
         with pytest.raises(FetchError, match=reason) as error:
             downloader.fetch(f"{link}?sign=secret", tmp_path / "a.mp4", kind="clip", label="job 1")
@@ -273,10 +273,10 @@ class TestPlaces:
             [],
         ],
     )
-    def test_names_that_lead_inside(
+    def test_private_addresses(
         self, downloader_of: Callable[..., Downloader], tmp_path: Path, addresses: list[str]
     ) -> None:
-        """One address of this house's own is enough to stay away."""
+        """One private address of a host is enough to reject it."""
         downloader = downloader_of(Account(), resolve=lambda *_: addresses)
         with pytest.raises(FetchError, match="public address"):
             downloader.fetch(LINK, tmp_path / "a.mp4", kind="clip", label="job 1")
@@ -289,12 +289,12 @@ class TestPlaces:
         clip: bytes,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """The name is looked up once, checked, and not looked up again by anybody."""
+        """The name is resolved once, checked, and not resolved again."""
         port = int(service.url.rsplit(":", 1)[1])
-        asked: list[tuple[str, int]] = []
+        received: list[tuple[str, int]] = []
 
         def resolve(host: str, wanted: int) -> list[str]:
-            asked.append((host, wanted))
+            received.append((host, wanted))
             return ["127.0.0.1"]
 
         def never(host: Any, *rest: Any, **more: Any) -> Any:
@@ -303,29 +303,29 @@ class TestPlaces:
 
         real = socket.getaddrinfo
         monkeypatch.setattr(socket, "getaddrinfo", never)
-        service.script(service.says(200, clip))
+        service.script(service.reply(200, clip))
         downloader = downloader_of(resolve=resolve)
         link = f"http://localhost:{port}/clip.mp4"
         downloader.fetch(link, tmp_path / "a.mp4", kind="clip", label="job 1")
-        assert asked == [("localhost", port)]
-        assert service.asked[0].headers["host"] == f"localhost:{port}"
+        assert received == [("localhost", port)]
+        assert service.requests[0].headers["host"] == f"localhost:{port}"
 
     def test_the_name_stays_the_name_for_tls(
         self, downloader_of: Callable[..., Downloader], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Address in the connection, name in the certificate check and the header."""
+        """The connection uses the address; the certificate check and the header use the name."""
         downloader = downloader_of(Account(), resolve=lambda *_: ["8.8.8.8"])
-        place = downloader._check_link(LINK, 0, "job 1")
-        got = download._PartialFile(None, kind="clip", label="job 1")  # type: ignore[arg-type]
-        request = downloader._open(place, got, "job 1").request
+        target = downloader._check_link(LINK, 0, "job 1")
+        file = download._PartialFile(None, kind="clip", label="job 1")  # type: ignore[arg-type]
+        request = downloader._open(target, file, "job 1").request
         assert str(request.url) == "https://8.8.8.8/clip.mp4?sign=secret"
         assert request.headers["host"] == "cdn.klingai.com"
         assert request.extensions["sni_hostname"] == "cdn.klingai.com"
 
-    def test_a_link_that_cannot_be_asked_for(
+    def test_an_invalid_link(
         self, downloader_of: Callable[..., Downloader], tmp_path: Path
     ) -> None:
-        """Letters no address has are a reason, not a crash."""
+        """Characters that no URL may contain give an error message."""
         downloader = downloader_of(Account(), resolve=lambda *_: ["8.8.8.8"])
         with pytest.raises(FetchError, match="not a valid URL"):
             downloader.fetch(
@@ -333,17 +333,17 @@ class TestPlaces:
             )
 
     def test_hosts_of_the_account(self, downloader_of: Callable[..., Downloader]) -> None:
-        """What the settings allow counts, with all below it; addresses are taken in turn."""
+        """Configured hosts and their subdomains are allowed; retries rotate the addresses."""
         account = Account(media_hosts=("example.com",))
         downloader = downloader_of(account, resolve=lambda *_: ["8.8.8.8", "9.9.9.9"])
-        for turn, address in enumerate(("8.8.8.8", "9.9.9.9", "8.8.8.8")):
-            place = downloader._check_link("https://cdn.example.com/a", turn, "job 1")
-            assert place.address == address
+        for attempt, address in enumerate(("8.8.8.8", "9.9.9.9", "8.8.8.8")):
+            target = downloader._check_link("https://cdn.example.com/a", attempt, "job 1")
+            assert target.address == address
 
-    def test_a_name_nobody_knows(
+    def test_an_unknown_host(
         self, downloader_of: Callable[..., Downloader], tmp_path: Path, slept: list[float]
     ) -> None:
-        """It is tried again, as the network may be back."""
+        """It is retried, because the network may come back."""
 
         def resolve(*_: Any) -> list[str]:
             raise socket.gaierror

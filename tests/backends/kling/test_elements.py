@@ -1,4 +1,4 @@
-"""The wire of elements against the golden messages, and the library against a scripted service."""
+"""Element messages match the golden ones, and the library works with a scripted service."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ def golden(name: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory, photo: Any) -> list[Path]:
-    """Two sides of one figure."""
+    """Two views of one figure."""
     folder = tmp_path_factory.mktemp("figure")
     paths = [folder / "front.png", folder / "side.png"]
     write_image(paths[0], photo[:320, :330])
@@ -40,10 +40,10 @@ def hero(pictures: list[Path]) -> Element:
 
 
 def test_the_order_is_the_documented_one(hero: Element) -> None:
-    """Field for field; the name ends in a mark of our key, within 20 characters."""
-    request, said = build(hero, KEY, ("front", "side")), golden("create")["request"]
-    assert request.path == said["path"] == PATH
-    assert request.body.keys() == said["json"].keys()
+    """Every field matches; the title ends in a hash of our key and has at most 20 characters."""
+    request, expected = build(hero, KEY, ("front", "side")), golden("create")["request"]
+    assert request.path == expected["path"] == PATH
+    assert request.body.keys() == expected["json"].keys()
     assert request.body["element_image_list"] == {
         "frontal_image": "front",
         "refer_images": [{"image_url": "side"}],
@@ -55,7 +55,7 @@ def test_the_order_is_the_documented_one(hero: Element) -> None:
 
 
 def test_a_lone_picture_is_its_own_other_side(hero: Element) -> None:
-    """Another picture is required by the documents, so the front is sent twice."""
+    """The documents require a second picture, so the front view is sent twice."""
     listed = build(hero, KEY, ("front",)).body["element_image_list"]
     assert listed == {"frontal_image": "front", "refer_images": [{"image_url": "front"}]}
 
@@ -71,7 +71,7 @@ def test_a_lone_picture_is_its_own_other_side(hero: Element) -> None:
     ],
 )
 def test_each_answer_is_understood(name: str, state: ElementState, identity: str) -> None:
-    """State, id (a number in JSON, a text with us) and our own key."""
+    """State, id (a number in JSON, a string here) and our own key are read."""
     row = parse_element(golden(name)["reply"]["data"])
     assert (row.state, row.id, row.key) == (state, identity, KEY)
     assert row.job == "842250903629086785"
@@ -89,13 +89,13 @@ def test_each_answer_is_understood(name: str, state: ElementState, identity: str
     ],
 )
 def test_odd_answers_are_waited_for(change: dict[str, Any], state: ElementState) -> None:
-    """A success without a whole id is none yet; a word nobody knows is no end."""
+    """A success without a valid id and an unknown state count as waiting."""
     assert parse_element({**golden("query_succeed")["reply"]["data"], **change}).state is state
 
 
 @pytest.mark.parametrize("data", [None, [], {}, {"task_id": 5, "task_status": "succeed"}])
 def test_an_answer_without_a_task_is_an_error(data: Any) -> None:
-    """Nothing is made up from it."""
+    """Nothing is invented."""
     with pytest.raises(WireError):
         parse_element(data)
 
@@ -103,15 +103,15 @@ def test_an_answer_without_a_task_is_an_error(data: Any) -> None:
 def test_limits_are_known_beforehand(
     backend: KlingBackend, tmp_path: Path, photo: Any, pictures: list[Path]
 ) -> None:
-    """Sizes, ratios, counts and words, each named; a good figure meets none."""
+    """Sizes, ratios, counts and the description are checked; a good figure passes."""
     library = backend.element_library()
     small, long = tmp_path / "small.png", tmp_path / "long.png"
     write_image(small, photo[:290, :310])
     write_image(long, np.ascontiguousarray(np.tile(photo[:300, :400], (1, 2, 1))[:, :780]))
-    told = [str(item) for item in library.limits(Element.of("hero", [small, long]))]
-    assert len(told) == 2
-    assert "310x290 px': each side needs 300 px" in told[0]
-    assert "780x300 px': accepted is 1:2.5 to 2.5:1" in told[1]
+    problems = [str(item) for item in library.limits(Element.of("hero", [small, long]))]
+    assert len(problems) == 2
+    assert "310x290 px': each side needs 300 px" in problems[0]
+    assert "780x300 px': accepted: 1:2.5 to 2.5:1" in problems[1]
     five = Element("hero", (Element.of("a", pictures).pictures * 3)[:5], "x" * 101)
     assert [item.value for item in library.limits(five)] == [
         "5 pictures",
@@ -125,114 +125,114 @@ def test_limits_are_known_beforehand(
 def test_registering_is_one_order_over_the_legacy_protocol(
     service: Any, backend: KlingBackend, hero: Element
 ) -> None:
-    """A backend that submit_protocol the new protocol orders elements where they are documented."""
-    service.script(service.says.data(golden("create")["reply"]["data"]))
+    """Elements use the legacy protocol even if clips use the new one."""
+    service.script(service.reply.data(golden("create")["reply"]["data"]))
     row = backend.element_library().register(hero, KEY)
     assert (row.state, row.key) == (ElementState.WAITING, KEY)
-    (asked,) = service.asked
-    assert (asked.method, asked.path) == ("POST", PATH)
-    assert asked.json["element_name"] == title_of("hero", KEY)
+    (received,) = service.requests
+    assert (received.method, received.path) == ("POST", PATH)
+    assert received.json["element_name"] == title_of("hero", KEY)
 
 
 @pytest.mark.parametrize("how", ["drop", "garbled", "5xx"])
 def test_a_lost_answer_is_unknown(
     service: Any, backend: KlingBackend, hero: Element, how: str
 ) -> None:
-    """A connection that broke, an answer about nothing and an inner error: never sent again."""
+    """A lost connection, a reply without an element and a server error are never retried."""
     service.script(
         {
-            "drop": service.says(drop=True),
-            "garbled": service.says.data({}),
-            "5xx": service.says.code(5000, 500),
+            "drop": service.reply(drop=True),
+            "garbled": service.reply.data({}),
+            "5xx": service.reply.code(5000, 500),
         }[how]
     )
     with pytest.raises(SubmitUncertain):
         backend.element_library().register(hero, KEY)
-    assert len(service.asked) == 1
+    assert len(service.requests) == 1
 
 
 class TestFind:
     """Looking up our key."""
 
     def _answer(self, service: Any, listed: list[Any]) -> None:
-        def answer(asked: Any) -> Any:
-            if asked.path == PATH:
-                return service.says.data(listed)
-            return service.says.code(1201, message="task not found")
+        def answer(received: Any) -> Any:
+            if received.path == PATH:
+                return service.reply.data(listed)
+            return service.reply.code(1201, message="task not found")
 
         service.answer = answer
 
     def test_by_key(self, service: Any, backend: KlingBackend) -> None:
-        """The single query is asked first."""
-        service.script(service.says.data(golden("query_by_external_id")["reply"]["data"]))
-        found = backend.element_library().find(KEY, confirm_absent=True)
-        assert found == parse_element(golden("query_succeed")["reply"]["data"])
+        """The query by key comes first."""
+        service.script(service.reply.data(golden("query_by_external_id")["reply"]["data"]))
+        element = backend.element_library().find(KEY, confirm_absent=True)
+        assert element == parse_element(golden("query_succeed")["reply"]["data"])
         assert service.paths() == [f"{PATH}/{KEY}"]
 
     def test_absent_is_asked_twice(
         self, service: Any, backend: KlingBackend, slept: list[float]
     ) -> None:
-        """Neither by key nor in the list, and again after settling."""
+        """It is absent by key and from the list, and again after the settling time."""
         self._answer(service, [])
         assert backend.element_library().find(KEY, confirm_absent=True) == "absent"
         assert service.paths() == [f"{PATH}/{KEY}", PATH] * 2
         assert slept == [backend._policies.settle_s]
 
     def test_in_the_list_by_its_mark(self, service: Any, backend: KlingBackend) -> None:
-        """A service that dropped our key still shows the name that we gave."""
+        """A service that dropped our key still shows the title with its hash."""
         row = json.loads(json.dumps(golden("query_succeed")["reply"]["data"]))
         del row["task_info"]
         row["task_result"]["elements"][0]["element_name"] = title_of("hero", KEY)
         self._answer(service, [row])
-        found = backend.element_library().find(KEY, confirm_absent=False)
-        assert not isinstance(found, str)
-        assert found.id == "322705206027217"
+        element = backend.element_library().find(KEY, confirm_absent=False)
+        assert not isinstance(element, str)
+        assert element.id == "322705206027217"
 
     def test_one_without_a_name_may_be_ours(self, service: Any, backend: KlingBackend) -> None:
-        """A registration under way that shows neither key nor name makes it unknown."""
+        """A waiting registration without key and title makes the result unknown."""
         row = {"task_id": "842250903629086785", "task_status": "processing"}
         self._answer(service, [row])
         assert backend.element_library().find(KEY, confirm_absent=True) == "unknown"
 
     def test_no_answer_is_unknown(self, service: Any, backend: KlingBackend) -> None:
-        """An error is not absence."""
-        service.script(service.says.code(1100, 429))
+        """An error does not mean absent."""
+        service.script(service.reply.code(1100, 429))
         assert backend.element_library().find(KEY, confirm_absent=True) == "unknown"
 
 
 def test_a_key_that_was_used_is_looked_up(
     service: Any, backend: KlingBackend, hero: Element
 ) -> None:
-    """Refused as a duplicate: it is the element of an earlier sending."""
+    """A submission rejected as a duplicate returns the earlier element."""
 
-    def answer(asked: Any) -> Any:
-        if asked.method == "POST":
-            return service.says.code(1201, message="external_task_id already exists")
-        return service.says.data(golden("query_succeed")["reply"]["data"])
+    def answer(received: Any) -> Any:
+        if received.method == "POST":
+            return service.reply.code(1201, message="external_task_id already exists")
+        return service.reply.data(golden("query_succeed")["reply"]["data"])
 
     service.answer = answer
     assert backend.element_library().register(hero, KEY).id == "322705206027217"
-    service.script(service.says.code(1201, message="external_task_id already exists"))
+    service.script(service.reply.code(1201, message="external_task_id already exists"))
     with pytest.raises(SubmitUncertain, match="registered already"):
         backend.element_library().register(hero, KEY)
 
 
 def test_the_list_leaves_out_what_is_deleted(service: Any, backend: KlingBackend) -> None:
-    """Deleted elements and rows that make no sense are no elements of the account."""
+    """Deleted elements and invalid rows are left out."""
     rows = [golden(name)["reply"]["data"] for name in ("query_succeed", "query_deleted")]
-    service.script(service.says.data([*rows, {"task_id": None}]))
+    service.script(service.reply.data([*rows, {"task_id": None}]))
     assert [row.id for row in backend.element_library().list_elements()] == ["322705206027217"]
 
 
 def test_deleting(service: Any, backend: KlingBackend) -> None:
-    """The documented body; one that is gone already is no error, a lost answer is one."""
-    service.script(service.says.data(golden("delete")["reply"]["data"]))
+    """The body is as documented. A deleted element is no error; a lost reply is."""
+    service.script(service.reply.data(golden("delete")["reply"]["data"]))
     backend.element_library().delete("322705206027217")
-    (asked,) = service.asked
-    assert (asked.path, asked.json) == (DELETE_PATH, golden("delete")["request"]["json"])
-    service.script(service.says.code(1201, message="element not found"))
+    (received,) = service.requests
+    assert (received.path, received.json) == (DELETE_PATH, golden("delete")["request"]["json"])
+    service.script(service.reply.code(1201, message="element not found"))
     backend.element_library().delete("322705206027217")
-    service.script(service.says(drop=True))
+    service.script(service.reply(drop=True))
     with pytest.raises(ServiceError, match="run the same again"):
         backend.element_library().delete("322705206027217")
 
@@ -244,7 +244,7 @@ def test_a_backend_without_elements_says_so() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "2nd", "a b", "x" * 21, "héro", None])
-def test_a_name_can_be_cited(name: Any, pictures: list[Path]) -> None:
-    """What no prompt could cite is refused."""
+def test_a_name_can_be_mentioned(name: Any, pictures: list[Path]) -> None:
+    """A name that no prompt could mention is rejected."""
     with pytest.raises(InputError, match="a name is a letter"):
         Element.of(name, pictures)

@@ -1,6 +1,7 @@
-"""Against the project's own stand-in for the service, over a real socket, with its troubles.
+"""The backend works with the project's emulator over a real socket, faults included.
 
-It was written from the same documents by another hand; what it assumes is still only assumed.
+The emulator follows the same documents but shares no code with the backend. What it assumes remains
+an assumption.
 """
 
 from collections.abc import Callable
@@ -34,7 +35,7 @@ Emulated = Callable[..., tuple[KlingBackend, Any]]
 
 @pytest.fixture
 def made(emulated: Emulated, tmp_path: Path) -> Callable[..., tuple[Path, Any, Any]]:
-    """Order a take, wait for it and fetch it; returns the file, the status and the fetched."""
+    """Submits a take, polls until it is done and fetches it; returns file, status and result."""
 
     def make(take: Take, *faults: Any, **how: Any) -> tuple[Path, Any, Any]:
         backend, _ = emulated(*faults, **how)
@@ -61,7 +62,7 @@ KINDS: list[dict[str, Any]] = [
     ("protocol", "changed"),
     [
         *(("new", kind) for kind in KINDS[:5]),
-        *(("legacy", KINDS[place]) for place in (0, 1, 3, 5)),
+        *(("legacy", KINDS[index]) for index in (0, 1, 3, 5)),
     ],
     ids=str,
 )
@@ -72,7 +73,7 @@ def test_every_kind_of_clip(
     protocol: str,
     changed: dict[str, Any],
 ) -> None:
-    """Comes as it was asked for, and costs what was quoted."""
+    """The clip has the requested settings and costs what was quoted."""
     changed = {"duration_s": 3, **changed}
     prompt: Any = "slow push in; steam rises"
     if changed.pop("end", False):
@@ -97,7 +98,7 @@ def test_every_kind_of_clip(
 def test_no_model_is_sent_what_it_does_not_have(
     emulated: Emulated, take_with: TakeWith, wide: Any, model: str, protocol: str, start: str
 ) -> None:
-    """Whatever passes our own limits passes a service that refuses every undocumented field."""
+    """What passes our limits passes a service that rejects every undocumented field."""
     backend, service = emulated(protocol=protocol)
     changed: dict[str, Any] = {"model": model, "resolution": "1080p"}
     prompt: Any = "slow push in"
@@ -122,20 +123,20 @@ def test_no_model_is_sent_what_it_does_not_have(
 
 
 def test_turbo(made: Callable[..., Any], take_with: TakeWith) -> None:
-    """Always with sound."""
+    """Turbo always makes sound."""
     path, _, fetched = made(take_with(model="kling-3.0-turbo", sound=True, duration_s=3))
     assert probe(path).has_audio
     assert fetched.not_honoured == ()
 
 
 def test_a_pair_of_keys(made: Callable[..., Any], take_with: TakeWith) -> None:
-    """Signed tokens are taken on the old protocol."""
+    """The legacy protocol accepts signed tokens."""
     path, _, _ = made(take_with(duration_s=3), pair=True)
     assert probe(path).frames > 60
 
 
 def test_a_still_from_text(made: Callable[..., Any], take_with: TakeWith) -> None:
-    """A picture of the ratio that was asked for."""
+    """The picture has the requested ratio."""
     take = take_with("a lighthouse", still=None, makes="still", aspect_ratio="3:4")
     path, status, _ = made(take)
     height, width = open_image(path).rgb.shape[:2]
@@ -144,7 +145,7 @@ def test_a_still_from_text(made: Callable[..., Any], take_with: TakeWith) -> Non
 
 
 class TestOneOrderOnePayment:
-    """Whatever happens on the way."""
+    """A take is never paid twice, whatever fails."""
 
     @pytest.mark.parametrize("protocol", ["new", "legacy"])
     @pytest.mark.parametrize(
@@ -157,10 +158,10 @@ class TestOneOrderOnePayment:
         ],
         ids=str,
     )
-    def test_taken_but_not_told(
+    def test_a_lost_reply(
         self, emulated: Emulated, take_with: TakeWith, protocol: str, fault: dict[str, Any]
     ) -> None:
-        """The order is found again by its key, and was charged once."""
+        """A submission whose reply is lost is found by its key and was charged once."""
         backend, service = emulated(emulator.Fault(times=1, **fault), protocol=protocol)
         take = take_with()
         with pytest.raises(SubmitUncertain):
@@ -179,10 +180,10 @@ class TestOneOrderOnePayment:
         ],
         ids=str,
     )
-    def test_never_arrived(
+    def test_a_request_that_never_arrived(
         self, emulated: Emulated, take_with: TakeWith, protocol: str, fault: dict[str, Any]
     ) -> None:
-        """The lookup denies it, so it may be sent again."""
+        """The look-up returns absent, so the take may be submitted again."""
         backend, service = emulated(emulator.Fault(times=1, **fault), protocol=protocol)
         take = take_with()
         with pytest.raises(SubmitUncertain):
@@ -194,15 +195,15 @@ class TestOneOrderOnePayment:
 
     @pytest.mark.parametrize("protocol", ["new", "legacy"])
     def test_sent_twice(self, emulated: Emulated, take_with: TakeWith, protocol: str) -> None:
-        """The second order is turned down, and the first one's job comes back."""
+        """The second submission is rejected, and the first job is returned."""
         backend, service = emulated(protocol=protocol)
         take = take_with()
         first = backend.submit(take, "key-1")
         assert backend.submit(take, "key-1").id == first.id
         assert service.charged_jobs == 1
 
-    def test_made_although_turned_down(self, emulated: Emulated, take_with: TakeWith) -> None:
-        """A refusal for the key that hides a new job."""
+    def test_rejected_but_made(self, emulated: Emulated, take_with: TakeWith) -> None:
+        """A rejected key may belong to a job that was just made."""
         backend, service = emulated(emulator.Fault("duplicate_external_id", times=1))
         job = backend.submit(take_with(), "key-1")
         assert [each["id"] for each in service.jobs] == [job.id]
@@ -222,14 +223,14 @@ class TestOneOrderOnePayment:
     def test_surely_not_bought(
         self, emulated: Emulated, take_with: TakeWith, fault: dict[str, Any], kind: type[Exception]
     ) -> None:
-        """Nothing was charged, and the error says what to do."""
+        """Nothing was charged, and the exception says what to do."""
         backend, service = emulated(emulator.Fault(times=1, **fault))
         with pytest.raises(kind):
             backend.submit(take_with(), "key-1")
         assert service.charged_jobs == 0
 
     def test_no_free_slot(self, emulated: Emulated, take_with: TakeWith) -> None:
-        """Slots are held until a job ends."""
+        """A slot stays taken until its job ends."""
         backend, service = emulated(
             account=emulator.Account(concurrency=1), timing=emulator.TaskTiming(1000.0, 1000.0)
         )
@@ -239,60 +240,60 @@ class TestOneOrderOnePayment:
         assert service.charged_jobs == 1
 
 
-class TestAsking:
-    """Trouble while waiting."""
+class TestPolling:
+    """Errors while polling."""
 
     @pytest.mark.parametrize(
         "kind", ["rate_limited", "html_502", "drop_before", "bad_json", "server_error"]
     )
-    def test_trouble_passes(self, emulated: Emulated, take_with: TakeWith, kind: str) -> None:
-        """Questions are asked again."""
+    def test_failures_are_retried(self, emulated: Emulated, take_with: TakeWith, kind: str) -> None:
+        """Queries are retried."""
         backend, _ = emulated(emulator.Fault(kind, times=2, method="GET"))
         job = backend.submit(take_with(), "key-1")
         assert backend.poll([job])[job.id].state is JobState.DONE
 
-    def test_an_unknown_word(self, emulated: Emulated, take_with: TakeWith) -> None:
-        """It is waited for."""
+    def test_an_unknown_state(self, emulated: Emulated, take_with: TakeWith) -> None:
+        """A job in an unknown state is waited for."""
         backend, _ = emulated(emulator.Fault("unknown_status", times=1))
         job = backend.submit(take_with(), "key-1")
         states = [backend.poll([job])[job.id].state for _ in range(2)]
         assert states == [JobState.WAITING, JobState.DONE]
 
     def test_lost(self, emulated: Emulated, take_with: TakeWith) -> None:
-        """A job that is not known for a while is missing, not failed."""
+        """A job that the service does not know for a while is missing, not failed."""
         backend, _ = emulated(emulator.Fault("lost_tasks", times=1))
         job = backend.submit(take_with(), "key-1")
         assert backend.poll([job]) == {}
         assert backend.poll([job])[job.id].state is JobState.DONE
 
     def test_a_wrong_key(self, emulated: Emulated, take_with: TakeWith) -> None:
-        """Ends the run, and names the region as a likely reason."""
+        """It is an account error that names the region as a likely reason."""
         backend, _ = emulated(api_key="another")
         with pytest.raises(AccountError, match="KLING_REGION"):
             backend.submit(take_with(), "key-1")
 
     def test_a_clock_that_is_off(self, emulated: Emulated, take_with: TakeWith) -> None:
-        """A token that was turned down is made again by the service's own clock."""
+        """A rejected token is signed again with the service's own time."""
         fault = emulator.Fault("clock_skew", seconds=5000)
         backend, service = emulated(fault, pair=True)
         backend.submit(take_with(), "key-1")
         assert service.charged_jobs == 1
 
     def test_many_at_once(self, emulated: Emulated, take_with: TakeWith) -> None:
-        """One question, each with its own state."""
+        """One query returns the state of each job."""
         backend, _ = emulated()
         jobs = [backend.submit(take_with(repeat=each), f"key-{each}") for each in range(1, 6)]
         assert set(backend.poll(jobs)) == {job.id for job in jobs}
 
 
 class TestFetching:
-    """Trouble while downloading."""
+    """Errors while downloading."""
 
     @pytest.mark.parametrize("kind", ["cut_download", "expired_link"])
-    def test_trouble_passes(
+    def test_failures_are_retried(
         self, emulated: Emulated, take_with: TakeWith, tmp_path: Path, kind: str
     ) -> None:
-        """The clip comes, whole, without another order."""
+        """The clip arrives complete, without another submission."""
         backend, service = emulated(emulator.Fault(kind, times=1))
         job = backend.submit(take_with(duration_s=3), "key-1")
         backend.poll([job])
@@ -309,7 +310,7 @@ class TestFetching:
         ],
         ids=str,
     )
-    def test_trouble_that_stays(
+    def test_a_lasting_failure(
         self,
         emulated: Emulated,
         take_with: TakeWith,
@@ -317,7 +318,7 @@ class TestFetching:
         fault: dict[str, Any],
         reason: str,
     ) -> None:
-        """One line; nothing is left behind, and nothing is ordered."""
+        """One line; no file is left behind and nothing is submitted."""
         backend, service = emulated(emulator.Fault(**fault))
         job = backend.submit(take_with(duration_s=3), "key-1")
         with pytest.raises(FetchError, match=reason):
@@ -327,7 +328,7 @@ class TestFetching:
 
 
 def test_its_environment_is_enough(take_with: TakeWith, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The variables that the emulator names are those of the account."""
+    """The variables that the emulator prints configure the account."""
     with emulator.serving(emulator.Emulator(timing=emulator.TaskTiming.instant())) as running:
         for name, value in running.environment.items():
             monkeypatch.setenv(name, value)

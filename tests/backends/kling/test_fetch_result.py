@@ -1,4 +1,4 @@
-"""A file is measured when it comes, and where it differs from the order that is kept."""
+"""A fetched file is measured, and differences from the submission are recorded."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,20 +11,20 @@ from lab.backends.kling.fetch_result import fetch_result
 
 
 @pytest.fixture
-def told(tmp_path: Path, pan_clip: Callable[..., Path], photo: Any) -> Callable[..., Any]:
-    """What is said of a clip of half a second at 24 fps, 1:1, without sound."""
+def result_of(tmp_path: Path, pan_clip: Callable[..., Path], photo: Any) -> Callable[..., Any]:
+    """The result for a clip of half a second at 24 fps, 1:1, without sound."""
     path = tmp_path / "clip.mp4"
     pan_clip(path, photo[:160, :208])
 
-    def tell(kind: Any = "clip", **asked: Any) -> Any:
+    def result(kind: Any = "clip", **asked: Any) -> Any:
         data = {"asked": {"fps": 24.0, "sound": False, **asked}, "notes": ["still: cut"]}
         return fetch_result(Job("kling", "1", "take", data), path, kind=kind)
 
-    return tell
+    return result
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("asked", "differences"),
     [
         ({"duration_s": 0.6, "aspect_ratio": "1:1"}, {}),
         ({"duration_s": 5.0}, {"duration_s": "asked for 5 s, the clip has 0.50 s"}),
@@ -37,20 +37,22 @@ def told(tmp_path: Path, pan_clip: Callable[..., Path], photo: Any) -> Callable[
         ),
     ],
 )
-def test_differences(told: Callable[..., Any], asked: dict[str, Any], said: dict[str, str]) -> None:
-    """The file counts, not what the service says of it; a seed of 0 is a seed."""
-    fetched = told(**asked)
-    assert dict(fetched.not_honoured) == said
+def test_differences(
+    result_of: Callable[..., Any], asked: dict[str, Any], differences: dict[str, str]
+) -> None:
+    """The file counts, not what replies said about it; a seed of 0 is a seed."""
+    fetched = result_of(**asked)
+    assert dict(fetched.not_honoured) == differences
     assert fetched.notes == ("still: cut",)
     assert fetched.honoured == ()
 
 
-def test_a_still_has_no_length(told: Callable[..., Any]) -> None:
-    """Only what was done is told."""
-    assert told("still", duration_s=5.0).not_honoured == ()
+def test_a_still_has_no_length(result_of: Callable[..., Any]) -> None:
+    """A still has only the notes."""
+    assert result_of("still", duration_s=5.0).not_honoured == ()
 
 
 def test_an_older_job(tmp_path: Path, pan_clip: Callable[..., Path], photo: Any) -> None:
-    """One that says nothing of what was asked is fetched all the same."""
+    """A job without the requested settings is fetched all the same."""
     path = pan_clip(tmp_path / "clip.mp4", photo[:160, :208])
     assert fetch_result(Job("kling", "1", "take", {}), path, kind="clip").not_honoured == ()

@@ -1,4 +1,4 @@
-"""What a model or a protocol cannot do is known before it is paid, and only that."""
+"""Everything that a model or protocol cannot do is rejected before paying, and nothing else."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -71,7 +71,7 @@ def still_of(tmp_path: Path) -> Callable[[int, int], Still]:
 def test_each_model(
     take_with: TakeWith, coffee: Still, model: str, changed: dict[str, Any], settings: list[str]
 ) -> None:
-    """The capability map of 2026-05-19, row by row."""
+    """The rows of the capability map of 2026-05-19."""
     prompt = changed.pop("prompt", "slow push in")
     if changed.pop("end", False):
         changed["end_still"] = coffee
@@ -79,23 +79,23 @@ def test_each_model(
 
 
 class TestProtocols:
-    """What only one of the two can do."""
+    """What only one of the protocols can do."""
 
     def test_turbo_is_new(self, take_with: TakeWith) -> None:
-        """The legacy protocol does not have it, and the line says what to set."""
+        """The legacy protocol does not have it, and the reason says what to set."""
         shot = take_with(model=TURBO, sound=True).shot
         (item,) = [each for each in limits(shot, load_catalogue(), "legacy") if each.blocking]
         assert (item.setting, "KLING_PROTOCOL=new" in item.reason) == ("model", True)
 
     @pytest.mark.parametrize(("length", "protocol"), [(2501, "legacy"), (2900, "legacy")])
     def test_long_prompts(self, take_with: TakeWith, length: int, protocol: str) -> None:
-        """2500 characters in the old, 3072 in the new."""
+        """2500 characters in the legacy protocol, 3072 in the new one."""
         shot = take_with("word " * (length // 5) + "x" * (length % 5 or 5)).shot
         assert _blocking(shot) == []
         assert _blocking(shot, protocol) == ["prompt"]
 
     def test_cuts_and_pictures(self, take_with: TakeWith, coffee: Still) -> None:
-        """The old protocol's documents contradict each other on these."""
+        """The legacy protocol's documents contradict each other here."""
         prompt = Prompt.cut([Segment("push in", 2), Segment("pan right", 3)])
         remarks = [
             each.setting for each in limits(take_with(prompt).shot, load_catalogue(), "legacy")
@@ -110,7 +110,7 @@ class TestProtocols:
 
 
 class TestCuts:
-    """Shots within a clip."""
+    """Clips with cuts."""
 
     @pytest.mark.parametrize(
         ("parts", "blocks"),
@@ -126,25 +126,25 @@ class TestCuts:
     def test_their_bounds(
         self, take_with: TakeWith, parts: list[tuple[str, float]], blocks: int
     ) -> None:
-        """At most six, whole seconds, at most 512 characters each."""
+        """At most six shots, of whole seconds and at most 512 characters each."""
         prompt = Prompt.cut([Segment(*part) for part in parts])
         assert _blocking(take_with(prompt).shot) == ["multi_shot"] * blocks
 
     def test_models_without(self, take_with: TakeWith) -> None:
-        """Only 3.0 and omni make them."""
+        """Only 3.0 and omni make cuts."""
         prompt = Prompt.cut([Segment("a", 2), Segment("b", 3)])
         assert _blocking(take_with(prompt, model=OMNI).shot) == []
         assert _blocking(take_with(prompt, model=OLD).shot) == ["multi_shot"]
 
     def test_a_semicolon_is_mentioned(self, take_with: TakeWith) -> None:
-        """It is sent as a comma, which changes nothing but should be known."""
+        """It is sent as a comma, and the user is told."""
         prompt = Prompt.cut([Segment("a; b", 2), Segment("b", 3)])
-        said = [each.reason for each in limits(take_with(prompt).shot, load_catalogue(), "new")]
-        assert any("commas" in each for each in said)
+        reasons = [each.reason for each in limits(take_with(prompt).shot, load_catalogue(), "new")]
+        assert any("commas" in each for each in reasons)
 
 
 class TestElements:
-    """Figures cited by name."""
+    """Elements mentioned by name."""
 
     @pytest.mark.parametrize(
         ("prompt", "names", "blocks"),
@@ -162,16 +162,16 @@ class TestElements:
     def test_names(
         self, take_with: TakeWith, prompt: str, names: list[str], blocks: list[str]
     ) -> None:
-        """At most three, none a part of another, none cited that is not declared."""
+        """At most three; no name is part of another; every mentioned name is declared."""
         elements = tuple((name, f"id-{name}") for name in names)
         assert _blocking(take_with(prompt, elements=elements).shot)[: len(blocks)] == blocks
         assert bool(_blocking(take_with(prompt, elements=elements).shot)) == bool(blocks)
 
-    def test_one_that_is_not_cited(self, take_with: TakeWith) -> None:
-        """It is paid for nothing, but it blocks nothing."""
-        found = limits(take_with(elements=(("hero", "1"),)).shot, load_catalogue(), "new")
-        assert [item.value for item in found if item.setting == "elements"] == ["hero"]
-        assert not [item for item in found if item.blocking]
+    def test_an_element_without_mention(self, take_with: TakeWith) -> None:
+        """An element that the prompt does not mention is reported but does not block."""
+        items = limits(take_with(elements=(("hero", "1"),)).shot, load_catalogue(), "new")
+        assert [item.value for item in items if item.setting == "elements"] == ["hero"]
+        assert not [item for item in items if item.blocking]
 
     @pytest.mark.parametrize("protocol", ["new", "legacy"])
     @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ class TestElements:
         end: bool,
         blocks: list[str],
     ) -> None:
-        """Three with a first frame, with or without a last one, and seven from text alone."""
+        """Three with a first frame, with or without a last frame; seven from text alone."""
         names = "abcdefgh"[:count]
         changed = {} if still else {"still": None}
         take = take_with(
@@ -208,15 +208,15 @@ class TestElements:
         assert _blocking(take.shot, protocol) == blocks
 
     def test_why_there_are_too_many(self, take_with: TakeWith) -> None:
-        """The line says the number, and that the first frame is the reason."""
+        """The reason gives the number and says that the first frame limits it."""
         elements = tuple((name, name) for name in "abcd")
         take = take_with("@a @b @c @d", model=OMNI, elements=elements)
         (item,) = [each for each in limits(take.shot, load_catalogue(), "new") if each.blocking]
         assert "with a first frame this model takes at most 3" in item.reason
 
 
-class TestUntaken:
-    """Settings that other tools have, and that no model here takes."""
+class TestRejectedSettings:
+    """Settings that other tools have and no model here has."""
 
     @pytest.mark.parametrize(
         ("setting", "value", "advice"),
@@ -233,7 +233,7 @@ class TestUntaken:
     def test_each_is_refused_with_its_source(
         self, take_with: TakeWith, model: str, setting: str, value: Any, advice: str
     ) -> None:
-        """One line for it, which says what to do instead and where that stands."""
+        """One item says what to do instead, and its source."""
         shot = take_with(sound=model == TURBO).shot
         options = tuple(sorted({"model": model, setting: value}.items()))
         shot = replace(shot, settings=replace(shot.settings, options=options))
@@ -246,7 +246,7 @@ class TestUntaken:
         assert "2026-" in item.reason
 
     def test_what_nobody_knows_is_refused_in_general(self, take_with: TakeWith) -> None:
-        """A word that no page has gets the list of settings that there are."""
+        """For an unknown name the existing settings are listed."""
         shot = take_with().shot
         shot = replace(shot, settings=replace(shot.settings, options=(("sed", 1),)))
         (item,) = [
@@ -256,7 +256,7 @@ class TestUntaken:
 
 
 class TestPictures:
-    """What a still must be, seen without opening it."""
+    """Limits of a still, checked without opening it."""
 
     @pytest.mark.parametrize(
         ("size", "ratio", "blocks"),
@@ -277,14 +277,14 @@ class TestPictures:
         ratio: str,
         blocks: int,
     ) -> None:
-        """Less than 300 px a side would fail after it was ordered."""
+        """Under 300 px a side, a job would fail after it was submitted."""
         shot = take_with(still=still_of(*size), aspect_ratio=ratio).shot
         assert _blocking(shot) == ["still"] * blocks
 
-    def test_the_cut_is_mentioned(
+    def test_cropping_is_reported(
         self, take_with: TakeWith, still_of: Callable[..., Still]
     ) -> None:
-        """A clip takes its picture's ratio, so the picture is cut; one per cent off is not."""
+        """Cropping is reported; a ratio within one per cent is not cropped."""
         cut = limits(take_with(still=still_of(600, 400)).shot, load_catalogue(), "new")
         assert [(item.setting, item.blocking) for item in cut] == [("still", False)]
         assert "592x333 px" in cut[0].reason
@@ -293,13 +293,13 @@ class TestPictures:
     def test_a_last_frame_is_held_to_the_same(
         self, take_with: TakeWith, still_of: Callable[..., Still]
     ) -> None:
-        """Under its own name."""
+        """The same limits hold for end_still."""
         shot = take_with(still=still_of(640, 360), end_still=still_of(320, 180)).shot
         assert _blocking(shot) == ["end_still"]
 
 
 class TestStills:
-    """PictureCache made from text."""
+    """Stills made from text."""
 
     @pytest.mark.parametrize(
         ("changed", "blocks"),
@@ -313,17 +313,17 @@ class TestStills:
     def test_their_bounds(
         self, take_with: TakeWith, changed: dict[str, Any], blocks: list[str]
     ) -> None:
-        """Two tiers, every ratio, no elements."""
+        """Two resolutions, every ratio, no elements."""
         assert _blocking(take_with(still=None, makes="still", **changed).shot) == blocks
 
     def test_they_are_made_from_text(self, take_with: TakeWith) -> None:
-        """A still that is given would be left out silently."""
+        """A given still is rejected, because it would be ignored."""
         assert _blocking(take_with(makes="still").shot) == ["still"]
 
 
 @pytest.mark.parametrize("model", list(load_catalogue().models))
 def test_the_general_check_agrees(take_with: TakeWith, model: str) -> None:
-    """A plain shot of any model passes, and a length nobody makes is named once."""
+    """A plain shot of any model passes, and a length that no model makes is named once."""
     backend = KlingBackend(account=Account())
     take = take_with(model=model, sound=model == TURBO)
     assert not [item for item in unsupported(backend, take.shot) if item.blocking]

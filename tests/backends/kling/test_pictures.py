@@ -1,4 +1,4 @@
-"""A still is sent as pixels and nothing else: upright, opaque, cut to the ratio, within bounds."""
+"""A still is sent as pixels only: upright, opaque, cropped to the ratio, within the limits."""
 
 import base64
 import io
@@ -26,7 +26,7 @@ def _opened(picture: EncodedPicture) -> Image.Image:
 
 @pytest.fixture
 def saved(tmp_path: Path, photo: Any) -> Save:
-    """A still of 16:9 cut from a photograph, saved in any mode and format."""
+    """A still of 16:9 from a photograph, saved in any mode and format."""
 
     def save(
         mode: str = "RGB", suffix: str = ".png", size: tuple[int, int] = (592, 333), **how: Any
@@ -40,7 +40,7 @@ def saved(tmp_path: Path, photo: Any) -> Save:
 
 
 def test_the_pixels_are_those_of_the_still(saved: Save) -> None:
-    """A PNG of exactly what the rest of the toolkit sees."""
+    """The PNG has exactly the pixels that the toolkit reads."""
     still = saved()
     picture = PictureCache().encode(still, "16:9", MUCH)
     assert _opened(picture).format == "PNG"
@@ -49,7 +49,7 @@ def test_the_pixels_are_those_of_the_still(saved: Save) -> None:
 
 
 def test_no_metadata_is_sent(saved: Save) -> None:
-    """Where a photograph was taken is nobody's business."""
+    """Metadata such as the location of a photograph are removed."""
     exif = Image.Exif()
     exif[0x010F] = "secret camera"
     exif.get_ifd(0x8825)[2] = (48.0, 51.0, 30.0)
@@ -62,7 +62,7 @@ def test_no_metadata_is_sent(saved: Save) -> None:
 
 
 def test_it_is_upright(saved: Save) -> None:
-    """A photograph that says it lies on its side is turned."""
+    """A photograph with an EXIF rotation is turned."""
     exif = Image.Exif()
     exif[0x0112] = 6
     still = saved(suffix=".jpg", size=(333, 592), exif=exif)
@@ -72,7 +72,7 @@ def test_it_is_upright(saved: Save) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "suffix", "said"),
+    ("mode", "suffix", "note"),
     [
         ("RGBA", ".png", ""),
         ("CMYK", ".jpg", "CMYK converted to RGB"),
@@ -81,16 +81,16 @@ def test_it_is_upright(saved: Save) -> None:
         ("P", ".png", ""),
     ],
 )
-def test_every_kind_of_file_becomes_rgb(saved: Save, mode: str, suffix: str, said: str) -> None:
-    """What the service would refuse, or read in its own way, is sent as plain RGB."""
+def test_every_kind_of_file_becomes_rgb(saved: Save, mode: str, suffix: str, note: str) -> None:
+    """Files that the service might reject or misread are sent as plain RGB."""
     picture = PictureCache().encode(saved(mode, suffix), "16:9", MUCH)
     image = _opened(picture)
     assert (image.format, image.mode, image.size) == ("PNG", "RGB", (592, 333))
-    assert said in " ".join(picture.notes)
+    assert note in " ".join(picture.notes)
 
 
-def test_what_shines_through_is_laid_on_white(tmp_path: Path) -> None:
-    """A clear picture is white, and that is said."""
+def test_transparency_becomes_white(tmp_path: Path) -> None:
+    """A transparent picture becomes white, with a note."""
     path = tmp_path / "clear.png"
     Image.new("RGBA", (320, 320), (0, 0, 0, 0)).save(path)
     picture = PictureCache().encode(Still.open(path), "1:1", MUCH)
@@ -99,8 +99,8 @@ def test_what_shines_through_is_laid_on_white(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ratio", ["16:9", "9:16", "1:1"])
-def test_it_is_cut_to_the_ratio(coffee: Still, ratio: str) -> None:
-    """As large as can be, of the size that was foretold, and what was cut is said."""
+def test_it_is_cropped_to_the_ratio(coffee: Still, ratio: str) -> None:
+    """The crop is as large as possible, has the predicted size, and has a note."""
     picture = PictureCache().encode(coffee, ratio, MUCH)
     width, height = map(int, ratio.split(":"))
     assert picture.width_px * height == picture.height_px * width
@@ -113,8 +113,10 @@ def test_it_is_cut_to_the_ratio(coffee: Still, ratio: str) -> None:
     assert np.array_equal(np.asarray(_opened(picture)), part)
 
 
-def test_the_subject_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, photo: Any) -> None:
-    """The cut goes around the subject, also in a picture larger than the one it is sought in."""
+def test_the_crop_contains_the_subject(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, photo: Any
+) -> None:
+    """The crop contains the subject, also in a picture larger than the search size."""
     path = tmp_path / "wide.png"
     Image.fromarray(photo).resize((2400, 600)).save(path)
 
@@ -129,16 +131,16 @@ def test_the_subject_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ph
     assert "600x600 px at 1800,0 around its subject" in picture.notes[0]
 
 
-def test_too_heavy_for_a_png(saved: Save) -> None:
-    """It goes as JPEG of high quality in full size."""
+def test_too_large_for_a_png(saved: Save) -> None:
+    """It is sent as a high-quality JPEG in full size."""
     picture = PictureCache().encode(saved(), "16:9", 150_000)
     assert (_opened(picture).format, _opened(picture).size) == ("JPEG", (592, 333))
     assert picture.notes[0].startswith("sent as JPEG")
 
 
 @pytest.mark.parametrize("most", [60_000, 20_000, 5_000])
-def test_too_heavy_even_so(saved: Save, most: int) -> None:
-    """Only then it is made smaller, and stays within the bound."""
+def test_too_large_for_a_jpeg(saved: Save, most: int) -> None:
+    """Only if the JPEG is too large is it scaled down to fit."""
     picture = PictureCache().encode(saved(), "16:9", most)
     assert len(base64.b64decode(picture.base64)) <= most
     assert picture.width_px < 592
@@ -146,18 +148,18 @@ def test_too_heavy_even_so(saved: Save, most: int) -> None:
     assert "scaled down" in picture.notes[1]
 
 
-class TestKept:
-    """Ten thousand takes of one still."""
+class TestCache:
+    """Many takes of one still share its encoded picture."""
 
-    def test_it_is_made_once(self, saved: Save, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The same text is handed out again."""
+    def test_it_is_encoded_once(self, saved: Save, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The same picture is returned again."""
         keep, still = PictureCache(), saved()
         first = keep.encode(still, "16:9", MUCH)
         monkeypatch.setattr(pictures, "open_image", None)
         assert all(keep.encode(still, "16:9", MUCH) is first for _ in range(100))
 
-    def test_few_are_kept(self, tmp_path: Path) -> None:
-        """Memory is bounded by number and by size."""
+    def test_the_cache_is_bounded(self, tmp_path: Path) -> None:
+        """The cache is bounded by number and by size."""
         keep = PictureCache()
         for shade in range(12):
             path = tmp_path / f"{shade}.png"
@@ -168,7 +170,7 @@ class TestKept:
     def test_large_ones_push_out_others(
         self, saved: Save, coffee: Still, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The last one always stays."""
+        """The latest picture always stays."""
         monkeypatch.setattr(pictures, "_MAX_CACHED_CHARS", 10)
         keep = PictureCache()
         keep.encode(coffee, "16:9", MUCH)
@@ -176,8 +178,8 @@ class TestKept:
         assert len(keep._cache) == 1
 
 
-def test_a_file_that_is_gone(saved: Save) -> None:
-    """One line that names it."""
+def test_a_missing_file(saved: Save) -> None:
+    """The message is one line that names the file."""
     still = saved()
     still.path.unlink()
     with pytest.raises(StillError, match=r"still\.png"):

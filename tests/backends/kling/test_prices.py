@@ -1,4 +1,4 @@
-"""A quote is Kling's own price, and a little more for what may have changed since."""
+"""A quote is Kling's own price, with a margin for price changes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -24,7 +24,7 @@ TURBO, OMNI, OLD = "kling-3.0-turbo", "kling-3.0-omni", "kling-2.6"
         ({"model": OLD, "duration_s": 10}, 0.42),
         ({"model": "kling-2.5-turbo", "resolution": "1080p"}, 0.35),
         ({"makes": "still", "still": None}, 0.028),
-        # Not sold: no plan shall be too cheap for it.
+        # Not available, so quoted at the highest price.
         ({"model": TURBO}, 0.70),
         ({"model": OLD, "sound": True}, 0.70),
     ],
@@ -39,7 +39,7 @@ def test_the_table(take_with: Callable[..., Take], changed: dict[str, Any], usd:
 
 
 def test_longer_takes_longer(take_with: Callable[..., Take]) -> None:
-    """Waiting and bytes grow with the length."""
+    """Waiting time and bytes grow with the length."""
     backend = KlingBackend(account=Account())
     short, long = (backend.quote(take_with(duration_s=each).shot) for each in (5, 15))
     assert short.seconds == 135

@@ -1,4 +1,4 @@
-"""Tokens are what the vendor's sample makes, are kept while good, and follow the server's clock."""
+"""Tokens match the vendor's sample, are cached while valid, and follow the server's clock."""
 
 import base64
 import hashlib
@@ -14,7 +14,7 @@ def _claims(token: str) -> dict[str, object]:
     return json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))  # type: ignore[no-any-return]
 
 
-class TestSigned:
+class TestSignToken:
     """One token."""
 
     def test_the_header_and_the_claims(self) -> None:
@@ -27,22 +27,22 @@ class TestSigned:
         assert _claims(token) == {"iss": "ak", "exp": 2800, "nbf": 995}
 
     def test_the_signature(self) -> None:
-        """HMAC-SHA256 over header and claims, in base64 for addresses, without padding."""
+        """HMAC-SHA256 over header and claims, in URL-safe base64 without padding."""
         head, claims, signature = sign_token("ak", "sk", 1000).split(".")
         right = hmac.new(b"sk", f"{head}.{claims}".encode(), hashlib.sha256).digest()
         assert base64.urlsafe_b64decode(signature + "=") == right
         assert "=" not in signature
 
     def test_a_known_one(self) -> None:
-        """The same as any other implementation gives for the same claims."""
+        """Other implementations give the same token for the same claims."""
         assert sign_token("ak", "sk", 0).split(".")[0] == "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
 
 
-class TestMinter:
-    """A token over the hours of a sweep."""
+class TestTokenCache:
+    """The tokens over the hours of a sweep."""
 
-    def test_it_is_kept_while_good(self) -> None:
-        """Twenty minutes later it is still the same."""
+    def test_it_is_reused_while_valid(self) -> None:
+        """Twenty minutes later it is still the same token."""
         now = [1000.0]
         minter = TokenCache("ak", "sk", clock=lambda: now[0])
         first = minter.token()
@@ -51,7 +51,7 @@ class TestMinter:
 
     @pytest.mark.parametrize("step_s", [1790, 1800, 100_000, -100])
     def test_another_is_made_in_time(self, step_s: float) -> None:
-        """Before it runs out, and when the clock was set back."""
+        """A new token replaces it before it expires, and when the clock was set back."""
         now = [1_000_000.0]
         minter = TokenCache("ak", "sk", clock=lambda: now[0])
         minter.token()
@@ -59,12 +59,12 @@ class TestMinter:
         assert _claims(minter.token())["exp"] == int(now[0]) + 1800
 
     def test_renewing_follows_the_servers_clock(self) -> None:
-        """A machine an hour behind signs for the hour it is at the server."""
+        """A machine an hour behind signs for the server's time."""
         minter = TokenCache("ak", "sk", clock=lambda: 1000.0)
         minter.token()
         minter.renew(4600.0)
         assert _claims(minter.token())["nbf"] == 4595
 
     def test_it_shows_nothing(self) -> None:
-        """Its repr holds no key."""
+        """The repr contains no key."""
         assert "sk" not in repr(TokenCache("ak", "sk"))

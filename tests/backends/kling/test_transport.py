@@ -1,4 +1,4 @@
-"""Questions are asked again within their budget; an order goes out once, and its fate is told."""
+"""Queries are retried within their limits; a submission is sent once and its result is exact."""
 
 import json
 import re
@@ -29,7 +29,7 @@ NOWHERE = "http://127.0.0.1:1"
 
 @pytest.fixture
 def transport_of(service: Any, slept: list[float]) -> Iterator[Callable[..., Transport]]:
-    """A transport to the scripted server whose waits take no time but are counted."""
+    """A factory of transports to the scripted server. Waits are recorded, not waited."""
     opened: list[Transport] = []
     now = [0.0]
 
@@ -59,16 +59,18 @@ def _order(transport: Transport, protocol: Any = "new") -> Any:
     return transport.submit("/order", {"a": "picture"}, protocol=protocol, label="take abc")
 
 
-class TestOrders:
-    """Each costs money."""
+class TestSubmissions:
+    """Submissions, which cost money."""
 
-    def test_one_that_is_taken(self, service: Any, transport_of: Callable[..., Transport]) -> None:
-        """The key goes in a header, the body as JSON."""
-        service.script(service.says.data({"id": "1"}))
+    def test_an_accepted_submission(
+        self, service: Any, transport_of: Callable[..., Transport]
+    ) -> None:
+        """The key is in a header, and the body is JSON."""
+        service.script(service.reply.data({"id": "1"}))
         assert _order(transport_of()).data == {"id": "1"}
-        (asked,) = service.asked
-        assert asked.headers["authorization"] == f"Bearer {KEY}"
-        assert asked.json == {"a": "picture"}
+        (received,) = service.requests
+        assert received.headers["authorization"] == f"Bearer {KEY}"
+        assert received.json == {"a": "picture"}
 
     @pytest.mark.parametrize(
         ("code", "status", "kind"),
@@ -100,8 +102,8 @@ class TestOrders:
         status: int,
         kind: type[LabError],
     ) -> None:
-        """One error that says what can be done, names the take, and is sent once."""
-        service.script(service.says.code(code, status, "the reason\nin two lines"))
+        """The exception says what can be done and names the take; one request is sent."""
+        service.script(service.reply.code(code, status, "the reason\nin two lines"))
         with pytest.raises(kind) as error:
             _order(transport_of())
         assert type(error.value) is kind
@@ -109,7 +111,7 @@ class TestOrders:
         assert f"code {code}" in str(error.value)
         assert "the reason in two lines" in str(error.value)
         assert "\n" not in str(error.value)
-        assert len(service.asked) == 1
+        assert len(service.requests) == 1
 
     @pytest.mark.parametrize(
         ("status", "body", "kind"),
@@ -132,7 +134,7 @@ class TestOrders:
             (413, b"", BackendError),
         ],
     )
-    def test_every_other_body(
+    def test_other_bodies(
         self,
         service: Any,
         transport_of: Callable[..., Transport],
@@ -140,53 +142,55 @@ class TestOrders:
         body: bytes,
         kind: type[LabError],
     ) -> None:
-        """A page of a gateway's is no answer; only what shut the door is called so."""
-        service.script(service.says(status, body, {"location": "http://127.0.0.1:1/"}))
+        """A gateway's page is no reply; only a clear rejection counts as one."""
+        service.script(service.reply(status, body, {"location": "http://127.0.0.1:1/"}))
         with pytest.raises(kind) as error:
             _order(transport_of())
         assert type(error.value) is kind
-        assert len(service.asked) == 1
+        assert len(service.requests) == 1
 
     def test_a_connection_lost_after_sending(
         self, service: Any, transport_of: Callable[..., Transport], slept: list[float]
     ) -> None:
-        """It may have been bought, so it is never sent again by itself."""
-        service.script(service.says(drop=True))
+        """The take may have been bought, so it is not sent again."""
+        service.script(service.reply(drop=True))
         with pytest.raises(SubmitUncertain, match="take abc"):
             _order(transport_of())
-        assert (len(service.asked), slept) == (1, [])
+        assert (len(service.requests), slept) == (1, [])
 
-    def test_an_answer_cut_short(
-        self, service: Any, transport_of: Callable[..., Transport]
-    ) -> None:
-        """The same."""
-        service.script(service.says(200, b'{"code": 0, "data"', length=100))
+    def test_a_truncated_reply(self, service: Any, transport_of: Callable[..., Transport]) -> None:
+        """The take may have been bought, so it is not sent again."""
+        service.script(service.reply(200, b'{"code": 0, "data"', length=100))
         with pytest.raises(SubmitUncertain):
             _order(transport_of())
 
-    def test_an_answer_without_end(
+    def test_an_endless_reply(
         self,
         service: Any,
         transport_of: Callable[..., Transport],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """It is read up to a bound."""
+        """The reply is read up to a size limit."""
         monkeypatch.setattr(transport_module, "MAX_REPLY_BYTES", 1000)
-        service.script(service.says(200, b" " * 100_000))
+        service.script(service.reply(200, b" " * 100_000))
         with pytest.raises(SubmitUncertain, match="exceeds"):
             _order(transport_of())
 
-    def test_an_answer_that_trickles(self, service: Any) -> None:
-        """It is ended, too."""
-        service.script(service.says.data([]))
+    def test_a_slow_reply(self, service: Any) -> None:
+        """The reply is read up to a time limit."""
+        service.script(service.reply.data([]))
         ticks = iter(range(0, 100_000, 130))
-        transport = Transport(Account(url=service.url, api_key=KEY), clock=Clock(now=lambda: next(ticks)))
+        transport = Transport(
+            Account(url=service.url, api_key=KEY), clock=Clock(now=lambda: next(ticks))
+        )
         with pytest.raises(SubmitUncertain, match="120 s"):
             _order(transport)
         transport.close()
 
-    def test_nobody_there(self, transport_of: Callable[..., Transport], slept: list[float]) -> None:
-        """Surely nothing was sent; it is tried a few times and says where."""
+    def test_no_connection(
+        self, transport_of: Callable[..., Transport], slept: list[float]
+    ) -> None:
+        """Certainly nothing was sent. It is retried, and the message names the address."""
         with pytest.raises(
             ServiceError, match=r"127\.0\.0\.1:1: cannot be reached; nothing"
         ) as error:
@@ -195,56 +199,56 @@ class TestOrders:
         assert slept == [0.5, 1.0]
 
     def test_after_closing(self, service: Any, transport_of: Callable[..., Transport]) -> None:
-        """Nothing is sent any more."""
+        """Nothing is sent."""
         transport = transport_of()
         transport.close()
         with pytest.raises(ServiceError, match="closed"):
             _order(transport)
-        assert not service.asked
+        assert not service.requests
 
 
 class TestTokens:
-    """Accounts with a pair of keys."""
+    """Accounts with a key pair."""
 
     @pytest.mark.parametrize("code", [1003, 1004])
     def test_a_token_that_is_off_is_made_again_once(
         self, service: Any, transport_of: Callable[..., Transport], code: int
     ) -> None:
-        """By the server's clock; an order that was turned away so was not taken."""
+        """It follows the server's clock; the rejected submission was not accepted."""
         late = {"date": "Thu, 01 Jan 2032 00:00:00 GMT"}
         service.script(
-            service.says(401, json.dumps({"code": code, "message": ""}).encode(), late),
-            service.says.data({"task_id": "1"}),
+            service.reply(401, json.dumps({"code": code, "message": ""}).encode(), late),
+            service.reply.data({"task_id": "1"}),
         )
         transport = transport_of(access_key="ak", secret_key="sk" * 20)
         _order(transport, "legacy")
-        first, second = (asked.headers["authorization"] for asked in service.asked)
+        first, second = (received.headers["authorization"] for received in service.requests)
         assert first != second
         right = sign_token("ak", "sk" * 20, 1956528000)
         assert second.removeprefix("Bearer ")[:60] == right[:60]
 
     def test_not_twice(self, service: Any, transport_of: Callable[..., Transport]) -> None:
-        """If the second is no better, a person has to look."""
-        service.script(service.says.code(1004, 401))
+        """If the second token is rejected too, a person has to act."""
+        service.script(service.reply.code(1004, 401))
         with pytest.raises(AccountError, match="clock"):
             transport_of(access_key="ak", secret_key="sk").query("/x", protocol="legacy")
-        assert len(service.asked) == 2
+        assert len(service.requests) == 2
 
     def test_an_api_key_comes_first(
         self, service: Any, transport_of: Callable[..., Transport]
     ) -> None:
-        """On both protocols."""
-        service.script(service.says.data({}))
+        """In both protocols."""
+        service.script(service.reply.data({}))
         transport = transport_of(access_key="ak", secret_key="sk", api_key=KEY)
         transport.query("/x", protocol="legacy")
-        assert service.asked[0].headers["authorization"] == f"Bearer {KEY}"
+        assert service.requests[0].headers["authorization"] == f"Bearer {KEY}"
 
 
-class TestQuestions:
-    """They cost nothing."""
+class TestQueries:
+    """Queries, which cost nothing."""
 
     @pytest.mark.parametrize(
-        "trouble",
+        "reply",
         [
             {"status": 502, "body": b"<html>"},
             {"status": 500, "body": b'{"code": 5000}'},
@@ -255,44 +259,44 @@ class TestQuestions:
             {"body": b"{", "length": 9},
         ],
     )
-    def test_trouble_passes(
+    def test_failures_are_retried(
         self,
         service: Any,
         transport_of: Callable[..., Transport],
         slept: list[float],
-        trouble: dict[str, Any],
+        reply: dict[str, Any],
     ) -> None:
-        """They are asked again, after waits that grow."""
-        wrong = service.says(**trouble)
-        service.script(wrong, wrong, service.says.data([1]))
+        """Queries are retried after growing waits."""
+        wrong = service.reply(**reply)
+        service.script(wrong, wrong, service.reply.data([1]))
         assert transport_of().query("/tasks", {"task_ids": "a,b"}, protocol="new").data == [1]
         assert slept == [1.0, 2.0]
-        assert {asked.query["task_ids"] for asked in service.asked} == {"a,b"}
+        assert {received.query["task_ids"] for received in service.requests} == {"a,b"}
 
-    def test_trouble_that_stays(
+    def test_a_lasting_failure(
         self, service: Any, transport_of: Callable[..., Transport], slept: list[float]
     ) -> None:
-        """The budget ends it, in one line."""
-        service.script(service.says(502, b"<html>"))
+        """The retry limit ends it with one line."""
+        service.script(service.reply(502, b"<html>"))
         with pytest.raises(ServiceError, match="HTTP 502"):
             transport_of().query("/tasks", protocol="new")
-        assert len(service.asked) == 5
+        assert len(service.requests) == 5
         assert slept == [1.0, 2.0, 4.0, 8.0]
 
     def test_being_too_fast_has_its_own_budget(
         self, service: Any, transport_of: Callable[..., Transport], slept: list[float]
     ) -> None:
-        """Ten waits of up to half a minute do not use up the tries for failures."""
-        fast, broken = service.says.code(1302, 429), service.says(502)
-        service.script(*[fast] * 8, *[broken] * 4, service.says.data([]))
+        """Rate-limit waits do not use up the tries for failures."""
+        fast, broken = service.reply.code(1302, 429), service.reply(502)
+        service.script(*[fast] * 8, *[broken] * 4, service.reply.data([]))
         assert transport_of().query("/tasks", protocol="new").data == []
         assert max(slept) == 30
 
     def test_time_bounds_as_well(
         self, service: Any, transport_of: Callable[..., Transport], slept: list[float]
     ) -> None:
-        """Tries that take long are fewer."""
-        service.script(service.says(502))
+        """Slow tries are fewer."""
+        service.script(service.reply(502))
         with pytest.raises(ServiceError):
             transport_of().query("/x", protocol="new", policy=RetryPolicy(tries=50, seconds=10))
         assert sum(slept) <= 10
@@ -301,17 +305,17 @@ class TestQuestions:
     def test_the_account_ends_it(
         self, service: Any, transport_of: Callable[..., Transport], code: int
     ) -> None:
-        """No waiting helps."""
-        service.script(service.says.code(code, 429))
+        """An account error is not retried."""
+        service.script(service.reply.code(code, 429))
         with pytest.raises(AccountError):
             transport_of().query("/tasks", protocol="new")
-        assert len(service.asked) == 1
+        assert len(service.requests) == 1
 
     def test_a_code_the_caller_expects(
         self, service: Any, transport_of: Callable[..., Transport]
     ) -> None:
-        """It is handed over; the same code is an error to others."""
-        service.script(service.says.code(1201, 400))
+        """An accepted code is returned; without that it is an error."""
+        service.script(service.reply.code(1201, 400))
         transport = transport_of()
         assert transport.query("/x", protocol="new", accept=(1201,)).code == 1201
         with pytest.raises(ServiceError, match="1201"):
@@ -320,8 +324,8 @@ class TestQuestions:
     def test_redirects_are_not_followed(
         self, service: Any, transport_of: Callable[..., Transport]
     ) -> None:
-        """The key goes to one place only."""
-        service.script(service.says(302, b"", {"location": f"{service.url}/other"}))
+        """The key goes to one address only."""
+        service.script(service.reply(302, b"", {"location": f"{service.url}/other"}))
         with pytest.raises(ServiceError, match="Kling's address"):
             transport_of(RetryPolicies(retry=RetryPolicy(tries=1, seconds=1))).query(
                 "/x", protocol="new"
@@ -329,15 +333,15 @@ class TestQuestions:
         assert service.paths() == ["/x"]
 
     def test_closing_ends_a_wait(self, service: Any) -> None:
-        """Whoever waits for another try is let go at once."""
-        service.script(service.says(502))
+        """A wait for another try ends at once."""
+        service.script(service.reply(502))
         transport = Transport(
             Account(url=service.url, api_key=KEY), clock=Clock(jitter=lambda: 1.0)
         )
         outcome: list[Exception] = []
         waiting = threading.Event()
 
-        def ask() -> None:
+        def query() -> None:
             try:
                 transport.query("/x", protocol="new", policy=RetryPolicy(9, 9000, 1000, 1000))
             except ServiceError as error:
@@ -345,7 +349,7 @@ class TestQuestions:
 
         real = transport.clock.closing.wait
         transport.clock.sleep = lambda seconds: waiting.set() or real(seconds)  # type: ignore[func-returns-value]
-        thread = threading.Thread(target=ask)
+        thread = threading.Thread(target=query)
         thread.start()
         assert waiting.wait(10)
         transport.close()
@@ -355,23 +359,23 @@ class TestQuestions:
 
 
 class TestSecrets:
-    """Whatever a service says back."""
+    """Replies that contain secrets."""
 
     @pytest.mark.parametrize(
         "echo", [KEY, f"Bearer {KEY}", "eyJhbGciOi.eyJpc3Mi.abc-_", "key whsec_abcdef"]
     )
-    def test_an_echo_is_struck_out(
+    def test_an_echoed_secret_is_redacted(
         self, service: Any, transport_of: Callable[..., Transport], echo: str
     ) -> None:
-        """A message that repeats a key, or a token, does so without it."""
-        service.script(service.says.code(1201, 400, f"bad header {echo} here"))
+        """A message that repeats a key or a token is redacted."""
+        service.script(service.reply.code(1201, 400, f"bad header {echo} here"))
         transport = transport_of()
-        for ask in (_order, lambda held: held.query("/x", protocol="new")):
+        for query in (_order, lambda each: each.query("/x", protocol="new")):
             with pytest.raises(LabError) as error:
-                ask(transport)
+                query(transport)
             assert echo not in str(error.value)
             assert "bad header" in str(error.value)
 
     def test_its_repr(self, transport_of: Callable[..., Transport]) -> None:
-        """Names the place."""
+        """The repr contains the address only."""
         assert re.fullmatch(r"Transport\(http://127\.0\.0\.1:\d+\)", repr(transport_of()))

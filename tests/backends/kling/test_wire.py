@@ -1,4 +1,4 @@
-"""Orders are what the vendor's documents show, and no answer whatever is taken for a success."""
+"""Submissions match the vendor's documents, and no invalid reply counts as a success."""
 
 import copy
 import json
@@ -50,17 +50,17 @@ def _built(wire: Any, take: Take, key: str = "k", **how: Any) -> Request:
 
 
 def _holds(body: Any, golden: Any) -> bool:
-    """Everything the documents' example says is said the same; more may be said outright."""
+    """True if everything in the documents' example is the same; more fields may be stated."""
     if isinstance(golden, dict):
         return isinstance(body, dict) and all(_holds(body.get(k), golden[k]) for k in golden)
     return bool(body == golden) and type(body) is type(golden)
 
 
-class TestModernOrders:
-    """The new protocol."""
+class TestNewSubmissions:
+    """Submissions in the new protocol."""
 
     def test_the_documents_example(self, take_with: TakeWith) -> None:
-        """A clip from a still, to the letter."""
+        """A clip from a still, exactly as documented."""
         golden = _golden("new/create_image_to_video")["request"]
         request = _built(modern, take_with(), "take-0001")
         assert (request.path, request.body) == (golden["path"], golden["json"])
@@ -74,7 +74,7 @@ class TestModernOrders:
         assert _holds(request.body, golden["json"])
 
     def test_text_alone(self, take_with: TakeWith) -> None:
-        """The prompt stands at the top, and the ratio is said."""
+        """The prompt is at the top level, and the ratio is stated."""
         golden = _golden("new/create_text_to_video")["request"]
         take = take_with("a lighthouse at dusk; slow pan right", still=None)
         request = _built(modern, take, "take-0003", pictures=EncodedFrames())
@@ -83,7 +83,7 @@ class TestModernOrders:
         assert "contents" not in request.body
 
     def test_omni(self, take_with: TakeWith) -> None:
-        """A path of its own; from text alone its contents hold no picture and the ratio is said."""
+        """It has its own path; from text alone it sends no picture and states the ratio."""
         golden = _golden("new/create_omni_video")["request"]
         take = take_with(model="kling-3.0-omni")
         request = _built(modern, take, "take-0004")
@@ -94,7 +94,7 @@ class TestModernOrders:
         assert alone["settings"]["aspect_ratio"] == "16:9"
 
     def test_nothing_is_left_to_defaults(self, take_with: TakeWith) -> None:
-        """Cuts, sound, resolution, length and watermark are said; the picture sets the ratio."""
+        """Cuts, sound, resolution, length and watermark are stated; the picture sets the ratio."""
         body = _built(modern, take_with()).body
         assert body["settings"] == {
             "multi_shot": False,
@@ -105,7 +105,7 @@ class TestModernOrders:
         assert body["options"]["watermark_info"] == {"enabled": False}
 
     def test_turbo_has_fewer_settings(self, take_with: TakeWith) -> None:
-        """It always has sound and never cuts, and knows no setting for either."""
+        """It always has sound and never cuts, and has no setting for either."""
         body = _built(modern, take_with(model="kling-3.0-turbo", sound=True)).body
         assert body["settings"] == {"resolution": "720p", "duration": 5}
 
@@ -121,19 +121,19 @@ class TestModernOrders:
     def test_only_what_a_model_has(
         self, take_with: TakeWith, model: str, more: dict[str, Any]
     ) -> None:
-        """2.6 makes no cuts and 2.5 Turbo no sound either, so neither is asked about it."""
+        """2.6 has no field for cuts, and 2.5 Turbo none for sound either."""
         body = _built(modern, take_with(model=model)).body
         assert body["settings"] == {"resolution": "720p", "duration": 5, **more}
 
     def test_cuts(self, take_with: TakeWith) -> None:
-        """They are written into the prompt; a semicolon would end a shot, so it is a comma."""
+        """They are part of the prompt; a semicolon would end a shot, so it becomes a comma."""
         prompt = Prompt.cut([Segment("push in; steam", 2), Segment("pan right", 3)])
         body = _built(modern, take_with(prompt)).body
         assert body["contents"][0]["text"] == "shot 1, 2, push in, steam; shot 2, 3, pan right;"
         assert body["settings"]["multi_shot"] is True
 
     def test_elements(self, take_with: TakeWith) -> None:
-        """Each is a content with its id, cited by @name."""
+        """Each is an item with its id; the prompt mentions it as @name."""
         take = take_with("@hero waves", elements=(("hero", "893605946402811985"),))
         contents = _built(modern, take).body["contents"]
         assert contents[-1] == {
@@ -144,14 +144,14 @@ class TestModernOrders:
         assert contents[0]["text"] == "@hero waves"
 
     def test_a_callback(self, take_with: TakeWith) -> None:
-        """Asked for only where there is one."""
+        """Stated only if there is one."""
         assert "callback_url" not in _built(modern, take_with()).body["options"]
         body = _built(modern, take_with(), callback_url="https://me.example/").body
         assert body["options"]["callback_url"] == "https://me.example/"
 
 
-class TestLegacyOrders:
-    """The old protocol."""
+class TestLegacySubmissions:
+    """Submissions in the legacy protocol."""
 
     @pytest.mark.parametrize(
         ("name", "key", "prompt", "changed", "frames"),
@@ -176,14 +176,14 @@ class TestLegacyOrders:
         changed: dict[str, Any],
         frames: EncodedFrames,
     ) -> None:
-        """The model in the body, lengths as text, pictures bare."""
+        """The model is in the body, lengths are strings, pictures have no prefix."""
         golden = _golden(f"legacy/{name}")["request"]
         request = _built(legacy, take_with(prompt, **changed), key, frames=frames)
         assert request.path == golden["path"]
         assert _holds(request.body, golden["json"])
 
     def test_nothing_is_left_to_defaults(self, take_with: TakeWith) -> None:
-        """Among them the model, whose default is the first one ever sold."""
+        """The model is stated too, because its default is the very first one."""
         body = _built(legacy, take_with(resolution="4k", sound=True), frames=PICTURES).body
         assert (body["model_name"], body["mode"], body["sound"]) == ("kling-v3", "4k", "on")
         assert (body["multi_shot"], body["duration"]) == (False, "5")
@@ -201,20 +201,20 @@ class TestLegacyOrders:
         ],
     )
     def test_only_what_a_model_has(self, take_with: TakeWith, model: str, more: set[str]) -> None:
-        """As in the new protocol: no field of another model's is sent."""
+        """As in the new protocol, no field of another model is sent."""
         body = _built(legacy, take_with(model=model)).body
         usual = {"model_name", "mode", "duration", "watermark_info", "external_task_id", "prompt"}
         picture = "image_list" if model == "kling-3.0-omni" else "image"
         assert set(body) == {*usual, picture, *more}
 
     def test_omni_takes_a_list(self, take_with: TakeWith) -> None:
-        """First and last frame by kind."""
+        """First and last frame by type."""
         take = take_with(model="kling-3.0-omni")
         body = _built(legacy, take, frames=PICTURES).body
         assert [each["type"] for each in body["image_list"]] == ["first_frame", "end_frame"]
 
     def test_cuts(self, take_with: TakeWith) -> None:
-        """A list of parts, and no prompt beside it."""
+        """A list of parts with an empty prompt beside it."""
         prompt = Prompt.cut([Segment("push in; steam", 2), Segment("pan right", 3)])
         body = _built(legacy, take_with(prompt)).body
         assert (body["multi_shot"], body["shot_type"]) == (True, "customize")
@@ -244,7 +244,7 @@ class TestLegacyOrders:
         changed: dict[str, Any],
         frames: EncodedFrames,
     ) -> None:
-        """The prompt is there and empty, and each part has its own."""
+        """The prompt is present and empty, and each part has its own."""
         golden = _golden(f"legacy/{name}")["request"]
         prompt = Prompt.cut([Segment("push in on the cup", 2), Segment("wide; steam rises", 3)])
         take = take_with(prompt, resolution="1080p", **changed)
@@ -253,7 +253,7 @@ class TestLegacyOrders:
         assert _holds(request.body, golden["json"])
 
     def test_elements(self, take_with: TakeWith) -> None:
-        """Cited by number; an address in the prompt is none."""
+        """Mentioned by number; an e-mail address in the prompt is no mention."""
         elements = (("cup", "1"), ("hero", "2"))
         take = take_with("@hero lifts @cup, not a@cup", elements=elements)
         body = _built(legacy, take).body
@@ -261,7 +261,7 @@ class TestLegacyOrders:
         assert body["element_list"] == [{"element_id": "1"}, {"element_id": "2"}]
 
     def test_a_still(self, take_with: TakeWith) -> None:
-        """One picture, in the shot's ratio, of the tier its resolution means."""
+        """One picture in the shot's ratio, of the tier for its resolution."""
         golden = _golden("legacy/create_image")["request"]
         take = take_with("a lighthouse at dusk", still=None, makes="still", resolution="1080p")
         request = legacy.build_still(
@@ -279,11 +279,11 @@ class TestLegacyOrders:
 
 
 class TestReplies:
-    """Answers as the documents show them."""
+    """Replies as the documents show them."""
 
     @pytest.mark.parametrize("name", ["create_image_to_video", "create_omni_video"])
     def test_created(self, name: str) -> None:
-        """Both protocols name the job, with all its digits."""
+        """Both protocols return the job with all digits of its id."""
         for wire, folder in ((modern, "new"), (legacy, "legacy")):
             golden = _golden(f"{folder}/{name}")
             row = wire.parse_created(parse_reply(golden["reply"]), money=MONEY)  # type: ignore[attr-defined]
@@ -292,7 +292,7 @@ class TestReplies:
             assert row.key.startswith("take-000")
 
     def test_mixed_states(self) -> None:
-        """Rows come in any order, and some not at all."""
+        """Jobs come in any order, and some are missing."""
         rows = modern.parse_jobs(
             parse_reply(_golden("new/query_mixed_states")["reply"]), money=MONEY
         )
@@ -304,7 +304,7 @@ class TestReplies:
         }
 
     def test_done(self) -> None:
-        """Link, length and bill, in units and in cash."""
+        """Link, length and bill are read, in units and in cash."""
         (row,) = modern.parse_jobs(
             parse_reply(_golden("new/query_succeeded_with_watermark")["reply"]), money=MONEY
         )
@@ -316,7 +316,7 @@ class TestReplies:
         assert row.cost_usd == pytest.approx(0.42)
 
     def test_legacy_done(self) -> None:
-        """The other spelling of success; deductions are in units."""
+        """The other spelling of success; the bill is in units."""
         row = legacy.parse_job(parse_reply(_golden("legacy/query_succeed")["reply"]), money=MONEY)
         assert (row.state, row.key, row.duration_s) == ("done", "take-0001", 5.1)
         assert row.cost_usd == pytest.approx(0.42)
@@ -325,14 +325,14 @@ class TestReplies:
         assert picture.cost_usd == pytest.approx(16 * 0.0035)
 
     def test_legacy_failed(self) -> None:
-        """With its reason."""
+        """A failed job has its reason."""
         row = legacy.parse_job(parse_reply(_golden("legacy/query_failed")["reply"]), money=MONEY)
         assert row.state == "failed"
         assert row.message
 
     @pytest.mark.parametrize("word", ["succeed", "succeeded"])
     def test_both_spellings_everywhere(self, word: str) -> None:
-        """Neither protocol is known to keep to its own."""
+        """Each protocol may use the other's spelling."""
         reply = copy.deepcopy(_golden("new/query_succeeded")["reply"])
         reply["data"][0]["status"] = word
         (row,) = modern.parse_jobs(parse_reply(reply), money=MONEY)
@@ -341,7 +341,7 @@ class TestReplies:
         assert row.state == legacy.parse_job(parse_reply(reply), money=MONEY).state == "done"
 
     @pytest.mark.parametrize("word", ["queued", "SUCCEEDED", "success", " succeed"])
-    def test_an_unknown_word_is_waited_for(self, word: str) -> None:
+    def test_an_unknown_state_is_waited_for(self, word: str) -> None:
         """It is neither a success nor a failure."""
         reply = copy.deepcopy(_golden("new/query_succeeded")["reply"])
         reply["data"][0]["status"] = word
@@ -356,13 +356,13 @@ class TestReplies:
         assert row.state == "waiting"
 
     def test_a_number_is_no_id(self) -> None:
-        """Eighteen digits may have been rounded on the way."""
+        """A JSON number of eighteen digits may have been rounded."""
         reply = copy.deepcopy(_golden("new/query_succeeded")["reply"])
         reply["data"][0]["id"] = 893605946402811985
         assert modern.parse_jobs(parse_reply(reply), money=MONEY) == ()
 
     def test_cash_from_a_balance_is_unknown(self) -> None:
-        """Its unit is not documented, and zero units are then not free."""
+        """Its unit is undocumented, so zero units do not mean free."""
         reply = copy.deepcopy(_golden("legacy/query_succeed")["reply"])
         reply["data"] |= {"final_unit_deduction": "0", "final_balance_deduction": {"quota": "3"}}
         assert legacy.parse_job(parse_reply(reply), money=MONEY).cost_usd is None
@@ -391,7 +391,7 @@ class TestReplies:
         ],
     )
     def test_bills(self, charges: object, usd: float | None) -> None:
-        """What is not understood is unknown, never nothing."""
+        """A charge that is not understood is unknown, never free."""
         assert billed_usd(charges, MONEY) == (None if usd is None else pytest.approx(usd))
 
 
@@ -416,7 +416,7 @@ anything = st.recursive(
 
 
 def _sound(row: JobInfo) -> None:
-    """Whatever came, a row is something the rest can rely on."""
+    """True if the rest of the code can rely on this job."""
     assert isinstance(row.id, str)
     assert row.id
     assert row.state in ("waiting", "done", "failed")
@@ -432,10 +432,10 @@ def _parsed(payload: object) -> list[JobInfo]:
     rows: list[JobInfo] = []
     for parse in (modern.parse_created, modern.parse_jobs, legacy.parse_job):
         try:
-            found = parse(parse_reply(payload), money=MONEY)
+            jobs = parse(parse_reply(payload), money=MONEY)
         except WireError:
             continue
-        rows += found if isinstance(found, tuple) else [found]
+        rows += jobs if isinstance(jobs, tuple) else [jobs]
     return rows
 
 
@@ -443,12 +443,12 @@ def _parsed(payload: object) -> list[JobInfo]:
 @example({"code": False, "data": {"id": "1", "status": "succeeded"}})
 @example({"code": 0, "data": {"id": "1", "status": ["succeeded"]}})
 def test_any_json_is_survived(payload: object) -> None:
-    """One error of our own, or rows that hold."""
+    """Any JSON gives either a WireError or a valid job."""
     for row in _parsed(payload):
         _sound(row)
 
 
-def _places(value: object, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+def _paths(value: object, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     yield path
     items = (
         value.items()
@@ -458,26 +458,26 @@ def _places(value: object, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ..
         else ()
     )
     for key, inner in items:
-        yield from _places(inner, (*path, key))
+        yield from _paths(inner, (*path, key))
 
 
 @given(st.data())
 def test_any_mutation_of_a_real_answer_is_survived(data: st.DataObject) -> None:
-    """A part of a documented answer replaced by anything else."""
+    """The same with a part of a documented reply replaced."""
     name, reply = data.draw(st.sampled_from(sorted(_replies(), key=lambda pair: pair[0])))
-    place = data.draw(st.sampled_from(list(_places(reply))), label=name)
+    path = data.draw(st.sampled_from(list(_paths(reply))), label=name)
     mutated = copy.deepcopy(reply)
-    if place:
+    if path:
         holder = mutated
-        for key in place[:-1]:
+        for key in path[:-1]:
             holder = holder[key]
-        holder[place[-1]] = data.draw(anything)
+        holder[path[-1]] = data.draw(anything)
     for row in _parsed(mutated):
         _sound(row)
 
 
 def test_the_body_is_not_shown(take_with: TakeWith) -> None:
-    """A picture of megabytes does not land in a log."""
+    """The repr does not put a picture of megabytes into a log."""
     request = _built(modern, take_with())
     assert "base64" not in repr(request)
     assert "base64" not in repr(FIRST)
