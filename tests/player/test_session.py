@@ -1,4 +1,4 @@
-"""What the player reads is whole, plain, and true to the clips."""
+"""The JSON for the player is complete, plain, and true to the clips."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -34,7 +34,7 @@ def results(tmp_path_factory: pytest.TempPathFactory, coffee: Still) -> Results:
 
 @pytest.fixture(scope="module")
 def proxies(results: Results) -> Proxies:
-    """Their small proxies."""
+    """The proxies of these takes."""
     return make_proxies(results.folder, results.takes.to_dict("records"), quiet=True)
 
 
@@ -43,16 +43,16 @@ def _session(results: Results, take_ids: list[str], proxies: Proxies) -> dict[st
 
 
 def test_everything_is_plain_json(results: Results, proxies: Proxies) -> None:
-    """No number that JSON does not know, and nothing but text, numbers and lists of them."""
-    told = _session(results, list(results.takes["take_id"]), proxies)
-    assert json.loads(json.dumps(told, allow_nan=False)) == json.loads(json.dumps(told))
-    assert [metric["name"] for metric in told["metrics"]] == list(HEADLINES)
+    """The session contains only values that strict JSON has."""
+    data = _session(results, list(results.takes["take_id"]), proxies)
+    assert json.loads(json.dumps(data, allow_nan=False)) == json.loads(json.dumps(data))
+    assert [metric["name"] for metric in data["metrics"]] == list(HEADLINES)
 
 
 def test_each_clip_says_when_its_frames_begin(results: Results, proxies: Proxies) -> None:
-    """Frames and rate are those of the copy that is played, and values lie on frames."""
-    told = _session(results, list(results.takes["take_id"]), proxies)
-    for clip in told["clips"]:
+    """Frame count and rate are those of the proxy, and values are at frame times."""
+    data = _session(results, list(results.takes["take_id"]), proxies)
+    for clip in data["clips"]:
         times = [frame.time_s for frame in frames(proxies.videos[clip["id"]])]
         assert clip["times_s"] is None
         assert len(times) == clip["frames"]
@@ -62,16 +62,16 @@ def test_each_clip_says_when_its_frames_begin(results: Results, proxies: Proxies
 
 
 def test_the_worst_moments_are_the_highest_values(results: Results, proxies: Proxies) -> None:
-    """The first moment of a metric stands at the highest value of its line."""
-    told = _session(results, list(results.takes["take_id"]), proxies)
-    for clip in told["clips"]:
+    """The first moment of a metric is the highest value of its line."""
+    data = _session(results, list(results.takes["take_id"]), proxies)
+    for clip in data["clips"]:
         worst = next(worst for worst in clip["worst"] if worst["metric"] == "flicker")
         peak = max(clip["series"]["flicker"], key=lambda point: point[1] or 0)
         assert (worst["time_s"], worst["value"]) == pytest.approx(peak)
 
 
 def test_a_take_without_a_copy_says_why(results: Results) -> None:
-    """The reason stands where the film would be, and the rest is still there."""
+    """The entry has the reason and everything except the video."""
     take_id = results.takes["take_id"][0]
     (clip,) = _session(results, [take_id], Proxies(problems={take_id: "broken video"}))["clips"]
     assert (clip["video"], clip["no_video"]) == ("", "broken video")
@@ -79,7 +79,7 @@ def test_a_take_without_a_copy_says_why(results: Results) -> None:
 
 
 def test_too_many_or_unknown_takes_are_refused(results: Results, proxies: Proxies) -> None:
-    """More than nine cannot be watched, and an id that is not there names its neighbour."""
+    """More than nine takes are refused. An unknown id gets a suggestion."""
     take_id = results.takes["take_id"][0]
     with pytest.raises(InputError, match="choose up to 9"):
         _session(results, [take_id] * 10, proxies)
@@ -87,8 +87,8 @@ def test_too_many_or_unknown_takes_are_refused(results: Results, proxies: Proxie
         _session(results, [take_id[:-1] + "x"], proxies)
 
 
-def test_uneven_times_are_told(results: Results, proxies: Proxies, tmp_path: Path) -> None:
-    """A clip with a variable rate carries the time of every frame."""
+def test_uneven_times_are_listed(results: Results, proxies: Proxies, tmp_path: Path) -> None:
+    """A clip with a variable frame rate has the time of every frame."""
     times = [0.0, 0.04, 0.1, 0.3]
     picture = np.zeros((64, 96, 3), np.uint8)
     write_clip(tmp_path / "a.mp4", (Frame(n, t, picture) for n, t in enumerate(times)), fps=10)
@@ -96,23 +96,23 @@ def test_uneven_times_are_told(results: Results, proxies: Proxies, tmp_path: Pat
     record["clip_sha256"] = results.takes["clip_sha256"][0]
     take_id = results.takes["take_id"][0]
     path = results.folder.measures.path(take_id)
-    kept = path.read_text()
+    original = path.read_text()
     path.write_text(json.dumps(record))
     try:
         (clip,) = _session(results, [take_id], proxies)["clips"]
     finally:
-        path.write_text(kept)
+        path.write_text(original)
     assert clip["times_s"] == pytest.approx(times, abs=1e-4)
 
 
-def test_heatmaps_are_filmed_once(results: Results) -> None:
-    """A film a headline with the clip's frames, and the second time nothing is measured."""
+def test_heatmap_videos_are_made_once(results: Results) -> None:
+    """Each headline gets a video with the clip's frame times. A second call measures nothing."""
     take_id = results.takes["take_id"][0]
-    films = make_heatmap_videos(results, take_id)
-    assert set(films) == set(HEADLINES)
+    videos = make_heatmap_videos(results, take_id)
+    assert set(videos) == set(HEADLINES)
     clip = results.folder.clip_path(take_id)
-    for film in films.values():
-        assert [frame.time_s for frame in frames(film)] == [frame.time_s for frame in frames(clip)]
-    before = {film: film.stat().st_mtime_ns for film in films.values()}
-    assert make_heatmap_videos(results, take_id) == films
-    assert {film: film.stat().st_mtime_ns for film in films.values()} == before
+    for video in videos.values():
+        assert [frame.time_s for frame in frames(video)] == [frame.time_s for frame in frames(clip)]
+    before = {video: video.stat().st_mtime_ns for video in videos.values()}
+    assert make_heatmap_videos(results, take_id) == videos
+    assert {video: video.stat().st_mtime_ns for video in videos.values()} == before

@@ -1,4 +1,4 @@
-"""One run full of hostile strings, in which a clip is missing, and its report."""
+"""A run with hostile strings and a missing clip, and its report."""
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -39,9 +39,9 @@ def hostile_results(tmp_path_factory: pytest.TempPathFactory, coffee: Still) -> 
     out = base / "run"
     with ThreadPoolExecutor(2) as executor:
         assert run(first, out, quiet=True, executor=executor).problems == ()
-        (lost,) = {take.id for _, take in grown.takes()} - {take.id for _, take in first.takes()}
-        # A folder of its name is in the way of the third clip.
-        (RunFolder(out).clip_path(lost) / "in the way").mkdir(parents=True)
+        (blocked,) = {take.id for _, take in grown.takes()} - {take.id for _, take in first.takes()}
+        # A folder with the name of the third clip makes writing it fail.
+        (RunFolder(out).clip_path(blocked) / "blocker").mkdir(parents=True)
         assert len(run(grown, out, quiet=True, executor=executor).problems) == 1
     return load(out)
 

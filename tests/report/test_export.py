@@ -1,4 +1,4 @@
-"""A notebook as one file: everything is shown, nothing runs, nothing is fetched, nothing leaks."""
+"""An exported notebook is complete, runs nothing, loads nothing and has no secret."""
 
 import base64
 import json
@@ -41,7 +41,7 @@ Exported = Callable[..., str]
 
 
 class Page(HTMLParser):
-    """Every element with its attributes and its own text, and whether each is closed in order."""
+    """The elements of a page with their own texts. Checks that all are closed in order."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -64,28 +64,30 @@ class Page(HTMLParser):
             self.texts.append((self._open[-1], " ".join(data.split())))
 
     def of(self, tag: str) -> list[dict[str, str | None]]:
-        """Attributes of every element of a kind."""
+        """The attributes of all elements with this tag."""
         return [attributes for name, attributes in self.elements if name == tag]
 
-    def said(self, tag: str) -> list[str]:
-        """The texts directly inside elements of a kind."""
+    def texts_in(self, tag: str) -> list[str]:
+        """The texts directly inside elements with this tag."""
         return [text for name, text in self.texts if name == tag]
 
 
 def shown(**data: str) -> NotebookNode:
-    """A cell with one output; `text_html` stands for text/html."""
+    """A cell with one output. `text_html` is the MIME type text/html."""
     bundle = {name.replace("_", "/", 1): content for name, content in data.items()}
     return new_code_cell("1", outputs=[new_output("display_data", data=bundle)])
 
 
 @pytest.fixture
 def exported(tmp_path: Path) -> Exported:
-    """Write cells as a notebook, export it, and return the page."""
+    """A function that writes cells as a notebook, exports it and returns the page."""
 
-    def export(*cells: NotebookNode, metadata: dict[str, Any] | None = None, **how: bool) -> str:
+    def export(
+        *cells: NotebookNode, metadata: dict[str, Any] | None = None, **options: bool
+    ) -> str:
         notebook = tmp_path / "some_notebook.ipynb"
         nbformat.write(new_notebook(cells=list(cells), metadata=metadata or {}), notebook)
-        path = export_notebook(notebook, **how)
+        path = export_notebook(notebook, **options)
         assert path == tmp_path / "some_notebook.html"
         return path.read_text(encoding="utf-8")
 
@@ -93,10 +95,10 @@ def exported(tmp_path: Path) -> Exported:
 
 
 def everything() -> tuple[list[NotebookNode], dict[str, Any]]:
-    """Cells of every kind with something wrong in each, and the notebook's metadata."""
+    """Cells of every kind, each with something harmful, and the metadata of the notebook."""
     frame = pd.DataFrame({"prompt": [HOSTILE, "pan left"], "flicker": [0.5, 1.25]})
     styler = frame.style.set_caption("A styled table").highlight_max(subset=["flicker"])
-    twin = {
+    fallback = {
         WIDGET: {"version_major": 2, "version_minor": 0, "model_id": "m1"},
         "text/html": "<p>The panel in words</p>",
         "text/plain": "Panel()",
@@ -112,7 +114,7 @@ def everything() -> tuple[list[NotebookNode], dict[str, Any]]:
         shown(text_html=frame._repr_html_(), text_plain=str(frame)),
         shown(text_html=styler.to_html(), text_plain="<Styler>"),
         shown(text_html=HOSTILE, text_plain="<HTML object>"),
-        new_code_cell("panel", outputs=[new_output("display_data", data=twin)]),
+        new_code_cell("panel", outputs=[new_output("display_data", data=fallback)]),
         new_code_cell("go()", outputs=[new_output("display_data", data=script)]),
         new_markdown_cell("# Pictures"),
         shown(**{"image_png": DOT + "\n", "text_plain": "<Figure size 1x1>"}),
@@ -135,8 +137,8 @@ def everything() -> tuple[list[NotebookNode], dict[str, Any]]:
 
 
 @pytest.mark.parametrize("code", [False, True])
-def test_nothing_of_it_runs_or_is_fetched(exported: Exported, code: bool) -> None:
-    """No script, handler or remote source is left of a notebook full of them."""
+def test_nothing_runs_or_loads(exported: Exported, code: bool) -> None:
+    """No script, handler or external source remains."""
     cells, metadata = everything()
     page = Page(exported(*cells, metadata=metadata, code=code))
     for tag, attributes in page.elements:
@@ -150,7 +152,7 @@ def test_nothing_of_it_runs_or_is_fetched(exported: Exported, code: bool) -> Non
     assert not any("alert(2)" in text or "alert(4)" in text for _, text in page.texts)
 
 
-def test_the_browser_is_told_to_run_nothing(exported: Exported) -> None:
+def test_the_policy_forbids_scripts(exported: Exported) -> None:
     """The policy allows no script and no source but the page itself."""
     page = Page(exported(new_markdown_cell("# A")))
     (policy,) = [m["content"] or "" for m in page.of("meta") if m.get("http-equiv")]
@@ -161,8 +163,8 @@ def test_the_browser_is_told_to_run_nothing(exported: Exported) -> None:
     assert page.of("html") == [{"lang": "en"}]
 
 
-def test_what_widgets_and_papermill_kept_is_left_out(exported: Exported) -> None:
-    """A widget's state and parameters do not reach the page; its twin in HTML does."""
+def test_widget_state_and_parameters_are_left_out(exported: Exported) -> None:
+    """Widget state and parameters are left out. The static fallback of a widget stays."""
     cells, metadata = everything()
     page = exported(*cells, metadata=metadata)
     assert SECRET not in page
@@ -172,7 +174,7 @@ def test_what_widgets_and_papermill_kept_is_left_out(exported: Exported) -> None
 
 
 def test_code_is_shown_on_demand(exported: Exported) -> None:
-    """With code the cells stand highlighted, the injected one too; without, only outputs."""
+    """With code, highlighted cells are shown, also the injected one. Otherwise only outputs are."""
     cells, metadata = everything()
     assert 'class="highlight' not in exported(*cells, metadata=metadata)
     page = exported(*cells, metadata=metadata, code=True)
@@ -182,57 +184,57 @@ def test_code_is_shown_on_demand(exported: Exported) -> None:
 
 
 def test_tables_stay_whole(exported: Exported) -> None:
-    """Plain and styled tables keep rows, heads and styles; hostile cells are text or gone."""
+    """Tables keep their rows, headings and styles. Hostile cells are text or removed."""
     cells, _ = everything()
     text = exported(*cells)
     page = Page(text)
     assert len(page.of("table")) == 2
-    assert page.said("th").count("prompt") == page.said("th").count("flicker") == 2
-    assert HOSTILE in " ".join(page.said("td"))
-    assert "1.25" in page.said("td")
+    assert page.texts_in("th").count("prompt") == page.texts_in("th").count("flicker") == 2
+    assert HOSTILE in " ".join(page.texts_in("td"))
+    assert "1.25" in page.texts_in("td")
     assert re.search(r"#T_\w+_row1_col1 \{\s*background-color: yellow", text)
-    assert page.said("caption") == ["A styled table"]
+    assert page.texts_in("caption") == ["A styled table"]
 
 
 def test_tables_can_be_scrolled_and_read(exported: Exported) -> None:
-    """Each stands in a named region for the keyboard; an empty corner is no heading."""
+    """Each table is in a labelled region for the keyboard. An empty corner is no heading."""
     cells, _ = everything()
     page = Page(exported(*cells))
     regions = [one for one in page.of("div") if one.get("role") == "region"]
     assert [one["tabindex"] for one in regions] == ["0", "0"]
     assert [one["aria-label"] for one in regions] == ["Table 1", "Table 2: A styled table"]
     assert all(one["scope"] in ("col", "row") for one in page.of("th"))
-    assert len(page.of("th")) == len(page.said("th"))
+    assert len(page.of("th")) == len(page.texts_in("th"))
 
 
 def test_outputs_that_failed_stay(exported: Exported) -> None:
-    """Standard error and tracebacks are shown, in colour, with nothing in them as markup."""
+    """Standard error and tracebacks stay, in colour and escaped."""
     cells, _ = everything()
     text = exported(*cells)
     page = Page(text)
     assert 'class="ansi-red-fg">warned' in text
     assert 'class="ansi-red-intense-fg ansi-bold">E' in text
-    assert any("<b>" in said for said in page.said("pre"))
-    assert "said" in page.said("pre")
+    assert any("<b>" in text for text in page.texts_in("pre"))
+    assert "said" in page.texts_in("pre")
 
 
 def test_an_output_that_is_only_a_script_says_so(exported: Exported) -> None:
-    """The reader learns that something is missing, and of which kind."""
+    """The page says that an output is missing, with its MIME type."""
     text = exported(shown(application_javascript="alert(1)"))
     assert "an output that needs a script: application/javascript" in text
     assert "alert" not in text
 
 
 def test_formulas_stay_text(exported: Exported) -> None:
-    """LaTeX is kept as it was written, in text cells and in outputs."""
+    """LaTeX stays as text, in Markdown cells and in outputs."""
     cells, _ = everything()
     page = Page(exported(*cells, shown(text_latex=r"$\frac{a}{b}$")))
-    assert any("Let $x < y$ be." in said for said in page.said("p"))
-    assert r"$\frac{a}{b}$" in page.said("div")
+    assert any("Let $x < y$ be." in text for text in page.texts_in("p"))
+    assert r"$\frac{a}{b}$" in page.texts_in("div")
 
 
 def test_headings_go_down_one_level_at_a_time(exported: Exported) -> None:
-    """A page that begins below the top gets its file's name as its heading."""
+    """If the first heading is below level 1, the name of the file becomes the title."""
     page = Page(
         exported(
             new_markdown_cell("### First\n\n##### Second\n\n##### Third\n\n## Fourth"),
@@ -241,21 +243,21 @@ def test_headings_go_down_one_level_at_a_time(exported: Exported) -> None:
     )
     levels = [tag for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]
     assert levels == ["h1", "h2", "h3", "h3", "h2", "h3"]
-    assert page.said("title") == ["First"]
-    assert page.said("h1") == ["some_notebook"]
+    assert page.texts_in("title") == ["First"]
+    assert page.texts_in("h1") == ["some_notebook"]
 
 
 def test_the_first_heading_is_the_title(exported: Exported) -> None:
-    """A notebook that begins with its title is called so; one without any, after its file."""
+    """The first heading is the title; without one, the name of the file is."""
     page = Page(exported(new_markdown_cell("# A *good* title\n\n## B")))
-    assert page.said("title") == ["A good title"]
+    assert page.texts_in("title") == ["A good title"]
     assert len(page.of("h1")) == 1
     page = Page(exported(new_markdown_cell("text")))
-    assert page.said("title") == page.said("h1") == ["some_notebook"]
+    assert page.texts_in("title") == page.texts_in("h1") == ["some_notebook"]
 
 
 def test_pictures_say_what_they_show(exported: Exported) -> None:
-    """The description in the notebook, else the heading above."""
+    """A picture has its description from the notebook, or else the heading above it."""
     described = new_output(
         "display_data",
         data={"image/png": DOT},
@@ -277,7 +279,7 @@ def test_pictures_say_what_they_show(exported: Exported) -> None:
 
 
 def test_pictures_on_the_network_become_links(exported: Exported) -> None:
-    """The reader sees what is missing and can go there; so for films and outputs."""
+    """A picture, video or output on the network becomes a link."""
     page = Page(
         exported(
             new_markdown_cell("![far & away](https://example.org/a.png)"),
@@ -289,13 +291,13 @@ def test_pictures_on_the_network_become_links(exported: Exported) -> None:
         "https://example.org/a.png",
         "HTTPS://example.org/b.mp4",
     ]
-    assert "far & away" in page.said("a")
-    assert any("(not in this file: runs/c.png)" in said for said in page.said("div"))
+    assert "far & away" in page.texts_in("a")
+    assert any("(not in this file: runs/c.png)" in text for text in page.texts_in("div"))
     assert page.of("img") == page.of("video") == page.of("audio") == []
 
 
 def test_pictures_beside_the_notebook_are_embedded(exported: Exported, tmp_path: Path) -> None:
-    """A picture of a text cell comes along, from a folder below too, and so do attachments."""
+    """A picture beside the notebook or below it is embedded, and so is an attachment."""
     (tmp_path / "my pictures").mkdir()
     content = base64.b64decode(DOT)
     (tmp_path / "my pictures" / "dot.png").write_bytes(content)
@@ -319,7 +321,7 @@ def test_pictures_beside_the_notebook_are_embedded(exported: Exported, tmp_path:
 
 
 def test_pictures_of_the_project_are_embedded(tmp_path: Path) -> None:
-    """From a folder called notebooks, the project above it may be used, and no more."""
+    """A notebook in a folder called notebooks may use pictures of the folder above it."""
     (tmp_path / "project" / "notebooks").mkdir(parents=True)
     (tmp_path / "project" / "dot.png").write_bytes(base64.b64decode(DOT))
     (tmp_path / "dot.png").write_bytes(base64.b64decode(DOT))
@@ -332,7 +334,7 @@ def test_pictures_of_the_project_are_embedded(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "said"),
+    ("address", "message"),
     [
         ("none.png", "no such file"),
         ("../outside.png", "outside"),
@@ -345,14 +347,14 @@ def test_pictures_of_the_project_are_embedded(tmp_path: Path) -> None:
     ],
 )
 def test_pictures_that_cannot_come_along_are_refused(
-    exported: Exported, tmp_path: Path, address: str, said: str
+    exported: Exported, tmp_path: Path, address: str, message: str
 ) -> None:
-    """Absent, elsewhere, no picture or too large: one line that names notebook and picture."""
+    """The error is one line with the notebook and the picture."""
     (tmp_path / "text.png").write_text("root:x:0:0")
     (tmp_path / "linked.png").symlink_to("/etc/hostname")
     with (tmp_path / "large.png").open("wb") as file:
         file.truncate(6_000_000)
-    with pytest.raises(InputError, match=said) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         exported(new_markdown_cell(f"![a]({address})"))
     assert "some_notebook.ipynb" in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -360,14 +362,14 @@ def test_pictures_that_cannot_come_along_are_refused(
 
 
 def test_task_lists_keep_their_marks(exported: Exported) -> None:
-    """What is done and what is not can still be told apart."""
+    """The boxes of a task list become symbols."""
     page = Page(exported(new_markdown_cell("- [ ] open\n- [x] done")))
-    assert page.said("li") == ["☐ open", "☑ done"]
+    assert page.texts_in("li") == ["☐ open", "☑ done"]
     assert page.of("input") == []
 
 
 def test_one_output_cannot_swallow_the_next(exported: Exported) -> None:
-    """What an output or a text cell leaves open ends with it."""
+    """An unclosed element ends with its output or text cell."""
     page = Page(
         exported(
             shown(text_html="</div></main><div><table><tr><td>open<!--"),
@@ -375,12 +377,12 @@ def test_one_output_cannot_swallow_the_next(exported: Exported) -> None:
             shown(text_html="<p>after</p>"),
         )
     )
-    assert "after" in page.said("p")
+    assert "after" in page.texts_in("p")
     assert [tag for tag, _ in page.elements].count("main") == 1
 
 
 def test_frames_keep_their_content_only(exported: Exported) -> None:
-    """A frame's page is cleaned like the rest, shut in, and named."""
+    """The content of a frame is sanitized, sandboxed and titled."""
     inner = (
         "<!DOCTYPE html><html><head><title>T</title><style>p{color:red}</style>"
         "<style>@import 'https://x.example/a.css';</style></head><body onload=alert(1)>"
@@ -399,7 +401,7 @@ def test_frames_keep_their_content_only(exported: Exported) -> None:
 
 
 def test_drawings_and_cards_stay(exported: Exported) -> None:
-    """Inline SVG keeps its parts and inline styles stay, without what they would fetch."""
+    """Inline SVG and styles stay, without external addresses."""
     drawing = (
         '<svg viewBox="0 0 9 9" onload="a()"><defs><linearGradient id="g"><stop offset="0"/>'
         '</linearGradient></defs><path d="M0 0L9 9" fill="url(#g)" stroke-width="2"/>'
@@ -415,11 +417,11 @@ def test_drawings_and_cards_stay(exported: Exported) -> None:
     assert page.of("lineargradient") == [{"id": "g"}]
     styles = [one["style"] for one in (*page.of("figure"), *page.of("div")) if "style" in one]
     assert styles == ["margin:0", "display:flex;background:#0072b226"]
-    assert "bare" in page.said("div")
+    assert "bare" in page.texts_in("div")
 
 
 def test_cleaning_twice_changes_nothing(exported: Exported) -> None:
-    """What left the page once clean is clean."""
+    """Sanitized markup does not change if it is sanitized again."""
     cells, _ = everything()
     inner = "<p style='color:red'>a &amp; b</p><svg><title>t</title></svg>"
     frame = f'<iframe srcdoc="{inner}"></iframe>'
@@ -431,7 +433,7 @@ def test_cleaning_twice_changes_nothing(exported: Exported) -> None:
 def test_a_secret_is_refused(
     exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A key in an output stops the export, by the variable's name, and leaves no file."""
+    """A key in an output stops the export. The error names its variable, and no file is left."""
     monkeypatch.setenv("KLING_API_KEY", SECRET)
     with pytest.raises(InputError, match="KLING_API_KEY") as caught:
         exported(shown(text_plain=f"key={SECRET}"))
@@ -442,7 +444,7 @@ def test_a_secret_is_refused(
 
 
 def test_the_same_notebook_is_the_same_file(exported: Exported) -> None:
-    """Exported again, the bytes are equal, whatever ids its cells have."""
+    """A second export is equal, whatever the ids of the cells are."""
     cells, metadata = everything()
     first = exported(*cells, metadata=metadata)
     for cell in cells:
@@ -452,7 +454,7 @@ def test_the_same_notebook_is_the_same_file(exported: Exported) -> None:
 
 @pytest.mark.parametrize("minor", [0, 4, 5, 9])
 def test_every_minor_format_is_read(tmp_path: Path, minor: int) -> None:
-    """Older and newer notebooks of format 4 are brought to the same one."""
+    """Every minor version of format 4 is exported."""
     cell: dict[str, Any] = {"cell_type": "markdown", "metadata": {}, "source": ["# A\n", "text"]}
     if minor >= 5:
         cell["id"] = "a"
@@ -463,7 +465,7 @@ def test_every_minor_format_is_read(tmp_path: Path, minor: int) -> None:
 
 
 def test_half_characters_become_question_marks(tmp_path: Path) -> None:
-    """What JSON can name and UTF-8 cannot hold does not stop the export."""
+    """A lone surrogate does not stop the export."""
     notebook = tmp_path / "a.ipynb"
     nbformat.write(new_notebook(cells=[new_markdown_cell("# A HALF")]), notebook)
     notebook.write_text(notebook.read_text().replace("HALF", "\\ud83d"))
@@ -471,7 +473,7 @@ def test_half_characters_become_question_marks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         ("a.ipynb", None, "no such file"),
         ("a.txt", b"{}", "ends in .ipynb"),
@@ -495,13 +497,13 @@ def test_half_characters_become_question_marks(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_notebook_is_refused(
-    tmp_path: Path, name: str, content: bytes | None, said: str
+    tmp_path: Path, name: str, content: bytes | None, message: str
 ) -> None:
-    """One line that names the file and says why."""
+    """The error is one line with the file and the reason."""
     notebook = tmp_path / name
     if content is not None:
         notebook.write_bytes(content)
-    with pytest.raises(InputError, match=re.escape(said)) as caught:
+    with pytest.raises(InputError, match=re.escape(message)) as caught:
         export_notebook(notebook)
     assert name in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -516,21 +518,21 @@ def test_what_is_no_notebook_is_refused(
     ],
 )
 def test_what_nbconvert_cannot_show_is_refused(exported: Exported, cell: NotebookNode) -> None:
-    """A valid notebook with something odd in it ends in one line as well."""
+    """A notebook that nbconvert cannot render gives an error of one line."""
     with pytest.raises(InputError, match="nbconvert cannot show") as caught:
         exported(cell)
     assert "\n" not in str(caught.value)
 
 
 def test_code_in_an_unknown_language_is_shown_plain(exported: Exported) -> None:
-    """What cannot be coloured is shown without colours, and without a warning."""
+    """Code in an unknown language is shown without colours and without a warning."""
     language = {"language_info": {"name": "klingon"}}
     page = Page(exported(new_code_cell("qapla'"), metadata=language, code=True))
-    assert "qapla'" in " ".join(page.said("pre"))
+    assert "qapla'" in " ".join(page.texts_in("pre"))
 
 
 def test_too_large_a_notebook_is_refused(tmp_path: Path) -> None:
-    """Its size is looked at before it is read."""
+    """The size is checked before the file is read."""
     notebook = tmp_path / "a.ipynb"
     with notebook.open("wb") as file:
         file.truncate(200_000_001)
@@ -539,7 +541,7 @@ def test_too_large_a_notebook_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_target_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
-    """A folder that does not exist, a folder of that name, the notebook itself, no path at all."""
+    """A missing folder, an existing folder, the notebook itself and a non-path are refused."""
     notebook = tmp_path / "a.ipynb"
     nbformat.write(new_notebook(), notebook)
     (tmp_path / "b.html").mkdir()
@@ -555,7 +557,7 @@ def test_a_target_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_the_notebooks_of_this_project_export(notebook: Path, tmp_path: Path) -> None:
-    """Each keeps its headings, tables, pictures and films, and has no script."""
+    """Each keeps its headings, tables, pictures and videos, and has no script."""
     page = Page(export_notebook(notebook, tmp_path / "a.html").read_text(encoding="utf-8"))
     book = nbformat.read(notebook, as_version=4)
     outputs = [output for cell in book.cells for output in cell.get("outputs", ())]
@@ -569,7 +571,7 @@ def test_the_notebooks_of_this_project_export(notebook: Path, tmp_path: Path) ->
 
 
 def test_the_command_prints_the_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`lab export` writes beside the notebook, or where told; bad input ends in one line and 2."""
+    """`lab export` writes beside the notebook or to -o. Bad input gives one line and exit 2."""
     notebook = tmp_path / "a.ipynb"
     shutil.copy(NOTEBOOKS[0], notebook)
 
@@ -581,7 +583,7 @@ def test_the_command_prints_the_path(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert lab(notebook) == (0, f"{tmp_path / 'a.html'}\n", "")
     assert lab(notebook, "-o", tmp_path / "b.html", "--code")[1] == f"{tmp_path / 'b.html'}\n"
     assert 'class="highlight' in (tmp_path / "b.html").read_text()
-    code, printed, said = lab(tmp_path / "none.ipynb")
+    code, printed, error = lab(tmp_path / "none.ipynb")
     assert (code, printed) == (2, "")
-    assert said.startswith("error: ")
-    assert said.count("\n") == 1
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1

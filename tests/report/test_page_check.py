@@ -1,4 +1,4 @@
-"""The gate: a page that would tell a secret or fetch something is refused, all others pass."""
+"""The check of a page refuses secrets and external addresses and lets all other pages pass."""
 
 import base64
 import hashlib
@@ -21,12 +21,12 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJhYmNkZWYifQ.c2lnbmF0dXJlLW9mLXRoZS10b2tlb
 def refused(page: str, *, links: bool = False) -> str:
     with pytest.raises(InputError) as caught:
         check_page(page, links=links)
-    said = str(caught.value)
-    assert "\n" not in said
-    return said
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
 
 
-FORMS = {
+ENCODINGS = {
     "plain": lambda text: text,
     "HTML": html.escape,
     "HTML, as templates escape": lambda text: (
@@ -47,21 +47,23 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_a_known_secret_is_found_in_any_dress(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The refusal names the variable and the line, and not the value."""
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_known_secret_is_found_in_any_encoding(
+    encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message names the variable and the line, but not the value."""
     monkeypatch.setenv("MY_SERVICE_TOKEN", SECRET)
-    said = refused(f"<p>\n{FORMS[form](SECRET)}</p>")
-    assert "MY_SERVICE_TOKEN" in said
-    assert "line 2" in said
-    assert "s3cr3t" not in said
+    message = refused(f"<p>\n{ENCODINGS[encoding](SECRET)}</p>")
+    assert "MY_SERVICE_TOKEN" in message
+    assert "line 2" in message
+    assert "s3cr3t" not in message
 
 
 @pytest.mark.parametrize(
     "name", ["KLING_API_KEY", "KLINGAI_SECRET_KEY", "DB_PASSWORD", "aws_credential_x"]
 )
 def test_variables_named_like_secrets_are_known(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever stands in such a variable may not be shown; others may."""
+    """The value of a variable with such a name is a secret. Values of other variables are not."""
     monkeypatch.setenv(name, "zq81-zq82-zq83")
     refused("<p>zq81-zq82-zq83</p>")
     monkeypatch.delenv(name)
@@ -87,13 +89,13 @@ def test_keys_in_the_settings_file_are_known(
 
 @pytest.mark.parametrize("value", ["password", "Disabled", "12345678", "short", "2026-11-23", ""])
 def test_ordinary_values_are_no_secrets(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A word, a number or too short a value says nothing about anybody."""
+    """A word, a number or a short value is not refused."""
     monkeypatch.setenv("KEYBOARD_TOKEN", value)
     check_page(f"<p>The {value} is shown.</p>")
 
 
 def test_a_path_is_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where credentials lie is not what they are."""
+    """The path of a credentials file is not refused."""
     monkeypatch.setenv("CLOUD_CREDENTIALS", str(tmp_path / "credentials.json"))
     check_page(f"<p>{tmp_path / 'credentials.json'}</p>")
 
@@ -111,17 +113,17 @@ KEYS = {
 
 
 @pytest.mark.parametrize("kind", KEYS)
-def test_text_shaped_like_a_key_is_refused(kind: str) -> None:
-    """Unknown keys are told by their shape; the refusal does not repeat them."""
-    said = refused(f"<pre>\n\n{KEYS[kind]}\n</pre>")
-    assert kind in said
-    assert "line 3" in said
-    assert KEYS[kind][-8:] not in said
+def test_text_that_looks_like_a_key_is_refused(kind: str) -> None:
+    """An unknown key is recognised by its pattern. The message does not repeat it."""
+    message = refused(f"<pre>\n\n{KEYS[kind]}\n</pre>")
+    assert kind in message
+    assert "line 3" in message
+    assert KEYS[kind][-8:] not in message
 
 
 @pytest.mark.parametrize("kind", KEYS)
 def test_a_key_in_an_embedded_drawing_is_refused(kind: str) -> None:
-    """Text that stands in base64 is read too."""
+    """Text in base64 is searched too."""
     code = base64.b64encode(f"<svg><text>{KEYS[kind]}</text></svg>".encode()).decode()
     assert kind in refused(f"<img src='data:image/svg+xml;base64,{code}'>")
 
@@ -136,20 +138,20 @@ def test_a_key_in_an_embedded_drawing_is_refused(kind: str) -> None:
     ],
 )
 def test_signed_addresses_are_refused(query: str) -> None:
-    """Whoever has the address has the clip, so it is a key."""
+    """A signed address gives access to a clip, so it is refused like a key."""
     for join in ("?", "?a=b&amp;", "?a=b&", "%3F", "?a=b\\u0026"):
         assert "signed" in refused(f"<p>cdn/x.mp4{join}{query}</p>")
 
 
 def test_a_long_token_is_found() -> None:
-    """A token whose middle is longer than a film's shortest run is still a token."""
+    """A token is found even if its middle part is as long as the base64 of a video."""
     middle = base64.urlsafe_b64encode(json.dumps({"name": "x" * 900}).encode()).decode().rstrip("=")
     assert "JSON Web Token" in refused(f"<p>eyJhbGciOiJIUzI1NiJ9.{middle}.c2lnbmF0dXJl</p>")
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_films_raise_no_alarm(seed: int) -> None:
-    """Megabytes of random base64, in an address, bare, broken into lines, hide no key."""
+def test_videos_are_allowed(seed: int) -> None:
+    """Random base64 is not refused, in an address, by itself or with line breaks."""
     code = base64.b64encode(random.Random(seed).randbytes(3_000_000)).decode()
     planted = code[:500_000] + "AKIAIOSFODNN7EXAMPLE" + code[500_020:]
     lines = "\n".join(planted[start : start + 76] for start in range(0, len(planted), 76))
@@ -159,8 +161,8 @@ def test_films_raise_no_alarm(seed: int) -> None:
     )
 
 
-def test_digests_raise_no_alarm() -> None:
-    """Hashes, ids and class names that begin like keys pass."""
+def test_hashes_are_allowed() -> None:
+    """Hashes, ids and class names that start like keys are not refused."""
     digest = hashlib.sha256(b"x").hexdigest()
     check_page(
         f"<p>SHA-256 {digest}, commit {digest[:40]}, task-{digest[:24]}, sha256-{digest}</p>"
@@ -180,17 +182,17 @@ ALLOWED = [
     '<iframe srcdoc="&lt;p&gt;text&lt;/p&gt;"></iframe><iframe src="about:blank"></iframe>',
     "<script>if (a < b) { go('http://www.w3.org/2000/svg'); }</script>",
     "<p>see https://example.org/page and javascript:alert(1)</p>",
-    "<form></form><meta name='x' content='0;url=https://example.org'>",
+    "<encoding></encoding><meta name='x' content='0;url=https://example.org'>",
 ]
 
 
 @pytest.mark.parametrize("markup", ALLOWED)
-def test_what_stays_on_the_page_passes(markup: str) -> None:
-    """Embedded, relative and merely written addresses are no fetches."""
+def test_local_addresses_are_allowed(markup: str) -> None:
+    """Embedded, relative and merely quoted addresses are allowed."""
     check_page(f"<!DOCTYPE html><html><body>{markup}</body></html>")
 
 
-FETCHING = [
+EXTERNAL = [
     '<img src="https://x.example/a.png">',
     "<IMG SRC=http://x.example/a.png>",
     '<img src="//x.example/a.png">',
@@ -220,7 +222,7 @@ FETCHING = [
     '<p style="background: url(//x.example/a.png)">',
     '<meta http-equiv="Refresh" content="0; URL=\'https://x.example/\'">',
     '<meta http-equiv="refresh" content="0; https://x.example/">',
-    '<form action="https://x.example/"></form>',
+    '<encoding action="https://x.example/"></encoding>',
     '<button formaction="https://x.example/"></button>',
     '<base href="https://x.example/">',
     '<a href="#a" ping="https://x.example/">a</a>',
@@ -232,39 +234,39 @@ FETCHING = [
     '<a href="javascript:alert(1)">a</a>',
     '<a href=" java\nscript:alert(1)">a</a>',
     '<iframe src="javascript:alert(1)"></iframe>',
-    '<form action="javascript:alert(1)"></form>',
+    '<encoding action="javascript:alert(1)"></encoding>',
     '<a href="vbscript:x">a</a>',
     '<a href="file:///home/me">a</a>',
 ]
 
 
-@pytest.mark.parametrize("markup", FETCHING)
-def test_what_leads_off_the_page_is_refused(markup: str) -> None:
-    """With or without leave for links, a remote address and a script's are refused."""
+@pytest.mark.parametrize("markup", EXTERNAL)
+def test_external_addresses_are_refused(markup: str) -> None:
+    """External and script addresses are refused, whether links are allowed or not."""
     for links in (False, True):
-        said = refused(f"<!DOCTYPE html>\n<html>\n{markup}</html>", links=links)
-        assert "a.png?" not in said
+        message = refused(f"<!DOCTYPE html>\n<html>\n{markup}</html>", links=links)
+        assert "a.png?" not in message
 
 
-def test_the_refusal_says_where() -> None:
-    """Element, attribute, line and host are named; the way to it, which may be signed, is not."""
-    said = refused("<p>\n<p>\n<img src='https://me:pass@x.example/a?k=v'>")
-    assert "<img src>" in said
-    assert "line 3" in said
-    assert "https://x.example" in said
-    assert "pass" not in said
-    assert "k=v" not in said
+def test_the_message_says_where() -> None:
+    """The message has element, attribute, line and host, but not the path, which may be signed."""
+    message = refused("<p>\n<p>\n<img src='https://me:pass@x.example/a?k=v'>")
+    assert "<img src>" in message
+    assert "line 3" in message
+    assert "https://x.example" in message
+    assert "pass" not in message
+    assert "k=v" not in message
 
 
-def test_links_need_leave() -> None:
-    """A page may link out only where it may; a click is not a fetch."""
+def test_links_must_be_allowed() -> None:
+    """External links are refused unless they are allowed."""
     page = '<a href="https://example.org/">out</a><svg><a xlink:href="http://x.example"/></svg>'
     assert "link" in refused(page)
     check_page(page, links=True)
 
 
 def test_endless_nesting_is_refused() -> None:
-    """A page cannot make the check run for ever."""
+    """Deep nesting is refused, so that the check always ends."""
     page = "<p>"
     for _ in range(9):
         page = f'<iframe srcdoc="{html.escape(page)}"></iframe>'

@@ -1,4 +1,4 @@
-"""The report: one file that opens anywhere, runs nothing it was not given, and hides nothing."""
+"""The report is one file that opens anywhere, runs only its own script and is complete."""
 
 import base64
 import hashlib
@@ -23,7 +23,7 @@ NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 
 
 class Page(HTMLParser):
-    """Every element of a page with its attributes, and the text inside each kind."""
+    """The elements of a page with their attributes, and the texts by tag."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -45,18 +45,18 @@ class Page(HTMLParser):
             self.texts[self._open][-1] += data
 
     def of(self, tag: str) -> list[dict[str, str | None]]:
-        """Attributes of every element of a kind."""
+        """The attributes of all elements with this tag."""
         return [attributes for name, attributes in self.elements if name == tag]
 
 
 @pytest.fixture(scope="module")
 def parsed(page: str) -> Page:
-    """The page as a browser would read it."""
+    """The parsed page."""
     return Page(page)
 
 
 def test_hostile_text_stays_text(page: str, parsed: Page) -> None:
-    """A prompt and a name made of markup are shown letter by letter and become no element."""
+    """Markup in a prompt or a name is shown as text and makes no element."""
     assert HOSTILE not in page
     assert "<img src=x" not in page
     assert parsed.texts["h1"] == [HOSTILE]
@@ -66,7 +66,7 @@ def test_hostile_text_stays_text(page: str, parsed: Page) -> None:
 
 
 def test_a_hostile_file_name_stays_text(page: str, parsed: Page) -> None:
-    """A still's name with markup characters in it is shown as it is."""
+    """Markup characters in the name of a still are shown as text."""
     assert "a&b<c>" not in page
     assert "a&amp;b&lt;c&gt;" in page
     assert any("a&b<c>" in text for text in parsed.texts["td"])
@@ -74,7 +74,7 @@ def test_a_hostile_file_name_stays_text(page: str, parsed: Page) -> None:
 
 
 def test_only_our_own_script_may_run(parsed: Page) -> None:
-    """Nothing is allowed by default; one style and one script are, by their hashes."""
+    """The policy forbids everything but one style and one script, named by their hashes."""
     (policy,) = [
         attributes["content"] or ""
         for attributes in parsed.of("meta")
@@ -93,9 +93,9 @@ def test_only_our_own_script_may_run(parsed: Page) -> None:
 
 
 def test_the_page_needs_no_network(page: str, parsed: Page) -> None:
-    """No address leads off the page but to the clips beside it."""
+    """The page has no addresses but those of its own parts and of the clips beside it."""
     addresses = set(re.findall(r"https?://[^\s\"'<]+|\burl\(", page))
-    assert addresses <= {"http://www.w3.org/2000/svg"}  # a name, which nobody fetches
+    assert addresses <= {"http://www.w3.org/2000/svg"}  # a namespace, which is not loaded
     for _, attributes in parsed.elements:
         for name in ("src", "poster"):
             if attributes.get(name) is not None:
@@ -106,27 +106,27 @@ def test_the_page_needs_no_network(page: str, parsed: Page) -> None:
 
 
 def test_every_take_has_a_tile(hostile_results: Results, parsed: Page) -> None:
-    """A tile a take in the grid; those with a clip can be pressed, and their films are inside."""
+    """Each take has a tile. Tiles of clips are buttons, and their videos are in the page."""
     takes = hostile_results.takes
     tiles = [a["id"] for a in parsed.of("div") if a.get("class") == "tile"]
     assert sorted(map(str, tiles)) == sorted(f"take-{take_id}" for take_id in takes["take_id"])
     made = set(takes[takes["clip"] != ""]["take_id"])
     assert len(made) == 2
     assert {a["data-take"] for a in parsed.of("button") if "aria-pressed" in a} == made
-    films = [str(a["id"]) for a in parsed.of("script") if a.get("type") == "text/plain"]
-    assert {name.removeprefix("video-") for name in films} == made
+    videos = [str(a["id"]) for a in parsed.of("script") if a.get("type") == "text/plain"]
+    assert {name.removeprefix("video-") for name in videos} == made
 
 
 def test_the_player_has_what_it_plays(hostile_results: Results, parsed: Page) -> None:
-    """Every address in the player's data is an element of the page, and every film decodes."""
+    """Every address in the player's data is an element of the page, and every video decodes."""
     kinds = [attributes.get("id") for attributes in parsed.of("script")]
     data = json.loads(parsed.texts["script"][kinds.index("i2v-session")])
     ids = {str(a["id"]) for _, a in parsed.elements if "id" in a}
     for clip in data["clips"]:
         for name in ("video", "poster", "still"):
             assert clip[name].removeprefix("#") in ids
-        film = parsed.texts["script"][kinds.index(clip["video"][1:])]
-        assert base64.b64decode(film)[4:8] == b"ftyp"
+        video = parsed.texts["script"][kinds.index(clip["video"][1:])]
+        assert base64.b64decode(video)[4:8] == b"ftyp"
         assert clip["frames"] == len(clip["times_s"] or range(6))
         assert clip["series"]["flicker"]
     (place,) = [a for a in parsed.of("div") if a.get("id") == "i2v-player"]
@@ -134,14 +134,14 @@ def test_the_player_has_what_it_plays(hostile_results: Results, parsed: Page) ->
 
 
 def test_links_lead_to_the_originals(hostile_results: Results, parsed: Page) -> None:
-    """The link under a clip is the way to its file beside the report."""
+    """The link below a clip leads to its file beside the report."""
     links = [a["href"] or "" for a in parsed.of("a") if "clips/" in (a["href"] or "")]
     assert len(links) == 2
     assert all((hostile_results.folder.path / link).is_file() for link in links)
 
 
 def test_a_take_without_a_clip_says_why(hostile_results: Results, parsed: Page) -> None:
-    """A table lists it with its state and the reason."""
+    """A table lists the take with its state and the reason."""
     (message,) = hostile_results.takes[hostile_results.takes["clip"] == ""]["message"]
     assert message
     assert message in [text.strip() for text in parsed.texts["td"]]
@@ -149,7 +149,7 @@ def test_a_take_without_a_clip_says_why(hostile_results: Results, parsed: Page) 
 
 
 def test_a_missing_score_says_why(hostile_results: Results, parsed: Page) -> None:
-    """In the table of scores a gap is a sentence, once for every headline that has no value."""
+    """A missing score is a text with the reason, once for each missing headline."""
     scores = hostile_results.scores
     missing = scores[scores["headline"] & scores["value"].isna()]
     gaps = [text for text in parsed.texts["td"] if text.startswith("none: ")]
@@ -159,7 +159,7 @@ def test_a_missing_score_says_why(hostile_results: Results, parsed: Page) -> Non
 
 
 def test_one_missing_score_says_its_own_reason(hostile_results: Results, tmp_path: Path) -> None:
-    """A single NaN among numbers carries the reason its metric gave."""
+    """A single missing score has the reason that its metric gave."""
     scores = hostile_results.scores.copy()
     chosen = (scores["metric"] == "drift") & (scores["take_id"] == scores["take_id"][0])
     scores.loc[chosen, "value"] = float("nan")
@@ -169,7 +169,7 @@ def test_one_missing_score_says_its_own_reason(hostile_results: Results, tmp_pat
 
 
 def test_takes_too_still_to_judge_are_named(hostile_results: Results, tmp_path: Path) -> None:
-    """They are flagged among the scores and listed under the ranks, with the time held still."""
+    """They have a remark among the scores, and a table with the share of time held still."""
     scores = hostile_results.scores.copy()
     still = (scores["metric"] == "motion.still") & (scores["take_id"] == scores["take_id"][0])
     scores.loc[scores["metric"] == "motion.still", "value"] = 0.0
@@ -188,7 +188,7 @@ def test_takes_too_still_to_judge_are_named(hostile_results: Results, tmp_path: 
 
 
 def test_ranks_say_how_they_were_matched(hostile_results: Results, tmp_path: Path) -> None:
-    """Two takes are too few for a line, so the words say that they stand as measured."""
+    """With two takes there is no line to match motion, and the text says so."""
     scores = hostile_results.scores.copy()
     for metric, value in (("motion.still", 0.0), ("warp", 0.5), ("drift", 1.0)):
         scores.loc[scores["metric"] == metric, "value"] = value
@@ -199,19 +199,19 @@ def test_ranks_say_how_they_were_matched(hostile_results: Results, tmp_path: Pat
 
 
 def test_the_level_that_nobody_would_notice_is_shown(parsed: Page) -> None:
-    """The definitions have a column for it, empty where it means nothing."""
+    """The definitions have a column for it, which is empty if there is no threshold."""
     assert "nobody would notice" in parsed.texts["button"]
     cells = [text.strip() for text in parsed.texts["td"]]
     for name in ("flicker", "motion"):
         level = SPECS[name].unnoticed
         shown = "" if level != level else f"up to {level:g}"
         pair = [name, SPECS[name].unit]
-        place = max(place for place in range(len(cells)) if cells[place : place + 2] == pair)
-        assert cells[place + 3] == shown
+        row = max(row for row in range(len(cells)) if cells[row : row + 2] == pair)
+        assert cells[row + 3] == shown
 
 
 def test_every_section_stands_in_order(parsed: Page) -> None:
-    """Every section has a heading, and the way to it leads there; no still was made from text."""
+    """Every section has a heading and a link to it. No still was made from text here."""
     assert len(parsed.of("section")) == len(SECTIONS) - 1
     ids = [attributes["id"] for attributes in parsed.of("section")]
     assert [a["href"] for a in parsed.of("a")][: len(ids)] == [f"#{name}" for name in ids]
@@ -224,26 +224,26 @@ def test_every_number_is_defined(parsed: Page) -> None:
     assert set(SPECS) <= cells
 
 
-def test_the_reader_learns_that_it_is_simulated(parsed: Page) -> None:
-    """The warning stands on the page, set apart."""
+def test_simulated_clips_are_marked(parsed: Page) -> None:
+    """The warning is on the page and highlighted."""
     warnings = [p for p in parsed.of("p") if p.get("class") == "warning"]
-    assert len(warnings) == 2  # the other stands where scripts are off
+    assert len(warnings) == 2  # the other one is for pages without scripts
     assert any(text.startswith("Simulated: ") for text in parsed.texts["p"])
 
 
-def test_what_was_not_done_is_listed(parsed: Page) -> None:
-    """What the prompt asked for and the backend would not play stands with its reason."""
+def test_unmet_requests_are_listed(parsed: Page) -> None:
+    """A request that the backend did not meet is listed with the reason."""
     assert any("cinematic: a mood changes nothing" in text for text in parsed.texts["td"])
 
 
 def test_pictures_say_what_they_show(parsed: Page) -> None:
-    """Every picture has a text for those who cannot see it; a still's stands beside it."""
+    """Every picture has a description; the name of a still is beside it."""
     for attributes in parsed.of("img"):
         assert attributes.get("alt") or (attributes["id"] or "").startswith("still-")
 
 
 def test_the_same_run_is_the_same_file(hostile_results: Results, tmp_path: Path) -> None:
-    """Written twice at one moment to one place, the bytes are equal; the moment shows."""
+    """Two reports with the same time and path are equal. The time is on the page."""
     path = tmp_path / "r.html"
     first = write_report(hostile_results, path, now=NOW).read_bytes()
     assert write_report(hostile_results.folder.path, path, now=NOW).read_bytes() == first
@@ -251,7 +251,7 @@ def test_the_same_run_is_the_same_file(hostile_results: Results, tmp_path: Path)
 
 
 def test_a_run_without_any_score_has_a_report(hostile_results: Results, tmp_path: Path) -> None:
-    """Before anything is measured the page is written all the same."""
+    """A run without measurements has a report too."""
     scores = hostile_results.scores.assign(value=float("nan"), reason="not measured yet")
     bare = replace(hostile_results, scores=scores, frames=pd.DataFrame(hostile_results.frames[:0]))
     text = write_report(bare, tmp_path / "r.html", now=NOW).read_text()
@@ -259,8 +259,8 @@ def test_a_run_without_any_score_has_a_report(hostile_results: Results, tmp_path
     assert text.count("none: not measured yet") == 3 * len(HEADLINES)
 
 
-def test_what_cannot_be_written_is_told(hostile_results: Results, tmp_path: Path) -> None:
-    """A place that does not exist and a folder without a run are refused by name."""
+def test_an_unwritable_report_is_refused(hostile_results: Results, tmp_path: Path) -> None:
+    """A missing folder and a folder without a run are refused by name."""
     with pytest.raises(RunFolderError, match="cannot be written"):
         write_report(hostile_results, tmp_path / "none" / "r.html")
     with pytest.raises(RunFolderError, match="holds no run"):
@@ -268,12 +268,12 @@ def test_what_cannot_be_written_is_told(hostile_results: Results, tmp_path: Path
 
 
 def test_the_validity_card_stands_beside_the_numbers(parsed: Page) -> None:
-    """Each defect with how well it is told, in words what falls short of its goal, and every
-    number with how it was tried, those never calibrated by name.
+    """The page has each defect with its detection, each missed goal, and how each number was
+    tested.
     """
     card = load_card()
-    said = " ".join(text for texts in parsed.texts.values() for text in texts)
+    page_text = " ".join(text for texts in parsed.texts.values() for text in texts)
     for name in card.summary()["defect"]:
-        assert name in said
+        assert name in page_text
     for missed in (*card.shortfalls(), *in_words(card.tried())):
-        assert missed in said
+        assert missed in page_text

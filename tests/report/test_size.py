@@ -1,4 +1,4 @@
-"""A report stays within the size that was asked for, and says what that cost."""
+"""A report stays within its size limit and says what was left out."""
 
 import re
 from pathlib import Path
@@ -8,20 +8,20 @@ from lab.report import write_report
 from tests.report.conftest import NOW
 
 
-def _films(page: str) -> list[str]:
+def _video_ids(page: str) -> list[str]:
     return re.findall(r'<script type="text/plain" id="video-(\w+)">', page)
 
 
-def test_without_room_films_become_pictures(hostile_results: Results, tmp_path: Path) -> None:
-    """With no room at all clips are posters that can still be pressed, and the page says so."""
+def test_without_room_videos_become_pictures(hostile_results: Results, tmp_path: Path) -> None:
+    """Without room for videos, clips are posters that can be clicked, and the page says so."""
     page = write_report(hostile_results, tmp_path / "r.html", now=NOW, max_mb=0).read_text()
-    assert _films(page) == []
+    assert _video_ids(page) == []
     assert "Only 0 of 2 clips are in this file as videos" in page
     assert page.count('aria-pressed="false"') == 2
 
 
-def test_smaller_films_come_first(hostile_results: Results, tmp_path: Path) -> None:
-    """When the usual films do not fit and smaller ones do, all are inside, smaller."""
+def test_smaller_videos_come_first(hostile_results: Results, tmp_path: Path) -> None:
+    """If only smaller videos fit, the report contains all of them, smaller."""
     folder = hostile_results.folder
     write_report(hostile_results, tmp_path / "r.html", now=NOW, max_mb=0)
     sizes = {
@@ -32,12 +32,12 @@ def test_smaller_films_come_first(hostile_results: Results, tmp_path: Path) -> N
     between_mb = (sizes[240] + sizes[360]) / 2 * 4 / 3 / 1e6
     page = write_report(hostile_results, tmp_path / "s.html", now=NOW, max_mb=between_mb)
     text = page.read_text()
-    assert len(_films(text)) == 2
+    assert len(_video_ids(text)) == 2
     assert "smaller than usual (240 px)" in text
 
 
 def test_copies_are_made_once(hostile_results: Results, tmp_path: Path) -> None:
-    """A second report encodes nothing again."""
+    """A second report makes no proxy again."""
     write_report(hostile_results, tmp_path / "r.html", now=NOW)
     before = {path: path.stat().st_mtime_ns for path in hostile_results.folder.proxies.iterdir()}
     write_report(hostile_results, tmp_path / "r.html", now=NOW)
@@ -46,11 +46,11 @@ def test_copies_are_made_once(hostile_results: Results, tmp_path: Path) -> None:
 
 
 def test_a_broken_clip_is_named_and_stops_nothing(hostile_results: Results, tmp_path: Path) -> None:
-    """A clip that turned to rubbish is listed with the reason; the others are in the report."""
+    """A damaged clip is listed with the reason. The others are in the report."""
     folder = hostile_results.folder
     take = hostile_results.takes[hostile_results.takes["clip"] != ""].iloc[0]
     clip = folder.path / take["clip"]
-    kept = clip.read_bytes()
+    original = clip.read_bytes()
     copies = list(folder.proxies.glob(f"{take['clip_sha256'][:16]}-*"))
     for path in copies:
         path.unlink()
@@ -58,18 +58,18 @@ def test_a_broken_clip_is_named_and_stops_nothing(hostile_results: Results, tmp_
     try:
         page = write_report(hostile_results, tmp_path / "r.html", now=NOW).read_text()
     finally:
-        clip.write_bytes(kept)
-    assert len(_films(page)) == 1
+        clip.write_bytes(original)
+    assert len(_video_ids(page)) == 1
     assert "is not the clip in the ledger" in page
 
 
 def test_heatmaps_are_inside_when_asked_for(hostile_results: Results, tmp_path: Path) -> None:
-    """The takes that the player opens with carry a film of their headline scores; else none."""
+    """With heatmaps, the initial takes have heatmap videos. Otherwise there are none."""
     plain = write_report(hostile_results, tmp_path / "r.html", now=NOW).read_text()
     assert 'id="heatmap-' not in plain
     page = write_report(hostile_results, tmp_path / "s.html", now=NOW, heatmaps=True).read_text()
-    films = re.findall(r'id="heatmap-(\w+)-(\w+)"', page)
-    assert {"flicker", "drift"} <= {metric for _, metric in films}
+    videos = re.findall(r'id="heatmap-(\w+)-(\w+)"', page)
+    assert {"flicker", "drift"} <= {metric for _, metric in videos}
     (chosen,) = re.findall(r'data-chosen="([\w ]+)"', page)
-    assert {take_id for take_id, _ in films} == set(chosen.split())
-    assert f'"flicker": "#heatmap-{films[0][0]}-flicker"' in page
+    assert {take_id for take_id, _ in videos} == set(chosen.split())
+    assert f'"flicker": "#heatmap-{videos[0][0]}-flicker"' in page

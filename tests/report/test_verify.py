@@ -1,4 +1,4 @@
-"""A report can be held to its originals, and what no longer matches is named."""
+"""A report can be verified, and every mismatch is named."""
 
 import json
 import re
@@ -30,17 +30,17 @@ STATES = ("present", "absent", "stale")
 
 @pytest.fixture
 def moved(hostile_results: Results, page: str, tmp_path: Path) -> Path:
-    """A copy of the run, with its report beside it."""
+    """A copy of the run, with its report in it."""
     copy = tmp_path / "run"
-    kept = shutil.ignore_patterns("proxies", "*.html")
-    shutil.copytree(hostile_results.folder.path, copy, ignore=kept)
+    ignored = shutil.ignore_patterns("proxies", "*.html")
+    shutil.copytree(hostile_results.folder.path, copy, ignore=ignored)
     (copy / "report.html").write_text(page)
     return copy
 
 
 @pytest.fixture
 def measures_are(moved: Path) -> Callable[[str], Path]:
-    """The report of a run whose records of measurements are there, gone, or of older versions."""
+    """The report of a run whose stored measurements are present, absent or of older versions."""
 
     def put(state: str) -> Path:
         folder = moved / "measures"
@@ -48,73 +48,73 @@ def measures_are(moved: Path) -> Callable[[str], Path]:
             shutil.rmtree(folder)
         if state == "stale":
             for path in folder.glob("*.json"):
-                kept = json.loads(path.read_text())
-                for number in kept["numbers"].values():
+                stored = json.loads(path.read_text())
+                for number in stored["numbers"].values():
                     number["version"] -= 1
-                path.write_text(json.dumps(kept))
+                path.write_text(json.dumps(stored))
         return moved / "report.html"
 
     return put
 
 
-class _Once(ThreadPoolExecutor):
-    """Measures each clip once for all tests of this module, for as long as its bytes stay."""
+class _CachingExecutor(ThreadPoolExecutor):
+    """Measures each clip once for all tests of this module, unless its bytes change."""
 
     def __init__(self) -> None:
         super().__init__(1)
-        self._known: dict[tuple[str, str], Future[Any]] = {}
+        self._futures: dict[tuple[str, str], Future[Any]] = {}
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         clip = Path(args[0])
         key = (clip.name, sha256_file(clip))
-        if key not in self._known:
-            self._known[key] = super().submit(fn, *args, **kwargs)
-        return self._known[key]
+        if key not in self._futures:
+            self._futures[key] = super().submit(fn, *args, **kwargs)
+        return self._futures[key]
 
 
 @pytest.fixture(scope="module")
 def once() -> Iterator[Executor]:
-    """Where clips are measured, each once."""
-    with _Once() as executor:
+    """An executor that measures each clip once."""
+    with _CachingExecutor() as executor:
         yield executor
 
 
-def _said(found: Verification) -> str:
-    return " | ".join(map(str, found.mismatches))
+def _mismatch_texts(result: Verification) -> str:
+    return " | ".join(map(str, result.mismatches))
 
 
-def _forged(page: Path, what: str, old: str, new: str) -> str:
-    """Write another text where the page shows something; returns what stood there."""
+def _forge(page: Path, name: str, old: str, new: str) -> str:
+    """Replace a value on the page; returns the original text."""
     text = page.read_text()
-    what = re.escape(what.replace("'", "&#39;"))
-    pattern = f'(data-shows="{what}"[^>]*>[^<]*?)({old})'
-    found = re.search(pattern, text)
-    assert found is not None, what
-    page.write_text(text[: found.start(2)] + new + text[found.end(2) :])
-    return found[2]
+    escaped = re.escape(name.replace("'", "&#39;"))
+    pattern = f'(data-shows="{escaped}"[^>]*>[^<]*?)({old})'
+    match = re.search(pattern, text)
+    assert match is not None, name
+    page.write_text(text[: match.start(2)] + new + text[match.end(2) :])
+    return match[2]
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_an_honest_report_holds(
+def test_an_honest_report_matches(
     measures_are: Callable[[str], Path], state: str, once: Executor
 ) -> None:
-    """Page, ledger, hashes and every score measured again agree, and all of them are counted.
+    """Page, ledger, hashes and new measurements agree, and all values are counted.
 
-    The records of measurements have no say in it.
+    The stored measurements make no difference.
     """
     page = measures_are(state)
-    found = verify(page, executor=once, quiet=True)
-    assert found.matches, _said(found)
-    assert "all match" in str(found)
+    result = verify(page, executor=once, quiet=True)
+    assert result.matches, _mismatch_texts(result)
+    assert "all match" in str(result)
     reported = len(SPECS) * 2
-    assert (found.scores.checked, found.scores.total, found.not_measured) == (
+    assert (result.scores.checked, result.scores.total, result.not_measured) == (
         *(reported, reported),
         len(SPECS),
     )
-    assert f"scores measured again: {reported} of {reported} (2 of 2 clips)" in str(found)
-    assert (found.takes.checked, found.files.checked, found.clips.checked) == (3, 3, 2)
-    assert found.values.checked == found.values.total > 60
-    assert found.own_script
+    assert f"scores measured again: {reported} of {reported} (2 of 2 clips)" in str(result)
+    assert (result.takes.checked, result.files.checked, result.clips.checked) == (3, 3, 2)
+    assert result.values.checked == result.values.total > 60
+    assert result.own_script
 
 
 _NUMBER = r"\d[\d.]*"
@@ -130,28 +130,26 @@ _EDITS = {
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_numbers_changed_in_the_page_are_told(
-    measures_are: Callable[[str], Path], state: str
-) -> None:
-    """A score, a tile, a verdict, a median, the camera: what is edited is named, measuring nothing.
+def test_changed_numbers_are_reported(measures_are: Callable[[str], Path], state: str) -> None:
+    """Every edited value is named, even if nothing is measured.
 
-    What it says and what it should say are both there, and nothing else is accused.
+    The mismatch has the shown and the right value. Nothing else is a mismatch.
     """
     page = measures_are(state)
-    before = {what: _forged(page, what, old, "0.0123") for what, old in _EDITS.items()}
-    found = verify(page, scores=False)
-    assert [told.what for told in found.mismatches if told.what not in _EDITS] == []
-    assert len(found.mismatches) == len(_EDITS)
-    for told in found.mismatches:
-        assert "0.0123" in told.reported
-        assert before[told.what] in told.found
+    before = {what: _forge(page, what, old, "0.0123") for what, old in _EDITS.items()}
+    result = verify(page, scores=False)
+    assert [mismatch.what for mismatch in result.mismatches if mismatch.what not in _EDITS] == []
+    assert len(result.mismatches) == len(_EDITS)
+    for mismatch in result.mismatches:
+        assert "0.0123" in mismatch.reported
+        assert before[mismatch.what] in mismatch.found
 
 
 @pytest.fixture(scope="module")
 def forged_facts(
     hostile_results: Results, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[str, str]:
-    """A report that agrees with itself and whose flicker is half of what was measured; of whom."""
+    """A consistent report with half of the measured flicker, and the take it is of."""
     scores = hostile_results.scores.copy()
     take_id = scores["take_id"][0]
     chosen = (scores["take_id"] == take_id) & (scores["metric"] == "flicker")
@@ -164,15 +162,17 @@ def forged_facts(
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_forged_facts_are_told_by_the_clip(
+def test_forged_facts_are_found_by_measuring(
     measures_are: Callable[[str], Path], state: str, forged_facts: tuple[str, str], once: Executor
 ) -> None:
-    """A report that agrees with itself is held to the clips; without them it says what it left."""
+    """A consistent forgery is found by measuring. Without measuring, the result says so."""
     page = measures_are(state)
     text, take_id = forged_facts
     page.write_text(text)
-    found = verify(page, executor=once, quiet=True)
-    assert {(told.take_id, told.what) for told in found.mismatches} == {(take_id, "flicker")}
+    result = verify(page, executor=once, quiet=True)
+    assert {(mismatch.take_id, mismatch.what) for mismatch in result.mismatches} == {
+        (take_id, "flicker")
+    }
     unmeasured = verify(page, scores=False)
     assert unmeasured.matches
     assert "scores were not measured again: 0 of" in str(unmeasured)
@@ -181,18 +181,18 @@ def test_forged_facts_are_told_by_the_clip(
 
 
 def test_a_report_without_scores_claims_none(moved: Path, once: Executor) -> None:
-    """Written before anything was measured, it holds, and says that there was nothing to check."""
+    """A report without measurements is verified, and the result says that it has no scores."""
     shutil.rmtree(moved / "measures")
     page = write_report(moved, now=NOW)
-    found = verify(page, executor=once, quiet=True)
-    assert found.matches, _said(found)
-    assert (found.scores.total, found.clips.total, found.not_measured) == (0, 0, 3 * len(SPECS))
-    assert "scores measured again: none, because the report has none" in str(found)
+    result = verify(page, executor=once, quiet=True)
+    assert result.matches, _mismatch_texts(result)
+    assert (result.scores.total, result.clips.total, result.not_measured) == (0, 0, 3 * len(SPECS))
+    assert "scores measured again: none, because the report has none" in str(result)
 
 
-def test_nothing_that_the_page_says_of_takes_is_without_a_name(hostile_results: Results) -> None:
-    """In the sections that are held, texts with digits that carry no name are the same whatever
-    the takes came to.
+def test_every_value_about_takes_has_a_name(hostile_results: Results) -> None:
+    """In the verified sections, texts with digits and without a name do not depend on the
+    takes.
     """
     scores, takes = hostile_results.scores, hostile_results.takes
     other = replace(
@@ -210,14 +210,14 @@ def test_nothing_that_the_page_says_of_takes_is_without_a_name(hostile_results: 
     )
     two["what-the-camera-did"].discard(
         "Takes with a compliance below 0.7, or without one"
-    )  # it is one now
+    )  # the other takes have this table
     assert one == two
     shown = [{text.text for s in page.sections.values() for text in s.values} for page in pages]
     assert len(shown[1] - shown[0]) > 12
 
 
 def _cell(text: str, what: str) -> tuple[int, int]:
-    """Where the first cell that shows something begins and ends."""
+    """The start and the end of the first cell with this value."""
     start = text.rindex("<td", 0, text.index(f'data-shows="{what}"'))
     return start, text.index("</td>", start) + 5
 
@@ -234,10 +234,8 @@ def _cell(text: str, what: str) -> tuple[int, int]:
         lambda cell: cell + "<td></td>",
     ],
 )
-def test_a_number_hidden_from_the_check_is_told(moved: Path, swap: Callable[[str], str]) -> None:
-    """A cell beside the real one, none at all, or one that sorts elsewhere is as bad as a changed
-    one.
-    """
+def test_a_hidden_number_is_reported(moved: Path, swap: Callable[[str], str]) -> None:
+    """An added, missing or hidden cell, or another sort number, is a mismatch."""
     page = moved / "report.html"
     text = page.read_text()
     start, end = _cell(text, "motion in the table")
@@ -245,101 +243,109 @@ def test_a_number_hidden_from_the_check_is_told(moved: Path, swap: Callable[[str
     assert not verify(page, scores=False).matches
 
 
-def test_tiles_that_changed_places_are_told(moved: Path) -> None:
-    """A tile stands under the prompt that made it; two that are exchanged do not."""
+def test_exchanged_tiles_are_reported(moved: Path) -> None:
+    """Two exchanged tiles are a mismatch."""
     page = moved / "report.html"
     text = page.read_text()
     one, two = re.findall(r'<div class="tile" id="take-.*?</div>', text, re.DOTALL)[:2]
     page.write_text(text.replace(one, "@").replace(two, one).replace("@", two))
-    assert "order of the values" in _said(verify(page, scores=False))
+    assert "order of the values" in _mismatch_texts(verify(page, scores=False))
 
 
-def test_another_clip_under_the_same_name_is_told(moved: Path, once: Executor) -> None:
-    """A clip that was exchanged differs in hash and in scores; the other take is not accused."""
+def test_a_replaced_clip_is_reported(moved: Path, once: Executor) -> None:
+    """A replaced clip differs in hash and scores. The other take has no mismatch."""
     one, other = sorted(path for path in (moved / "clips").glob("*.mp4") if path.is_file())
     shutil.copyfile(other, one)
-    found = verify(moved / "report.html", executor=once, quiet=True)
-    assert {mismatch.take_id for mismatch in found.mismatches} == {one.stem}
-    assert any(mismatch.what.startswith("clip ") for mismatch in found.mismatches)
-    assert any(mismatch.what == "motion" for mismatch in found.mismatches)
+    result = verify(moved / "report.html", executor=once, quiet=True)
+    assert {mismatch.take_id for mismatch in result.mismatches} == {one.stem}
+    assert any(mismatch.what.startswith("clip ") for mismatch in result.mismatches)
+    assert any(mismatch.what == "motion" for mismatch in result.mismatches)
 
 
-def test_a_take_dressed_as_another_is_told(moved: Path) -> None:
-    """Whose clip and still a take has is the ledger's to say, not the page's."""
+def test_the_clip_of_another_take_is_reported(moved: Path) -> None:
+    """The clip of a take must be the one in the ledger."""
     page = moved / "report.html"
     text = page.read_text()
     one, other = sorted(path for path in (moved / "clips").glob("*.mp4") if path.is_file())
     forged = text.replace(f'"clip": "clips/{one.name}"', f'"clip": "clips/{other.name}"')
     assert forged != text
     page.write_text(forged)
-    assert f"take {one.stem}: clip: the report says clips/{other.name}" in _said(
+    assert f"take {one.stem}: clip: the report says clips/{other.name}" in _mismatch_texts(
         verify(page, scores=False)
     )
     page.write_text(text.replace(f'"clip": "clips/{one.name}"', '"clip": ""'))
-    assert f"take {one.stem}: clip: the report says none" in _said(verify(page, scores=False))
+    assert f"take {one.stem}: clip: the report says none" in _mismatch_texts(
+        verify(page, scores=False)
+    )
 
 
-def test_what_the_ledger_says_now_is_told(moved: Path) -> None:
-    """A take whose state or cost changed since is named."""
+def test_changes_in_the_ledger_are_reported(moved: Path) -> None:
+    """A take whose state or cost has changed is named."""
     with Ledger.write(moved / "ledger.sqlite") as ledger:
         take_id = next(iter(ledger.states()))
         ledger.record(take_id, "refused", message="taken back", cost_usd=3.0)
-    said = _said(verify(moved / "report.html", scores=False))
+    said = _mismatch_texts(verify(moved / "report.html", scores=False))
     assert f"take {take_id}: state: the report says fetched, found refused" in said
     assert "cost in USD" in said
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_a_missing_clip_is_told(
+def test_a_missing_clip_is_reported(
     measures_are: Callable[[str], Path], state: str, once: Executor
 ) -> None:
-    """Its scores cannot be checked, which is counted and fails; the other clip's are checked."""
+    """Its scores count as unchecked and as mismatches. The other clip is checked."""
     page = measures_are(state)
     clip = next(path for path in (page.parent / "clips").glob("*.mp4") if path.is_file())
     clip.unlink()
-    found = verify(page, executor=once, quiet=True)
-    assert {told.take_id for told in found.mismatches} == {clip.stem}
-    assert f"take {clip.stem}: clip clips/{clip.name}" in _said(found)
-    assert f"{len(SPECS)} numbers, found not checked: its clip is missing" in _said(found)
-    assert found.clips.to_json() == {"checked": 1, "of": 2, "unchecked": {"missing": 1}}
-    assert found.scores.unchecked == {"missing": len(SPECS)}
-    assert "(1 of 2 clips; 1 missing)" in str(found)
-    assert found.files.to_json() == {"checked": 2, "of": 3, "unchecked": {"missing": 1}}
+    result = verify(page, executor=once, quiet=True)
+    assert {mismatch.take_id for mismatch in result.mismatches} == {clip.stem}
+    assert f"take {clip.stem}: clip clips/{clip.name}" in _mismatch_texts(result)
+    assert f"{len(SPECS)} numbers, found not checked: its clip is missing" in _mismatch_texts(
+        result
+    )
+    assert result.clips.to_json() == {"checked": 1, "of": 2, "unchecked": {"missing": 1}}
+    assert result.scores.unchecked == {"missing": len(SPECS)}
+    assert "(1 of 2 clips; 1 missing)" in str(result)
+    assert result.files.to_json() == {"checked": 2, "of": 3, "unchecked": {"missing": 1}}
 
 
-def test_a_missing_still_is_told(moved: Path, once: Executor) -> None:
-    """Without it nothing can be measured as it was, so no score is checked."""
+def test_a_missing_still_is_reported(moved: Path, once: Executor) -> None:
+    """Without the still no score can be checked."""
     next((moved / "stills").glob("*")).unlink()
-    found = verify(moved / "report.html", executor=once, quiet=True)
-    assert found.clips.to_json() == {"checked": 0, "of": 2, "unchecked": {"without their still": 2}}
-    assert "its still stills/a&b<c>-" in _said(found)
+    result = verify(moved / "report.html", executor=once, quiet=True)
+    assert result.clips.to_json() == {
+        "checked": 0,
+        "of": 2,
+        "unchecked": {"without their still": 2},
+    }
+    assert "its still stills/a&b<c>-" in _mismatch_texts(result)
 
 
-def test_a_clip_that_cannot_be_read_is_told(moved: Path, once: Executor) -> None:
-    """What is no film any more is named with the reason, and its scores are not checked."""
+def test_an_unreadable_clip_is_reported(moved: Path, once: Executor) -> None:
+    """A broken clip is named with the reason, and its scores are not checked."""
     clip = next(path for path in (moved / "clips").glob("*.mp4") if path.is_file())
     clip.write_bytes(b"rubbish" * 100)
-    found = verify(moved / "report.html", executor=once, quiet=True)
-    assert found.clips.unchecked == {"that cannot be measured": 1}
-    assert {told.take_id for told in found.mismatches} == {clip.stem}
+    result = verify(moved / "report.html", executor=once, quiet=True)
+    assert result.clips.unchecked == {"that cannot be measured": 1}
+    assert {mismatch.take_id for mismatch in result.mismatches} == {clip.stem}
 
 
 def test_scores_of_another_definition_are_not_checked(
     moved: Path, monkeypatch: pytest.MonkeyPatch, once: Executor
 ) -> None:
-    """They are counted and fail, however well everything else matches."""
+    """Scores of a changed definition count as unchecked, and the report does not match."""
     bumped = replace(SPECS["flicker.local"], version=SPECS["flicker.local"].version + 1)
     monkeypatch.setitem(SPECS, "flicker.local", bumped)
-    found = verify(moved / "report.html", executor=once, quiet=True)
-    (told,) = found.mismatches
-    assert "definition of flicker.local" in told.what
-    assert found.scores.unchecked == {"of another definition": 2}
-    assert found.scores.checked == found.scores.total - 2
-    assert found.clips.checked == 2
+    result = verify(moved / "report.html", executor=once, quiet=True)
+    (mismatch,) = result.mismatches
+    assert "definition of flicker.local" in mismatch.what
+    assert result.scores.unchecked == {"of another definition": 2}
+    assert result.scores.checked == result.scores.total - 2
+    assert result.clips.checked == 2
 
 
-def test_a_report_may_lie_elsewhere(moved: Path, tmp_path: Path) -> None:
-    """Away from its run it says how to name the run, and then it is compared."""
+def test_a_report_may_be_moved(moved: Path, tmp_path: Path) -> None:
+    """A moved report needs --run, and then it is verified."""
     page = tmp_path / "mail" / "report.html"
     page.parent.mkdir()
     shutil.move(moved / "report.html", page)
@@ -350,13 +356,13 @@ def test_a_report_may_lie_elsewhere(moved: Path, tmp_path: Path) -> None:
 
 
 def test_paths_out_of_the_run_are_not_followed(moved: Path, tmp_path: Path) -> None:
-    """A forged report cannot make this machine read files beside the run."""
+    """A forged path cannot make `lab verify` read files outside the run folder."""
     (tmp_path / "secret.mp4").write_bytes(b"x")
     page = moved / "report.html"
     text = page.read_text()
     clip = next(path for path in (moved / "clips").glob("*.mp4") if path.is_file())
     page.write_text(text.replace(f'"clip": "clips/{clip.name}"', '"clip": "../secret.mp4"'))
-    assert "leads out of the run folder" in _said(verify(page, scores=False))
+    assert "leads out of the run folder" in _mismatch_texts(verify(page, scores=False))
 
 
 @pytest.mark.parametrize(
@@ -380,27 +386,25 @@ def test_what_is_no_report_is_refused(content: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("kind", "says"), [(1, "write it again"), (3, "update this one")])
 def test_facts_of_another_format_are_refused(tmp_path: Path, kind: int, says: str) -> None:
-    """One clear line says which format it is and what to do."""
+    """One clear line has the format and what to do."""
     path = tmp_path / "r.html"
     path.write_text(f'<script id="i2v-facts">{{"format": {kind}}}</script>', encoding="utf-8")
     with pytest.raises(InputError, match=f"facts of format {kind} and .* reads 2; .*{says}"):
         verify(path)
 
 
-def test_another_script_is_told(moved: Path) -> None:
-    """A page that runs something else may show what it does not hold, and that is said."""
+def test_another_script_is_reported(moved: Path) -> None:
+    """A page with another script is reported, because it may show other values."""
     page = moved / "report.html"
     text = page.read_text()
     page.write_text(text.replace("class PageModel", "class Model"))
-    found = verify(page, scores=False)
-    assert not found.own_script
-    assert "the page's script and style, which are not those of this i2v-lab" in str(found)
+    result = verify(page, scores=False)
+    assert not result.own_script
+    assert "the page's script and style, which are not those of this i2v-lab" in str(result)
 
 
-def test_the_command_tells_by_its_exit_code(
-    moved: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """0 when all match, 1 when something differs, 2 for what is no report."""
+def test_the_exit_code_is_the_result(moved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 0 if all matches, 1 for a mismatch, 2 for a file that is no report."""
     page = str(moved / "report.html")
     with pytest.raises(SystemExit) as done:
         main(["verify", page, "--no-scores"])
@@ -409,10 +413,10 @@ def test_the_command_tells_by_its_exit_code(
     with pytest.raises(SystemExit) as done:
         main(["verify", page, "--no-scores", "--json"])
     assert done.value.code == 1
-    told = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line[:1] == "{"]
-    *differ, summary = told
-    assert {line["found"] for line in differ} == {"no such file"}
-    assert (summary["holds"], summary["mismatches"]) == (False, len(differ))
+    objects = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line[:1] == "{"]
+    *mismatches, summary = objects
+    assert {line["found"] for line in mismatches} == {"no such file"}
+    assert (summary["holds"], summary["mismatches"]) == (False, len(mismatches))
     assert summary["counts"]["files"] == {"checked": 2, "of": 3, "unchecked": {"missing": 1}}
     assert summary["counts"]["scores"]["checked"] == 0
     assert not summary["measured_again"]

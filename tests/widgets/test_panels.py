@@ -1,4 +1,4 @@
-"""Panels without a browser: what their fields ask for, what they say, what they leave behind."""
+"""Panels without a browser: the sweeps of their fields, their messages, and their files."""
 
 import json
 import os
@@ -23,8 +23,8 @@ pytestmark = pytest.mark.usefixtures("in_process")
 
 
 @pytest.fixture
-def place(tmp_path: Path, coffee: Still, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with a still in it, which Jupyter would serve."""
+def folder(tmp_path: Path, coffee: Still, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with a still in it. Jupyter would serve this folder."""
     shutil.copy(coffee.path, tmp_path / "cup.jpg")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("JPY_PARENT_PID", "none")
@@ -35,8 +35,8 @@ def place(tmp_path: Path, coffee: Still, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 
 @pytest.fixture
-def sweep(place: Path) -> Sweep:
-    """Two takes of a quarter of a second."""
+def sweep(folder: Path) -> Sweep:
+    """A sweep with two short takes."""
     return Sweep.of(
         stills="cup.jpg",
         prompts=["slow push-in; steam rises", {"name": "left", "text": "fast pan left"}],
@@ -50,42 +50,42 @@ def _ids(sweep: Sweep) -> list[str]:
     return [take.id for _, take in sweep.takes()]
 
 
-def _priced(panel: SweepPanel) -> None:
+def _wait_for_plan(panel: SweepPanel) -> None:
     panel._plan_work.join()
     until(lambda: panel.plan_view.value)
 
 
-def _run_code(code: str) -> dict[str, object]:
-    """What the code that a panel shows leaves when it runs elsewhere."""
+def _execute(code: str) -> dict[str, object]:
+    """The variables that the code of a panel defines when it runs elsewhere."""
     space: dict[str, object] = {}
     exec(re.sub(r"^(print\(lab\.run|lab\.load|lab\.write).*$", "", code, flags=re.M), space)
     return space
 
 
-def test_a_sweep_comes_back_out_of_its_fields(sweep: Sweep) -> None:
-    """Fields filled from a sweep ask for the very same takes, and so does the copied code."""
+def test_fields_describe_the_sweep_that_they_show(sweep: Sweep) -> None:
+    """A sweep shown in the fields, and the code of the panel, describe the same takes."""
     panel = SweepPanel(sweep, out="run")
-    _priced(panel)
+    _wait_for_plan(panel)
     assert _ids(panel.form.sweep()) == _ids(sweep)
-    assert _ids(_run_code(panel.code())["sweep"]) == _ids(sweep)  # type: ignore[arg-type]
+    assert _ids(_execute(panel.code())["sweep"]) == _ids(sweep)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["coffee", "kling"])
 def test_the_sample_sweeps_survive_the_form(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the form cannot show (cuts, elements, terms) is kept as the file has it."""
+    """Parts without a field (cuts, elements, terms) stay as they are in the file."""
     root = Path(__file__).resolve().parents[2]
     monkeypatch.chdir(root)
     loaded = Sweep.load(root / "data" / "sweeps" / f"{name}.yaml")
     panel = SweepPanel(loaded, out="runs/none")
     assert _ids(panel.form.sweep()) == _ids(loaded)
-    _priced(panel)
-    assert _ids(_run_code(panel.code())["sweep"]) == _ids(loaded)  # type: ignore[arg-type]
+    _wait_for_plan(panel)
+    assert _ids(_execute(panel.code())["sweep"]) == _ids(loaded)  # type: ignore[arg-type]
 
 
 def test_the_price_follows_the_fields(sweep: Sweep) -> None:
-    """Another repeat doubles the takes; a mistake is said in words and names the field."""
+    """Another repeat doubles the takes. A mistake is described and names the field."""
     panel = SweepPanel(sweep, out="run")
-    _priced(panel)
+    _wait_for_plan(panel)
     assert "2 trials x 1 = 2" in panel.plan_view.value
     panel.form.repeats.value = 2
     until(lambda: "2 trials x 2 = 4" in panel.plan_view.value)
@@ -99,16 +99,16 @@ def test_the_price_follows_the_fields(sweep: Sweep) -> None:
     assert not panel.running
 
 
-def test_a_still_may_be_a_text(place: Path) -> None:
-    """A line asks for the best of several pictures; the plan prices them, and the form keeps it."""
-    panel = SweepPanel(out=place / "film")
+def test_a_still_may_be_a_text(folder: Path) -> None:
+    """A line can request the best of several pictures. The plan has their price."""
+    panel = SweepPanel(out=folder / "film")
     panel.form.stills.value = "cup.jpg\ncreate 4: morning | a cup, morning light\ncreate: a cat"
     panel.form.prompts.value = "push in"
     panel.form.backend.value = "kling"
-    _priced(panel)
+    _wait_for_plan(panel)
     assert "5 to be made from text first: morning (best of 4), a cat" in panel.plan_view.value
     assert "morning" in panel.trials_view.value
-    shown = SweepPanel(panel.sweep, out=place / "film")
+    shown = SweepPanel(panel.sweep, out=folder / "film")
     assert shown.form.stills.value.splitlines()[1:] == [
         "create 4: morning | a cup, morning light",
         "create: a cat | a cat",
@@ -118,15 +118,15 @@ def test_a_still_may_be_a_text(place: Path) -> None:
 
 @pytest.mark.parametrize("typed", ["2,50", "1 000", "nan", "inf", "1e999"])
 def test_a_sum_of_money_is_one_number(sweep: Sweep, typed: str) -> None:
-    """What could be read in two ways, or is no number, is refused and not guessed."""
+    """An ambiguous amount, or a text that is no number, is refused."""
     panel = SweepPanel(sweep, out="run")
     panel.form.budget_usd.value = typed
     with pytest.raises(lab.errors.InputError, match="budget_usd"):
         panel.form.arguments()
 
 
-def test_text_with_commas_stays_one_level(place: Path) -> None:
-    """What a level's text could be taken for, it is not: commas, numbers, switches, nothing."""
+def test_text_with_commas_stays_one_level(folder: Path) -> None:
+    """Levels that look like commas, numbers or switches come back with the same type."""
     levels = ["blur, text", "on", "2", "", 2, 2.0, True, 'a "b"', "plain"]
     text = ", ".join(setting_level_text("negative", level) for level in levels)
     parsed = parse_levels(text)
@@ -138,7 +138,7 @@ def test_text_with_commas_stays_one_level(place: Path) -> None:
 
 
 def test_long_seeds_and_plain_prices_stay_as_they_are(sweep: Sweep) -> None:
-    """A seed of ten digits, and a budget, come back out of their fields."""
+    """A seed of ten digits and a budget are the same after they were shown in the fields."""
     dear = Sweep.of(
         stills="cup.jpg",
         prompts=["push in"],
@@ -149,8 +149,8 @@ def test_long_seeds_and_plain_prices_stay_as_they_are(sweep: Sweep) -> None:
     assert (_ids(again), again.budget_usd) == (_ids(dear), 1234567.5)
 
 
-def test_money_is_not_spent_unasked(sweep: Sweep) -> None:
-    """A plan that costs money shows what to agree to, and Run without that buys nothing."""
+def test_money_is_not_spent_without_agreement(sweep: Sweep) -> None:
+    """A plan that costs money asks for agreement. Without it, Run buys nothing."""
     panel = SweepPanel(sweep, out="run")
     panel.form.more.value = ""
     panel.form.backend.value = "kling"
@@ -165,14 +165,14 @@ def test_money_is_not_spent_unasked(sweep: Sweep) -> None:
     panel.agree.value = True
     assert "budget_usd=0.9" in panel.code()
     panel.form.budget_usd.value = "0.1"
-    panel.run()  # the budget just typed holds, whatever was agreed to before
+    panel.run()  # the new budget applies, not the earlier agreement
     panel.wait(60)
     assert "the budget is 0.10 USD" in panel.status.value
     panel.form.budget_usd.value = ""
     until(lambda: panel.agree.layout.display == "")
     panel.agree.value = True
     panel.form.repeats.value = 2
-    panel.run()  # at once, before the new price is shown
+    panel.run()  # before the new price is shown
     panel.wait(60)
     assert "the plan may cost 1.8" in panel.status.value
     assert not RunFolder("run").exists
@@ -182,8 +182,8 @@ def test_money_is_not_spent_unasked(sweep: Sweep) -> None:
     until(lambda: panel.agree.layout.display == "none")
 
 
-def test_elements_are_agreed_to(sweep: Sweep) -> None:
-    """Pictures to register come back out of the form, and no budget stands for a yes."""
+def test_elements_need_agreement(sweep: Sweep) -> None:
+    """Pictures of elements stay in the form. A budget does not replace the agreement."""
     with_hero = Sweep.of(
         stills="cup.jpg",
         prompts=["push in on @hero"],
@@ -202,12 +202,12 @@ def test_elements_are_agreed_to(sweep: Sweep) -> None:
 
 
 def test_a_sweep_runs_beside_the_kernel(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run returns while nothing is made, takes land on the board, a new panel shows the state."""
+    """Run returns at once, the table shows new takes, and a new panel shows the same run."""
     monkeypatch.setenv("I2VLAB_WORKERS", "2")
     panel = SweepPanel(sweep, out="run")
-    _priced(panel)
+    _wait_for_plan(panel)
     panel.pause()
-    panel.run()  # paused, it would never return if it waited for a take
+    panel.run()  # while paused no take is made, so this must not wait for one
     assert panel.running
     assert panel.run_button.disabled
     panel.pause()
@@ -226,11 +226,11 @@ def test_a_sweep_runs_beside_the_kernel(sweep: Sweep, monkeypatch: pytest.Monkey
     assert panel.progress.takes.table.rows[0]["poster"].startswith("files/run/proxies/")
     again = SweepPanel(sweep, out="run")
     assert [row["id"] for row in again.progress.takes.table.rows] == [row["id"] for row in rows]
-    _priced(again)
+    _wait_for_plan(again)
     until(lambda: "already done" in again.plan_view.value)
-    _elsewhere_and_back(again)
-    _design_is_offered(sweep)
-    _results(Path("run"))
+    _check_other_folder(again)
+    _check_design_notice(sweep)
+    _check_results(Path("run"))
 
 
 def _state(panel: SweepPanel) -> tuple[object, ...]:
@@ -240,8 +240,8 @@ def _state(panel: SweepPanel) -> tuple[object, ...]:
     return ids, *shown, panel.run_button.description
 
 
-def _elsewhere_and_back(panel: SweepPanel) -> None:
-    """No number of the run stays when the field names another folder, and all come back."""
+def _check_other_folder(panel: SweepPanel) -> None:
+    """Another folder shows nothing of the run. The run is shown again when its folder is."""
     before = _state(panel)
     for typed in ("runs/no such", "cup.jpg"):
         panel.folder_field.value = typed
@@ -258,12 +258,12 @@ def _visible(panel: SweepPanel) -> tuple[bool, bool]:
     return load != "none", restore != "none"
 
 
-def _design_is_offered(sweep: Sweep) -> None:
-    """Other fields over the run's folder: its design can be loaded, and the fields put back."""
+def _check_design_notice(sweep: Sweep) -> None:
+    """Over other fields, the design of the run can be loaded and the fields restored."""
     Path("cup.jpg").rename("away.jpg")
     panel = SweepPanel(out="elsewhere", prompts=PromptPanel(["tilt up"]))
     panel.form.stills.value = "away.jpg"
-    _priced(panel)
+    _wait_for_plan(panel)
     assert _visible(panel) == (False, False)
     panel.folder_field.value = "run"
     until(lambda: _visible(panel) == (True, False))
@@ -282,8 +282,8 @@ def _design_is_offered(sweep: Sweep) -> None:
     Path("away.jpg").rename("cup.jpg")
 
 
-def _results(out: Path) -> None:
-    """The results of that run in their panel, which need no second one."""
+def _check_results(out: Path) -> None:
+    """The results panel of that run: player, plots, report, refresh and another folder."""
     results = ResultsPanel(out)
     results._start_player()
     assert "Choose one to" in results.status.value
@@ -311,7 +311,7 @@ def _results(out: Path) -> None:
     assert fallback.count("<img") == 2
     results.plot.value = "motion warp"
     results._start_player()
-    results._start_report()  # at once: neither drops the other, and both are told
+    results._start_report()  # neither call cancels the other
     assert "Copying" in results.status.value
     assert "Writing" in results.report_status.value
     until(lambda: not results.status.value and "Written: " in results.report_status.value)
@@ -331,24 +331,24 @@ def _results(out: Path) -> None:
     assert (results.summary.value, results.takes.table.rows, results.status.value) == (*before, "")
 
 
-def test_a_run_outside_of_what_jupyter_serves_says_so(
-    place: Path, sweep: Sweep, tmp_path_factory: pytest.TempPathFactory
+def test_a_run_that_jupyter_does_not_serve_is_refused(
+    folder: Path, sweep: Sweep, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """The player names the folder and what to change instead of showing black frames."""
+    """The message names the folder and what to change."""
     from lab.widgets.jupyter_files import file_address
 
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     with pytest.raises(lab.errors.InputError, match=r"lies outside .* start Jupyter"):
         file_address(elsewhere / "a.mp4")
     with pytest.raises(lab.errors.InputError, match="starts with"):
-        file_address(place / ".hidden" / "a.mp4")
-    assert file_address(place / "run" / "a b.mp4") == "files/run/a b.mp4"
+        file_address(folder / ".hidden" / "a.mp4")
+    assert file_address(folder / "run" / "a b.mp4") == "files/run/a b.mp4"
 
 
 def test_the_server_that_started_this_kernel_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its root folder is read from what it wrote down, whatever the working folder is."""
+    """The root folder comes from the file that the server wrote about itself."""
     from lab.widgets.jupyter_files import server_root
 
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path))
@@ -364,8 +364,8 @@ def test_the_server_that_started_this_kernel_is_found(
         server_root.cache_clear()
 
 
-def test_prompts_are_picked_written_and_varied(place: Path) -> None:
-    """Picked terms make a text, the text is linted, a rewrite can be taken, variants added."""
+def test_prompts_are_picked_typed_and_varied(folder: Path) -> None:
+    """Picked terms make a text. It is linted, can be rewritten, and can get variants."""
     panel = PromptPanel(["lock off; steam rises"])
     panel.pickers["camera"].value = "push_in"
     panel.pickers["pace"].value = "slow"
@@ -386,14 +386,14 @@ def test_prompts_are_picked_written_and_varied(place: Path) -> None:
     panel.list.value = (0,)
     panel._remove_marked()
     assert len(panel.value) == 3
-    assert tuple(_run_code(panel.code())["prompts"]) == panel.value  # type: ignore[arg-type]
+    assert tuple(_execute(panel.code())["prompts"]) == panel.value  # type: ignore[arg-type]
     panel.text.value = " "
     panel._add()
     assert "the prompt is empty" in panel.status.value
 
 
-def test_a_pick_joins_what_is_written_by_hand(place: Path) -> None:
-    """Terms go in after it as one clause and come out again; edited, they are somebody's own."""
+def test_a_picked_term_is_added_to_typed_text(folder: Path) -> None:
+    """Terms are added as one clause and can be removed. After an edit they are plain text."""
     panel = PromptPanel()
     text, pickers = panel.text, panel.pickers
     text.value = typed = "My own words, on two lines:\n  the cup glows "
@@ -401,7 +401,7 @@ def test_a_pick_joins_what_is_written_by_hand(place: Path) -> None:
     assert text.value == f"{typed.rstrip()}; push-in"
     pickers["pace"].value = "slow"
     assert text.value == f"{typed.rstrip()}; slow push-in"
-    text.value = f"First {text.value}; steam rises"  # around the words
+    text.value = f"First {text.value}; steam rises"  # around the phrase
     pickers["camera"].value = "pull_out"
     assert text.value == f"First {typed.rstrip()}; slow pull-out; steam rises"
     pickers["camera"].value = pickers["pace"].value = ""
@@ -409,12 +409,12 @@ def test_a_pick_joins_what_is_written_by_hand(place: Path) -> None:
 
     text.value = typed
     pickers["camera"].value = "push_in"
-    text.value = mine = text.value.replace("push-in", "push right in")
+    text.value = edited = text.value.replace("push-in", "push right in")
     assert pickers["camera"].value == ""
     pickers["camera"].value = "orbit_right"
-    assert text.value == f"{mine}; orbit right"
+    assert text.value == f"{edited}; orbit right"
     panel.undo_button.click()
-    assert (text.value, pickers["camera"].value) == (mine, "")
+    assert (text.value, pickers["camera"].value) == (edited, "")
 
     text.value = ""
     pickers["pace"].value = "slow"
@@ -425,8 +425,8 @@ def test_a_pick_joins_what_is_written_by_hand(place: Path) -> None:
     assert text.value == "steam rises. push-in"
 
 
-def test_a_rewrite_and_every_pick_can_be_taken_back(place: Path) -> None:
-    """Undo goes back step by step to what was written, and then has nothing to do."""
+def test_undo_reverts_rewrites_and_picked_terms(folder: Path) -> None:
+    """Undo reverts one step at a time and is disabled after the last one."""
     panel = PromptPanel()
     panel.text.value = "make it cool"
     until(lambda: not panel.rewrite_button.disabled)
@@ -440,22 +440,22 @@ def test_a_rewrite_and_every_pick_can_be_taken_back(place: Path) -> None:
     assert (panel.text.value, panel.undo_button.disabled) == ("make it cool", True)
 
 
-def test_stills_are_checked_uploaded_and_fitted(place: Path, subject_weights: Path) -> None:
-    """An upload is kept as a file and not in the panel; a fitted still joins the gallery."""
-    panel = StillPanel(["cup.jpg"], folder="kept", aspect_ratio="9:16")
+def test_stills_are_checked_uploaded_and_fitted(folder: Path, subject_weights: Path) -> None:
+    """An upload is saved as a file and not in the panel. A fitted still joins the gallery."""
+    panel = StillPanel(["cup.jpg"], folder="saved", aspect_ratio="9:16")
     panel._save_uploads([{"name": "../../<b>evil</b>.png", "content": b"no picture"}])
     assert "not" in panel.status.value
-    assert not (place.parent / "evil").exists()
-    assert list(Path("kept").glob("*")) == []
-    content = memoryview((place / "cup.jpg").read_bytes() + b"\0")
+    assert not (folder.parent / "evil").exists()
+    assert list(Path("saved").glob("*")) == []
+    content = memoryview((folder / "cup.jpg").read_bytes() + b"\0")
     panel._save_uploads([{"name": "../ä new one.jpg", "content": content}])
-    (kept,) = Path("kept").glob("*")
-    assert kept.name == "ä_new_one.jpg"
+    (saved,) = Path("saved").glob("*")
+    assert saved.name == "ä_new_one.jpg"
     assert panel.upload.value == ()
-    other = (place / "cup.jpg").read_bytes() + b"\0\0"
+    other = (folder / "cup.jpg").read_bytes() + b"\0\0"
     panel._save_uploads([{"name": "ä new one.jpg", "content": other}])
     panel._save_uploads([{"name": "ä new one.jpg", "content": b"broken"}])
-    assert sorted(path.name for path in Path("kept").glob("*")) == [
+    assert sorted(path.name for path in Path("saved").glob("*")) == [
         "ä_new_one-2.jpg",
         "ä_new_one.jpg",
     ]
@@ -469,15 +469,15 @@ def test_stills_are_checked_uploaded_and_fitted(place: Path, subject_weights: Pa
     assert "every check of cup" in panel.static_fallback()
     sys.modules["builtins"].display = lambda shown: None  # type: ignore[attr-defined]
     try:
-        assert [one.sha256 for one in _run_code(panel.code())["stills"]] == [  # type: ignore[attr-defined]
+        assert [one.sha256 for one in _execute(panel.code())["stills"]] == [  # type: ignore[attr-defined]
             still.sha256 for still in panel.value
         ]
     finally:
         del sys.modules["builtins"].display  # type: ignore[attr-defined]
 
 
-def test_panels_feed_the_sweep(place: Path) -> None:
-    """Chosen stills and listed prompts are what the sweep panel plans."""
+def test_panels_feed_the_sweep(folder: Path) -> None:
+    """The sweep panel plans the chosen stills and the listed prompts."""
     stills, prompts = StillPanel(["cup.jpg"]), PromptPanel(["slow push-in"])
     panel = SweepPanel(out="run", stills=stills, prompts=prompts)
     until(lambda: "1 trials x 1 = 1" in panel.plan_view.value)
@@ -486,8 +486,8 @@ def test_panels_feed_the_sweep(place: Path) -> None:
     until(lambda: "2 trials x 1 = 2" in panel.plan_view.value)
 
 
-def test_hostile_text_stays_text_in_panels(sweep: Sweep, place: Path) -> None:
-    """Markup in a name, a question or a prompt is escaped in everything a panel shows."""
+def test_hostile_text_stays_text_in_panels(sweep: Sweep, folder: Path) -> None:
+    """Markup in a name, a question or a prompt is escaped in everything that a panel shows."""
     panel = SweepPanel(sweep, out=f"run{HOSTILE[:4]}")
     panel.form.prompts.value = HOSTILE
     until(lambda: "onerror" in panel.plan_view.value + panel.trials_view.value)
