@@ -263,7 +263,7 @@ class Backend(Protocol):
 
     @classmethod
     def secrets(cls) -> tuple[Secret, ...]:
-        """Every secret in this backend's settings, whether it is used or valid.
+        """Every secret in this backend's settings, even if it is unused or invalid.
 
         Opens no account and contacts no service. Broken or unreadable settings raise nothing.
         """

@@ -228,7 +228,7 @@ def settings_file() -> Path:
 
 
 def given_settings() -> tuple[Setting, ...]:
-    """Every setting that has a value, and where. The first of several of one name counts."""
+    """Every setting that has a value, and where. If several set one field, the first is used."""
     file = settings_file()
     try:
         in_file = set(tomllib.loads(file.read_text(encoding="utf-8")))
@@ -245,9 +245,9 @@ def given_settings() -> tuple[Setting, ...]:
 
 
 def configured_secrets() -> tuple[Secret, ...]:
-    """Every secret in the environment and the settings file, whether it is used or valid.
+    """Every secret in the environment and the settings file, even if it is unused or invalid.
 
-    Finds secrets in a file that is not valid TOML, too. Raises nothing.
+    Also reads a file that is not valid TOML. Raises nothing.
     """
     variables = {f"{prefix}{name.upper()}" for prefix in PREFIXES for name in SECRET_FIELDS}
     secrets = [

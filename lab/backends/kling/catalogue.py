@@ -136,10 +136,10 @@ class Model(_Row):
             raise ValueError("legacy and legacy_paths must both be given, or neither")
         if not self.silent and not self.sound:
             raise ValueError("neither silent nor sound has a price")
-        sold = {*self.silent, *self.sound}
-        if sold != set(self.resolutions):
+        priced = {*self.silent, *self.sound}
+        if priced != set(self.resolutions):
             raise ValueError("resolutions differs from the resolutions that have a price")
-        if set(self.latency_s) != sold:
+        if set(self.latency_s) != priced:
             raise ValueError("latency_s differs from the resolutions that have a price")
         if not self.lengths_s:
             raise ValueError("durations_s contains no length")
