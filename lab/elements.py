@@ -1,4 +1,4 @@
-"""A recurring figure given by pictures; registered at a service, prompts cite it as @name."""
+"""An element: a recurring figure, described by pictures, that prompts cite as @name."""
 
 import re
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,19}")
 
 @dataclass(frozen=True)
 class Element:
-    """What an element is made from.
+    """The pictures and words that a service registers an element from.
 
-    name: what prompts cite as @name. pictures: the front first, then other sides. description:
-    words on it for the service, "" for its name.
+    name: what prompts cite as @name. pictures: the front first, then other sides. description: for
+    the service; "" uses the name.
     """
 
     name: str
@@ -55,10 +55,7 @@ class Element:
 
     @property
     def content(self) -> str:
-        """16 hex digits made from the pictures in their order.
-
-        The same pictures are the same element, whatever it is called.
-        """
+        """16 hex digits, a hash of the pictures in their order. The name does not count."""
         return content_id({"pictures": [picture.sha256 for picture in self.pictures]}, 16)
 
     @property

@@ -1,26 +1,26 @@
-"""What can go wrong, as one tree that branches on what the caller can do about it.
+"""The tree of errors, which branches on what the caller can do.
 
     LabError
     ├── InputError              fix the input, then call again
     │   ├── StillError          a still that cannot be used
     │   ├── ClipError           a clip that cannot be read
-    │   ├── PromptError         an unknown term, an empty prompt
-    │   ├── SweepError          a sweep file with mistakes (all of them, one a line)
-    │   ├── BackendError        a backend that does not exist or cannot do this shot
-    │   └── RunFolderError      a folder that is no run, cannot be written, or holds another sweep
-    ├── BusyError               wait: somebody else holds the run folder
+    │   ├── PromptError         an unknown term or an empty prompt
+    │   ├── SweepError          a sweep file with mistakes, each on a line
+    │   ├── BackendError        a backend that does not exist or cannot make this shot
+    │   └── RunFolderError      a folder without a run, a read-only one, or one with another sweep
+    ├── BusyError               wait: another process holds the run folder
     │   └── NoSlot              wait: the account has no free slot; nothing was bought
     ├── MoneyError              decide about money: a plan over budget
-    │   └── AccountError        the account must be put right: key, balance, permission; ends a run
-    ├── ServiceError            the service cannot be reached or understood; go on later
-    ├── Refusal                 a result: the backend will not make this take; never retried
-    ├── SubmitUncertain         unknown whether the take was bought; look it up first
-    ├── FetchError              the clip exists but could not be brought here; ask for it again
-    ├── WorkerDied              the process that worked on this item died, alone too; give it memory
-    └── WeightsError            model weights cannot be had; a stated fallback takes over
+    │   └── AccountError        fix the account: key, balance or permission; ends a run
+    ├── ServiceError            the service does not answer, or not understandably; go on later
+    ├── Refusal                 a result: the backend refuses to make this take; never retried
+    ├── SubmitUncertain         the take may have been bought; look it up first
+    ├── FetchError              the clip exists but was not downloaded; fetch it again
+    ├── WorkerDied              the worker process of this item died twice; give it memory
+    └── WeightsError            model weights are not available; a stated fallback is used
 
-Anything else that escapes is a bug in this toolkit. Every message is one line a mistake, names the
-file, field or take it is about, and says what would be accepted.
+Any other exception is a bug in this toolkit. Every message has one line per mistake. The line names
+the file, field or take, and says what is accepted.
 """
 
 from collections.abc import Iterable
@@ -28,9 +28,9 @@ from difflib import get_close_matches
 
 
 class LabError(Exception):
-    """Root of every error this toolkit raises on purpose.
+    """The base of every error that this toolkit raises on purpose.
 
-    `problems` holds one line per mistake; the message joins them with newlines.
+    problems: one line per mistake. The message joins them with newlines.
     """
 
     def __init__(self, *problems: str) -> None:
@@ -63,57 +63,57 @@ class BackendError(InputError):
 
 
 class RunFolderError(InputError):
-    """A run folder that is none, cannot be written, or holds another sweep."""
+    """A folder that holds no run, is read-only, or holds another sweep."""
 
 
 class BusyError(LabError):
-    """Somebody else is at work; wait and try again."""
+    """Another process holds the run folder or the ledger; wait and try again."""
 
 
 class MoneyError(LabError):
-    """A person has to decide about money."""
+    """A person must decide about money."""
 
 
 class NoSlot(BusyError):  # noqa: N818 - a state of the account, not a fault
-    """The account has no free slot, or was asked too fast; surely nothing was bought."""
+    """The account has no free slot, or a rate limit was reached. Certainly nothing was bought."""
 
 
 class AccountError(MoneyError):
-    """The service will sell nothing to this account until a person puts it right."""
+    """The service sells nothing to this account until a person fixes it."""
 
 
 class ServiceError(LabError):
-    """The service cannot be reached, or answers what cannot be understood. Nothing is lost."""
+    """The service cannot be reached, or its reply cannot be understood. Nothing is lost."""
 
 
 class Refusal(LabError):  # noqa: N818 - a refusal is a result of the experiment, not a fault
-    """The backend will not make this take. Kept as data, never retried."""
+    """The backend refuses to make this take. It is recorded as a result and never retried."""
 
 
 class SubmitUncertain(LabError):  # noqa: N818 - a state of knowledge, not a fault
-    """It is unknown whether the submission arrived."""
+    """A submission may or may not have arrived."""
 
 
 class FetchError(LabError):
-    """The job is done but its clip could not be brought here. Fetching again costs nothing."""
+    """A finished clip could not be downloaded. Fetching it again costs nothing."""
 
 
 class WorkerDied(LabError):  # noqa: N818 - names what happened to the process
-    """The process that worked on one item died again when it worked on that item alone."""
+    """The worker process of one item died, and again when only that item was running."""
 
 
 class WeightsError(LabError):
-    """Model weights cannot be had. The one line says why; callers fall back and say so."""
+    """Model weights are not available. The message says why; callers name their fallback."""
 
 
 class Interrupted(KeyboardInterrupt):
-    """Somebody pressed Ctrl-C; the message says how far it got and how to go on."""
+    """The work was interrupted. The message says how far it got and how to continue."""
 
 
-def did_you_mean(wrong: str, accepted: Iterable[str]) -> str:
-    """One clause that names the nearest accepted word, or lists what is accepted."""
+def did_you_mean(word: str, accepted: Iterable[str]) -> str:
+    """A hint for an unknown word: the closest accepted one, or the list of all."""
     names = sorted(accepted)
-    near = get_close_matches(wrong, names, n=1, cutoff=0.6)
-    if near:
-        return f"did you mean {near[0]!r}?"
+    closest = get_close_matches(word, names, n=1, cutoff=0.6)
+    if closest:
+        return f"did you mean {closest[0]!r}?"
     return f"accepted: {', '.join(names)}"

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, and ids made from content."""
+"""Writes files atomically, checks paths and folders, and hashes content."""
 
 import atexit
 import errno
@@ -19,32 +19,32 @@ from lab.errors import InputError, RunFolderError
 from lab.units import bytes_text, escape_controls
 
 TEMP_SUFFIX = ".part"
-_MOST_STEM_BYTES = 80
-"""With what is added to it (a hash, a suffix, a mark for temporaries) a name stays under 143 bytes,
-the least that a common file system takes (eCryptfs; most take 255)."""
-_MOST_SUFFIX_BYTES = 16
+_MAX_STEM_BYTES = 80
+"""With a hash, a suffix and the mark of a temporary file added, a name stays under 143 bytes. That
+is the limit of eCryptfs; most file systems allow 255."""
+_MAX_SUFFIX_BYTES = 16
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def file_name(text: str, ending: str = "") -> str:
-    """A file name that begins with `text`, as far as it fits, and ends with `ending`.
+    """A valid file name from a text and an ending.
 
-    Separators and control characters become "_", and a text over 80 bytes of UTF-8 is cut between
-    letters. Where that changes the text, a hash of it is added: different texts stay different.
+    Separators and control characters become "_". A text over 80 bytes of UTF-8 is cut between
+    letters. A changed text gets its hash added, so that different texts give different names.
     """
-    plain = "".join("_" if sign in "/\\" or not sign.isprintable() else sign for sign in text)
-    kept = _cut(plain, _MOST_STEM_BYTES)
-    return f"{kept}{'' if kept == text else '-' + content_id(text, 8)}{ending}"
+    printable = "".join("_" if char in "/\\" or not char.isprintable() else char for char in text)
+    stem = _cut(printable, _MAX_STEM_BYTES)
+    return f"{stem}{'' if stem == text else '-' + content_id(text, 8)}{ending}"
 
 
 def file_suffix(path: Path) -> str:
-    """The suffix of a file, in small letters; a long one is none that anybody needs, and cut."""
-    return _cut(path.suffix.lower(), _MOST_SUFFIX_BYTES)
+    """The suffix of a file, in lower case and at most 16 bytes long."""
+    return _cut(path.suffix.lower(), _MAX_SUFFIX_BYTES)
 
 
 def _cut(text: str, most_bytes: int) -> str:
-    """The longest beginning that has at most so many bytes and parts no letter from its accents."""
+    """The longest prefix of at most `most_bytes` bytes that keeps letters and accents together."""
     end = len(text.encode("utf-8", "surrogatepass")[:most_bytes].decode("utf-8", "ignore"))
     while 0 < end < len(text) and unicodedata.category(text[end]).startswith("M"):
         end -= 1
@@ -52,7 +52,7 @@ def _cut(text: str, most_bytes: int) -> str:
 
 
 def as_path(value: object, error: type[InputError]) -> Path:
-    """A path from whatever a caller passed; `error` in one line when it cannot be one."""
+    """The value as a path. Raises `error` when it is not a path."""
     if not isinstance(value, str | os.PathLike):
         raise error(f"expected a path, not {value!r}")
     return Path(value)
@@ -60,15 +60,14 @@ def as_path(value: object, error: type[InputError]) -> Path:
 
 @contextmanager
 def open_input_file(path: Path, error: type[InputError], most_bytes: int) -> Iterator[BinaryIO]:
-    """Open a file that somebody named, for reading.
+    """Open a regular file of at most `most_bytes` for reading.
 
-    Raises `error` in one line when it is absent, a folder, a pipe or device, larger than
-    `most_bytes`, or cannot be read.
+    Raises `error` when it is missing, a folder, a pipe or device, too large, or unreadable.
     """
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
+            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
             raise error(f"{path}: is {kind}; name a file")
         if status.st_size > most_bytes:
             size, most = bytes_text(status.st_size), bytes_text(most_bytes)
@@ -79,22 +78,22 @@ def open_input_file(path: Path, error: type[InputError], most_bytes: int) -> Ite
     except OSError as reason:
         raise error(f"{path}: cannot be read ({reason.strerror})") from reason
     except ValueError as reason:
-        raise error(f"{str(path)!r}: is no path ({reason})") from reason
+        raise error(f"{str(path)!r}: is not a path ({reason})") from reason
     with file:
         yield file
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Yield a temporary name beside `path`; rename it to `path` only if the block succeeds.
+    """Yield a temporary file beside `path`; rename it to `path` if the block succeeds.
 
-    The temporary keeps the suffix of `path` before `.part`, is flushed to disk before the rename,
-    and is removed when the block fails. A full disk, or a quota, becomes RunFolderError.
+    Its name ends with the suffix of `path` and `.part`. It is flushed to disk before the rename and
+    deleted when the block fails. Raises RunFolderError on a full disk or quota.
     """
     path = Path(path)
     handle, name = tempfile.mkstemp(
-        prefix=f".{_cut(path.stem, _MOST_STEM_BYTES)}-",
-        suffix=f"{_cut(path.suffix, _MOST_SUFFIX_BYTES)}{TEMP_SUFFIX}",
+        prefix=f".{_cut(path.stem, _MAX_STEM_BYTES)}-",
+        suffix=f"{_cut(path.suffix, _MAX_SUFFIX_BYTES)}{TEMP_SUFFIX}",
         dir=path.parent,
     )
     os.close(handle)
@@ -115,40 +114,40 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text, whole or not at all."""
+    """Write UTF-8 text atomically."""
     with atomic_write(path) as part:
         part.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write canonical JSON, whole or not at all. NaN is refused: say null and a reason."""
+    """Write canonical JSON atomically. Raises ValueError for NaN: write null and a reason."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True)
-    write_text(path, escape_controls(text))  # a path may hold bytes that are no UTF-8
+    write_text(path, escape_controls(text))  # a path in it may have bytes that are not UTF-8
 
 
 def remove_temp_files(folder: Path) -> None:
-    """Delete temporaries that a killed writer left in `folder` (not below it)."""
+    """Delete the temporary files of a killed writer in `folder`, but not in its subfolders."""
     for part in folder.glob(f".*{TEMP_SUFFIX}"):
         with suppress(FileNotFoundError):
             part.unlink()
 
 
 def sha256_file(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hex."""
+    """The SHA-256 of a file, in hex."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def content_id(value: Any, length: int = 12) -> str:
-    """A short id of plain data: equal data, equal id, in any process and on any machine."""
+    """A hash of plain data, in hex. Equal data has the same id on any machine."""
     text = json.dumps(value, ensure_ascii=True, allow_nan=False, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:length]
 
 
 def make_writable_folder(folder: Path) -> Path:
-    """Create `folder` if need be and prove that a file can be written in it.
+    """Create `folder` if it is missing, and check that files can be written in it.
 
-    Raises RunFolderError with the operating system's reason otherwise.
+    Raises RunFolderError otherwise.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -161,16 +160,15 @@ def make_writable_folder(folder: Path) -> Path:
 
 
 def check_writable(folder: Path) -> None:
-    """Write something in a folder that is there, and leave nothing. Raises OSError."""
+    """Raise OSError unless files can be written in an existing folder."""
     with tempfile.TemporaryFile(dir=folder) as probe:
         probe.write(b"\0")
 
 
 def folder_or_temporary(folder: Path) -> Path:
-    """The folder, made if need be; where nobody may write, a temporary one in its stead.
+    """The folder, created if it is missing. For a read-only one: a temporary folder.
 
-    The same one for a folder as long as this process lives; then it is deleted. Raises
-    RunFolderError where writing fails for another reason.
+    Raises RunFolderError when writing fails for another reason.
     """
     try:
         return make_writable_folder(folder)
@@ -182,24 +180,24 @@ def folder_or_temporary(folder: Path) -> Path:
 
 
 def temporary_folder_for(folder: Path) -> Path:
-    """A temporary folder instead of this one: the same as long as this process lives."""
-    return _made_once(folder.absolute())
+    """The temporary folder that replaces this one until the process ends."""
+    return _temporary_folder(folder.absolute())
 
 
 @cache
-def _made_once(folder: Path) -> Path:
-    made = Path(tempfile.mkdtemp(prefix="i2v-lab-"))
-    atexit.register(shutil.rmtree, made, ignore_errors=True)
-    return made
+def _temporary_folder(replaced: Path) -> Path:
+    temporary = Path(tempfile.mkdtemp(prefix="i2v-lab-"))
+    atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+    return temporary
 
 
 def target_outside(path: Path, folder: Path) -> str:
-    """Where a path really lies, when that is outside the folder it is written in; "" inside.
+    """The real location of a path that leads out of a folder; "" for a path inside.
 
-    A folder that is itself reached through a link is inside wherever that leads.
+    Links in the path and in the folder are followed.
     """
     try:
         real = path.resolve()
         return "" if real.is_relative_to(folder.resolve()) else str(real)
-    except (OSError, RuntimeError, ValueError) as error:  # links in a circle, no path at all
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, or not a path
         return f"nowhere ({error})"

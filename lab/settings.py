@@ -1,4 +1,4 @@
-"""The environment, read once. Every variable starts with I2VLAB_."""
+"""Reads the settings from environment variables, all of which start with I2VLAB_."""
 
 import os
 from functools import cache
@@ -12,20 +12,20 @@ from lab.errors import InputError
 
 
 class Settings(BaseSettings):
-    """What this machine and its user decide, as opposed to what an experiment decides."""
+    """The settings of this machine and user. An experiment has its own in its sweep."""
 
     model_config = SettingsConfigDict(env_prefix="I2VLAB_", frozen=True)
 
     cache_dir: Path = Field(default_factory=lambda: user_cache_path("i2v-lab"))
-    """Where weights are kept between runs."""
+    """The folder of downloaded model weights."""
     data_dir: Path = Field(default_factory=lambda: user_data_path("i2v-lab"))
-    """Where the index of bought takes and the registered elements are kept."""
+    """The folder of the purchase index and the element store."""
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=1024)
-    """Processes that render and score."""
+    """The number of processes that render and score."""
     fetch_weights: bool = True
-    """False: never fetch weights; use those in the cache or the stated fallback."""
+    """False: never download weights; use the cache or a stated fallback."""
     dino: str = ""
-    """DINO's ViT-B/16 for the published numbers: a .pth file, or "hub" to fetch its authors'."""
+    """DINO's ViT-B/16, for published metrics: a .pth file, or "hub" for its authors' download."""
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What we intend: one still, one prompt, and the settings of the clip to be made."""
+"""A shot: the still, the prompt and the settings that one clip is made from."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -18,11 +18,11 @@ Option = str | int | float | bool
 
 @dataclass(frozen=True)
 class ShotSettings:
-    """The settings every backend understands in its own way.
+    """The settings that all backends share.
 
-    duration_s in seconds; aspect_ratio and resolution by name (16:9, 720p); fps in frames per
-    second; seed None when the backend may choose; sound: the clip has a sound track. options holds
-    what only one backend knows, as sorted pairs, so that equal settings are equal.
+    aspect_ratio, resolution: by name, such as 16:9 and 720p. fps: frames per second. seed: None
+    lets the backend choose. sound: the clip has a sound track. options: settings of one backend
+    only, as sorted pairs, so that equal settings compare equal.
     """
 
     duration_s: float = 5.0
@@ -39,8 +39,8 @@ class ShotSettings:
             try:
                 object.__setattr__(self, name, float(getattr(self, name)))
             except (TypeError, ValueError):
-                said = f"{name} {getattr(self, name)!r}: expected a number"
-                raise InputError(said) from None
+                message = f"{name} {getattr(self, name)!r}: expected a number"
+                raise InputError(message) from None
         object.__setattr__(self, "options", tuple(sorted(self.options, key=lambda pair: pair[0])))
         frame_size(self.aspect_ratio, self.resolution)
         for name, value, most in (
@@ -61,7 +61,7 @@ class ShotSettings:
         return frame_count(self.duration_s, self.fps)
 
     def option(self, name: str, default: Option) -> Option:
-        """The value of a backend's own option."""
+        """The value of a backend's own option, or the default."""
         return dict(self.options).get(name, default)
 
     def to_json(self) -> dict[str, Any]:
@@ -76,11 +76,11 @@ class ShotSettings:
 
 @dataclass(frozen=True)
 class Shot:
-    """A still, a prompt, settings: what one clip should be.
+    """The input of one clip.
 
-    still: None where the clip is to be made from text alone. end_still: what its last frame should
-    be. elements: (name, the backend's id) of each recurring figure that the prompt cites as @name.
-    makes: "still" where a picture is to be made from text, to animate later.
+    still: the first frame; None makes the clip from text alone. end_still: the last frame.
+    elements: (name, the backend's id) of each recurring figure that the prompt cites as @name.
+    makes: "still" makes a picture from text instead of a clip.
     """
 
     still: Still | None
@@ -91,10 +91,11 @@ class Shot:
     makes: Literal["clip", "still"] = "clip"
 
     def content(self) -> dict[str, Any]:
-        """What makes two shots the same: the still's pixels, the prompt's words, the settings.
+        """What the id of a take is made from: pixels of the stills, words of the prompt, settings.
 
-        File paths and prompt names are left out: renaming a file buys nothing again. What came
-        later than the first ledgers counts only where it is used, so that their ids stand.
+        File paths and prompt names are left out, so that a renamed file is not bought again. Fields
+        that are newer than the first ledgers count only when they are set, so that old ids stay
+        valid.
         """
         settings = self.settings.to_json()
         if not self.settings.sound:
@@ -141,10 +142,10 @@ class Shot:
             data.get("makes", "clip"),
         )
 
-    def relocated(self, place: Callable[[Still], Still]) -> "Shot":
-        """The same shot, its stills lying where `place` says."""
+    def relocated(self, relocate: Callable[[Still], Still]) -> "Shot":
+        """The same shot with other paths of its stills. relocate: maps a still to its new path."""
         return replace(
             self,
-            still=None if self.still is None else place(self.still),
-            end_still=None if self.end_still is None else place(self.end_still),
+            still=None if self.still is None else relocate(self.still),
+            end_still=None if self.end_still is None else relocate(self.end_still),
         )

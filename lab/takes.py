@@ -1,4 +1,4 @@
-"""One attempt at a shot: the thing that costs money."""
+"""A take: one attempt at a shot, and the unit that costs money."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -20,24 +20,24 @@ class Take:
 
     @cached_property
     def id(self) -> str:
-        """12 hex digits made from the content: the same take has the same id everywhere."""
+        """12 hex digits, a hash of the content. The same take has the same id on any machine."""
         return content_id(
             {"shot": self.shot.content(), "backend": self.backend, "repeat": self.repeat}
         )
 
     @property
     def noise_seed(self) -> str:
-        """What randomness in this take grows from.
+        """The seed of the random generator that renders this take.
 
-        With a seed set, every prompt and still meets the same luck at the same repeat, so that
-        comparisons are paired; without one, each take has its own.
+        With a seed in the settings, all prompts and stills share the generator of a repeat, so that
+        comparisons are paired. Without one, each take has its own.
         """
         seed = self.shot.settings.seed
         return self.id if seed is None else f"{seed}/{self.repeat}"
 
-    def relocated(self, place: Callable[[Still], Still]) -> "Take":
-        """The same take, its stills lying where `place` says."""
-        return replace(self, shot=self.shot.relocated(place))
+    def relocated(self, relocate: Callable[[Still], Still]) -> "Take":
+        """The same take with other paths of its stills. relocate: maps a still to its new path."""
+        return replace(self, shot=self.shot.relocated(relocate))
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, enough for `from_json` in another process."""

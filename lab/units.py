@@ -1,4 +1,4 @@
-"""Conversions between the units of the names: seconds, frames, pixels, ratios, bytes, dollars."""
+"""Converts units and formats values: frames, pixels, bytes, seconds, dollars, escaped text."""
 
 import html
 import json
@@ -16,16 +16,16 @@ RATIOS = {
     "3:4": Fraction(3, 4),
 }
 SHORT_SIDE_PX = {"720p": 720, "1080p": 1080, "4k": 2160}
-_STEERING = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f"  # controls, escape among them; not tab and line feed
-    r"\u2028\u2029"  # other ends of a line
-    r"\u202a-\u202e\u2066-\u206f"  # turn the direction of what follows
-    r"\ud800-\udfff]"  # bytes of a file name that are no UTF-8, which nothing can print
+_CONTROL_CHARACTERS = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 and C1 controls, without tab and line feed
+    r"\u2028\u2029"  # line and paragraph separators
+    r"\u202a-\u202e\u2066-\u206f"  # changes of text direction
+    r"\ud800-\udfff]"  # surrogates: bytes of a file name that is not UTF-8
 )
 
 
 def frame_size(aspect_ratio: str, resolution: str) -> tuple[int, int]:
-    """Width and height in pixels, both even, of a frame: the short side is the tier's.
+    """Width and height of a frame in pixels, both even. The resolution gives the short side.
 
     >>> frame_size("16:9", "720p")
     (1280, 720)
@@ -42,17 +42,17 @@ def frame_size(aspect_ratio: str, resolution: str) -> tuple[int, int]:
 
 
 def frame_count(duration_s: float, fps: float) -> int:
-    """Frames in a clip of that length; at least one."""
+    """The number of frames in a clip; at least one."""
     return max(1, round(duration_s * fps))
 
 
 def diagonal_px(width_px: int, height_px: int) -> float:
-    """Length of the frame's diagonal in pixels, the yardstick of every motion unit."""
+    """The length of the frame's diagonal, to which motion is relative."""
     return math.hypot(width_px, height_px)
 
 
 def number_text(value: float) -> str:
-    """A measured value with three digits, zeros at the end included: 0.930, 12.0, 1200, 0."""
+    """A measured value with three significant digits: 0.930, 12.0, 1200, 0."""
     if value == 0:
         return "0"
     digits = 2 - math.floor(math.log10(abs(float(f"{value:.3g}"))))
@@ -60,7 +60,7 @@ def number_text(value: float) -> str:
 
 
 def bytes_text(count: float) -> str:
-    """A size people read: 512 B, 3.4 MB, 1.2 GB (powers of 1000)."""
+    """A size with a decimal unit: 512 B, 3.4 MB, 1.2 GB."""
     for unit in ("B", "kB", "MB", "GB"):
         if count < 999.95:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
@@ -69,7 +69,7 @@ def bytes_text(count: float) -> str:
 
 
 def seconds_text(duration_s: float) -> str:
-    """A duration people read: 40 s, 3 min 20 s, 2 h 05 min."""
+    """A duration: 0.4 s, 40 s, 3 min 20 s, 2 h 05 min."""
     total = round(duration_s)
     if duration_s < 1:
         return f"{duration_s:.1f} s" if duration_s > 0 else "0 s"
@@ -88,12 +88,12 @@ def usd_text(low_usd: float, high_usd: float | None = None) -> str:
 
 
 def escape_controls(text: str) -> str:
-    """The text with every character that steers a terminal or turns a line written out.
+    """The text with control characters written as JSON escapes, except line feed and tab.
 
-    Written as in JSON (\\u202e for a right-to-left override), so that JSON stays the same data.
-    Line feeds and tabs stay.
+    The escapes keep a text from steering a terminal or changing its direction. JSON text keeps its
+    meaning: a right-to-left override becomes \\u202e.
     """
-    return _STEERING.sub(lambda found: json.dumps(found[0])[1:-1], text)
+    return _CONTROL_CHARACTERS.sub(lambda match: json.dumps(match[0])[1:-1], text)
 
 
 def escape_line(text: str) -> str:
@@ -102,5 +102,5 @@ def escape_line(text: str) -> str:
 
 
 def escape_html(text: str) -> str:
-    """The visible text, escaped for HTML and its attributes."""
+    """The text with control characters escaped, then escaped for HTML and its attributes."""
     return html.escape(escape_controls(text))

@@ -247,7 +247,7 @@ def test_adding_a_level_keeps_the_takes_already_made(folder: Path) -> None:
     [
         ({"stills": ["gone.jpg"]}, "stills[0]: "),
         ({"stills": ["~nobody-of-that-name/a.jpg"]}, "stills[0]: '~nobody"),
-        ({"stills": ["a\0.jpg"]}, "is no path"),
+        ({"stills": ["a\0.jpg"]}, "is not a path"),
         ({"stills": ["*.png"]}, "stills[0]: '*.png' matches no file"),
         ({"prompts": [{"camera": "pan_lift"}]}, "did you mean 'pan_left'?"),
         ({"prompts": [PAN, "  pan   left "]}, "prompts[1]: has the same text as prompts[0]"),
