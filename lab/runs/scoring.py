@@ -84,8 +84,8 @@ def score(
             }
             for future in as_completed(clip_of):
                 progress.advance()
-                error = future.exception()
-                yield future.result() if error is None else _failed(clip_of[future], error)
+                failure = future.exception()
+                yield future.result() if failure is None else _failed(clip_of[future], failure)
     except KeyboardInterrupt:
         raise Interrupted("interrupted; the clips printed so far are complete") from None
 
