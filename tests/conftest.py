@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -22,6 +22,9 @@ from lab.settings import settings
 from lab.stills import Still
 from lab.vision import weight_path
 from tests import tiers
+
+if TYPE_CHECKING:
+    from lab.emulator import RunningServer
 
 REPOSITORY = Path(__file__).parent.parent
 Pixels = NDArray[np.uint8]
@@ -157,6 +160,19 @@ def in_process() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("lab.runs.worker_pool.WorkerPool", _Here)
         yield
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> "Iterator[RunningServer]":
+    """A paid service on loopback that finishes at once, with the environment pointing at it."""
+    from lab.emulator import Emulator, TaskTiming, serving
+
+    with serving(Emulator(timing=TaskTiming.instant(), short_side_px=64)) as running:
+        for name, value in running.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("KLING_POLL_S", "0.05")
+        monkeypatch.setenv("KLING_SETTLE_S", "0")
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,18 +13,8 @@ from tests.test_cli_money import lab, typed
 from tests.waiting import HANGS_S, until
 
 STILLS = Path(__file__).resolve().parents[1] / "data" / "stills"
+pytestmark = pytest.mark.usefixtures("offline")
 HERO = ("element", "hero", STILLS / "astronaut.jpg", STILLS / "cat.jpg")
-
-
-@pytest.fixture
-def service(offline: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningServer]:
-    """A paid service on loopback, with the environment pointing at it."""
-    with serving(Emulator(timing=TaskTiming.instant(), short_side_px=64)) as running:
-        for name, value in running.environment.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setenv("KLING_POLL_S", "0.05")
-        monkeypatch.setenv("KLING_SETTLE_S", "0")
-        yield running
 
 
 def test_register_list_delete(service: RunningServer, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,14 +7,13 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lab.backends import open_backend
 from lab.cli import main
-from lab.emulator import Emulator, Fault, RunningServer, TaskTiming, serving
+from lab.emulator import Fault, RunningServer
 from lab.errors import Interrupted
 from lab.prompts import Prompt
 from lab.runs import Control, Ledger, TakeState, run
@@ -24,17 +23,6 @@ from lab.takes import Take
 from tests.waiting import HANGS_S, until, until_it_sleeps
 
 pytestmark = pytest.mark.usefixtures("in_process")
-
-
-@pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningServer]:
-    """A paid service on loopback, with the environment pointing at it."""
-    with serving(Emulator(timing=TaskTiming.instant(), short_side_px=64)) as running:
-        for name, value in running.environment.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setenv("KLING_POLL_S", "0.05")
-        monkeypatch.setenv("KLING_SETTLE_S", "0")
-        yield running
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import random
 import re
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ import pytest
 from benchmarks.unscored import Unscored
 from lab.backends import BACKENDS, Job
 from lab.cli import main
-from lab.emulator import Emulator, RunningServer, TaskTiming, serving
+from lab.emulator import RunningServer
 from lab.errors import BusyError, RunFolderError
 from lab.files import sha256_file
 from lab.media import write_clip
@@ -636,17 +636,6 @@ def test_damage_is_told_from_other_trouble(
 
 
 # --- against a service ---------------------------------------------------------------------------
-
-
-@pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningServer]:
-    """A paid service on loopback, with the environment pointing at it."""
-    with serving(Emulator(timing=TaskTiming.instant(), short_side_px=64)) as running:
-        for name, value in running.environment.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setenv("KLING_POLL_S", "0.05")
-        monkeypatch.setenv("KLING_SETTLE_S", "0")
-        yield running
 
 
 def test_a_recovered_run_is_not_bought_again(
