@@ -1,4 +1,4 @@
-"""A real browser, pages that remember what they did, and a run whose clips tell their frames."""
+"""A real browser, pages that record errors and requests, and a run of coded clips."""
 
 import os
 import shutil
@@ -15,12 +15,12 @@ from lab.backends import BACKENDS
 from lab.runs import run
 from lab.settings import settings
 from lab.sweeps import Sweep
-from tests.browser.codes import CodedBackend, clips
+from tests.browser.coded_clips import CodedBackend, clips
 from tests.browser.hostile import Hostile, HostileBackend, make
-from tests.browser.visits import Visit
+from tests.browser.visit import Visit
 
-_NAMES = ("chromium", "chromium-browser", "google-chrome")
-_HOW = (
+_PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+_NO_BROWSER = (
     "no browser: the browser tests did not run. Install Chromium (Debian: apt install chromium) "
     "or name its program in I2VLAB_CHROMIUM"
 )
@@ -28,19 +28,21 @@ _HOW = (
 
 @pytest.fixture(scope="session")
 def chromium_program() -> str:
-    """Where the browser is; skips, with the reason, or fails where one is required."""
+    """The path of the browser. Without one, tests are skipped, or fail if it is required."""
     named = os.environ.get("I2VLAB_CHROMIUM")
-    found = shutil.which(named) if named else next(filter(None, map(shutil.which, _NAMES)), None)
-    if found is None:
+    program = (
+        shutil.which(named) if named else next(filter(None, map(shutil.which, _PROGRAMS)), None)
+    )
+    if program is None:
         if named or os.environ.get("I2VLAB_REQUIRE_BROWSER"):
-            pytest.fail(_HOW)
-        pytest.skip(_HOW)
-    return found
+            pytest.fail(_NO_BROWSER)
+        pytest.skip(_NO_BROWSER)
+    return program
 
 
 @pytest.fixture(scope="module")
 def chromium(chromium_program: str) -> Iterator[Browser]:
-    """The browser. Ends with its file: it runs an event loop, beside which others cannot run."""
+    """The browser. It is closed after each test file, because its event loop blocks others."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium_program,
@@ -56,11 +58,11 @@ def chromium(chromium_program: str) -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(chromium: Browser) -> Iterator[Callable[..., Visit]]:
-    """Open an address on a fresh page; what it may not ask for is blocked, and remembered."""
+    """A function that opens an address on a new page, which blocks forbidden requests."""
     visits: list[Visit] = []
 
-    def opened(address: str | Path, **how: object) -> Visit:
-        visits.append(Visit(chromium, address, **how))  # type: ignore[arg-type]
+    def opened(address: str | Path, **options: object) -> Visit:
+        visits.append(Visit(chromium, address, **options))  # type: ignore[arg-type]
         return visits[-1]
 
     yield opened
@@ -70,7 +72,7 @@ def visit(chromium: Browser) -> Iterator[Callable[..., Visit]]:
 
 @pytest.fixture(scope="session")
 def coded_results(tmp_path_factory: pytest.TempPathFactory, stills_dir: Path) -> Results:
-    """A run of small clips whose frames carry their number; one take was never made."""
+    """A run of coded clips. One take is never made."""
     base = tmp_path_factory.mktemp("coded")
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as executor:
         patch.setitem(BACKENDS, "coded", CodedBackend)

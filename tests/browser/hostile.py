@@ -1,4 +1,4 @@
-"""Strings that try to be more than text, and a run with them everywhere."""
+"""Hostile strings, and runs in which every text is one of them."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +17,7 @@ from lab.media import open_image, write_image
 from lab.runs import run
 from lab.sweeps import Sweep
 from lab.units import escape_controls
-from tests.browser.codes import CodedBackend, write_coded
+from tests.browser.coded_clips import CodedBackend, write_coded
 
 _HACK = "window.__hacked=1"
 _REMOTE = "http://198.51.100.7/x"
@@ -91,12 +91,12 @@ FAILS = " (fails)"
 
 
 def as_shown(text: str) -> str:
-    """A string with its blanks and its controls as a page shows them."""
+    """The string as a page shows it: whitespace collapsed, control characters escaped."""
     return " ".join(escape_controls(text).split())
 
 
 def file_names() -> list[str]:
-    """All strings in as few file names as this system takes: no slash, 200 bytes at most."""
+    """All strings in as few file names as possible. A name has no slash and at most 200 bytes."""
     names = [""]
     for text in STRINGS:
         plain = text.replace("/", "∕")[:60]
@@ -112,18 +112,18 @@ def _noise() -> np.random.Generator:
 
 
 def write_stills(folder: Path) -> list[Path]:
-    """Small stills with hostile names; their history, which a PNG brings along, is hostile too."""
+    """Write small stills with hostile names. The history in the PNG is hostile too."""
     photo = open_image(Path(__file__).resolve().parents[2] / "data" / "stills" / "cat.jpg").rgb
     paths = []
-    for place, name in enumerate(file_names()):
+    for index, name in enumerate(file_names()):
         paths.append(folder / f"{name}.png")
-        rgb = np.ascontiguousarray(photo[20 + place : 340 + place, 20:400])
-        write_image(paths[-1], rgb, history=STRINGS[20 * place : 20 * place + 20])
+        rgb = np.ascontiguousarray(photo[20 + index : 340 + index, 20:400])
+        write_image(paths[-1], rgb, history=STRINGS[20 * index : 20 * index + 20])
     return paths
 
 
 class HostileBackend(CodedBackend):
-    """Makes a short clip of every prompt, or says its text as the reason why not."""
+    """A backend that makes a short clip of a prompt, or fails with its text as the reason."""
 
     name = origin = "hostile"
 
@@ -143,7 +143,7 @@ class HostileBackend(CodedBackend):
 
 @dataclass(frozen=True)
 class Hostile:
-    """A run of hostile prompts on one still and, of each other still, one take."""
+    """A run of hostile prompts on one still, and a run with one take of each other still."""
 
     prompts: Results
     stills: Results
@@ -151,7 +151,7 @@ class Hostile:
 
 
 def make(folder: Path, *, fresh: bool = True) -> Hostile:
-    """Run it, or load what was run there; the backend "hostile" has to be there."""
+    """Make the runs, or load them if fresh is False. The backend "hostile" must be registered."""
     if fresh:
         (folder / "stills").mkdir()
         write_stills(folder / "stills")
@@ -176,6 +176,6 @@ def make(folder: Path, *, fresh: bool = True) -> Hostile:
                 run(sweep, folder / f"run {name}", quiet=True, executor=executor)
         results = load(folder / f"run {name}")
         everything = as_shown(" ".join(STRINGS))
-        told = {**results.sweep, "name": everything, "question": everything}
-        made.append(replace(results, runs=(replace(results.run, sweep=told),)))
+        renamed = {**results.sweep, "name": everything, "question": everything}
+        made.append(replace(results, runs=(replace(results.run, sweep=renamed),)))
     return Hostile(*made, tuple(paths))

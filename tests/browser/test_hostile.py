@@ -1,4 +1,4 @@
-"""Nothing that comes from outside is more than text, in any page that leaves the toolkit."""
+"""Hostile text stays text in every page that the toolkit writes."""
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -15,12 +15,12 @@ import lab
 from lab.report import write_report
 from lab.widgets.jupyter_files import server_root
 from tests.browser.hostile import FAILS, STRINGS, Hostile, as_shown, file_names
-from tests.browser.playing import Player
-from tests.browser.visits import Visit
+from tests.browser.player_page import Player
+from tests.browser.visit import Visit
 
 Open = Callable[..., Visit]
 
-# The text of a page that is not script or style.
+# The text of a page without scripts and styles.
 TEXT = """root => {
   const walk = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
   const texts = [];
@@ -32,8 +32,8 @@ TEXT = """root => {
 
 
 @pytest.fixture
-def served_here(hostile: Hostile, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """As in a kernel that works in the folder of the hostile runs."""
+def served_folder(hostile: Hostile, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The server root is the folder of the hostile runs."""
     monkeypatch.chdir(hostile.stills.folder.path.parent)
     server_root.cache_clear()
     yield
@@ -41,7 +41,7 @@ def served_here(hostile: Hostile, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
 
 
 def missing(page: Page, texts: Iterable[str], root: str = "body") -> list[str]:
-    """Those texts that do not stand on the page letter by letter."""
+    """The texts that are not on the page."""
     shown = as_shown(page.locator(root).evaluate(TEXT))
     return [text for text in texts if as_shown(text) not in shown]
 
@@ -49,7 +49,7 @@ def missing(page: Page, texts: Iterable[str], root: str = "body") -> list[str]:
 @pytest.fixture(scope="module")
 def reports(hostile: Hostile) -> dict[str, Path]:
     """The reports of both runs."""
-    # Letters that matplotlib's own font lacks are drawn by the browser.
+    # The browser draws the characters that matplotlib's font lacks.
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph", UserWarning)
         return {name: write_report(getattr(hostile, name)) for name in ("prompts", "stills")}
@@ -59,7 +59,7 @@ def reports(hostile: Hostile) -> dict[str, Path]:
 def test_the_report_shows_hostile_text_as_text(
     visit: Open, reports: dict[str, Path], which: str
 ) -> None:
-    """Prompts, names, file names, reasons, remarks and the question do nothing but stand there."""
+    """Prompts, names, file names, reasons, remarks and the question are only shown."""
     opened = visit(reports[which])
     page = opened.page
     player = Player(page.locator(".i2v-player"))
@@ -81,7 +81,7 @@ def test_the_report_shows_hostile_text_as_text(
 
 @pytest.mark.slow
 def test_every_title_is_safe_in_the_player(visit: Open, reports: dict[str, Path]) -> None:
-    """Under the films, on worst moments and in words for those who cannot see, each is text."""
+    """Every title is text below its video, on the worst moments and in descriptions."""
     opened = visit(reports["prompts"])
     page = opened.page
     player = Player(page.locator(".i2v-player"))
@@ -90,9 +90,9 @@ def test_every_title_is_safe_in_the_player(visit: Open, reports: dict[str, Path]
     while pressed.count():
         pressed.first.click()
     shown = []
-    for place, tile in enumerate(tiles.all()):
+    for index, tile in enumerate(tiles.all()):
         tile.click()
-        if place % 9 == 8 or place == tiles.count() - 1:
+        if index % 9 == 8 or index == tiles.count() - 1:
             player.settle()
             shown += [
                 as_shown(text) for text in player.root.locator("figcaption").all_inner_texts()
@@ -102,25 +102,25 @@ def test_every_title_is_safe_in_the_player(visit: Open, reports: dict[str, Path]
 
 
 def test_exported_outputs_show_hostile_text_as_text(
-    visit: Open, hostile: Hostile, served_here: None, tmp_path: Path
+    visit: Open, hostile: Hostile, served_folder: None, tmp_path: Path
 ) -> None:
-    """A notebook with everything shown in it, panels too, exports to a page without a trap."""
+    """An exported notebook that shows everything, panels too, is harmless."""
     book = v4.new_notebook(cells=[_cell(thing) for thing in _things(hostile, tmp_path)])
     book.cells.append(v4.new_code_cell("print()", outputs=[_said("\n".join(STRINGS))]))
     nbformat.write(book, tmp_path / "all.ipynb")
     opened = visit(lab.export_notebook(tmp_path / "all.ipynb"))
     names = [name.removesuffix(FAILS) for name in file_names()]
-    lost = missing(opened.page, [*STRINGS, *names])
-    assert lost == []
+    absent = missing(opened.page, [*STRINGS, *names])
+    assert absent == []
     for summary in opened.page.locator("summary").all():
         summary.click()
     expect(opened.page.locator("h1")).to_be_visible()
     opened.check()
-    assert len(opened.asked) == 1
+    assert len(opened.requested) == 1
 
 
 def _things(hostile: Hostile, folder: Path) -> list[Any]:
-    """All that a notebook shows of hostile text."""
+    """Everything that a notebook shows of hostile text."""
     stills = [lab.Still.open(path) for path in hostile.paths]
     prompts = [lab.Prompt.written(text, text) for text in STRINGS]
     sweep = lab.Sweep.of(
@@ -129,9 +129,9 @@ def _things(hostile: Hostile, folder: Path) -> list[Any]:
         settings={"duration_s": 0.5},
         name=STRINGS[0],
     )
-    board = lab.ResultsPanel(hostile.prompts.folder.path)
-    checked = lab.StillPanel(stills)
-    checked._run_preflight()
+    results = lab.ResultsPanel(hostile.prompts.folder.path)
+    still_panel = lab.StillPanel(stills)
+    still_panel._run_preflight()
     return [
         *stills,
         lab.preflight(stills[0], aspect_ratio="9:16"),
@@ -141,8 +141,8 @@ def _things(hostile: Hostile, folder: Path) -> list[Any]:
         hostile.stills,
         lab.SweepPanel(sweep, out=folder / "out"),
         lab.PromptPanel(prompts),
-        checked,
-        board,
+        still_panel,
+        results,
         lab.Player(hostile.stills, list(hostile.stills.takes["take_id"][:9])),
     ]
 

@@ -15,9 +15,9 @@ from lab.analysis import Results
 from lab.runs import Ledger, RunFolder
 from lab.settings import settings
 from tests.browser.hostile import STRINGS, Hostile, as_shown, file_names
-from tests.browser.lab_server import SECRET, Notebook, Server, serving
-from tests.browser.playing import Player
-from tests.browser.visits import Visit
+from tests.browser.notebook_server import SECRET, Notebook, Server, serving
+from tests.browser.player_page import Player
+from tests.browser.visit import Visit
 
 OpenNotebook = Callable[[str], Notebook]
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -28,7 +28,7 @@ TINY = {
     "prompts": ["slow push in", "pan left"],
     "settings": {"duration_s": 0.5, "seed": 1},
 }
-# Parameters that make a notebook short; those that are not named here stay as they are.
+# Parameters that make a notebook short. The others stay unchanged.
 SHORT = {
     "01_quickstart": {"duration_s": 0.5},
     "02_sweep": {"sweep": "data/sweeps/tiny.yaml", "out": "runs/tiny"},
@@ -46,30 +46,30 @@ SWEEP = """sweep = lab.Sweep.of(
     settings={{"duration_s": {duration_s}, "seed": 1}},
 )
 lab.SweepPanel(sweep, out="runs/{name}")"""
-STILLS, PROMPTS, RESULTS, RUN, ASIDE, CUT, FORMULA, DOLLARS = range(1, 9)
+STILLS, PROMPTS, RESULTS, RUN, OTHER_CELL, INTERRUPTED, FORMULA, DOLLARS = range(1, 9)
 TAKES = 4
 TEXT = r"$5 bills fall, $\href{https://example.org}{10}$ bills rise"
-BENCH = [
+BENCH_CELLS = [
     "import lab",
     'lab.StillPanel(["data/stills/coffee.jpg"])',
     "lab.PromptPanel()",
     'lab.ResultsPanel("runs/coded")',
     SWEEP.format(name="two", prompts=["slow push in", "pan left"], duration_s=0.5),
     'print("still", "answering")',
-    'lab.SweepPanel(out="runs/cut")',
+    'lab.SweepPanel(out="runs/interrupted")',
     f"lab.Prompt.written({TEXT!r})",
     'lab.StillPanel(["$1_for_$2.jpg"])',
 ]
-# What JupyterLab does with a cell: delete, to Markdown, insert, cut, insert, restart the kernel.
+# Shortcuts of JupyterLab: delete cell, to Markdown, insert, cut, insert, restart kernel.
 KEYS = "ddmbxa00"
-# Cells, kernel, and the question that comes before a restart.
+# The cells, the kernel, and the dialog that asks before a restart.
 UNTOUCHED = """() => {
   const { content, sessionContext } = window.jupyterapp.shell.currentWidget;
   const cells = [...content.model.cells].map((cell) => [cell.id, cell.type]);
   return [cells, sessionContext.session.kernel.id, document.querySelectorAll(".jp-Dialog").length];
 }"""
 FOCUSABLE = "a[href], button, input, select, textarea, summary, video, [tabindex]"
-HOSTILE = [
+HOSTILE_CELLS = [
     """import json
 from glob import has_magic
 from pathlib import Path
@@ -114,7 +114,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, coded_results: Results) -> 
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
             if "parameters" in cell.metadata.get("tags", ()):
-                cell.source = _with(cell.source, SHORT.get(name, {}))
+                cell.source = _with_parameters(cell.source, SHORT.get(name, {}))
         nbformat.write(book, root / "notebooks" / f"{name}.ipynb")
     with serving(
         base,
@@ -128,7 +128,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, coded_results: Results) -> 
 
 @pytest.fixture
 def notebook(server: Server, chromium: Browser) -> Iterator[OpenNotebook]:
-    """Open a notebook of the root by its name."""
+    """A function that opens a notebook of the root by its name."""
     opened: list[Notebook] = []
 
     def open_notebook(name: str) -> Notebook:
@@ -142,16 +142,16 @@ def notebook(server: Server, chromium: Browser) -> Iterator[OpenNotebook]:
 
 @pytest.fixture(scope="module")
 def bench(server: Server, chromium: Browser) -> Iterator[Notebook]:
-    """A notebook with a panel a cell, run once; every test uses another panel."""
-    server.write("bench.ipynb", BENCH)
+    """A notebook with one panel a cell. It is run once, and each test uses another panel."""
+    server.write("bench.ipynb", BENCH_CELLS)
     opened = Notebook(server, "bench.ipynb", partial(Visit, chromium))
     opened.run_all(restart=False)
     yield opened
     opened.close()
 
 
-def _with(source: str, values: dict[str, object]) -> str:
-    """A parameters cell with other values."""
+def _with_parameters(source: str, values: dict[str, object]) -> str:
+    """The source of a parameters cell with other values."""
     for name, value in values.items():
         source, count = re.subn(rf"(?m)^{name} = .*$", f"{name} = {value!r}", source)
         assert count == 1, name
@@ -165,7 +165,7 @@ def _button(panel: Locator, name: str) -> Locator:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_every_notebook_runs_from_top_to_bottom(notebook: OpenNotebook, name: str) -> None:
-    """Restart and run all, as one does first: no error, no complaint, small when it is saved."""
+    """Restart and run all works without an error, and the saved notebook is small."""
     opened = notebook(f"notebooks/{name}.ipynb")
     opened.run_all(timeout_s=400)
     saved = opened.save()
@@ -178,7 +178,7 @@ def test_every_notebook_runs_from_top_to_bottom(notebook: OpenNotebook, name: st
 
 
 def test_a_run_is_paused_followed_and_finished(bench: Notebook) -> None:
-    """Its buttons fit its state, other cells run meanwhile, and a reloaded page loses nothing."""
+    """The buttons follow the state, other cells run meanwhile, and a reload loses nothing."""
     panel = bench.panel(RUN)
     _expect_buttons(panel, run=True)
     _button(panel, "▶ Run").click()
@@ -186,9 +186,9 @@ def test_a_run_is_paused_followed_and_finished(bench: Notebook) -> None:
     _button(panel, "Pause").click()
     _expect_buttons(panel, resume=True, stop=True)
 
-    bench.cell(ASIDE).locator(".jp-InputArea-editor").click()
+    bench.cell(OTHER_CELL).locator(".jp-InputArea-editor").click()
     bench.page.keyboard.press("Control+Enter")
-    said = bench.cell(ASIDE).locator(".jp-OutputArea-output")
+    said = bench.cell(OTHER_CELL).locator(".jp-OutputArea-output")
     expect(said).to_have_text("still answering")
     _expect_buttons(bench.panel(RUN), resume=True, stop=True)
 
@@ -211,9 +211,9 @@ def test_a_run_is_paused_followed_and_finished(bench: Notebook) -> None:
 
 
 def test_a_restarted_kernel_goes_on_where_it_was(bench: Notebook) -> None:
-    """What was typed by hand comes back from its run folder; Go on makes the rest, once."""
-    prompts = "\n".join(f"slow push in; steam rises {place}" for place in range(TAKES))
-    panel = bench.panel(CUT)
+    """The design is loaded from the run folder, and Go on makes each missing take once."""
+    prompts = "\n".join(f"slow push in; steam rises {index}" for index in range(TAKES))
+    panel = bench.panel(INTERRUPTED)
     expect(_button(panel, "Load its design")).to_be_hidden()
     panel.get_by_label("stills", exact=True).fill("data/stills/coffee.jpg")
     panel.get_by_label("prompts", exact=True).fill(prompts)
@@ -226,11 +226,11 @@ def test_a_restarted_kernel_goes_on_where_it_was(bench: Notebook) -> None:
     _expect_buttons(panel, resume=True, stop=True)
 
     bench.run_all()
-    folder = RunFolder(bench.server.root / "runs" / "cut")
+    folder = RunFolder(bench.server.root / "runs" / "interrupted")
     with Ledger.read(folder.ledger) as ledger:
         before = [row.take_id for row in ledger.takes() if row.clip]
     assert 0 < len(before) < TAKES
-    panel = bench.panel(CUT)
+    panel = bench.panel(INTERRUPTED)
     expect(panel.get_by_text(f"of {TAKES} scored (")).to_be_visible()
     expect(panel.get_by_label("prompts", exact=True)).to_have_value("")
     _button(panel, "Load its design").click()
@@ -252,7 +252,7 @@ def test_a_restarted_kernel_goes_on_where_it_was(bench: Notebook) -> None:
 
 
 def test_takes_are_chosen_and_played_by_keyboard(bench: Notebook) -> None:
-    """Filter, sort, choose and play with keys alone; JupyterLab takes none of them."""
+    """Filter, sort, choose and play work with keys alone, without effects on JupyterLab."""
     panel = bench.panel(RESULTS)
     keys = bench.page.keyboard
     rows = panel.locator(".i2v-takes tbody tr")
@@ -287,8 +287,8 @@ def test_takes_are_chosen_and_played_by_keyboard(bench: Notebook) -> None:
     player.settle()
     names = ["fine", "coarse"]
     player.check(names)
-    for press in (["ArrowRight"], ["ArrowRight"] * 12, ["ArrowLeft"], ["End"], ["Home"]):
-        player.press(*press)
+    for keys_pressed in (["ArrowRight"], ["ArrowRight"] * 12, ["ArrowLeft"], ["End"], ["Home"]):
+        player.press(*keys_pressed)
         player.check(names)
     player.press(*["ArrowDown", "ArrowRight"] * 3)
     assert player.time_s == pytest.approx(3 / 24)
@@ -304,17 +304,17 @@ def test_takes_are_chosen_and_played_by_keyboard(bench: Notebook) -> None:
     assert player.time_s == pytest.approx(0.9, abs=0.1)
     player.check(names)
     assert bench.active == active
-    assert bench.state()["cells"] == len(BENCH)
+    assert bench.state()["cells"] == len(BENCH_CELLS)
 
 
-def test_a_prompt_is_made_of_terms_by_keyboard(bench: Notebook) -> None:
-    """A picked term joins the text, remarks follow by themselves, Add puts it into the list."""
+def test_a_prompt_is_made_from_terms_by_keyboard(bench: Notebook) -> None:
+    """A picked term is added to the text, remarks follow, and Add puts it into the list."""
     panel = bench.panel(PROMPTS)
     keys = bench.page.keyboard
     text = panel.get_by_label("prompt", exact=True)
     text.focus()
     keys.type("the cup glows")
-    expect(panel.locator("pre")).to_contain_text("'the cup glows'")  # the kernel has heard it
+    expect(panel.locator("pre")).to_contain_text("'the cup glows'")  # the kernel has received it
     camera = panel.get_by_label("camera", exact=True)
     camera.focus()
     keys.type("push in")
@@ -330,11 +330,11 @@ def test_a_prompt_is_made_of_terms_by_keyboard(bench: Notebook) -> None:
     keys.press("Enter")
     listed = panel.get_by_label("prompts", exact=True).locator("option")
     expect(listed).to_have_text([written])
-    assert bench.state()["cells"] == len(BENCH)
+    assert bench.state()["cells"] == len(BENCH_CELLS)
 
 
 def test_an_uploaded_still_is_checked(bench: Notebook, stills_dir: Path) -> None:
-    """It is kept as a file, ticked, and what preflight says of it appears by itself."""
+    """An upload is saved as a file, chosen, and checked by preflight."""
     panel = bench.panel(STILLS)
     with bench.page.expect_file_chooser() as chooser:
         panel.get_by_role("button", name="Upload stills").click()
@@ -342,27 +342,27 @@ def test_an_uploaded_still_is_checked(bench: Notebook, stills_dir: Path) -> None
     expect(panel.get_by_label("use", exact=True).last).to_be_checked()
     picture = panel.get_by_alt_text("rocket with preflight's marks", exact=True)
     expect(picture).to_be_visible(timeout=LONG_MS)
-    kept = bench.server.root / "runs" / "uploads" / "rocket.jpg"
-    assert kept.read_bytes() == (stills_dir / "rocket.jpg").read_bytes()
+    saved = bench.server.root / "runs" / "uploads" / "rocket.jpg"
+    assert saved.read_bytes() == (stills_dir / "rocket.jpg").read_bytes()
 
 
-def test_dollars_make_no_formula(bench: Notebook) -> None:
-    """A prompt and a file name with dollars in them are shown as they were written."""
+def test_dollar_signs_make_no_formula(bench: Notebook) -> None:
+    """A prompt and a file name with dollar signs are shown unchanged."""
     expect(bench.cell(FORMULA).locator(".jp-OutputArea-output")).to_contain_text(TEXT)
     shown = bench.panel(DOLLARS).locator(".beside b")
     expect(shown).to_have_text("$1_for_$2", timeout=LONG_MS)
 
 
-def test_keys_in_a_panel_are_its_own(bench: Notebook) -> None:
-    """On every element of every panel JupyterLab's keys do nothing to cells and kernel."""
+def test_panels_keep_their_keys_from_jupyterlab(bench: Notebook) -> None:
+    """On every element of every panel, JupyterLab's shortcuts leave cells and kernel alone."""
 
     before, kinds = bench.page.evaluate(UNTOUCHED), set()
-    for place in (STILLS, PROMPTS, RESULTS, RUN):
-        bench.panel(place).evaluate(
+    for index in (STILLS, PROMPTS, RESULTS, RUN):
+        bench.panel(index).evaluate(
             "panel => panel.querySelectorAll('details').forEach((each) => { each.open = true; })"
         )
-        shown = bench.cell(place).locator(".jp-OutputArea-output").locator(FOCUSABLE)
-        # From below, so that what is typed into a field above does not take the rest away.
+        shown = bench.cell(index).locator(".jp-OutputArea-output").locator(FOCUSABLE)
+        # From the end, because text typed into a field can change what is below it.
         for element in reversed(shown.element_handles()):
             if element.evaluate("e => { e.focus(); return document.activeElement === e; }"):
                 kinds.add(element.evaluate("e => `${e.localName} ${e.type ?? ''}`.trim()"))
@@ -379,7 +379,7 @@ def test_keys_in_a_panel_are_its_own(bench: Notebook) -> None:
 
 
 def test_what_is_saved_is_small_and_holds_no_key(bench: Notebook, stills_dir: Path) -> None:
-    """After all that the notebook has neither films, uploads nor keys in it, nor has any file."""
+    """After all these tests, the notebook has no videos, uploads or keys, and no file has a key."""
     saved = bench.save()
     assert bench.path.stat().st_size < 1_000_000
     assert not saved.metadata.get("widgets")
@@ -389,17 +389,17 @@ def test_what_is_saved_is_small_and_holds_no_key(bench: Notebook, stills_dir: Pa
 
 
 def _expect_buttons(panel: Locator, **enabled: bool) -> None:
-    """These of the run's buttons can be pressed, and no other."""
+    """Only these buttons of the run are enabled."""
     for name, label in (("run", "▶"), ("pause", "Pause"), ("resume", "Resume"), ("stop", "Stop")):
         button = panel.get_by_role("button", name=label).first
         expect(button).to_be_enabled(enabled=enabled.get(name, False), timeout=LONG_MS)
 
 
 def _numbers(panel: Locator, column: str) -> list[float]:
-    """A column of numbers of the table of takes, from top to bottom."""
+    """A numeric column of the table of takes, from top to bottom."""
     heading = panel.locator("thead th", has_text=column)
-    place = heading.evaluate("th => th.cellIndex")
-    texts = panel.locator(f".i2v-takes tbody td:nth-child({place + 1})").all_inner_texts()
+    index = heading.evaluate("th => th.cellIndex")
+    texts = panel.locator(f".i2v-takes tbody td:nth-child({index + 1})").all_inner_texts()
     return [float(text) for text in texts]
 
 
@@ -407,11 +407,11 @@ def _numbers(panel: Locator, column: str) -> list[float]:
 def test_panels_show_hostile_text_as_text(
     server: Server, notebook: OpenNotebook, hostile: Hostile
 ) -> None:
-    """Every panel and every object with hostile text in it, live: it only stands there."""
+    """Every live panel and object only shows hostile text."""
     shutil.copytree(hostile.prompts.folder.path, server.root / "runs" / "hostile")
     shutil.copytree(hostile.paths[0].parent, server.root / "stills")
     (server.root / "hostile.json").write_text(json.dumps(STRINGS))
-    server.write("hostile.ipynb", HOSTILE)
+    server.write("hostile.ipynb", HOSTILE_CELLS)
     opened = notebook("hostile.ipynb")
     opened.run_all()
     expected = {as_shown(text) for text in STRINGS}
@@ -450,7 +450,7 @@ def test_panels_show_hostile_text_as_text(
     names = {as_shown(name) for name in file_names()}
     titles = stills.locator(".beside b").all_text_contents()
     assert names <= {as_shown(text) for text in titles}
-    shown = as_shown(opened.cell(ASIDE).text_content() or "")
+    shown = as_shown(opened.cell(OTHER_CELL).text_content() or "")
     assert [name for name in names if name not in shown] == []
     assert opened.page.locator('[href^="javascript:" i]').count() == 0
     opened.visit.check()

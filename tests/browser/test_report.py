@@ -1,4 +1,4 @@
-"""The report in a browser: it plays in step, frame for frame, and asks nobody for anything."""
+"""The report in a browser plays in sync, frame by frame, and loads nothing."""
 
 import json
 import shutil
@@ -16,16 +16,16 @@ from playwright.sync_api import Locator, Page, expect
 
 from lab.analysis import Results
 from lab.report import write_report
-from tests.browser.codes import HEIGHT, LOST, WIDTH, clips, number_in
-from tests.browser.playing import Player, apart_s
-from tests.browser.visits import Visit
+from tests.browser.coded_clips import HEIGHT, LOST, WIDTH, clips, number_in
+from tests.browser.player_page import Player, time_gap_s
+from tests.browser.visit import Visit
 
 Open = Callable[..., Visit]
 TRIO = ("fine", "coarse", "uneven")
 FINE_S = 1 / 24
 COARSE_S = 1 / 10
-# What the page plays is noted from its first moment on.
-_NOTE_PLAYS = """window.played = 0; addEventListener("play", () => window.played++, true);"""
+# Counts the videos that start to play, from the beginning.
+_COUNT_PLAYS = """window.played = 0; addEventListener("play", () => window.played++, true);"""
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def report(coded_results: Results) -> Path:
 
 @pytest.fixture
 def opened(visit: Open, report: Path) -> Visit:
-    """The report, with the player ready."""
+    """The report with a settled player."""
     made = visit(report)
     _player(made.page).settle()
     return made
@@ -44,13 +44,13 @@ def opened(visit: Open, report: Path) -> Visit:
 
 @pytest.fixture
 def page(opened: Visit) -> Page:
-    """The page that shows the report."""
+    """The page of the report."""
     return opened.page
 
 
 @pytest.fixture
 def trio(page: Page) -> Player:
-    """The player with three clips in it: of 24 and 10 frames a second, and of uneven ones."""
+    """The player with three clips: 24 fps, 10 fps, and uneven frame times."""
     return _playing(page, TRIO)
 
 
@@ -63,7 +63,7 @@ def _tile(page: Page, name: str) -> Locator:
 
 
 def _playing(page: Page, names: Sequence[str]) -> Player:
-    """The player with these clips in it."""
+    """The player with these clips."""
     pressed = page.locator('.tile button[aria-pressed="true"]')
     while pressed.count():
         pressed.first.click()
@@ -82,32 +82,32 @@ def _titles(player: Player) -> list[str]:
 
 
 def _session(page: Page) -> dict[str, dict[str, Any]]:
-    """What the player was given, by clip."""
-    told = json.loads(page.locator("#i2v-session").text_content() or "")
-    return {clip["title"]: clip for clip in told["clips"]}
+    """The clips in the JSON of the player, by title."""
+    clip_data = json.loads(page.locator("#i2v-session").text_content() or "")
+    return {clip["title"]: clip for clip in clip_data["clips"]}
 
 
 def _picture(player: Player, path: Path) -> NDArray[np.int_]:
-    """What is seen where the first film stands, 320 x 180 pixels of grey."""
+    """The screen at the first video as 320 x 180 grey pixels."""
     player.root.locator("figure.clip .frame").first.screenshot(path=path)
     return np.asarray(Image.open(path).convert("L").resize((WIDTH, HEIGHT))).astype(int)
 
 
-def test_it_asks_nobody_for_anything(opened: Visit, report: Path) -> None:
-    """Opened, played and clicked through, the file loads nothing but itself and says no error."""
+def test_it_loads_nothing(opened: Visit, report: Path) -> None:
+    """A report that is opened, played and clicked through loads only itself, without errors."""
     player = _player(opened.page)
     player.press("ArrowRight", "End", "Home")
     player.play_until(0.2)
     for summary in opened.page.locator("summary").all():
         summary.click()
-    assert opened.asked == [report.as_uri()]
+    assert opened.requested == [report.as_uri()]
     opened.check()
 
 
 def test_takes_of_two_runs_play_side_by_side(
     visit: Open, coded_results: Results, tmp_path: Path
 ) -> None:
-    """One report of two run folders: a tile of each goes into the player, and both films play."""
+    """A report of two run folders plays takes of both side by side."""
     first = coded_results.folder.path
     second = tmp_path / "second"
     shutil.copytree(first, second)
@@ -119,7 +119,7 @@ def test_takes_of_two_runs_play_side_by_side(
 
 
 def test_space_plays_and_pauses(page: Page) -> None:
-    """Space starts the films, time goes on by itself, and space again stops it on a frame."""
+    """Space plays, and space again pauses on a frame."""
     player = _player(page)
     assert player.time_s == 0
     player.play_until(0.3)
@@ -131,10 +131,10 @@ def test_space_plays_and_pauses(page: Page) -> None:
 
 
 def test_arrow_keys_step_one_frame_of_the_finest_clip(trio: Player) -> None:
-    """Right goes on by a 24th of a second however coarse the others are, left goes back."""
-    for place in range(1, 8):
+    """Right steps by a 24th of a second, whatever the other frame rates; left steps back."""
+    for step in range(1, 8):
         trio.press("ArrowRight")
-        assert trio.time_s == pytest.approx(place * FINE_S)
+        assert trio.time_s == pytest.approx(step * FINE_S)
     trio.press("ArrowLeft")
     assert trio.time_s == pytest.approx(6 * FINE_S)
     trio.press("Shift+ArrowRight")
@@ -142,7 +142,7 @@ def test_arrow_keys_step_one_frame_of_the_finest_clip(trio: Player) -> None:
 
 
 def test_home_and_end_jump(trio: Player) -> None:
-    """End shows the last frame of every clip, Home the first; no key leaves the clips."""
+    """End shows the last frame of every clip and Home the first. No key goes beyond them."""
     trio.press("End")
     assert trio.shown == [len(clips()[name] or ()) - 1 for name in TRIO]
     trio.press("ArrowRight")
@@ -154,15 +154,15 @@ def test_home_and_end_jump(trio: Player) -> None:
 
 
 def test_every_step_shows_the_same_time_in_every_clip(trio: Player) -> None:
-    """At each of 36 steps each picture is the frame of that moment, by its own number."""
-    for place in range(36):
-        assert trio.shown[0] == place
+    """At each of 36 steps, each picture is the frame of the current time."""
+    for step in range(36):
+        assert trio.shown[0] == step
         trio.check(TRIO)
         trio.press("ArrowRight")
 
 
-def test_every_moment_shows_the_same_time_in_every_clip(trio: Player) -> None:
-    """Dragged anywhere, also right beside a frame's edge, each clip shows the frame of then."""
+def test_every_time_shows_the_same_time_in_every_clip(trio: Player) -> None:
+    """At any time, also close to the edge of a frame, each clip shows the right frame."""
     edges = [start for name in TRIO for start in clips()[name] or ()][::5]
     moments = [
         1.4999,
@@ -177,8 +177,8 @@ def test_every_moment_shows_the_same_time_in_every_clip(trio: Player) -> None:
         trio.check(TRIO)
 
 
-def test_a_clip_that_is_over_holds_its_last_frame(trio: Player) -> None:
-    """Behind its end the shorter clip stays as it was, and comes back when one goes back."""
+def test_a_clip_that_has_ended_shows_its_last_frame(trio: Player) -> None:
+    """After its end a clip shows its last frame. It changes again when the time goes back."""
     trio.seek(1.2)
     assert trio.shown[1] == 9
     trio.seek(1.45)
@@ -189,14 +189,14 @@ def test_a_clip_that_is_over_holds_its_last_frame(trio: Player) -> None:
 
 @pytest.mark.parametrize("speed", ["¼×", "½×", "1×"])
 def test_played_clips_stay_together(trio: Player, speed: str) -> None:
-    """While they play, frames shown at once belong to one time; paused, exactly to one."""
+    """Clips that play show frames of nearly the same time; after a pause, of exactly the same."""
     trio.root.get_by_label("Speed").select_option(speed)
     trio.play_until(0.5)
     trio.check(TRIO)
     trio.press("Home")
     seen = trio.play_to_end()
     assert len(seen) > 15
-    gaps = [apart_s(numbers, TRIO) for numbers in seen]
+    gaps = [time_gap_s(numbers, TRIO) for numbers in seen]
     assert median(gaps) <= FINE_S / 2
     # Times are sums of frames, so that a gap of just that much is off in its last digit.
     assert sorted(gaps)[round(0.9 * len(gaps))] <= COARSE_S / 2 + 1e-6
@@ -205,14 +205,14 @@ def test_played_clips_stay_together(trio: Player, speed: str) -> None:
 
 
 def test_looped_clips_stay_together(trio: Player) -> None:
-    """Begun again at the end by themselves, the clips are in step, playing and paused."""
+    """Clips that loop stay in sync, playing and paused."""
     trio.press("l")
     expect(trio.root.get_by_role("button", name="Start again")).to_have_attribute(
         "aria-pressed", "true"
     )
     trio.seek(1.2)
     seen = trio.play_round_to(0.7)
-    gaps = [apart_s(numbers, TRIO) for numbers in seen]
+    gaps = [time_gap_s(numbers, TRIO) for numbers in seen]
     assert len(gaps) > 10
     assert median(gaps) <= FINE_S / 2
     trio.press("Space")
@@ -221,10 +221,10 @@ def test_looped_clips_stay_together(trio: Player) -> None:
 
 
 @pytest.mark.parametrize("metric", ["flicker", "warp", "motion"])
-def test_a_click_on_a_spike_goes_there(trio: Player, metric: str) -> None:
-    """A click three pixels beside the highest spike brings every clip to its very moment."""
-    told = _session(trio.page)
-    points = [point for name in TRIO for point in told[name]["series"][metric]]
+def test_a_click_on_a_peak_goes_there(trio: Player, metric: str) -> None:
+    """A click three pixels beside the highest peak goes to the peak."""
+    clip_data = _session(trio.page)
+    points = [point for name in TRIO for point in clip_data[name]["series"][metric]]
     time_s, _ = max((point for point in points if point[1] is not None), key=lambda one: one[1])
     plot = trio.root.locator(f'[data-metric="{metric}"]')
     box = plot.bounding_box()
@@ -236,18 +236,18 @@ def test_a_click_on_a_spike_goes_there(trio: Player, metric: str) -> None:
 
 
 def test_worst_moments_are_one_click_away(trio: Player) -> None:
-    """The worst first; each brings every clip to its moment and marks the place in the picture."""
-    told = _session(trio.page)
+    """Moments are sorted by weight. A click goes to one and marks its region in the picture."""
+    clip_data = _session(trio.page)
     worst = sorted(
-        (one | {"name": name} for name in TRIO for one in told[name]["worst"]),
+        (one | {"name": name} for name in TRIO for one in clip_data[name]["worst"]),
         key=lambda one: -one["weight"],
     )
-    chips = trio.root.get_by_role("group", name="Worst moments").get_by_role("button").all()
-    assert len(chips) == min(len(worst), 8) > 3
-    for chip, expected in zip(chips, worst, strict=False):
-        assert chip.inner_text().strip().startswith(f"{expected['metric']} ")
-        assert chip.get_attribute("title") == f"{expected['name']}: {expected['text']}"
-        chip.click()
+    buttons = trio.root.get_by_role("group", name="Worst moments").get_by_role("button").all()
+    assert len(buttons) == min(len(worst), 8) > 3
+    for button, expected in zip(buttons, worst, strict=False):
+        assert button.inner_text().strip().startswith(f"{expected['metric']} ")
+        assert button.get_attribute("title") == f"{expected['name']}: {expected['text']}"
+        button.click()
         trio.settle()
         assert trio.time_s == pytest.approx(expected["time_s"], abs=1e-3)
         trio.check(TRIO)
@@ -256,7 +256,7 @@ def test_worst_moments_are_one_click_away(trio: Player) -> None:
 
 
 def test_the_wipe_shows_one_clip_left_and_the_other_right(page: Page, tmp_path: Path) -> None:
-    """Moved by keyboard; the seam lies where the slider says, and the moment does not change."""
+    """The wipe moves by keyboard to the value of its slider, and the time does not change."""
     pair = _playing(page, ["fine", "coarse"])
     pair.seek(20.5 / 24)
     pair.root.get_by_label("View").select_option("wipe")
@@ -275,20 +275,20 @@ def test_the_wipe_shows_one_clip_left_and_the_other_right(page: Page, tmp_path: 
 
 
 def test_a_clip_does_not_differ_from_itself(page: Page, tmp_path: Path) -> None:
-    """The difference of a clip and its twin is black at every moment; of two clips it is not."""
+    """The difference of two equal clips is black; of two other clips it is not."""
     pair = _playing(page, ["fine", "fine again"])
     pair.root.get_by_label("View").select_option("difference")
     for moment in (0.0, 0.52, 1.49):
         pair.seek(moment)
-        assert _picture(pair, tmp_path / "twins.png")[4:-4, 4:-4].max() <= 2
+        assert _picture(pair, tmp_path / "equal.png")[4:-4, 4:-4].max() <= 2
     other = _playing(page, ["fine", "coarse"])
     other.root.get_by_label("View").select_option("difference")
     other.seek(0.52)
     assert _picture(other, tmp_path / "others.png")[4:-4, 4:-4].max() > 200
 
 
-def test_pressed_tiles_are_those_in_the_player(page: Page) -> None:
-    """Press to add, press to take away; nine at most, the one chosen first gives way."""
+def test_selected_tiles_are_in_the_player(page: Page) -> None:
+    """A click adds or removes a take. With more than nine, the first one is removed."""
     names = [name for name, starts in clips().items() if starts]
     assert len(names) > 10
     player = _playing(page, names[:9])
@@ -303,7 +303,7 @@ def test_pressed_tiles_are_those_in_the_player(page: Page) -> None:
 
 
 def test_tables_sort_by_value_both_ways(page: Page) -> None:
-    """A press on a heading sorts by number, not by letter; another turns it; gaps come last."""
+    """A click on a heading sorts by number, another one reverses. Missing values are last."""
     table = page.get_by_role("region", name="Every take and its scores").locator("table")
     heading = table.locator("thead th", has_text="motion")
     column = heading.evaluate("th => th.cellIndex")
@@ -323,8 +323,8 @@ def test_tables_sort_by_value_both_ways(page: Page) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_barrier_is_found(visit: Open, report: Path, scheme: str) -> None:
-    """On light and on dark paper, with everything unfolded, axe has nothing to say."""
+def test_it_is_accessible(visit: Open, report: Path, scheme: str) -> None:
+    """In light and dark mode, with everything unfolded, axe finds no violation."""
     page = visit(report, color_scheme=scheme).page
     _player(page).settle()
     for summary in page.locator("summary").all():
@@ -336,8 +336,8 @@ def test_no_barrier_is_found(visit: Open, report: Path, scheme: str) -> None:
 
 @pytest.mark.parametrize("motion", ["reduce", "no-preference"])
 def test_nothing_plays_by_itself(visit: Open, report: Path, motion: str) -> None:
-    """The films stand still until somebody presses play, and nothing else on the page moves."""
-    page = visit(report, reduced_motion=motion, script=_NOTE_PLAYS).page
+    """No video plays by itself, and nothing else on the page moves."""
+    page = visit(report, reduced_motion=motion, script=_COUNT_PLAYS).page
     player = _playing(page, TRIO)
     assert page.evaluate("window.played") == 0
     assert page.evaluate("document.getAnimations().length") == 0
@@ -348,7 +348,7 @@ def test_nothing_plays_by_itself(visit: Open, report: Path, motion: str) -> None
 def test_without_scripts_everything_but_the_films_is_there(
     visit: Open, report: Path, coded_results: Results
 ) -> None:
-    """Where scripts are off, posters, headings and tables stand there, and a line says what not."""
+    """Without scripts, posters, headings and tables are shown, and a line about the player."""
     opened = visit(report, java_script_enabled=False)
     page = opened.page
     expect(page.get_by_role("heading", level=1)).to_have_text("coded clips")
@@ -362,4 +362,4 @@ def test_without_scripts_everything_but_the_films_is_there(
     assert table.locator("tbody tr").count() == len(coded_results.takes)
     expect(page.locator("noscript p")).to_be_visible()
     expect(page.get_by_text("the studio burnt down").first).to_be_visible()
-    assert opened.asked == [report.as_uri()]
+    assert opened.requested == [report.as_uri()]

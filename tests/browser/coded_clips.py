@@ -1,4 +1,4 @@
-"""Clips whose frames carry their number as black and white fields, and the reading of it."""
+"""Makes clips with the frame number in each picture, as black and white fields, and reads it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -19,7 +19,8 @@ WIDTH, HEIGHT = 320, 180
 LOST = "never made"
 _PHOTO = Path(__file__).resolve().parents[2] / "data" / "stills" / "astronaut.jpg"
 
-# Two rows of fields, the second with black for white: a frame that cannot be read says -1.
+# Reads the number of a video's frame. The second row of fields is the inverse of the first. An
+# unreadable frame gives -1.
 READ = """video => {
   const [bits, width, height] = [8, 320, 180];
   const canvas = document.createElement("canvas");
@@ -30,7 +31,7 @@ READ = """video => {
   for (let bit = 0; bit < bits; bit++) {
     const x = (bit + 0.5) * width / bits;
     const [one, other] = [25, 65].map((y) => brush.getImageData(x - 4, y - 4, 8, 8).data
-      .reduce((sum, value, place) => place % 4 === 0 ? sum + value / 64 : sum, 0));
+      .reduce((sum, value, index) => index % 4 === 0 ? sum + value / 64 : sum, 0));
     if (Math.abs(one - other) < 100) return -1;
     number = 2 * number + (one > other);
   }
@@ -39,16 +40,16 @@ READ = """video => {
 
 
 def number_in(grey: NDArray[np.int_]) -> int:
-    """The number that a picture of 320 x 180 pixels carries."""
+    """The number in a picture of 320 x 180 pixels."""
     centres = [round((bit + 0.5) * WIDTH / BITS) for bit in range(BITS)]
     lit = [grey[25, x] > grey[65, x] for x in centres]
-    assert all(abs(grey[25, x] - grey[65, x]) > 100 for x in centres), "it cannot be read"
+    assert all(abs(grey[25, x] - grey[65, x]) > 100 for x in centres), "unreadable frame"
     return sum(one << (BITS - 1 - bit) for bit, one in enumerate(lit))
 
 
 @cache
 def clips() -> Mapping[str, tuple[float, ...] | None]:
-    """When each frame of each clip begins, in s, by the name of its prompt; None: no clip."""
+    """The start times of the frames of each clip in s, by prompt. None: the clip is never made."""
     uneven = accumulate([0.0] + [1 / 30, 1 / 10, 1 / 15, 1 / 12] * 4)
     named: dict[str, tuple[float, ...] | None] = {
         "fine": tuple(index / 24 for index in range(36)),
@@ -57,20 +58,21 @@ def clips() -> Mapping[str, tuple[float, ...] | None]:
         "uneven": tuple(uneven),
     }
     short = {
-        f"short {place}": tuple(index / 25 for index in range(3 + place)) for place in range(1, 8)
+        f"short {number}": tuple(index / 25 for index in range(3 + number))
+        for number in range(1, 8)
     }
     return {**named, **short, LOST: None}
 
 
 def shown_at(name: str, time_s: float) -> int:
-    """The frame of a clip that a moment falls into; its last one from its end on."""
+    """The index of the frame that a clip shows at this time. After its end, the last one."""
     starts = clips()[name]
     assert starts is not None
     return max(index for index, start in enumerate(starts) if start <= time_s + 1e-4)
 
 
 def write_coded(path: Path, name: str) -> None:
-    """Write a clip; frame times come from `clips`."""
+    """Write a clip with the frame times in `clips`."""
     starts = clips()[name]
     assert starts is not None
     steps = np.diff(starts)
@@ -81,21 +83,21 @@ def write_coded(path: Path, name: str) -> None:
 
 
 def _pictures(starts: Sequence[float]) -> Iterator[Frame]:
-    """A photograph that drifts, its upper half covered by the fields."""
+    """A drifting photograph, with the fields on its upper half."""
     photo = open_image(_PHOTO).rgb
     field = WIDTH // BITS
     for index, start in enumerate(starts):
         picture = np.ascontiguousarray(photo[index : index + HEIGHT, index : index + WIDTH])
         for bit in range(BITS):
             lit = index >> (BITS - 1 - bit) & 1
-            place = slice(bit * field, (bit + 1) * field)
-            picture[5:45, place] = 235 * lit + 10
-            picture[45:85, place] = 245 - 235 * lit
+            columns = slice(bit * field, (bit + 1) * field)
+            picture[5:45, columns] = 235 * lit + 10
+            picture[45:85, columns] = 245 - 235 * lit
         yield Frame(index, start, picture)
 
 
 class CodedBackend:
-    """Makes coded clips, each named by its prompt."""
+    """A backend that makes coded clips. The prompt is the name of the clip."""
 
     name = "coded"
     origin = "coded"

@@ -1,4 +1,4 @@
-"""A table of takes and a player by themselves: the same whichever way their state is told."""
+"""A table of takes and a player show the same, in whatever order their state arrives."""
 
 from collections.abc import Callable
 from itertools import permutations
@@ -8,17 +8,19 @@ from typing import Any
 import pytest
 
 from lab.player import player_script
-from tests.browser.visits import Visit
+from tests.browser.visit import Visit
 
-TAKES = (Path(__file__).resolve().parents[2] / "lab" / "widgets" / "takes_table.js").read_text()
-# A model as ipywidgets has it: a message sets everything in it, then tells each change by itself.
-SHOWN = """async ([source, state, messages]) => {
+TABLE_SCRIPT = (
+    Path(__file__).resolve().parents[2] / "lab" / "widgets" / "takes_table.js"
+).read_text()
+# A model like that of ipywidgets: it sets all values of a message, then reports each change.
+RENDER = """async ([source, state, messages]) => {
   const module = await import("data:text/javascript," + encodeURIComponent(source));
-  const heard = {};
+  const listeners = {};
   const model = {
     get: (name) => state[name],
     set: (name, value) => { state[name] = value; },
-    on: (name, call) => { heard[name] = call; },
+    on: (name, call) => { listeners[name] = call; },
     off: () => {},
     save_changes: () => {},
   };
@@ -27,7 +29,7 @@ SHOWN = """async ([source, state, messages]) => {
   module.default.render({ model, el });
   for (const [changes, order] of messages) {
     Object.assign(state, changes);
-    for (const name of order) heard[`change:${name}`]?.();
+    for (const name of order) listeners[`change:${name}`]?.();
   }
   return {
     heads: [...el.querySelectorAll("thead button")].map((each) => each.textContent),
@@ -35,7 +37,8 @@ SHOWN = """async ([source, state, messages]) => {
     chosen: [...el.querySelectorAll("tr.chosen")].map((each) => each.dataset.take),
     clips: [...el.querySelectorAll("figure.clip")].map((each) => each.dataset.take),
     clock: el.querySelector(".clock")?.textContent,
-    open: [...el.querySelectorAll("button, input, select, [tabindex]")].filter((each) => {
+    // Focusable elements on which JupyterLab's shortcuts would work.
+    unmarked: [...el.querySelectorAll("button, input, select, [tabindex]")].filter((each) => {
       each.focus();
       return document.activeElement === each && !each.hasAttribute("data-lm-suppress-shortcuts");
     }).map((each) => each.outerHTML),
@@ -48,20 +51,20 @@ Show = Callable[[str, dict[str, Any], list[Message]], dict[str, Any]]
 
 @pytest.fixture
 def show(visit: Callable[..., Visit]) -> Show:
-    """Draw a module over a state, tell it messages, and return what stands there."""
+    """A function that renders a module, sends it messages, and returns what it shows."""
     opened = visit("about:blank")
 
     def shown(source: str, state: dict[str, Any], messages: list[Message]) -> dict[str, Any]:
-        told = opened.page.evaluate(SHOWN, [source, state, messages])
-        assert not opened.complaints
-        assert told["open"] == []  # to JupyterLab's shortcuts
-        return told
+        result = opened.page.evaluate(RENDER, [source, state, messages])
+        assert not opened.errors
+        assert result["unmarked"] == []
+        return result
 
     return shown
 
 
 def _table(ids: str, *names: str) -> dict[str, Any]:
-    """Rows of these ids under these columns, the first one chosen."""
+    """The state of a table with these ids and columns. The first row is chosen."""
     columns = [{"name": name, "label": name, "title": "", "number": True} for name in names]
     rows = [
         {
@@ -77,37 +80,40 @@ def _table(ids: str, *names: str) -> dict[str, Any]:
     return {"columns": columns, "rows": rows, "chosen": [ids[0]]}
 
 
-def test_a_table_may_be_told_in_any_order(show: Show) -> None:
-    """First and again with other rows and columns, in one message or one after the other."""
+def test_the_state_of_a_table_may_arrive_in_any_order(show: Show) -> None:
+    """The state may arrive in any order, in one message or several, also for the second time."""
     nothing = {"columns": [], "rows": [], "chosen": [], "caption": "takes", "choosable": True}
     first, second = _table("ab", "x", "y"), _table("bcd", "y", "z", "w")
     expected = [
-        (told, [row["id"] + column["name"] for row in told["rows"] for column in told["columns"]])
-        for told in (first, second, first)
+        (
+            state,
+            [row["id"] + column["name"] for row in state["rows"] for column in state["columns"]],
+        )
+        for state in (first, second, first)
     ]
     for order in permutations(first):
         whole: list[Message] = []
-        for place, (told, cells) in enumerate(expected):
-            whole.append((told, order))
-            apart = [({name: told[name]}, (name,)) for name in order]
-            for messages in (whole, [*whole[:-1], *apart] if place else apart):
-                shown = show(TAKES, dict(nothing), messages)
-                assert shown["heads"] == [column["name"] for column in told["columns"]]
-                assert (shown["cells"], shown["chosen"]) == (cells, told["chosen"]), order
+        for index, (state, cells) in enumerate(expected):
+            whole.append((state, order))
+            apart = [({name: state[name]}, (name,)) for name in order]
+            for messages in (whole, [*whole[:-1], *apart] if index else apart):
+                shown = show(TABLE_SCRIPT, dict(nothing), messages)
+                assert shown["heads"] == [column["name"] for column in state["columns"]]
+                assert (shown["cells"], shown["chosen"]) == (cells, state["chosen"]), order
 
 
 def test_rows_of_other_columns_are_never_shown_under_these(show: Show) -> None:
-    """Until both are there, rows that do not fit wait; what fits stands there."""
+    """Rows that do not fit the columns are not shown."""
     first, second = _table("ab", "x", "y"), _table("cd", "z")
     state = {**first, "caption": "takes", "choosable": False}
-    shown = show(TAKES, dict(state), [({"rows": second["rows"]}, ("rows",))])
+    shown = show(TABLE_SCRIPT, dict(state), [({"rows": second["rows"]}, ("rows",))])
     assert (shown["heads"], shown["cells"]) == (["x", "y"], [])
-    shown = show(TAKES, dict(state), [({"columns": second["columns"]}, ("columns",))])
+    shown = show(TABLE_SCRIPT, dict(state), [({"columns": second["columns"]}, ("columns",))])
     assert (shown["heads"], shown["cells"]) == (["z"], [])
 
 
-def test_a_player_may_be_told_its_moment_before_its_clips(show: Show) -> None:
-    """Clips begin at the moment that came with them; the same clips told again stay where it is."""
+def test_the_time_of_a_player_may_arrive_before_its_clips(show: Show) -> None:
+    """New clips start at the time sent with them. The same clips stay at the current time."""
 
     def session(*ids: str, message: str = "") -> dict[str, Any]:
         clip = {

@@ -1,12 +1,12 @@
-"""The player as somebody uses it: keys, clicks, and what the films really show."""
+"""Drives the player in a page: keys, clicks, and the frames that its videos show."""
 
 from collections.abc import Sequence
 
 from playwright.sync_api import Locator, expect
 
-from tests.browser.codes import READ, clips, shown_at
+from tests.browser.coded_clips import READ, clips, shown_at
 
-_WATCH = """async (root, read) => {
+_READ_UNTIL_PAUSED = """async (root, read) => {
   const videos = [...root.querySelectorAll("video")];
   const seen = [];
   while (root.querySelector(".play").textContent.includes("pause")) {
@@ -16,7 +16,7 @@ _WATCH = """async (root, read) => {
   return seen;
 }"""
 
-_WATCH_ROUND = """async (root, read, time) => {
+_READ_AFTER_LOOP = """async (root, read, time) => {
   const videos = [...root.querySelectorAll("video")];
   const slider = root.querySelector(".time-slider");
   const seen = [];
@@ -32,8 +32,8 @@ _WATCH_ROUND = """async (root, read, time) => {
   return seen;
 }"""
 
-# A film that arrived may still wait for its repaint; 120 repaints are 2 s of a calm machine.
-_WATCH_FOR = """async (root, read, wanted) => {
+# A video may need some repaints after it has been sought. 120 repaints take 2 s on an idle machine.
+_READ_UNTIL_EQUAL = """async (root, read, wanted) => {
   const videos = [...root.querySelectorAll("video")];
   let seen = videos.map(read);
   for (let repaint = 0; repaint < 120 && String(seen) !== String(wanted); repaint++) {
@@ -52,33 +52,33 @@ class Player:
         self.page = root.page
 
     def settle(self) -> None:
-        """Wait until every film shows the moment that was asked for."""
+        """Wait until every video shows the requested time."""
         expect(self.root).to_have_attribute("data-settled", "true", timeout=30_000)
 
     @property
     def time_s(self) -> float:
-        """The moment that the time slider stands at."""
+        """The value of the time slider."""
         return float(self.root.get_by_label("Time in the clips").input_value())
 
     @property
     def shown(self) -> list[int]:
-        """The number that each film's picture carries."""
+        """The number in the picture of each video."""
         return [video.evaluate(READ) for video in self.root.locator("video").all()]
 
     @property
     def playing(self) -> bool:
-        """True while any film moves."""
+        """True while any video plays."""
         return any(not video.evaluate("v => v.paused") for video in self._videos())
 
     def press(self, *keys: str) -> None:
-        """Press keys on the player, then wait until it settled."""
+        """Press keys on the player, then wait until it has settled."""
         self.root.focus()
         for key in keys:
             self.page.keyboard.press(key)
         self.settle()
 
     def seek(self, time_s: float) -> None:
-        """Drag the time slider to a moment."""
+        """Move the time slider."""
         self.root.get_by_label("Time in the clips").evaluate(
             "(slider, time) => { slider.value = time; slider.dispatchEvent(new Event('input')); }",
             time_s,
@@ -86,19 +86,21 @@ class Player:
         self.settle()
 
     def play_to_end(self) -> list[list[int]]:
-        """Press space and read every film at every repaint until it pauses."""
+        """Press space and read every video at each repaint until the player pauses."""
         self.root.focus()
         self.page.keyboard.press("Space")
-        return self.root.evaluate(f"root => ({_WATCH})(root, {READ})")
+        return self.root.evaluate(f"root => ({_READ_UNTIL_PAUSED})(root, {READ})")
 
     def play_round_to(self, time_s: float) -> list[list[int]]:
-        """Press space; from where it begins again, read every film up to a moment. Plays on."""
+        """Press space. After one loop, read every video until this time. The player plays on."""
         self.root.focus()
         self.page.keyboard.press("Space")
-        return self.root.evaluate(f"(root, time) => ({_WATCH_ROUND})(root, {READ}, time)", time_s)
+        return self.root.evaluate(
+            f"(root, time) => ({_READ_AFTER_LOOP})(root, {READ}, time)", time_s
+        )
 
     def play_until(self, time_s: float) -> None:
-        """Press space, wait until it has come past a moment, and pause."""
+        """Press space, wait until the player has passed this time, and pause."""
         self.root.focus()
         self.page.keyboard.press("Space")
         self.root.get_by_label("Time in the clips").evaluate(
@@ -111,25 +113,25 @@ class Player:
         self.settle()
 
     def check(self, names: Sequence[str]) -> None:
-        """Every film comes to show the frame that the moment falls into."""
+        """Check that every video shows the frame of the current time."""
         time_s = self.time_s
         wanted = [shown_at(name, time_s) for name in names]
-        watch = f"(root, wanted) => ({_WATCH_FOR})(root, {READ}, wanted)"
+        watch = f"(root, wanted) => ({_READ_UNTIL_EQUAL})(root, {READ}, wanted)"
         assert self.root.evaluate(watch, wanted) == wanted, f"frames shown at {time_s} s"
 
     def _videos(self) -> list[Locator]:
         return self.root.locator("video").all()
 
 
-def apart_s(numbers: Sequence[int], names: Sequence[str]) -> float:
-    """How far apart in s the times of frames are that are shown together; 0 where they overlap.
+def time_gap_s(numbers: Sequence[int], names: Sequence[str]) -> float:
+    """The time in s between frames that are shown together; 0 if their intervals overlap.
 
-    A clip's last frame is shown for ever.
+    The last frame of a clip is shown without end.
     """
     spans = []
     for number, name in zip(numbers, names, strict=True):
         starts = clips()[name]
         assert starts is not None
-        assert number >= 0, "a frame that cannot be read"
+        assert number >= 0, "unreadable frame"
         spans.append((starts[number], (*starts, float("inf"))[number + 1]))
     return max(0.0, max(start for start, _ in spans) - min(end for _, end in spans))

@@ -1,4 +1,4 @@
-"""A real JupyterLab on a free port, and a notebook in it as somebody works with it."""
+"""Starts a real JupyterLab and drives a notebook in it."""
 
 import json
 import os
@@ -17,12 +17,11 @@ import nbformat
 from nbformat import v4
 from playwright.sync_api import Locator
 
-from tests.browser.visits import Visit
+from tests.browser.visit import Visit
 from tests.waiting import until
 
 SECRET = "api-key-kling-s3cr3t-000000000000000000000000000000000000"
-# No questions about news, no writing behind one's back, and no debugger, which complains on the
-# console when a kernel is restarted.
+# No dialog about news, no autosave, and no debugger, which logs errors when a kernel restarts.
 _CONFIGURATION = {
     "default_setting_overrides": {
         "@jupyterlab/apputils-extension:notification": {
@@ -34,7 +33,7 @@ _CONFIGURATION = {
     },
     "page_config": {"disabledExtensions": {"@jupyterlab/debugger-extension": True}},
 }
-# How far the open notebook is: cells without a number yet, and what failed.
+# The state of the open notebook: cells that have not run yet, and errors.
 _STATE = """() => {
   const panel = window.jupyterapp?.shell.currentWidget;
   const cells = [...panel?.content?.model?.cells ?? []].filter((cell) => cell.type === "code");
@@ -51,7 +50,7 @@ _STATE = """() => {
 
 @dataclass(frozen=True)
 class Server:
-    """A running JupyterLab. root: the folder it serves."""
+    """A running JupyterLab. root: the folder that it serves."""
 
     root: Path
     url: str
@@ -59,27 +58,27 @@ class Server:
     log: Path
 
     def write(self, name: str, cells: Sequence[str]) -> None:
-        """Put a notebook with these code cells into the root."""
+        """Write a notebook with these code cells into the root."""
         book = v4.new_notebook(cells=[v4.new_code_cell(cell) for cell in cells])
         book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
         nbformat.write(book, self.root / name)
 
     def end_kernels(self, name: str) -> None:
-        """End the kernels of a notebook; closing its page leaves them running."""
+        """End the kernels of a notebook. They keep running when its page is closed."""
         with self._ask("api/sessions") as answer:
             sessions = json.load(answer)
         for session in sessions:
             if session["path"] == name:
                 self._ask(f"api/sessions/{session['id']}", "DELETE").close()
 
-    def _ask(self, what: str, method: str = "GET") -> Any:
+    def _ask(self, path: str, method: str = "GET") -> Any:
         headers = {"Authorization": f"token {self.token}"}
-        return urlopen(Request(f"{self.url}{what}", headers=headers, method=method), timeout=60)
+        return urlopen(Request(f"{self.url}{path}", headers=headers, method=method), timeout=60)
 
 
 @contextmanager
 def serving(base: Path, **environment: str) -> Iterator[Server]:
-    """A server with an empty configuration of its own, over base/root."""
+    """Start a server with an empty configuration over base/root."""
     root, config = base / "root", base / "config"
     root.mkdir(exist_ok=True)
     (config / "labconfig").mkdir(parents=True)
@@ -100,11 +99,11 @@ def serving(base: Path, **environment: str) -> Iterator[Server]:
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
     command += ["--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"]
     command += [f"--IdentityProvider.token={server.token}", "--LabApp.expose_app_in_browser=True"]
-    told = {name: str(folder) for name, folder in folders.items()} | environment
+    variables = {name: str(folder) for name, folder in folders.items()} | environment
     with (
         server.log.open("wb") as log,
         subprocess.Popen(
-            command, cwd=root, env={**os.environ, **told}, stdout=log, stderr=log
+            command, cwd=root, env={**os.environ, **variables}, stdout=log, stderr=log
         ) as process,
     ):
         try:
@@ -154,7 +153,7 @@ class Notebook:
         self.page.wait_for_function(f"({_STATE})().ready", timeout=120_000)
 
     def state(self) -> dict[str, Any]:
-        """How far it is."""
+        """The state of the open notebook."""
         return self.page.evaluate(_STATE)
 
     def menu(self, menu: str, entry: str) -> None:
@@ -176,7 +175,7 @@ class Notebook:
         assert self.state()["errors"] == []
 
     def save(self) -> nbformat.NotebookNode:
-        """Save it as one does; what then lies on the disk."""
+        """Save the notebook in JupyterLab and return the saved file."""
         with self.page.expect_response(
             lambda answer: answer.request.method == "PUT" and "/api/contents/" in answer.url
         ) as answer:
@@ -184,15 +183,15 @@ class Notebook:
         assert answer.value.ok
         return nbformat.read(self.path, 4)
 
-    def cell(self, place: int) -> Locator:
-        """A cell, scrolled into sight."""
-        found = self.page.locator(".jp-Notebook .jp-Cell").nth(place)
-        found.scroll_into_view_if_needed()
-        return found
+    def cell(self, index: int) -> Locator:
+        """A cell, scrolled into view."""
+        cell = self.page.locator(".jp-Notebook .jp-Cell").nth(index)
+        cell.scroll_into_view_if_needed()
+        return cell
 
     @property
     def active(self) -> int:
-        """Which cell JupyterLab thinks one works in."""
+        """The index of the active cell."""
         return self.page.evaluate(
             "() => window.jupyterapp.shell.currentWidget.content.activeCellIndex"
         )
@@ -202,8 +201,8 @@ class Notebook:
         self.page.reload()
         self.ready()
 
-    def panel(self, place: int) -> Locator:
-        """The panel that a cell shows."""
-        shown = self.cell(place).locator(".i2v-panel")
+    def panel(self, index: int) -> Locator:
+        """The panel in the output of a cell."""
+        shown = self.cell(index).locator(".i2v-panel")
         shown.wait_for()
         return shown
