@@ -65,10 +65,10 @@ def test_following_the_advice_improves_the_median_score_within_two_rounds(
 
 
 def _median(results: Results) -> float:
-    """Over the takes, of flicker, drift and warp in multiples of what nobody notices."""
+    """Over the takes, of the judged metrics in multiples of what nobody notices."""
     wide = results.headlines()[list(JUDGED)]
-    levels = [SPECS[name].unnoticed for name in JUDGED]
-    return float((wide / levels).mean(axis=1).median())
+    multiples = wide.apply(lambda scores: scores.map(SPECS[str(scores.name)].visibility))
+    return float(multiples.mean(axis=1).median())
 
 
 def test_the_next_sweep_keeps_the_best_and_its_settings(results: Results, tmp_path: Path) -> None:

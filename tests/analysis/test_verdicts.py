@@ -70,7 +70,7 @@ def test_too_few_takes_are_ranked_as_measured(ranked: Ranked) -> None:
     takes = [{**_bad(speed), "motion": speed} for speed in (1.0, 2.0, 3.0, 4.0, 5.0)]
     found = best_and_worst(ranked(*takes))
     assert [v.take_id for v in found.best] == ["t0", "t1"]
-    assert "As measured, not at matched motion: flicker, drift and warp" in found.method
+    assert "As measured, not at matched motion: flicker, drift" in found.method
     assert "needs 6 takes that differ in motion by a tenth, and there are 5" in found.method
 
 

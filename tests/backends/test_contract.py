@@ -5,7 +5,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,14 +38,18 @@ def _kling() -> Iterator[dict[str, str]]:
         yield {**running.environment, "KLING_SETTLE_S": "0"}
 
 
-# The service that a backend needs, as a context with its environment variables.
-_SERVICES = {"offline": lambda: nullcontext({}), "kling": _kling}
+# The service that a backend asks, as a context with its environment variables.
+_SERVICES = {"kling": _kling}
+
+
+def _service(backend: str) -> AbstractContextManager[dict[str, str]]:
+    return _SERVICES[backend]() if backend in _SERVICES else nullcontext({})
 
 
 @pytest.fixture(params=sorted(BACKENDS), scope="module")
 def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
     """Each backend, ready for use; a service runs on loopback."""
-    with pytest.MonkeyPatch.context() as patch, _SERVICES[request.param]() as service:
+    with pytest.MonkeyPatch.context() as patch, _service(request.param) as service:
         for name, value in service.items():
             patch.setenv(name, value)
         opened = open_backend(request.param)

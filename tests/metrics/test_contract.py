@@ -49,10 +49,10 @@ def _values(metric: Metric, scores: ClipScores) -> dict[str, object]:
 
 
 def test_every_number_has_a_name_of_its_own() -> None:
-    """No two definitions share a name, and the four headlines are there."""
+    """No two definitions share a name, and the headlines that other tools read are there."""
     names = [spec.name for metric in METRICS for spec in metric.specs]
     assert len(names) == len(set(names)) == len(SPECS)
-    assert HEADLINES == ("flicker", "drift", "warp", "motion")
+    assert {"flicker", "drift", "warp", "motion"} <= set(HEADLINES)
 
 
 def test_the_headline_leads(metric: Metric) -> None:

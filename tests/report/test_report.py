@@ -15,7 +15,7 @@ import pytest
 from lab.analysis import Results
 from lab.calibration import in_words, load_card
 from lab.errors import RunFolderError
-from lab.metrics import HEADLINES, SPECS
+from lab.metrics import HEADLINES, JUDGED, SPECS
 from lab.report import SECTIONS, write_report
 
 HOSTILE = """<img src=x onerror=alert(1)>"'</script>"""
@@ -194,7 +194,7 @@ def test_ranks_say_how_they_were_matched(hostile_results: Results, tmp_path: Pat
         scores.loc[scores["metric"] == metric, "value"] = value
     results = replace(hostile_results, scores=scores)
     text = write_report(results, tmp_path / "r.html", now=NOW).read_text()
-    assert "Ranked by the mean rank of flicker, drift and warp." in text
+    assert f"Ranked by the mean rank of {', '.join(JUDGED[:-1])} and {JUDGED[-1]}." in text
     assert "needs 6 takes that differ in motion by a tenth" in text
 
 

@@ -180,7 +180,8 @@ def _moved(metric: str, name: str, then: dict[str, Any], now: dict[str, Any]) ->
 
 def tolerance(name: str, value: float, every: Values) -> float:
     """How far a number's value on a clip may move; every: its values on all clips."""
-    unnoticed = EVERY[name].unnoticed if name in EVERY else math.nan
+    spec = EVERY.get(name)
+    unnoticed = math.nan if spec is None else spec.flaw(spec.unnoticed)
     if math.isnan(unnoticed):
         floor = _OF_LARGEST * max(abs(v) for v in every.values() if not isinstance(v, str))
     else:
