@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 WORKERS := $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) + 1)")
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --nbval tests notebooks
 
-.PHONY: demo lab test test-all test-slow test-pythons golden check bench bench-smoke clean
+.PHONY: demo lab test test-all test-slow test-pythons golden moves check bench bench-smoke clean
 
 $(BIN)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -32,6 +32,10 @@ test-pythons:  ## the demo and the quick tests on the oldest Python and on the n
 
 golden: $(BIN)/.installed  ## take new and raised numbers into tests/data/golden/; refuses others
 	$(BIN)/python -m tests.metrics.golden
+
+moves: $(BIN)/.installed  ## measure new camera terms into lab/calibration/moves.csv
+	$(BIN)/lab calibrate --moves --new --out runs/moves
+	cp runs/moves/moves.csv lab/calibration/moves.csv
 
 check: $(BIN)/.installed  ## lint, types, architecture
 	$(BIN)/ruff check .

@@ -27,12 +27,21 @@ from lab.metrics import measure
 from lab.metrics.course import rates_of
 from lab.metrics.motion import COURSE, Motion
 from lab.prompts import Prompt, Term, vocabulary
-from lab.render import BACKGROUND_INVERSE_DEPTH, SUBJECT_INVERSE_DEPTH, CameraPose, Scene, render
+from lab.render import (
+    BACKGROUND_INVERSE_DEPTH,
+    SUBJECT_INVERSE_DEPTH,
+    CameraPose,
+    Scene,
+    camera_path,
+    render,
+)
 from lab.render import Motion as Movement
 from lab.stills import Still
 from lab.vision import subject_mask
 
 STRENGTHS = ("subtle", "moderate", "strong")
+_SEED = 3
+_ROUNDING = 0.0006  # of a table that was saved
 _COLUMNS = (
     *("photo", "final", "term", "strength", "seen", "compliance", "opposite", "speed"),
     *(f"{kind}_{part}" for kind in ("read", "true") for part in COURSE),
@@ -140,6 +149,7 @@ def calibrate_moves(
     *,
     stills: str | Path | None = None,
     quick: bool = False,
+    known: Moves | None = None,
     executor: Executor | None = None,
     quiet: bool = False,
 ) -> Moves:
@@ -147,7 +157,9 @@ def calibrate_moves(
     `out`/moves.csv.
 
     stills: a folder of photographs; the sample stills when None. quick: two photographs
-    at medium strength. Measured clips are kept in `out`/moves.jsonl, so a second call goes on.
+    at medium strength. known: its rows of moves that are drawn as they were then are taken over,
+    so that only new and changed moves are measured. Measured clips are kept in `out`/moves.jsonl,
+    so a second call goes on.
     Raises InputError for a folder without pictures, Interrupted on Ctrl-C.
     """
     folder = Path(out)
@@ -161,15 +173,19 @@ def calibrate_moves(
         for term in played()
         for strength in (STRENGTHS[1:2] if quick else STRENGTHS)
     ]
+    rows = {} if known is None else _drawn_alike(known)
     found = measured(
-        wanted,
+        [probe for probe in wanted if probe.row not in rows],
         take_moves,
         folder / "moves.jsonl",
         executor=executor,
         quiet=quiet,
         unit="camera moves",
     )
-    clips = pd.DataFrame([{**row, "final": probe.final} for probe, row in found.pairs])
+    rows |= {probe.row: row for probe, row in found.pairs}
+    clips = pd.DataFrame(
+        [{**rows[probe.row], "final": probe.final} for probe in wanted if probe.row in rows]
+    )
     moves = Moves(clips.reindex(columns=list(_COLUMNS)).astype(_FLOATS), found.failed)
     moves.save(folder / "moves.csv")
     return moves
@@ -202,6 +218,11 @@ class MoveProbe:
         return self.photo
 
     @property
+    def row(self) -> tuple[str, str, str]:
+        """What tells its row in a table of moves from the others."""
+        return self.photo.stem, self.term, self.strength
+
+    @property
     def title(self) -> str:
         """What the clip is called when it cannot be measured."""
         return f"{self.strength} {self.term} on {self.photo.stem}"
@@ -220,6 +241,25 @@ MoveRow = dict[str, str | float]
 """A measured move as plain data: how it was asked for and judged, and its rates by name."""
 
 
+def _drawn_alike(known: Moves) -> dict[tuple[str, str, str], MoveRow]:
+    """The rows of moves that the renderer draws as it did when they were measured."""
+    drawn: dict[tuple[str, str], dict[str, float]] = {}
+    rows: dict[tuple[str, str, str], MoveRow] = {}
+    names = {term.name for term in played()}
+    for row in known.clips.to_dict("records"):
+        term, strength = str(row["term"]), str(row["strength"])
+        if term not in names:
+            continue
+        if (term, strength) not in drawn:
+            motion = Movement.from_prompt(Prompt.of(term, strength=strength))
+            path = camera_path(motion, frames=FRAMES, fps=FPS, seed=_SEED)
+            drawn[term, strength] = true_course(path)
+        rates = drawn[term, strength].items()
+        if all(abs(rate - row[f"true_{part}"]) <= _ROUNDING for part, rate in rates):
+            rows[str(row["photo"]), term, strength] = {str(name): row[name] for name in row}
+    return rows
+
+
 def take_moves(chunk: Sequence[MoveProbe]) -> list[MoveRow]:
     """Worker: draw the moves, measure their course, judge them, forget the clips."""
     return [_take(probe) for probe in chunk]
@@ -229,7 +269,7 @@ def _take(probe: MoveProbe) -> MoveRow:
     prompt = Prompt.of(probe.term, strength=probe.strength)
     rgb = open_image(probe.photo).rgb
     scene = Scene.framed(rgb, subject_mask(rgb), *SIZE_PX)
-    drawn = list(render(scene, Movement.from_prompt(prompt), frames=FRAMES, fps=FPS, seed=3))
+    drawn = list(render(scene, Movement.from_prompt(prompt), frames=FRAMES, fps=FPS, seed=_SEED))
     with tempfile.TemporaryDirectory() as folder:
         clip, picture = Path(folder) / "clip.mp4", Path(folder) / "still.png"
         write_clip(clip, (frame.rgb for frame in drawn), fps=FPS, crf=CLEAN_CRF, threads=1)

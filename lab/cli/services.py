@@ -27,17 +27,23 @@ def calibrate(
     moves: Annotated[
         bool, typer.Option("--moves", help="Camera moves instead: is what was asked seen?")
     ] = False,
+    new: Annotated[
+        bool, typer.Option("--new", help="With --moves: only moves that the shipped table lacks.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Measure clips with known defects: what numbers tell, what moves them, which go untried."""
     from lab.calibration import calibrate as measure
-    from lab.calibration import calibrate_moves
+    from lab.calibration import calibrate_moves, load_moves
 
+    if new and not moves:
+        raise InputError("--new: only camera moves are kept from earlier; add --moves")
     if moves:
         if footage is not None:
             raise InputError("--footage: camera moves are drawn, so there is none to measure on")
         with interruptible():
-            table = calibrate_moves(out, stills=stills, quick=quick, quiet=as_json)
+            known = load_moves() if new else None
+            table = calibrate_moves(out, stills=stills, quick=quick, known=known, quiet=as_json)
         if as_json:
             for row in json.loads(table.clips.to_json(orient="records")):
                 print_json(row)

@@ -116,6 +116,25 @@ def test_moves_are_measured_kept_and_read_back(
     assert "asked and seen" in str(found)
 
 
+def test_moves_of_an_earlier_table_are_measured_only_where_they_changed(
+    few: Executor, tmp_path: Path, texture: NDArray[np.uint8]
+) -> None:
+    """A row whose move is drawn as it was then is taken over; any other is measured."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    small = cv2.resize(texture, (320, 200), interpolation=cv2.INTER_AREA)
+    for name in "ab":
+        write_image(photos / f"{name}.png", small)
+    first = calibrate_moves(tmp_path / "1", stills=photos, quick=True, executor=few, quiet=True)
+    marked = first.clips.assign(speed=7.0)
+    marked.loc[1, "true_pan"] += 1.0
+    again = calibrate_moves(
+        tmp_path / "2", stills=photos, quick=True, known=Moves(marked), executor=few, quiet=True
+    )
+    assert list(again.clips["speed"] == 7.0) == [True, False, True, True]
+    assert_frame_equal(again.clips.loc[[1]], first.clips.loc[[1]])
+
+
 def test_one_photograph_is_too_few(few: Executor, tmp_path: Path) -> None:
     """The halves need one each."""
     (tmp_path / "photos").mkdir()
