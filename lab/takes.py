@@ -1,6 +1,6 @@
 """A take: one attempt at a shot, and the unit that costs money."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
@@ -8,6 +8,8 @@ from typing import Any, Self
 from lab.files import content_id
 from lab.shots import Shot
 from lab.stills import Still
+
+_MAX_NAMED = 8  # takes in one line
 
 
 @dataclass(frozen=True)
@@ -47,3 +49,13 @@ class Take:
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Inverse of `to_json`."""
         return cls(Shot.from_json(data["shot"]), data["backend"], data["repeat"])
+
+
+def lines_by_reason(reason_by_take: Mapping[str, str]) -> Iterator[str]:
+    """One line for each reason, with the ids of the takes that share it."""
+    takes: dict[str, list[str]] = {}
+    for take_id, reason in reason_by_take.items():
+        takes.setdefault(reason, []).append(take_id)
+    for reason, ids in takes.items():
+        more = f" and {len(ids) - _MAX_NAMED} more" if len(ids) > _MAX_NAMED else ""
+        yield f"take{'s' * (len(ids) > 1)} {', '.join(ids[:_MAX_NAMED])}{more}: {reason}"

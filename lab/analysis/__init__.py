@@ -1,29 +1,35 @@
 """Loads runs into tables, ranks and summarises takes, draws figures and suggests the next sweep."""
 
 from lab.analysis.advice import Advice, suggest_next
+from lab.analysis.comparing import Comparison, compare
 from lab.analysis.compliance import Compliance, by_term, clip_compliance, compliance
 from lab.analysis.figures import by_factor, motion_against, timelines
 from lab.analysis.loading import load
 from lab.analysis.matched import MotionLine
 from lab.analysis.parts import parts
 from lab.analysis.results import LoadedRun, Results
+from lab.analysis.shot_verdict import ShotVerdict, judge_shot
 from lab.analysis.suggestion import Suggestion
 from lab.analysis.verdicts import Ranking, Verdict, best_and_worst, leaders
 
 __all__ = [
     "Advice",
+    "Comparison",
     "Compliance",
     "LoadedRun",
     "MotionLine",
     "Ranking",
     "Results",
+    "ShotVerdict",
     "Suggestion",
     "Verdict",
     "best_and_worst",
     "by_factor",
     "by_term",
     "clip_compliance",
+    "compare",
     "compliance",
+    "judge_shot",
     "leaders",
     "load",
     "motion_against",

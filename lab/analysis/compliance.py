@@ -69,16 +69,17 @@ class Compliance:
         return f"{self.term}: compliance {self.score:.2f}{speed}{seen}; {self.says}"
 
 
-def clip_compliance(scores: Mapping[str, float], prompt: Prompt) -> tuple[Compliance, ...]:
+def clip_compliance(scores: Mapping[str, float | None], prompt: Prompt) -> tuple[Compliance, ...]:
     """Judge a clip by each camera term of its prompt; empty for a prompt without camera terms.
 
-    scores: the clip's scores by name ("motion.pan" and so on), NaN for a missing one, as
-    `lab.score` gives them. The subject's motion against the background is ignored if the prompt
+    scores: the clip's scores by name ("motion.pan" and so on), as `lab.score` yields them: None or
+    NaN for a missing one. The subject's motion against the background is ignored if the prompt
     asks the subject to move, and if the subject was not tracked.
     """
     asked = prompt.of_kind("camera")
-    motion = _camera_motion(scores, with_subject=not _subject_moves(prompt))
-    if scores.get("events.cuts", 0) > 0:
+    known = {name: math.nan if value is None else value for name, value in scores.items()}
+    motion = _camera_motion(known, with_subject=not _subject_moves(prompt))
+    if known.get("events.cuts", 0) > 0:
         return tuple(_not_judged(term, "the clip has cuts") for term in asked)
     if motion is None:
         return tuple(_not_judged(term, "the camera motion was not measured") for term in asked)

@@ -268,6 +268,11 @@ class Results:
             paths.append(path)
         return paths[0], paths[1], paths[2]
 
+    def __str__(self) -> str:
+        table = self.table().drop(columns=["take_id"])
+        text = table.to_string(index=False, float_format="{:.3g}".format)
+        return "\n".join([text, *self.remarks])
+
     def __repr__(self) -> str:
         paths = [str(run.folder.path) for run in self.runs]
         shown = repr(paths[0]) if len(paths) == 1 else f"{len(paths)} runs"

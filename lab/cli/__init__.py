@@ -1,8 +1,8 @@
-"""The command line: thin hands over public functions.
+"""The command line: each command is a thin layer over public functions.
 
-Tables and JSON go to standard output, everything else to standard error. Exit codes: 0 done, 1 done
-but some item failed (each is named), 2 wrong input (one line says what to change), 130 interrupted
-(run the same again, or `lab resume`, to go on), 70 a bug in this toolkit.
+Tables and JSON go to standard output, everything else to standard error. Exit codes: 0 done; 1 done
+but some item failed (each is named); 2 wrong input (one line says what to change); 130 interrupted
+(run the same again, or `lab resume`); 70 a bug in this toolkit.
 """
 
 import os
@@ -10,12 +10,14 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
-from lab.cli import elements, prompts, reports, results, runs, scores, services, stills
-from lab.cli.terminal import interrupts, print_error_line
+import lab
+from lab.cli import elements, prompts, reports, results, runs, scores, services, shots, stills
+from lab.cli.options import OptionError
+from lab.cli.terminal import interrupts, print_error_line, print_out
 from lab.errors import LabError
 
 COMMANDS: Mapping[str, Sequence[Callable[..., None]]] = {
@@ -28,6 +30,7 @@ COMMANDS: Mapping[str, Sequence[Callable[..., None]]] = {
     ),
     "Make clips": (
         runs.demo,
+        shots.shoot,
         runs.run,
         runs.resume,
         runs.status,
@@ -56,7 +59,6 @@ COMMANDS: Mapping[str, Sequence[Callable[..., None]]] = {
 
 app = typer.Typer(
     name="lab",
-    help="Image-to-video experiments: sweep, score, compare, report.",
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -67,14 +69,39 @@ for panel, commands in COMMANDS.items():
         app.command(rich_help_panel=panel)(command)
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        print_out(f"i2v-lab {lab.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Image-to-video experiments: sweep, score, compare, report.
+
+    \b
+    Example:
+      lab demo
+      lab shoot photo.jpg "slow push-in; steam rises"
+      lab run --help
+    """
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit with its code; no traceback ever reaches the user."""
-    with interrupts.taken():
+    with interrupts.handled():
         code = _run(arguments)
         if code == 130:
-            interrupts.say()
+            interrupts.report()
         if code == 130 and arguments is None:
-            # As a program of its own: do not wait for requests under way. The ledger knows of them.
+            # The program ends without waiting for open requests. The ledger records them.
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
@@ -83,21 +110,29 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _run(arguments: Sequence[str] | None) -> int:
     try:
-        return app(arguments, standalone_mode=False) or 0
-    except typer.Abort:  # at a question
+        return app(arguments, prog_name="lab", standalone_mode=False) or 0
+    except typer.Abort:  # Ctrl-C at a question
         return 130
     except typer.TyperException as error:
-        worded = getattr(error, "format_message", None)
-        said = worded() if worded else str(error)
-        print_error_line(f"{' '.join(said.split())} See `lab --help`.")
+        message = error.format_message() if hasattr(error, "format_message") else str(error)
+        print_error_line(f"{' '.join(message.split())} {_help_hint(arguments)}")
         return 2
     except LabError as error:
-        for line in error.problems:
+        *lines, last = error.problems
+        hint = f" {_help_hint(arguments)}" if isinstance(error, OptionError) else ""
+        for line in (*lines, f"{last}{hint}"):
             print_error_line(line)
         return 2
-    except Exception as error:  # noqa: BLE001 - the last door: told in one line, kept in a file
+    except Exception as error:  # noqa: BLE001 - the traceback goes to a file, one line to the user
         with tempfile.NamedTemporaryFile("w", suffix=".txt", prefix="lab-", delete=False) as file:
             traceback.print_exc(file=file)
-        said = " ".join(f"{type(error).__name__}: {error}".split())
-        print_error_line(f"this is a bug in i2v-lab ({said}); please report it with {file.name}")
+        message = " ".join(f"{type(error).__name__}: {error}".split())
+        print_error_line(f"this is a bug in i2v-lab ({message}); please report it with {file.name}")
         return 70
+
+
+def _help_hint(arguments: Sequence[str] | None) -> str:
+    """Where the command that was called explains itself."""
+    first = next(iter(sys.argv[1:] if arguments is None else arguments), "")
+    names = {command.__name__ for group in COMMANDS.values() for command in group}
+    return f"(see `lab {first} --help`)" if first in names else "(see `lab --help`)"

@@ -6,68 +6,42 @@ from typing import Annotated
 
 import typer
 
-from lab.cli.options import Json
-from lab.cli.terminal import print_json, print_out
+import lab
+from lab.cli.options import Json, PromptText, PublishRatio, checked_values
+from lab.cli.terminal import print_json, print_out, print_result
 
 
 def lint(
-    prompt: Annotated[str, typer.Argument(metavar="PROMPT", show_default=False)],
+    prompt: PromptText,
     still: Annotated[
-        Path | None, typer.Option(help="The picture that shall move; is there room for it?")
+        Path | None, typer.Option(help="The still to animate: is there room for the motion?")
     ] = None,
-    ratio: Annotated[
-        str | None, typer.Option(help="The ratio to publish in, such as 9:16.")
-    ] = None,
+    ratio: PublishRatio = None,
     max_chars: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="The longest prompt the backend takes.")
+        int | None,
+        typer.Option(min=1, metavar="N", help="The longest prompt that the backend takes."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Say what a prompt was understood to ask for, what is wrong with it, and how to put it."""
-    from lab.prompts import KINDS, Prompt, rewritten
-    from lab.prompts import lint as check
-    from lab.prompts.lint import RECOMMENDED_CHARS
-    from lab.stills import Still
-    from lab.units import frame_size
+    """Show what a prompt was understood to ask for, what is wrong, and a better prompt.
 
-    frame_size(ratio or "16:9", "720p")
-    written, picture = Prompt.written(prompt), Still.open(still) if still else None
+    \b
+    Example:
+      lab lint "orbit, tilt up, make it cool"
+      lab lint "slow push-in; steam rises" --still photo.jpg --ratio 9:16
+    """
+    from lab.prompts import review
+    from lab.prompts.lint import RECOMMENDED_CHARS
+
+    with checked_values():
+        written = lab.Prompt.written(prompt)
+    picture = None if still is None else lab.Still.open(still)
     longest = RECOMMENDED_CHARS if max_chars is None else max_chars
-    found = check(written, picture, aspect_ratio=ratio, max_chars=longest)
-    best = rewritten(written, picture, aspect_ratio=ratio, max_chars=longest).text
-    reading = written.reading
-    if as_json:
-        plain = {
-            **written.to_json(),
-            "factors": written.factors(),
-            "negated": [term.name for term in reading.negated],
-            "other_motions": [action.verb for action in reading.actions if not action.negated],
-            "unread": list(reading.unread),
-            "findings": [finding.to_json() for finding in found],
-            "rewrite": best if best != written.text else "",
-        }
-        print_json(plain)
-        return
-    print_out(str(reading))
-    factors = written.factors()
-    said = {str(kind): factors[kind].replace("+", ", ") for kind in KINDS}
-    said["other motion"] = ", ".join(action.verb for action in reading.actions)
-    said["not"] = ", ".join(term.name for term in reading.negated)
-    said["not understood"] = "; ".join(reading.unread)
-    for label, listed in said.items():
-        if listed:
-            print_out(f"  {label + ':':<16}{listed}")
-    for finding in found:
-        number = "" if finding.value is None else f" ({finding.value:g}, limit {finding.limit:g})"
-        print_out(f"  {finding.severity}: {finding.says}{number}; {finding.fix}")
-        if finding.rewrite:
-            print_out(f"    {finding.rewrite}")
-    if best != written.text:
-        print_out(f"try: {best}")
+    print_result(review(written, picture, aspect_ratio=ratio, max_chars=longest), as_json=as_json)
 
 
 def vary(
-    prompt: Annotated[str, typer.Argument(metavar="PROMPT", show_default=False)],
+    prompt: PromptText,
     by: Annotated[
         str,
         typer.Option(help="camera, strength, pace, wording or negatives.", show_default=False),
@@ -77,11 +51,16 @@ def vary(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Print variants of a prompt that differ in one thing, for the prompts of a sweep file."""
-    from lab.prompts import Prompt
-    from lab.prompts import vary as varied
+    """Print variants of a prompt that differ in one thing, for the prompts of a sweep file.
 
-    for variant in varied(Prompt.written(prompt), by, level or None):
+    \b
+    Example:
+      lab vary "slow push-in; steam rises" --by camera
+      lab vary "slow push-in; steam rises" --by pace --level slow --level fast
+    """
+    with checked_values():
+        variants = lab.vary(lab.Prompt.written(prompt), by, level or None)
+    for variant in variants:
         if as_json:
             print_json(variant.to_json())
         else:  # a JSON string is a YAML string

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from lab.cli.options import Json, RunDirs
-from lab.cli.terminal import interruptible, print_json, print_out
-from lab.errors import InputError
+import lab
+from lab.cli.options import Json, OptionError, RunDirs
+from lab.cli.terminal import interruptible, print_json, print_out, print_result
 
 
 def report(
@@ -19,20 +19,25 @@ def report(
     max_mb: Annotated[
         float,
         typer.Option(
-            "--max-mb", min=0, help="Room for films; beyond it they shrink, then become pictures."
+            "--max-mb",
+            min=0,
+            help="Room for films; larger ones are reduced, then replaced by pictures.",
         ),
     ] = 25,
     heatmaps: Annotated[
         bool, typer.Option("--heatmaps", help="Films of where the best and worst scores come from.")
     ] = False,
 ) -> None:
-    """Write one HTML file, of one run or of several, that opens anywhere with no network."""
-    from lab.report import write_report
+    """Write one HTML file, of one run or of several, that opens anywhere with no network.
 
+    \b
+    Example:
+      lab report runs/mine
+      lab report runs/a runs/b -o both.html
+    """
     if out is None and len(folders) > 1:
-        raise InputError("a report of several runs needs a place; add -o FILE.html")
-    path = write_report(folders, out, max_mb=max_mb, heatmaps=heatmaps, quiet=False)
-    print_out(str(path))
+        raise OptionError("a report of several runs needs a file name; add -o FILE.html")
+    print_out(str(lab.write_report(folders, out, max_mb=max_mb, heatmaps=heatmaps, quiet=False)))
 
 
 def verify(
@@ -41,25 +46,27 @@ def verify(
         list[Path] | None,
         typer.Option(
             metavar="DIR",
-            help="Where the run lies now. Of several runs: each in the report's order, or one "
+            help="Where the run is now. For several runs: each in the report's order, or the "
             "folder that holds them.",
         ),
     ] = None,
     scores: Annotated[bool, typer.Option(help="Measure every clip again.")] = True,
     as_json: Json = False,
 ) -> None:
-    """Say whether every number in a report is what its ledger, files and clips say."""
-    from lab.report import verify as hold
+    """Check every number in a report against its ledger, its files and its clips.
 
+    \b
+    Example:
+      lab verify runs/mine/report.html
+      lab verify report.html --run runs/moved --no-scores
+    """
     with interruptible():
-        found = hold(page, run, scores=scores, quiet=as_json)
+        verification = lab.verify(page, run, scores=scores, quiet=as_json)
     if as_json:
-        for mismatch in found.mismatches:
+        for mismatch in verification.mismatches:
             print_json(mismatch.to_json())
-        print_json(found.to_json())
-    else:
-        print_out(str(found))
-    if not found.matches:
+    print_result(verification, as_json=as_json)
+    if not verification.matches:
         raise typer.Exit(1)
 
 
@@ -69,9 +76,13 @@ def export(
         Path | None,
         typer.Option("-o", "--out", metavar="FILE.html", help="NOTEBOOK.html if left out."),
     ] = None,
-    code: Annotated[bool, typer.Option("--code", help="Show the cells' code too.")] = False,
+    code: Annotated[bool, typer.Option("--code", help="Show the code of the cells too.")] = False,
 ) -> None:
-    """Write an executed notebook as one HTML file that opens anywhere and runs no script."""
-    from lab.report import export_notebook
+    """Write an executed notebook as one HTML file that opens anywhere and runs no script.
 
-    print_out(str(export_notebook(notebook, out, code=code)))
+    \b
+    Example:
+      lab export out.ipynb
+      lab export out.ipynb -o page.html --code
+    """
+    print_out(str(lab.export_notebook(notebook, out, code=code)))

@@ -1,24 +1,32 @@
-"""Commands that plan, make and look after runs."""
+"""Commands that plan, make and inspect runs."""
 
 import json
-import sys
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lab.cli.options import BackendName, Budget, Cap, Json, Reuse, RunDir, SweepFile, Yes
+import lab
+from lab.cli.options import (
+    BackendName,
+    Budget,
+    Cap,
+    Json,
+    OptionError,
+    Reuse,
+    RunDir,
+    SweepFile,
+    Yes,
+)
 from lab.cli.terminal import (
+    confirm,
     interruptible,
-    lines_by_reason,
     print_error,
     print_json,
     print_out,
-    print_table,
+    print_result,
 )
-from lab.errors import InputError
 
 if TYPE_CHECKING:
     from lab.sweeps import Sweep
@@ -27,20 +35,22 @@ if TYPE_CHECKING:
 def demo(
     out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/demo"),
 ) -> None:
-    """Run the sample sweep offline, print its scores and write a report."""
-    from lab.report import write_report
-    from lab.samples import sample_path
-    from lab.sweeps import Sweep
+    """Run the sample sweep offline, print its scores and write a report.
 
-    make_run(Sweep.load(sample_path("sweeps/coffee.yaml")), out)
-    print_error(f"report: {write_report(out)}")
-    print_error(f"sample stills and sweeps: {sample_path()}")
+    \b
+    Example:
+      lab demo
+      lab demo --out runs/first
+    """
+    _make_run(lab.Sweep.load(lab.sample_path("sweeps/coffee.yaml")), out)
+    print_error(f"report: {lab.write_report(out)}")
+    print_error(f"sample stills and sweeps: {lab.sample_path()}")
 
 
 def plan(
     sweep: SweepFile,
     out: Annotated[
-        Path | None, typer.Option(help="A run folder; what it has is not priced again.")
+        Path | None, typer.Option(help="A run folder; takes it already has are not priced again.")
     ] = None,
     backend: BackendName = None,
     budget: Budget = None,
@@ -48,22 +58,22 @@ def plan(
     reuse: Reuse = True,
     as_json: Json = False,
 ) -> None:
-    """Say how many takes, what they cost, how long, how much disk; before anything runs."""
-    from lab.runs import plan as price
-    from lab.sweeps import Sweep
+    """Print how many takes there are, what they cost, how long they take, and the disk they need.
 
-    design = Sweep.load(sweep, backend=backend, budget_usd=budget, cap_usd=cap)
-    priced = price(design, out, reuse=reuse)
-    if as_json:
-        print_json(priced.to_json())
-    else:
-        print_out(str(priced))
+    \b
+    Example:
+      lab plan sweep.yaml
+      lab plan sweep.yaml --backend kling --cap 20 --json
+    """
+    design = lab.Sweep.load(sweep, backend=backend, budget_usd=budget, cap_usd=cap)
+    priced = lab.plan(design, out, reuse=reuse)
+    print_result(priced, as_json=as_json)
     priced.check()
 
 
 def run(
     sweep: SweepFile,
-    out: Annotated[Path, typer.Option(help="The run folder, made if need be.")],
+    out: Annotated[Path, typer.Option(help="The run folder, created if missing.")],
     backend: BackendName = None,
     budget: Budget = None,
     cap: Cap = None,
@@ -71,11 +81,15 @@ def run(
     reuse: Reuse = True,
     as_json: Json = False,
 ) -> None:
-    """Make and score every take of a sweep. Run the same again, or `lab resume`, to go on."""
-    from lab.sweeps import Sweep
+    """Make and score every take of a sweep. Run the same again, or `lab resume`, to go on.
 
-    design = Sweep.load(sweep, backend=backend, budget_usd=budget, cap_usd=cap)
-    make_run(design, out, yes=yes, reuse=reuse, as_json=as_json)
+    \b
+    Example:
+      lab run sweep.yaml --out runs/mine
+      lab run sweep.yaml --out runs/k --backend kling --cap 20
+    """
+    design = lab.Sweep.load(sweep, backend=backend, budget_usd=budget, cap_usd=cap)
+    _make_run(design, out, yes=yes, reuse=reuse, as_json=as_json)
 
 
 def resume(
@@ -88,21 +102,24 @@ def resume(
 ) -> None:
     """Go on with a run where it stopped. Its ledger holds the sweep, so no file is needed.
 
-    Budget and cap are those that the run was last given, unless they are given anew.
-    """
-    from lab.sweeps import Sweep
+    Budget and cap stay those of the last call, unless they are given again.
 
-    design = Sweep.from_run(folder)
+    \b
+    Example:
+      lab resume runs/mine
+      lab resume runs/k --cap 30 --yes
+    """
+    design = lab.Sweep.from_run(folder)
     design = replace(
         design,
         budget_usd=design.budget_usd if budget is None else budget,
         cap_usd=design.cap_usd if cap is None else cap,
     )
     # A folder may hold takes of earlier sweeps too, as that of `lab create` does.
-    make_run(design, folder, yes=yes, reuse=reuse, as_json=as_json, grow=True)
+    _make_run(design, folder, yes=yes, reuse=reuse, as_json=as_json, grow=True)
 
 
-def make_run(
+def _make_run(
     design: "Sweep",
     out: Path,
     *,
@@ -111,53 +128,33 @@ def make_run(
     as_json: bool = False,
     grow: bool = False,
 ) -> None:
-    from lab.analysis import load
-    from lab.runs import plan as price
-    from lab.runs import run as make
-
-    priced = price(design, out, reuse=reuse)
+    priced = lab.plan(design, out, reuse=reuse)
     if as_json:
         print_json({"plan": priced.to_json()})
     else:
         print_error(f"{priced}\n")
-    confirmed = yes or (priced.needs_confirmation and not as_json and _agreed(priced))
+    question = f"{priced.confirmation} on {design.backend}?"
+    confirmed = yes or (priced.needs_confirmation and confirm(question, as_json=as_json))
     with interruptible(out):
-        outcome = make(design, out, confirmed=confirmed, reuse=reuse, quiet=as_json, grow=grow)
-    results = load(out)
+        outcome = lab.run(design, out, confirmed=confirmed, reuse=reuse, quiet=as_json, grow=grow)
+    results = lab.load(out)
     results.save()
     if as_json:
-        for record in json.loads(results.table().to_json(orient="records")):
-            print_json({**record, "simulated": results.simulated})
-        print_json(
-            {
-                "run": str(outcome.folder),
-                "takes": outcome.takes,
-                "scored": outcome.scored,
-                **outcome.money.to_json(),
-                "reused": outcome.reused,
-                "stopped": outcome.stopped,
-                "chosen": list(outcome.chosen),
-                "remarks": list(outcome.remarks),
-                "problems": list(outcome.problems),
-            }
-        )
+        for row in json.loads(results.table().to_json(orient="records")):
+            print_json({**row, "simulated": results.simulated})
+        print_json(outcome.to_json())
     else:
-        print_table(results)
+        print_out(str(results))
         print_error(str(outcome))
     if not outcome.complete:
         raise typer.Exit(1)
-
-
-def _agreed(priced: Any) -> bool:
-    """Ask the person at the terminal; without one, say no."""
-    return sys.stdin.isatty() and typer.confirm(f"{priced.confirmation} on {priced.sweep.backend}?")
 
 
 def reconcile(
     folder: RunDir,
     bought: Annotated[
         list[str] | None,
-        typer.Option(metavar="TAKE=JOB", help="You found this take at the service under this id."),
+        typer.Option(metavar="TAKE=JOB", help="You saw this take at the service under this id."),
     ] = None,
     not_bought: Annotated[
         list[str] | None,
@@ -165,115 +162,68 @@ def reconcile(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List takes of which it is unknown whether they were bought, and settle them by asking."""
-    from lab.runs import reconcile as settle
+    """List takes that may or may not have been bought, and ask the service about each.
 
-    pairs = [said.partition("=") for said in bought or ()]
+    \b
+    Example:
+      lab reconcile runs/k
+      lab reconcile runs/k --bought 1f8aa05ba869=861500000000000001
+      lab reconcile runs/k --not-bought 1f8aa05ba869
+    """
+    pairs = [pair.partition("=") for pair in bought or ()]
     for take_id, _, job_id in pairs:
         if not (take_id and job_id):
-            raise InputError(f"--bought {take_id!r}: write it as TAKE=JOB, with the service's id")
-    found = settle(
+            raise OptionError(f"--bought {take_id!r}: write it as TAKE=JOB, with the service's id")
+    takes = lab.reconcile(
         folder,
         bought={take_id: job_id for take_id, _, job_id in pairs},
         not_bought=not_bought or (),
     )
-    for settled in found:
-        if as_json:
-            print_json(settled.to_json())
-        else:
-            print_out(str(settled))
-    if not found and not as_json:
+    for take in takes:
+        print_result(take, as_json=as_json)
+    if not takes and not as_json:
         print_out(f"{folder}: no take is uncertain")
-    if any(settled.state == "uncertain" for settled in found):
+    if any(take.state == "uncertain" for take in takes):
         raise typer.Exit(1)
 
 
 def recover(folder: RunDir, as_json: Json = False) -> None:
-    """Check a run's ledger in full; rebuild a damaged one from what can be read, keeping the old.
+    """Check a run's ledger in full, and rebuild a damaged one. The damaged file is kept.
 
-    Nothing is sent or bought. What could not be read is named, and takes that may have been bought
-    come back as uncertain.
+    Nothing is sent or bought. What could not be read is named. Takes that
+    may have been bought come back as uncertain.
+
+    \b
+    Example:
+      lab recover runs/mine
     """
-    from lab.runs import recover as rebuild
-
-    found = rebuild(folder)
-    if as_json:
-        print_json(found.to_json())
-    else:
-        print_out(str(found))
-    if not found.complete:
+    recovered = lab.recover(folder)
+    print_result(recovered, as_json=as_json)
+    if not recovered.complete:
         raise typer.Exit(1)
 
 
 def status(folder: RunDir, as_json: Json = False) -> None:
-    """How far a run is."""
-    from lab.runs import Ledger, RunFolder, cap_reached
+    """Print how far a run is.
 
-    place = RunFolder(folder)
-    place.check()
-    with Ledger.read(place.ledger) as ledger:
-        rows, money = ledger.takes(), ledger.money()
-        design = ledger.fact("sweep") or {}
-    stopped = cap_reached(design.get("cap_usd"), rows)
-    counts = Counter(row.state.value for row in rows)
-    pictures = sum(row.take.shot.makes == "still" for row in rows)
-    measures: Counter[str] = Counter()
-    not_fresh: dict[str, str] = {}
-    for row in rows:
-        if row.clip is not None and row.take.shot.makes == "clip":
-            stored = place.stored_measure(row)
-            measures[stored.state.value] += 1
-            if stored.reason:
-                not_fresh[row.take_id] = stored.reason
-    if as_json:
-        print_json(
-            {
-                "run": str(folder),
-                "takes": len(rows),
-                "pictures": pictures,
-                "states": dict(counts),
-                "measured": measures["fresh"],
-                "measures": dict(measures),
-                "not_fresh": not_fresh,
-                **money.to_json(),
-                "stopped": stopped,
-            }
-        )
-        return
-    listed = ", ".join(f"{count} {state}" for state, count in counts.items())
-    measured = [f"{measures.pop('fresh', 0)} measured"]
-    measured += [f"{count} {_MEASUREMENTS[state]}" for state, count in measures.items()]
-    of_them = f" ({pictures} of them pictures made from text)" if pictures else ""
-    print_out(f"{folder}: {len(rows)} takes{of_them}: {listed}; {', '.join(measured)}; {money}")
-    for line in lines_by_reason(not_fresh):
-        print_out(line)
-    if stopped:
-        print_out(f"stopped: {stopped}")
-    stills = {str(still.path): still.sha256 for row in rows if (still := row.take.shot.still)}
-    for path, sha256 in stills.items():
-        if trouble := place.still_error(path, sha256):
-            print_out(trouble)
-    if "uncertain" in counts or "submitting" in counts:
-        print_out(f"it is unknown whether some were bought; `lab reconcile {folder}` asks")
+    \b
+    Example:
+      lab status runs/mine
+    """
+    from lab.runs import status as read_status
 
-
-_MEASUREMENTS = {
-    "stale": "with stale measurements",
-    "missing": "not measured",
-    "damaged": "with damaged measurements",
-    "of another clip": "measured on another clip",
-}
+    print_result(read_status(folder), as_json=as_json)
 
 
 def measure(folder: RunDir, as_json: Json = False) -> None:
-    """Measure a run's clips again where numbers are missing, damaged, or of older definitions."""
-    from lab.runs import measure as bring_up_to_date
+    """Measure a run's clips again where numbers are missing, damaged, or of older definitions.
 
+    \b
+    Example:
+      lab measure runs/mine
+    """
     with interruptible():
-        outcome = bring_up_to_date(folder, quiet=as_json)
-    if as_json:
-        print_json(outcome.to_json())
-    else:
-        print_out(str(outcome))
+        outcome = lab.measure(folder, quiet=as_json)
+    print_result(outcome, as_json=as_json)
     if outcome.problems:
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""Commands about the toolkit itself and what it talks to: calibrate, doctor, emulate, weights."""
+"""Commands about the toolkit itself and its services: calibrate, doctor, emulate, weights."""
 
 import json
 from pathlib import Path
@@ -6,44 +6,58 @@ from typing import Annotated
 
 import typer
 
-from lab.cli.options import Json
-from lab.cli.terminal import exit_for, interruptible, print_error, print_json, print_out
+import lab
+from lab.cli.options import Json, OptionError, check_backend
+from lab.cli.terminal import (
+    exit_for,
+    interruptible,
+    print_error,
+    print_json,
+    print_out,
+    print_result,
+)
 from lab.errors import InputError
 
 
 def calibrate(
     out: Annotated[
-        Path, typer.Option(help="Where measurements are kept; run again to go on.")
+        Path, typer.Option(help="The folder of measurements; run again to go on.")
     ] = Path("runs/calibration"),
     quick: Annotated[
         bool, typer.Option("--quick", help="Four photographs, middle strengths only.")
     ] = False,
     stills: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Your photographs instead of the shipped.")
+        Path | None, typer.Option(metavar="DIR", help="Your photographs instead of the samples.")
     ] = None,
     footage: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Real clips to spoil as well.")
+        Path | None, typer.Option(metavar="DIR", help="Real clips to add defects to as well.")
     ] = None,
     moves: Annotated[
-        bool, typer.Option("--moves", help="Camera moves instead: is what was asked seen?")
+        bool, typer.Option("--moves", help="Camera moves instead: is what was asked measured?")
     ] = False,
     new: Annotated[
         bool, typer.Option("--new", help="With --moves: only moves that the shipped table lacks.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Measure clips with known defects: what numbers tell, what moves them, which go untried."""
-    from lab.calibration import calibrate as measure
-    from lab.calibration import calibrate_moves, load_moves
+    """Measure clips with known defects: what each metric detects, and what disturbs it.
+
+    \b
+    Example:
+      lab calibrate --quick
+      lab calibrate --stills photos --footage clips
+      lab calibrate --moves --new
+    """
+    from lab.calibration import load_moves
 
     if new and not moves:
-        raise InputError("--new: only camera moves are kept from earlier; add --moves")
+        raise OptionError("--new works on camera moves only; add --moves")
     if moves:
         if footage is not None:
-            raise InputError("--footage: camera moves are drawn, so there is none to measure on")
+            raise OptionError("--footage: camera moves are rendered, so footage has no use there")
         with interruptible():
             known = load_moves() if new else None
-            table = calibrate_moves(out, stills=stills, quick=quick, known=known, quiet=as_json)
+            table = lab.calibrate_moves(out, stills=stills, quick=quick, known=known, quiet=as_json)
         if as_json:
             for row in json.loads(table.clips.to_json(orient="records")):
                 print_json(row)
@@ -53,22 +67,20 @@ def calibrate(
         exit_for(table.failed, name_them=as_json)
         return
     with interruptible():
-        card = measure(out, stills=stills, footage=footage, quick=quick, quiet=as_json)
-    if as_json:
-        print_json(card.to_json())
-    else:
-        print_out(str(card))
+        card = lab.calibrate(out, stills=stills, footage=footage, quick=quick, quiet=as_json)
+    print_result(card, as_json=as_json)
+    if not as_json:
         print_error(f"validity card: {out / 'card.json'}")
     exit_for(card.failed, name_them=as_json)
 
 
 def emulate(
-    port: Annotated[int, typer.Option(help="Where it answers, on 127.0.0.1.")] = 8790,
+    port: Annotated[int, typer.Option(help="The port on 127.0.0.1.")] = 8790,
     faults: Annotated[
-        Path | None, typer.Option(metavar="FILE.toml", help="What shall go wrong, and how often.")
+        Path | None, typer.Option(metavar="FILE.toml", help="What goes wrong, and how often.")
     ] = None,
     speed: Annotated[
-        float, typer.Option(min=0.01, help="How many times faster than its usual 5 s a job is.")
+        float, typer.Option(min=0.01, help="How many times faster than 5 s a job is.")
     ] = 1.0,
     small: Annotated[
         bool, typer.Option("--small", help="Render clips of 180 px, to save time.")
@@ -77,10 +89,16 @@ def emulate(
         bool, typer.Option("--strict", help="Refuse fields that no document gives the model.")
     ] = False,
     any_element: Annotated[
-        bool, typer.Option("--any-element", help="Take element ids that were made elsewhere.")
+        bool, typer.Option("--any-element", help="Accept element ids that were made elsewhere.")
     ] = False,
 ) -> None:
-    """Answer like Kling on this machine, for nothing, until Ctrl-C."""
+    """Answer like Kling on this machine, free of charge, until Ctrl-C.
+
+    \b
+    Example:
+      lab emulate
+      lab emulate --port 9000 --speed 10 --small
+    """
     from lab.emulator import Assumptions, Emulator, TaskTiming, load_faults, serve
 
     usual = TaskTiming()
@@ -95,36 +113,42 @@ def emulate(
 
 def doctor(
     backend: Annotated[
-        str | None, typer.Argument(metavar="[BACKEND]", help="Leave it out for a list.")
+        str | None,
+        typer.Argument(
+            metavar="[BACKEND]", callback=check_backend, help="Leave it out for a list."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Check a paid service for nothing: key, address, and which documented assumptions hold."""
-    from lab.backends import BACKENDS, Checkable, open_backend
+    """Check a paid service free of charge: key, address, and which documented assumptions hold.
+
+    \b
+    Example:
+      lab doctor
+      lab doctor kling
+    """
+    from lab.backends import BACKENDS, Checkable
 
     if backend is None:
         for name in BACKENDS:
             _list_backend(name, as_json=as_json)
         return
-    opened = open_backend(backend)
+    opened = lab.open_backend(backend)
     try:
         if not isinstance(opened, Checkable):
-            raise InputError(f"backend {backend}: asks no service, so there is nothing to check")
-        rows, settings = opened.check(), opened.given_settings()
+            raise InputError(f"backend {backend}: uses no service, so there is nothing to check")
+        checks, settings = opened.check(), opened.given_settings()
         if as_json:
-            found = [setting.to_json() for setting in settings]
-            print_json({"backend": backend, **opened.describe(), "settings": found})
+            plain = [setting.to_json() for setting in settings]
+            print_json({"backend": backend, **opened.describe(), "settings": plain})
         else:
-            for label, said in opened.describe().items():
-                print_out(f"{label.replace('_', ' '):>13}  {said}")
+            for label, text in opened.describe().items():
+                print_out(f"{label.replace('_', ' '):>13}  {text}")
             print_out(f"     settings  {', '.join(map(str, settings))}\n")
         held = True
-        for row in rows:
-            held = held and row.outcome == "held"
-            if as_json:
-                print_json(row.to_json())
-            else:
-                print_out(str(row))
+        for check in checks:  # each is printed as soon as the service answered
+            held = held and check.outcome == "held"
+            print_result(check, as_json=as_json)
     finally:
         opened.close()
     if not held:
@@ -132,25 +156,30 @@ def doctor(
 
 
 def _list_backend(name: str, *, as_json: bool) -> None:
-    """One line: which of a backend's settings were found, and whether it can be checked."""
-    from lab.backends import Checkable, open_backend
+    """Print which settings of a backend are set, and whether it can be checked."""
+    from lab.backends import Checkable
 
-    opened = open_backend(name)
+    opened = lab.open_backend(name)
     checks = isinstance(opened, Checkable)
     settings = opened.given_settings() if isinstance(opened, Checkable) else ()
     opened.close()
     if as_json:
-        found = [setting.to_json() for setting in settings]
-        print_json({"backend": name, "checks": checks, "settings": found})
+        plain = [setting.to_json() for setting in settings]
+        print_json({"backend": name, "checks": checks, "settings": plain})
     elif checks:
         listed = ", ".join(map(str, settings)) or "none"
         print_out(f"{name}: settings found: {listed}; `lab doctor {name}` checks it")
     else:
-        print_out(f"{name}: asks no service, needs no settings")
+        print_out(f"{name}: uses no service, needs no settings")
 
 
 def weights(as_json: Json = False) -> None:
-    """Fetch the pinned model weights into the user's cache, and say where they are."""
+    """Download the pinned model weights into your cache, and print where they are.
+
+    \b
+    Example:
+      lab weights
+    """
     from lab.vision import WEIGHTS, weight_path
 
     for weight in WEIGHTS.values():

@@ -6,6 +6,7 @@ says whether the record is fresh, stale, missing, damaged or of another clip. No
 the storage format.
 """
 
+from lab.measures.cards import headline_text, is_too_still, score_card, score_json
 from lab.measures.measuring import measure_clip
 from lab.measures.record import SCHEMA_VERSION, ClipRecord, Measure, MeasureJson, Number
 from lab.measures.store import (
@@ -26,6 +27,10 @@ __all__ = [
     "MeasureStore",
     "Number",
     "StoredMeasure",
+    "headline_text",
+    "is_too_still",
     "measure_clip",
     "replaced_clip_message",
+    "score_card",
+    "score_json",
 ]

@@ -4,6 +4,7 @@ from lab.prompts.actions import Action
 from lab.prompts.lint import LINTED, lint, rewritten
 from lab.prompts.prompt import Prompt, Segment
 from lab.prompts.reading import Match, Reading, read, recognise
+from lab.prompts.reviewing import Review, review
 from lab.prompts.variants import VARIED, vary
 from lab.prompts.vocabulary import KINDS, Signature, Term, find_term, vocabulary
 
@@ -15,6 +16,7 @@ __all__ = [
     "Match",
     "Prompt",
     "Reading",
+    "Review",
     "Segment",
     "Signature",
     "Term",
@@ -22,6 +24,7 @@ __all__ = [
     "lint",
     "read",
     "recognise",
+    "review",
     "rewritten",
     "vary",
     "vocabulary",

@@ -16,9 +16,10 @@ from lab.runs.planning import plan
 from lab.runs.purse import cap_reached
 from lab.runs.reconciliation import ReconciledTake, reconcile
 from lab.runs.recovery import RecoverOutcome, recover
+from lab.runs.run_status import RunStatus, status
 from lab.runs.running import RunOutcome, run
 from lab.runs.scoring import score
-from lab.runs.shooting import create, shoot
+from lab.runs.shooting import create, shoot, shot_sweep
 from lab.runs.take_row import TakeRow, TakeState
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "RecoverOutcome",
     "RunFolder",
     "RunOutcome",
+    "RunStatus",
     "TakeRow",
     "TakeState",
     "cap_reached",
@@ -46,4 +48,6 @@ __all__ = [
     "run",
     "score",
     "shoot",
+    "shot_sweep",
+    "status",
 ]

@@ -84,6 +84,11 @@ class ElementRow:
         """Plain data."""
         return {**asdict(self), "state": self.state.value, "files": list(self.files)}
 
+    def __str__(self) -> str:
+        source = f"{', '.join(self.files)}, {self.at[:10]}" if self.content else "made elsewhere"
+        why = f" ({self.message})" if self.message else ""
+        return f"{self.name:<20}  {self.id or '-':<20}  {self.state}{why}  {source}"
+
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Inverse of `to_json`."""

@@ -10,6 +10,7 @@ from concurrent.futures import Executor
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from lab.backends import Quote, open_backend
 from lab.errors import MoneyError
@@ -57,6 +58,20 @@ class RunOutcome:
     def complete(self) -> bool:
         """True when every take has its result."""
         return not self.problems and not self.stopped
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "run": str(self.folder),
+            "takes": self.takes,
+            "scored": self.scored,
+            **self.money.to_json(),
+            "reused": self.reused,
+            "stopped": self.stopped,
+            "chosen": list(self.chosen),
+            "remarks": list(self.remarks),
+            "problems": list(self.problems),
+        }
 
     def __str__(self) -> str:
         lines = [f"{self.scored} of {self.takes} takes have a scored clip in {self.folder}"]

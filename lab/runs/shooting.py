@@ -31,12 +31,7 @@ def shoot(
     aspect_ratio, resolution, fps, seed, sound, and the backend's own options. Raises the errors of
     `run`, and RunFolderError with the reason when the take has no clip.
     """
-    if still is None:
-        name = "none"
-    else:
-        path = still.path if isinstance(still, Still) else as_path(still, StillError)
-        name = str(path.resolve())
-    sweep = _sweep_of_one(name, prompt, backend, budget_usd, settings_)
+    sweep = shot_sweep(still, prompt, backend=backend, budget_usd=budget_usd, **settings_)
     return Clip.open(_make(sweep, out, confirmed=confirmed, quiet=quiet))
 
 
@@ -55,20 +50,28 @@ def create(
     settings_: aspect_ratio and resolution of the clip that the still is for. Raises the errors of
     `shoot`.
     """
-    sweep = replace(_sweep_of_one("none", prompt, backend, budget_usd, settings_), makes="still")
+    sweep = shot_sweep(None, prompt, backend=backend, budget_usd=budget_usd, **settings_)
+    sweep = replace(sweep, makes="still")
     return Still.open(_make(sweep, out, confirmed=confirmed, quiet=quiet))
 
 
-def _sweep_of_one(
-    still: str,
+def shot_sweep(
+    still: str | Path | Still | None,
     prompt: str | Prompt,
+    *,
     backend: str,
-    budget_usd: float | None,
-    settings_: dict[str, Any],
+    budget_usd: float | None = None,
+    **settings_: Any,
 ) -> Sweep:
+    """The sweep of one take that `shoot` runs, so that it can be priced first."""
+    if still is None:
+        path = "none"
+    else:
+        given = still.path if isinstance(still, Still) else as_path(still, StillError)
+        path = str(given.resolve())
     text = prompt.text if isinstance(prompt, Prompt) else Prompt.written(prompt).text
     return Sweep.of(
-        stills=[still],
+        stills=[path],
         prompts=[text],
         settings=settings_,
         backend=backend,

@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lab.files import file_name, make_writable_folder
 from lab.findings import Finding, worst_first
+from lab.media import write_image
 from lab.stills.card import card, overlay
 from lab.stills.checks import (
     Check,
+    amount,
     composition,
     frame,
     history,
@@ -23,7 +26,7 @@ from lab.stills.checks import (
 from lab.stills.look import Box, Look, look
 from lab.stills.needs import Needs
 from lab.stills.still import Still
-from lab.units import frame_size
+from lab.units import escape_line, frame_size
 
 
 @dataclass(frozen=True, repr=False)
@@ -58,9 +61,40 @@ class Preflight:
         kinds = ", ".join(finding.kind for finding in self.findings) or "no remarks"
         return f"Preflight({self.still.name!r}: {kinds})"
 
+    def __str__(self) -> str:
+        size = f"{self.still.width_px}x{self.still.height_px} px"
+        quiet = "" if self.findings else ", no remarks"
+        lines = [f"{escape_line(str(self.still.path))}: {size}{quiet}"]
+        for finding in self.findings:
+            measured = ""
+            if finding.value is not None and finding.limit is not None:
+                value, limit = (amount(x, finding.unit) for x in (finding.value, finding.limit))
+                measured = f" [{value}, limit {limit.split()[0]}]"
+            lines.append(f"  {finding.severity}: {finding.says}{measured}; {finding.fix}")
+        skipped: dict[str, list[str]] = {}
+        for check in self.checks:
+            if check.skipped:
+                skipped.setdefault(check.skipped, []).append(check.what)
+        lines += [
+            f"  not checked: {', '.join(names)}, because {why}" for why, names in skipped.items()
+        ]
+        not_asked = [] if self.aspect_ratio else ["the ratio (--ratio)"]
+        if not any(check.what.startswith("pixels for") for check in self.checks):
+            not_asked.append("pixels for a tier (--resolution)")
+        lines += [f"  not asked for: {', '.join(not_asked)}"] if not_asked else []
+        lines += [f"  history: {step}" for step in self.still.history]
+        return "\n".join(lines)
+
     def overlay(self) -> NDArray[np.uint8]:
         """The still with what was seen drawn on it; `lab.stills.card` says what the marks mean."""
         return overlay(self.still, self.look, self.frame, self.room, self.needs)
+
+    def save_overlay(self, folder: str | Path) -> Path:
+        """Write `overlay` as a PNG file into a folder, created if missing; returns its path."""
+        ending = f"-{self.still.sha256[:8]}-preflight.png"
+        path = make_writable_folder(Path(folder)) / file_name(self.still.path.stem, ending)
+        write_image(path, self.overlay())
+        return path
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""

@@ -1,0 +1,115 @@
+"""How far a run is, from its ledger and its files."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.measures import MeasureState
+from lab.runs.folder import RunFolder
+from lab.runs.ledger import Ledger
+from lab.runs.money import Money
+from lab.runs.purse import cap_reached
+from lab.runs.take_row import TakeRow
+from lab.takes import lines_by_reason
+
+_MEASURES = {
+    MeasureState.STALE: "with stale measurements",
+    MeasureState.MISSING: "not measured",
+    MeasureState.DAMAGED: "with damaged measurements",
+    MeasureState.OTHER_CLIP: "measured on another clip",
+}
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """The takes of a run by state.
+
+    pictures: how many takes make a still from text. states: number of takes by state of the
+    ledger. measures: number of clips by state of their measurements. not_fresh: by take id, why
+    its measurements cannot all be used. stopped: why takes were not sent, "" when none was held
+    back. still_errors: one line a still that is missing or was changed.
+    """
+
+    folder: Path
+    takes: int
+    pictures: int
+    states: Mapping[str, int]
+    measures: Mapping[MeasureState, int]
+    not_fresh: Mapping[str, str]
+    money: Money
+    stopped: str
+    still_errors: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "run": str(self.folder),
+            "takes": self.takes,
+            "pictures": self.pictures,
+            "states": dict(self.states),
+            "measured": self.measures.get(MeasureState.FRESH, 0),
+            "measures": {state.value: count for state, count in self.measures.items()},
+            "not_fresh": dict(self.not_fresh),
+            **self.money.to_json(),
+            "stopped": self.stopped,
+        }
+
+    def __str__(self) -> str:
+        pictures = f" ({self.pictures} of them pictures made from text)" if self.pictures else ""
+        states = ", ".join(f"{count} {state}" for state, count in self.states.items())
+        measured = [f"{self.measures.get(MeasureState.FRESH, 0)} measured"]
+        measured += [
+            f"{count} {_MEASURES[state]}"
+            for state, count in self.measures.items()
+            if state in _MEASURES
+        ]
+        lines = [
+            f"{self.folder}: {self.takes} takes{pictures}: {states}; {', '.join(measured)}; "
+            f"{self.money}"
+        ]
+        lines += lines_by_reason(self.not_fresh)
+        lines += [f"stopped: {self.stopped}"] if self.stopped else []
+        lines += self.still_errors
+        if "uncertain" in self.states or "submitting" in self.states:
+            lines.append(
+                f"it is unknown whether some were bought; `lab reconcile {self.folder}` asks"
+            )
+        return "\n".join(lines)
+
+
+def status(run: str | Path) -> RunStatus:
+    """Read how far a run is; a runner may be at work. Raises RunFolderError without a run there."""
+    folder = RunFolder(run)
+    folder.check()
+    with Ledger.read(folder.ledger) as ledger:
+        rows, money = ledger.takes(), ledger.money()
+        design = ledger.fact("sweep") or {}
+    states: dict[str, int] = {}
+    for row in rows:
+        states[row.state.value] = states.get(row.state.value, 0) + 1
+    measures: dict[MeasureState, int] = {}
+    not_fresh: dict[str, str] = {}
+    for row in rows:
+        if row.clip is not None and row.take.shot.makes == "clip":
+            stored = folder.stored_measure(row)
+            measures[stored.state] = measures.get(stored.state, 0) + 1
+            if stored.reason:
+                not_fresh[row.take_id] = stored.reason
+    return RunStatus(
+        folder.path,
+        takes=len(rows),
+        pictures=sum(row.take.shot.makes == "still" for row in rows),
+        states=states,
+        measures=measures,
+        not_fresh=not_fresh,
+        money=money,
+        stopped=cap_reached(design.get("cap_usd"), rows),
+        still_errors=_still_errors(folder, rows),
+    )
+
+
+def _still_errors(folder: RunFolder, rows: list[TakeRow]) -> tuple[str, ...]:
+    stills = {still.path: still.sha256 for row in rows if (still := row.take.shot.still)}
+    errors = (folder.still_error(path, sha256) for path, sha256 in stills.items())
+    return tuple(error for error in errors if error)
