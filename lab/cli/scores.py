@@ -28,7 +28,7 @@ def score(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Score any clips: flicker, drift, warp, motion.
+    """Score any clips by every metric.
 
     \b
     Example:

@@ -39,7 +39,7 @@ from lab.runs.ledger_schema import (
     schema_version,
 )
 from lab.runs.money import Money
-from lab.runs.take_row import Event, TakeRow, TakeState, apply_event, replay
+from lab.runs.take_row import Event, EventKind, TakeRow, TakeState, apply_event, replay
 
 _T = TypeVar("_T")
 
@@ -147,9 +147,11 @@ class Ledger:
         with self._transaction():
             for row in rows:
                 state = (snapshots or {}).get(row.take_id)
-                new = self._put_row(row if state is None else apply_event(row, "recovered", state))
+                new = self._put_row(
+                    row if state is None else apply_event(row, EventKind.RECOVERED, state)
+                )
                 if new and state is not None:
-                    self._append(row.take_id, "recovered", state)
+                    self._append(row.take_id, EventKind.RECOVERED, state)
 
     def record(self, take_id: str, kind: str, **data: Any) -> TakeRow:
         """Append an event and return the take's new row. Both are on disk on return."""
@@ -235,7 +237,8 @@ class Ledger:
         return [
             str(event.data.get("account", ""))
             for event in self.events(take_id)
-            if event.kind == "submitting" or (event.kind == "recovered" and "account" in event.data)
+            if event.kind == EventKind.SUBMITTING
+            or (event.kind == EventKind.RECOVERED and "account" in event.data)
         ]
 
     def check(self) -> None:

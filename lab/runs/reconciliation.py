@@ -11,7 +11,7 @@ from lab.runs.folder import RunFolder
 from lab.runs.ledger import Ledger
 from lab.runs.losses import FACT, Losses
 from lab.runs.runner import job_key
-from lab.runs.take_row import UNKNOWN_ACCOUNT, TakeRow, TakeState
+from lab.runs.take_row import UNKNOWN_ACCOUNT, EventKind, TakeRow, TakeState
 from lab.takes import Take
 
 _UNDECIDED = (TakeState.UNCERTAIN, TakeState.SUBMITTING)
@@ -131,15 +131,17 @@ def _settle(
         answer, reason = _adopt(backend, take, job_id)
         message = f"adopted as job {job_id}, which the service knows"
     if isinstance(answer, Job):
-        after = ledger.record(row.take_id, "submitted", job=answer.to_json(), message=message)
+        after = ledger.record(
+            row.take_id, EventKind.SUBMITTED, job=answer.to_json(), message=message
+        )
     elif answer == "absent" or not_bought:
         absent = answer == "absent"
         message = "the service never got it" if absent else "not bought, a person says"
-        after = ledger.record(row.take_id, "not_submitted", message=message)
+        after = ledger.record(row.take_id, EventKind.NOT_SUBMITTED, message=message)
         message += "; the next run sends it"
     else:
         message = f"still unknown: {reason}"
-        after = ledger.record(row.take_id, "uncertain", message=message)
+        after = ledger.record(row.take_id, EventKind.UNCERTAIN, message=message)
     return ReconciledTake(row.take_id, key, after.state, message)
 
 

@@ -15,7 +15,7 @@ from lab.runs.ledger_codec import DECODE_ERRORS, decode_event, decode_take
 from lab.runs.ledger_schema import Table, checksum_matches
 from lab.runs.losses import FACT, Losses, SeqRange
 from lab.runs.sqlite_pages import DatabaseImage, Row
-from lab.runs.take_row import Event, TakeRow, apply_event
+from lab.runs.take_row import Event, EventKind, TakeRow, apply_event
 from lab.shots import Shot
 from lab.takes import Take
 
@@ -148,9 +148,9 @@ class RecoveredRows:
     def _submission_data(self) -> Iterator[Any]:
         """The data of submissions, then that of the jobs they became."""
         for event in self.events.values():
-            if event.kind == "submitting":
+            if event.kind == EventKind.SUBMITTING:
                 yield event.data
-            elif event.kind == "submitted":
+            elif event.kind == EventKind.SUBMITTED:
                 yield event.data["job"]["data"]
         yield from (row.job.data for row in self.rows.values() if row.job is not None)
 

@@ -19,6 +19,7 @@ from lab.runs.recovered_rows import RecoveredRows
 from lab.runs.take_row import (
     UNKNOWN_ACCOUNT,
     Event,
+    EventKind,
     TakeRow,
     TakeState,
     apply_event,
@@ -64,7 +65,7 @@ def recovered_take(
     replayed = replay(row, history)
     if row.take_id in recovered.earlier.takes and row.take_id not in recovered.rows:
         # An earlier recovery lost this row, and no run has added it again since.
-        replayed = apply_event(replayed, "recovered", recovered.earlier.takes[row.take_id])
+        replayed = apply_event(replayed, EventKind.RECOVERED, recovered.earlier.takes[row.take_id])
     if recovered.events_complete:
         return replayed
     return row if recovered.is_current(row.take_id) else _infer_state(replayed, folder)
