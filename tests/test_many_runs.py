@@ -159,7 +159,7 @@ def test_what_is_for_one_run_says_so(series: list[Path], tmp_path: Path) -> None
     with pytest.raises(InputError, match=r"save\(DIR\)"):
         results.save()
     assert all(path.parent == tmp_path / "t" for path in results.save(tmp_path / "t"))
-    with pytest.raises(InputError, match="needs a place"):
+    with pytest.raises(InputError, match="needs a path"):
         lab.write_report(results)
 
 

@@ -37,11 +37,12 @@ def write_report(
 ) -> Path:
     """Write a report of a run, or of several with the run as a factor. Returns the path.
 
-    runs: a `Results`, or the folder of a run, or of several. path: beside the run as report.html
-    when None; required for several runs. now: the time printed in it. max_mb: size limit of the
-    videos in megabytes. If they are larger, they are made smaller; if that is not enough, only the
-    most important takes stay videos and the others become pictures. The report says so. heatmaps:
-    add heatmap videos of the takes that the player opens with; they do not count in the limit.
+    runs: a `Results`, or the folder of a run, or of several. path: report.html in the run folder if
+    None; required for several runs. now: the time printed in the report. max_mb: the limit for the
+    videos in megabytes. Larger videos are made smaller. If that is not enough, only those of the
+    most important takes stay and the others become pictures; the report says so. heatmaps: add
+    heatmap videos of the takes that the player opens with; they do not count in the limit.
+
     Proxies are made once and stored with their run, or in a temporary folder if the run folder
     cannot be written.
 
