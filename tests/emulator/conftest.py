@@ -1,4 +1,4 @@
-"""A served emulator with a clock in the test's hand, and requests to send to it."""
+"""Fixtures: served emulators with a manual clock, and requests to send to them."""
 
 import base64
 import hmac
@@ -20,7 +20,7 @@ START_S = 1_795_000_000.0
 
 
 class Clock:
-    """Seconds that pass when the test says so."""
+    """A manual clock."""
 
     def __init__(self) -> None:
         self.now_s = START_S
@@ -28,12 +28,12 @@ class Clock:
     def __call__(self) -> float:
         return self.now_s
 
-    def passes(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         self.now_s += seconds
 
 
 class Served:
-    """An emulator on the wire and a client with its key."""
+    """A served emulator and a client with its key."""
 
     def __init__(self, running: Any, clock: Clock) -> None:
         self.running = running
@@ -46,8 +46,8 @@ class Served:
             timeout=60,
         )
 
-    def post(self, path: str, body: Any = None, **how: Any) -> httpx.Response:
-        return self.client.post(path, json=body, **how)
+    def post(self, path: str, body: Any = None, **options: Any) -> httpx.Response:
+        return self.client.post(path, json=body, **options)
 
     def get(self, path: str, **query: Any) -> httpx.Response:
         return self.client.get(path, params=query)
@@ -56,8 +56,8 @@ class Served:
         (row,) = self.get("/tasks", task_ids=job_id).json()["data"]
         return row
 
-    def download(self, url: str, **how: Any) -> httpx.Response:
-        return httpx.get(url, trust_env=False, timeout=60, **how)
+    def download(self, url: str, **options: Any) -> httpx.Response:
+        return httpx.get(url, trust_env=False, timeout=60, **options)
 
 
 @pytest.fixture
@@ -68,12 +68,12 @@ def clock() -> Clock:
 
 @pytest.fixture
 def emulate(clock: Clock) -> Iterator[Callable[..., Served]]:
-    """Serve an emulator with instant, small clips unless told otherwise."""
+    """Serve emulators, by default with instant tasks and small clips."""
     with ExitStack() as stack:
 
-        def begin(**how: Any) -> Served:
-            usual = {"timing": TaskTiming.instant(), "short_side_px": 96, "clock": clock}
-            running = stack.enter_context(serving(Emulator(**{**usual, **how})))
+        def begin(**options: Any) -> Served:
+            defaults = {"timing": TaskTiming.instant(), "short_side_px": 96, "clock": clock}
+            running = stack.enter_context(serving(Emulator(**{**defaults, **options})))
             served = Served(running, clock)
             stack.callback(served.client.close)
             return served
@@ -83,13 +83,13 @@ def emulate(clock: Clock) -> Iterator[Callable[..., Served]]:
 
 @pytest.fixture
 def served(emulate: Callable[..., Served]) -> Served:
-    """An emulator whose tasks are done at once."""
+    """An emulator whose tasks finish at once."""
     return emulate()
 
 
 @pytest.fixture
 def slow(emulate: Callable[..., Served]) -> Served:
-    """An emulator whose tasks wait 1 s and work 4 s, with two slots and 100 units."""
+    """An emulator with tasks of 1 s plus 4 s, two video slots and 100 units."""
     return emulate(
         timing=TaskTiming(jitter=0),
         account=Account(concurrency=2, image_concurrency=3, balance_units=100),
@@ -98,13 +98,13 @@ def slow(emulate: Callable[..., Served]) -> Served:
 
 @pytest.fixture(scope="session")
 def still_base64(coffee: Still, stills_dir: Path) -> str:
-    """A good still, 600x400, as it is sent."""
+    """A valid still, 600x400, as base64."""
     return base64.b64encode((stills_dir / "coffee.jpg").read_bytes()).decode()
 
 
 @pytest.fixture(scope="session")
 def image_of() -> Callable[[int, int], str]:
-    """A PNG of that size as it is sent."""
+    """Make a PNG of a given size, as base64."""
 
     def build(width: int, height: int) -> str:
         rng = np.random.default_rng(width * 10_000 + height)
@@ -117,7 +117,7 @@ def image_of() -> Callable[[int, int], str]:
 
 @pytest.fixture(scope="session")
 def modern_body(still_base64: str) -> Callable[..., dict[str, Any]]:
-    """The body of a request on the newer protocol; settings and options may be added to."""
+    """Build a request body of the newer protocol, with extra settings and options."""
 
     def build(
         prompt: str = "slow push in; steam rises",
@@ -131,11 +131,11 @@ def modern_body(still_base64: str) -> Callable[..., dict[str, Any]]:
         contents = [{"type": "prompt", "text": prompt}, {"type": "first_frame", "url": still}]
         if end:
             contents.append({"type": "last_frame", "url": end})
-        usual = {"multi_shot": False, "duration": 3}
+        defaults = {"multi_shot": False, "duration": 3}
         more = {"external_task_id": external_id} if external_id else {}
         return {
             "contents": contents,
-            "settings": {**usual, **settings},
+            "settings": {**defaults, **settings},
             "options": {**more, **(options or {})},
         }
 
@@ -144,18 +144,18 @@ def modern_body(still_base64: str) -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def legacy_body(still_base64: str) -> Callable[..., dict[str, Any]]:
-    """The body of a request on the legacy protocol."""
+    """Build a request body of the legacy protocol."""
 
     def build(prompt: str = "slow push in", **fields: Any) -> dict[str, Any]:
-        usual = {"model_name": "kling-v3", "image": still_base64, "duration": "3"}
-        return {**usual, "prompt": prompt, **fields}
+        defaults = {"model_name": "kling-v3", "image": still_base64, "duration": "3"}
+        return {**defaults, "prompt": prompt, **fields}
 
     return build
 
 
 @pytest.fixture
 def token_of(clock: Clock) -> Callable[..., str]:
-    """A signed token as the vendor's sample makes it; parts of it may be made wrong."""
+    """Sign a token as the vendor's sample does, with parts replaced."""
 
     def build(*, head: dict[str, Any] | None = None, secret: str = "", **payload: Any) -> str:
         account = Account()

@@ -1,4 +1,4 @@
-"""Who is let in."""
+"""Authentication by API key and by signed token."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,36 +10,36 @@ from lab.emulator import Account, Fault
 PATH = "/v1/videos/image2video"
 
 
-def _told(served: Any, header: str) -> tuple[int, int, str]:
+def _auth_reply(served: Any, header: str) -> tuple[int, int, str]:
     reply = served.client.get(PATH, headers={"Authorization": header})
-    told = reply.json()
-    return reply.status_code, told["code"], told["message"]
+    body = reply.json()
+    return reply.status_code, body["code"], body["message"]
 
 
-def test_a_key_or_a_token_is_taken(served: Any, token_of: Callable[..., str]) -> None:
-    """Both, on the legacy protocol."""
-    assert _told(served, f"Bearer {Account().api_key}")[1] == 0
-    assert _told(served, f"Bearer {token_of()}")[1] == 0
+def test_a_key_and_a_token_are_accepted(served: Any, token_of: Callable[..., str]) -> None:
+    """The legacy protocol accepts both."""
+    assert _auth_reply(served, f"Bearer {Account().api_key}")[1] == 0
+    assert _auth_reply(served, f"Bearer {token_of()}")[1] == 0
 
 
-def test_the_times_in_a_token_count(served: Any, token_of: Callable[..., str]) -> None:
-    """nbf ahead is 1003, exp behind is 1004, by the emulator's own clock."""
+def test_the_times_in_a_token_are_checked(served: Any, token_of: Callable[..., str]) -> None:
+    """A future nbf is 1003 and a past exp is 1004, by the emulator's own clock."""
     token = token_of()
     now_s = served.clock()
     early = f"Bearer {token_of(nbf=now_s + 1)}"
-    assert _told(served, early) == (401, 1003, "Authorization is not yet valid")
-    served.clock.passes(1799)
-    assert _told(served, f"Bearer {token}")[1] == 0
-    served.clock.passes(1)
-    assert _told(served, f"Bearer {token}") == (401, 1004, "Authorization has expired")
+    assert _auth_reply(served, early) == (401, 1003, "Authorization is not yet valid")
+    served.clock.advance(1799)
+    assert _auth_reply(served, f"Bearer {token}")[1] == 0
+    served.clock.advance(1)
+    assert _auth_reply(served, f"Bearer {token}") == (401, 1004, "Authorization has expired")
 
 
-def test_a_clock_that_is_off_refuses_good_tokens(served: Any, token_of: Callable[..., str]) -> None:
-    """A server that is behind says not yet valid, one that is ahead says expired."""
+def test_clock_skew_refuses_valid_tokens(served: Any, token_of: Callable[..., str]) -> None:
+    """A server clock that is behind gives not yet valid, one that is ahead gives expired."""
     for seconds, code in ((-60, 1003), (3600, 1004)):
         served.emulator.add_fault(Fault("clock_skew", seconds=seconds, times=1))
-        assert _told(served, f"Bearer {token_of()}")[1] == code
-        assert _told(served, f"Bearer {token_of()}")[1] == 0
+        assert _auth_reply(served, f"Bearer {token_of()}")[1] == code
+        assert _auth_reply(served, f"Bearer {token_of()}")[1] == 0
 
 
 @pytest.mark.parametrize(
@@ -53,33 +53,33 @@ def test_a_clock_that_is_off_refuses_good_tokens(served: Any, token_of: Callable
         ({"nbf": None}, 1000),
     ],
 )
-def test_a_wrong_token_is_not_taken(
+def test_a_wrong_token_is_refused(
     served: Any, token_of: Callable[..., str], change: dict[str, Any], code: int
 ) -> None:
-    """Another secret, another account, another algorithm, no times."""
-    assert _told(served, f"Bearer {token_of(**change)}")[:2] == (401, code)
+    """Another secret, account or algorithm, or missing times."""
+    assert _auth_reply(served, f"Bearer {token_of(**change)}")[:2] == (401, code)
 
 
 @pytest.mark.parametrize(
     "header",
     ["Bearer", "Basic abc", "Bearer a.b.c", "Bearer ..", "Bearer é.é.é", "Bearer W10.W10.x"],
 )
-def test_nonsense_is_1002(served: Any, header: str) -> None:
-    """Whatever it is, the answer is an envelope."""
+def test_a_malformed_header_is_1002(served: Any, header: str) -> None:
+    """The reply is always an envelope."""
     reply = served.client.get(PATH, headers=[(b"authorization", header.encode())])
     assert (reply.status_code, reply.json()["code"]) == (401, 1002)
 
 
 def test_keys_are_regional(emulate: Any) -> None:
-    """The key of another region is unknown."""
+    """A key is unknown to hosts of other regions."""
     served = emulate(account=Account(region="beijing"))
-    assert _told(served, f"Bearer {Account().api_key}") == (401, 1002, "api key not found")
-    at_home = emulate(account=Account(region="beijing"), region="beijing")
-    assert _told(at_home, f"Bearer {Account().api_key}")[1] == 0
+    assert _auth_reply(served, f"Bearer {Account().api_key}") == (401, 1002, "api key not found")
+    same_region = emulate(account=Account(region="beijing"), region="beijing")
+    assert _auth_reply(same_region, f"Bearer {Account().api_key}")[1] == 0
 
 
-def test_keys_are_not_shown() -> None:
-    """Not in the account's repr."""
+def test_keys_are_not_in_the_repr() -> None:
+    """The repr of an account contains no secret."""
     account = Account(webhook_secret="whsec_secret")
     for secret in (account.api_key, account.access_key, account.secret_key, "whsec_secret"):
         assert secret not in repr(account)

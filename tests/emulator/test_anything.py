@@ -1,4 +1,4 @@
-"""Whatever is sent, the answer is an envelope: never a traceback, never a bare 500."""
+"""Arbitrary requests always get an envelope, never a traceback or a plain 500."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -115,7 +115,7 @@ Value = st.recursive(
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[httpx.Client]:
-    """A client of one emulator with room for many tasks."""
+    """A client of an emulator with slots for many tasks."""
     account = Account(concurrency=100_000, image_concurrency=100_000)
     with serving(Emulator(timing=TaskTiming.instant(), account=account)) as running:
         headers = {"Authorization": f"Bearer {account.api_key}"}
@@ -125,16 +125,16 @@ def client() -> Iterator[httpx.Client]:
 
 def _check(reply: httpx.Response, path: str) -> None:
     assert reply.status_code in (200, 400, 404, 422, 429), reply.text
-    told = reply.json()
+    body = reply.json()
     if not path.startswith("/emulator/"):
-        assert {"code", "message", "request_id"} <= told.keys()
-        assert (told["code"] == 0) == (reply.status_code == 200)
+        assert {"code", "message", "request_id"} <= body.keys()
+        assert (body["code"] == 0) == (reply.status_code == 200)
 
 
 @settings(max_examples=examples(300))
 @given(path=st.sampled_from(PATHS), body=Value)
 def test_any_json(client: httpx.Client, path: str, body: Any) -> None:
-    """Any JSON value at any address that takes one."""
+    """Any JSON value on any path that accepts JSON."""
     if path == "/emulator/faults":
         client.delete(path)
     content = json.dumps(body).encode()
@@ -145,26 +145,26 @@ def test_any_json(client: httpx.Client, path: str, body: Any) -> None:
 @settings(max_examples=examples(60))
 @given(path=st.sampled_from(PATHS), content=st.binary(max_size=40))
 def test_any_bytes(client: httpx.Client, path: str, content: bytes) -> None:
-    """Any bytes in place of JSON."""
+    """Any bytes instead of JSON."""
     _check(client.post(path, content=content), path)
 
 
 @settings(max_examples=examples(100))
 @given(data=st.data())
-def test_nearly_good_bodies(
+def test_nearly_valid_bodies(
     client: httpx.Client,
     modern_body: Callable[..., dict[str, Any]],
     legacy_body: Callable[..., dict[str, Any]],
     data: st.DataObject,
 ) -> None:
-    """A good body in which one part is replaced by anything."""
+    """A valid body in which one field is replaced by any value."""
     new = data.draw(st.booleans())
     body = json.loads(json.dumps(modern_body() if new else legacy_body()))
-    place = body
+    target = body
     if new:
         part = data.draw(st.sampled_from(["settings", "options", "contents"]))
-        place = body[part][data.draw(st.integers(0, 1))] if part == "contents" else body[part]
-    place[data.draw(st.sampled_from(NAMES))] = data.draw(Value)
+        target = body[part][data.draw(st.integers(0, 1))] if part == "contents" else body[part]
+    target[data.draw(st.sampled_from(NAMES))] = data.draw(Value)
     path = PATHS[0] if new else "/v1/videos/image2video"
     _check(client.post(path, content=json.dumps(body).encode()), path)
 
@@ -178,10 +178,10 @@ def test_nearly_good_bodies(
     ),
 )
 def test_any_query(client: httpx.Client, path: str, query: dict[str, str]) -> None:
-    """Any query string, and what was made so far is still listed."""
+    """Any query string, with tasks to list."""
     _check(client.get(path, params=query), path)
 
 
-def test_the_books_can_be_read_after_all_that(client: httpx.Client) -> None:
-    """Whatever came in, the state is plain JSON."""
+def test_the_state_stays_readable(client: httpx.Client) -> None:
+    """After all these requests, the state is still plain JSON."""
     assert client.get("/emulator/state").json()["charged_jobs"] >= 0

@@ -1,4 +1,4 @@
-"""The emulator's page: complete, honest about what is known, and its example works."""
+"""The emulator's documentation: complete, with evidence marked, and a working example."""
 
 import re
 from dataclasses import fields
@@ -21,18 +21,18 @@ def page() -> str:
 
 
 def test_every_behaviour_is_marked(page: str) -> None:
-    """Documented, seen live or assumed, and nothing twice."""
+    """Each row is documented, seen live or assumed; no row appears twice."""
     table = page.partition("| behaviour | evidence |\n|---|---|\n")[2].strip()
     rows = [re.fullmatch(r"\| (.+) \| (.+) \|", line) for line in table.splitlines()]
     assert len(rows) > 60
     assert all(rows)
     assert {row[2] for row in rows if row} == EVIDENCE
-    said = [row[1] for row in rows if row]
-    assert len(said) == len(set(said))
+    behaviours = [row[1] for row in rows if row]
+    assert len(behaviours) == len(set(behaviours))
 
 
 def test_every_fault_is_explained(page: str) -> None:
-    """Each kind has its row, each field is named."""
+    """Each kind has its row and each field is mentioned."""
     table = page.partition("| kind | meets | does |\n|---|---|---|\n")[2].partition("\n\n")[0]
     assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(KINDS)
     for each in fields(Fault):
@@ -40,13 +40,13 @@ def test_every_fault_is_explained(page: str) -> None:
 
 
 def test_every_open_question_and_trigger_is_named(page: str) -> None:
-    """Switches and words that make a prompt fail."""
+    """The page mentions every assumption and every word that makes a prompt fail."""
     for name in (*(each.name for each in fields(Assumptions)), *REFUSED_WORDS, *FAILED_WORDS):
         assert f"`{name}`" in page
 
 
 def test_the_example_loads(page: str, tmp_path: Path) -> None:
-    """The TOML on the page is a faults file."""
+    """The TOML example on the page is a valid faults file."""
     example = page.partition("```toml\n")[2].partition("```")[0]
     path = tmp_path / "faults.toml"
     path.write_text(example)

@@ -1,4 +1,4 @@
-"""The emulator's elements: registered by its clock, cited by orders, deleted, and gone wrong."""
+"""Elements: registration over time, use in tasks, deletion and faults."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ Body = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def element_body(still_base64: str) -> Body:
-    """The body of a registration; fields may be replaced."""
+    """Build the body of a registration, with fields replaced."""
 
     def build(front: str = still_base64, **fields: Any) -> dict[str, Any]:
         return {
@@ -31,8 +31,8 @@ def element_body(still_base64: str) -> Body:
     return build
 
 
-def _row(served: Any, wanted: str) -> dict[str, Any]:
-    return served.get(f"{PATH}/{wanted}").json()["data"]
+def _row(served: Any, key: str) -> dict[str, Any]:
+    return served.get(f"{PATH}/{key}").json()["data"]
 
 
 def _refusal(reply: Any) -> tuple[int, str]:
@@ -40,20 +40,20 @@ def _refusal(reply: Any) -> tuple[int, str]:
     return reply.json()["code"], reply.json()["message"]
 
 
-def _made(served: Any, body: dict[str, Any]) -> tuple[str, str]:
-    """Task id and element id of a registration that is done."""
+def _register(served: Any, body: dict[str, Any]) -> tuple[str, str]:
+    """Register an element; return its task id and element id."""
     task = served.post(PATH, body).json()["data"]["task_id"]
     (element,) = _row(served, task)["task_result"]["elements"]
     return task, str(element["element_id"])
 
 
-def test_it_is_ready_by_the_clock(slow: Any, element_body: Body) -> None:
-    """Submitted, processing, succeed; the id comes with the last, as a number."""
+def test_a_registration_follows_the_clock(slow: Any, element_body: Body) -> None:
+    """Its states are submitted, processing, succeed; the last has the element id, a number."""
     task = slow.post(PATH, element_body(external_task_id="k-1")).json()["data"]["task_id"]
     states = []
     for _ in range(3):
         states.append(_row(slow, "k-1")["task_status"])
-        slow.clock.passes(2.5)
+        slow.clock.advance(2.5)
     assert states == ["submitted", "processing", "succeed"]
     (element,) = _row(slow, task)["task_result"]["elements"]
     assert isinstance(element["element_id"], int)
@@ -71,30 +71,30 @@ def test_it_is_ready_by_the_clock(slow: Any, element_body: Body) -> None:
         ({"tag_list": [{"tag_id": "o_999"}]}, "tag_id"),
     ],
 )
-def test_what_breaks_the_documented_limits_is_refused(
+def test_the_documented_limits_are_enforced(
     served: Any, element_body: Body, fields: dict[str, Any], says: str
 ) -> None:
-    """400/1201 at once, and nothing is registered."""
+    """A violation is 400/1201 at once, and nothing is registered."""
     code, message = _refusal(served.post(PATH, element_body(**fields)))
     assert code == 1201
     assert says in message
     assert served.emulator.elements == []
 
 
-def test_a_bad_picture_fails_later(
+def test_a_bad_image_fails_later(
     served: Any, element_body: Body, image_of: Callable[[int, int], str]
 ) -> None:
-    """Too small a front is accepted and fails, free, and cannot be cited."""
+    """A front image that is too small is accepted and fails later."""
     task = served.post(PATH, element_body(image_of(200, 200))).json()["data"]["task_id"]
     row = _row(served, task)
     assert (row["task_status"], row["task_status_msg"]) == ("failed", "Image pixel is invalid")
     assert "task_result" not in row
 
 
-def test_only_what_is_registered_and_not_deleted_can_be_cited(
+def test_only_registered_elements_can_be_used(
     served: Any, element_body: Body, modern_body: Body, legacy_body: Body
 ) -> None:
-    """Both protocols refuse an element nobody knows, take a ready one, and refuse it deleted."""
+    """Both protocols refuse unknown and deleted elements and accept registered ones."""
 
     def modern(element: str) -> Any:
         body = modern_body("@hero turns")
@@ -105,46 +105,46 @@ def test_only_what_is_registered_and_not_deleted_can_be_cited(
         body = legacy_body("<<<element_1>>> turns", element_list=[{"element_id": element}])
         return served.post("/v1/videos/image2video", body)
 
-    task, element = _made(served, element_body())
-    for spec in (modern, legacy):
-        assert "does not exist" in _refusal(spec("322705206999999"))[1]
-        assert spec(element).status_code == 200
+    task, element = _register(served, element_body())
+    for post in (modern, legacy):
+        assert "does not exist" in _refusal(post("322705206999999"))[1]
+        assert post(element).status_code == 200
     assert served.post(DELETE, {"element_id": element}).status_code == 200
-    for spec in (modern, legacy):
-        assert "does not exist" in _refusal(spec(element))[1]
+    for post in (modern, legacy):
+        assert "does not exist" in _refusal(post(element))[1]
     assert _row(served, task)["task_result"]["elements"][0]["status"] == "deleted"
     assert _refusal(served.post(DELETE, {"element_id": element}))[0] == 1201
 
 
-def test_strange_ids_pass_where_that_is_assumed(
+def test_unknown_ids_pass_by_assumption(
     emulate: Any, element_body: Body, modern_body: Body
 ) -> None:
-    """Ids made in a console can be rehearsed with; a deleted one stays deleted."""
+    """Ids from the console are accepted then; a deleted element stays deleted."""
     served = emulate(assumptions=Assumptions(unknown_elements=True))
-    _, element = _made(served, element_body())
+    _, element = _register(served, element_body())
     served.post(DELETE, {"element_id": element})
-    for cited, status in (("861500000000000001", 200), (element, 400)):
+    for element_id, status in (("861500000000000001", 200), (element, 400)):
         body = modern_body("@hero turns")
-        body["contents"].append({"type": "element", "element_id": cited, "id": "hero"})
+        body["contents"].append({"type": "element", "element_id": element_id, "id": "hero"})
         assert served.post("/image-to-video/kling-3.0", body).status_code == status
 
 
-def test_one_that_is_not_done_cannot_be_cited(
+def test_an_unfinished_element_cannot_be_used(
     slow: Any, element_body: Body, modern_body: Body
 ) -> None:
-    """An id exists only once the registration has succeeded."""
+    """An element is usable once its registration has succeeded."""
     slow.post(PATH, element_body())
     body = modern_body("@hero turns")
     element = slow.emulator.elements[0]["element_id"]
     body["contents"].append({"type": "element", "element_id": element, "id": "hero"})
     assert slow.post("/image-to-video/kling-3.0", body).status_code == 400
-    slow.clock.passes(6)
+    slow.clock.advance(6)
     assert slow.post("/image-to-video/kling-3.0", body).status_code == 200
 
 
-def test_the_list_has_pages_newest_first(served: Any, element_body: Body) -> None:
-    """Page size and number count as for tasks; others' numbers are refused."""
-    tasks = [_made(served, element_body(external_task_id=f"k-{n}"))[0] for n in range(3)]
+def test_elements_are_listed_newest_first(served: Any, element_body: Body) -> None:
+    """Page numbers and sizes work as for tasks; sizes out of range are refused."""
+    tasks = [_register(served, element_body(external_task_id=f"k-{n}"))[0] for n in range(3)]
     pages = [served.get(PATH, pageNum=page, pageSize=2).json()["data"] for page in (1, 2, 3)]
     assert [[row["task_id"] for row in page] for page in pages] == [
         [tasks[2], tasks[1]],
@@ -154,8 +154,8 @@ def test_the_list_has_pages_newest_first(served: Any, element_body: Body) -> Non
     assert _refusal(served.get(PATH, pageSize=501))[0] == 1201
 
 
-def test_faults_strike_elements_too(emulate: Any, element_body: Body) -> None:
-    """A registration whose answer is dropped exists; a list that lags does not show it."""
+def test_faults_affect_elements_too(emulate: Any, element_body: Body) -> None:
+    """A registration whose reply was dropped exists; lost_tasks hides it once."""
     served = emulate(timing=TaskTiming.instant())
     served.emulator.add_fault(Fault("accept_then_drop", times=1, path="/v1/general/"))
     served.emulator.add_fault(Fault("lost_tasks", times=1, path="/v1/general/"))

@@ -1,4 +1,4 @@
-"""Scripted trouble: each kind does what it says, to whom it says, as often as it says."""
+"""Scripted faults: the effect of each kind, the affected requests, and the frequency."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -31,7 +31,7 @@ PATH = "/image-to-video/kling-3.0"
 def test_errors_in_the_envelope(
     served: Any, modern_body: Body, fault: Fault, status: int, code: int
 ) -> None:
-    """The error comes as documented and no task is made."""
+    """The error has its documented status and code, and no task is created."""
     served.emulator.add_fault(fault)
     reply = served.post(PATH, modern_body())
     assert (reply.status_code, reply.json()["code"]) == (status, code)
@@ -40,8 +40,8 @@ def test_errors_in_the_envelope(
     assert served.post(PATH, modern_body()).status_code == 200
 
 
-def test_an_error_may_hide_a_task(served: Any, modern_body: Body) -> None:
-    """`accepted`: the task is there although the reply says 5000, or a gateway's page."""
+def test_an_accepted_error_creates_a_task(served: Any, modern_body: Body) -> None:
+    """With `accepted`, the task exists although the reply is an error or an HTML page."""
     served.emulator.add_fault(Fault("server_error", times=1, accepted=True))
     served.emulator.add_fault(Fault("html_502", times=1, accepted=True))
     assert served.post(PATH, modern_body()).status_code == 500
@@ -51,8 +51,8 @@ def test_an_error_may_hide_a_task(served: Any, modern_body: Body) -> None:
     assert served.emulator.charged_jobs == 2
 
 
-def test_accept_then_drop_makes_exactly_one_task(served: Any, modern_body: Body) -> None:
-    """The client sees a broken connection; the task is there, found by its external id."""
+def test_accept_then_drop_creates_exactly_one_task(served: Any, modern_body: Body) -> None:
+    """The connection breaks, and the task is found by its external id."""
     served.emulator.add_fault(Fault("accept_then_drop", times=1))
     with pytest.raises(httpx.RemoteProtocolError):
         served.post(PATH, modern_body(external_id="once"))
@@ -63,8 +63,8 @@ def test_accept_then_drop_makes_exactly_one_task(served: Any, modern_body: Body)
     assert served.emulator.requests["POST /image-to-video/{model} dropped"] == 1
 
 
-def test_drop_before_makes_none(served: Any, modern_body: Body) -> None:
-    """The client sees the same and nothing was made."""
+def test_drop_before_creates_no_task(served: Any, modern_body: Body) -> None:
+    """The connection breaks and no task exists."""
     served.emulator.add_fault(Fault("drop_before", times=1))
     with pytest.raises(httpx.RemoteProtocolError):
         served.post(PATH, modern_body())
@@ -72,37 +72,37 @@ def test_drop_before_makes_none(served: Any, modern_body: Body) -> None:
     assert served.post(PATH, modern_body()).status_code == 200
 
 
-def test_a_slow_reply_comes_after_the_task(served: Any, modern_body: Body) -> None:
-    """A client that gives up earlier has bought the task all the same."""
+def test_a_slow_reply_follows_the_task(served: Any, modern_body: Body) -> None:
+    """A client that times out has bought the task."""
     served.emulator.add_fault(Fault("slow", times=1, seconds=30))
     with pytest.raises(httpx.ReadTimeout):
         served.post(PATH, modern_body(external_id="late"), timeout=0.3)
     until(lambda: served.emulator.charged_jobs == 1)
 
 
-def test_a_repeated_request_of_a_gateway(served: Any, modern_body: Body) -> None:
-    """duplicate_external_id makes the task and answers 400/1201; or makes none if told so."""
+def test_duplicate_external_id(served: Any, modern_body: Body) -> None:
+    """The reply is 400/1201; the task is created unless `accepted` is false."""
     served.emulator.add_fault(Fault("duplicate_external_id", times=1))
     served.emulator.add_fault(Fault("duplicate_external_id", times=1, accepted=False))
-    for made in (1, 1):
+    for created in (1, 1):
         reply = served.post(PATH, modern_body())
         assert (reply.status_code, reply.json()["code"]) == (400, 1201)
-        assert len(served.emulator.jobs) == made
+        assert len(served.emulator.jobs) == created
 
 
-def test_a_status_nobody_knows(served: Any, modern_body: Body) -> None:
-    """For as many queries as it is told to, on both protocols; then the truth."""
+def test_an_unknown_status(served: Any, modern_body: Body) -> None:
+    """It replaces the status in `times` queries of both protocols, then ends."""
     job = served.post(PATH, modern_body()).json()["data"]["id"]
     served.emulator.add_fault(Fault("unknown_status", times=2))
     assert served.row(job)["status"] == "archived_soon"
-    told = served.get(f"/v1/videos/image2video/{job}").json()["data"]
-    assert told["task_status"] == "archived_soon"
-    assert "task_result" not in told
+    row = served.get(f"/v1/videos/image2video/{job}").json()["data"]
+    assert row["task_status"] == "archived_soon"
+    assert "task_result" not in row
     assert served.row(job)["status"] == "succeeded"
 
 
-def test_forgotten_tasks(served: Any, modern_body: Body) -> None:
-    """Queries and lists come back empty, then the task is there again."""
+def test_lost_tasks(served: Any, modern_body: Body) -> None:
+    """Queries and lists are empty `times` times; then the task is found again."""
     job = served.post(PATH, modern_body()).json()["data"]["id"]
     served.emulator.add_fault(Fault("lost_tasks", times=4))
     assert served.get("/tasks", task_ids=job).json()["data"] == []
@@ -112,8 +112,8 @@ def test_forgotten_tasks(served: Any, modern_body: Body) -> None:
     assert served.row(job)["id"] == job
 
 
-def test_a_reply_that_breaks_off(served: Any, modern_body: Body) -> None:
-    """200 and half of the JSON; the task is made."""
+def test_a_truncated_reply(served: Any, modern_body: Body) -> None:
+    """The reply is 200 with half of the JSON; the task is created."""
     served.emulator.add_fault(Fault("bad_json", times=1))
     reply = served.post(PATH, modern_body())
     assert reply.status_code == 200
@@ -127,8 +127,8 @@ def _pattern(fault: Fault, count: int = 12, seed: int = 0) -> str:
     return "".join("x" if faults.apply_to("create", "POST", PATH)[0] else "." for _ in range(count))
 
 
-def test_how_often() -> None:
-    """times, after, every, and share, which is the same for the same seed."""
+def test_the_frequency_of_a_fault() -> None:
+    """times, after and every count requests; share is random but repeats with its seed."""
     assert _pattern(Fault("no_slot")) == "x" * 12
     assert _pattern(Fault("no_slot", 2)) == "xx.........."
     assert _pattern(Fault("no_slot", 2, after=3)) == "...xx......."
@@ -140,8 +140,8 @@ def test_how_often() -> None:
     assert _pattern(chance, 40) != _pattern(chance, 40, seed=1)
 
 
-def test_whom() -> None:
-    """Only paths that start so, only that method, only requests of its kind."""
+def test_the_requests_that_a_fault_affects() -> None:
+    """path is a prefix, method is exact, and each kind has its own requests."""
     faults = Faults([Fault("rate_limited", path="/v1/videos", method="get")], 0)
     assert faults.apply_to("query", "GET", "/v1/videos/image2video/1")[0]
     assert faults.apply_to("create", "POST", "/v1/videos/image2video")[0] is None
@@ -152,11 +152,11 @@ def test_whom() -> None:
     assert downloads.apply_to("download", "GET", "/a.mp4")[0] == Fault("cut_download")
 
 
-def test_the_first_that_matches_strikes() -> None:
-    """One fault a request; a clock that is off goes together with any."""
+def test_the_first_matching_fault_applies() -> None:
+    """A request gets one fault; clock skew combines with any."""
     faults = Faults([Fault("no_slot", 1), Fault("rate_limited", 1), Fault("clock_skew", 3)], 0)
-    struck = [faults.apply_to("create", "POST", PATH) for _ in range(3)]
-    assert struck == [
+    applied = [faults.apply_to("create", "POST", PATH) for _ in range(3)]
+    assert applied == [
         (Fault("no_slot", 1), 5.0),
         (Fault("rate_limited", 1), 5.0),
         (None, 5.0),
@@ -164,9 +164,9 @@ def test_the_first_that_matches_strikes() -> None:
 
 
 def test_faults_over_the_control_endpoint(served: Any, modern_body: Body) -> None:
-    """Added, listed with how often they struck, cleared; a bad one gets one clear line."""
-    told = served.client.post("/emulator/faults", json={"kind": "no_slot", "times": 1})
-    assert told.json() == [{"kind": "no_slot", "times": 1, "met": 0, "struck": 0}]
+    """Faults are added, listed with their counts and cleared; an invalid one gets one line."""
+    added = served.client.post("/emulator/faults", json={"kind": "no_slot", "times": 1})
+    assert added.json() == [{"kind": "no_slot", "times": 1, "met": 0, "struck": 0}]
     assert served.post(PATH, modern_body()).json()["code"] == 1303
     assert served.get("/emulator/faults").json()[0]["struck"] == 1
     two = [{"kind": "rate_limited"}, {"kind": "slow", "seconds": 0.1}]
@@ -182,7 +182,7 @@ def test_faults_over_the_control_endpoint(served: Any, modern_body: Body) -> Non
 
 
 def test_a_faults_file(tmp_path: Path) -> None:
-    """[[fault]] tables in order."""
+    """The [[fault]] tables are read in order."""
     path = tmp_path / "faults.toml"
     path.write_text('[[fault]]\nkind = "no_slot"\ntimes = 3\n\n[[fault]]\nkind = "html_502"\n')
     assert load_faults(path) == (Fault("no_slot", 3), Fault("html_502"))
@@ -191,7 +191,7 @@ def test_a_faults_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message_part"),
     [
         ("[[fault]]", "a fault needs a kind; accepted: "),
         ('[[fault]]\nkind = "rate_limit"', "did you mean 'rate_limited'?"),
@@ -208,27 +208,27 @@ def test_a_faults_file(tmp_path: Path) -> None:
         ("kind =", "is not valid TOML"),
     ],
 )
-def test_a_bad_faults_file_gets_one_line(tmp_path: Path, text: str, says: str) -> None:
-    """It names the file and says what would be accepted."""
+def test_a_bad_faults_file_gets_one_line(tmp_path: Path, text: str, message_part: str) -> None:
+    """The line names the file and says what is accepted."""
     path = tmp_path / "faults.toml"
     path.write_text(text)
     with pytest.raises(InputError) as caught:
         load_faults(path)
     message = str(caught.value)
     assert message.startswith(str(path))
-    assert says in message
+    assert message_part in message
     assert "\n" not in message
 
 
-def test_no_faults_file(tmp_path: Path) -> None:
-    """A file that is not there is named."""
+def test_a_missing_faults_file(tmp_path: Path) -> None:
+    """The error names the file."""
     with pytest.raises(InputError, match="no such file"):
         load_faults(tmp_path / "none.toml")
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_survives_as_plain_data(kind: str) -> None:
-    """to_mapping and from_mapping are inverse."""
+def test_every_kind_round_trips_as_plain_data(kind: str) -> None:
+    """from_mapping inverts to_mapping."""
     extra = {"to": "http://127.0.0.1/"} if kind == "redirect_download" else {}
     fault = Fault(kind, 2, path="/v1", share=0.25, **extra)
     assert Fault.from_mapping(fault.to_mapping()) == fault

@@ -1,4 +1,4 @@
-"""The legacy protocol: other words, other types, other defaults, the same tasks."""
+"""The legacy protocol: its own names, types and defaults, with the same tasks."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,35 +12,35 @@ PATH = "/v1/videos/image2video"
 
 
 def _refusal(response: Any) -> tuple[int, int, str]:
-    told = response.json()
-    assert set(told) == {"code", "message", "request_id"}
-    return response.status_code, told["code"], told["message"]
+    body = response.json()
+    assert set(body) == {"code", "message", "request_id"}
+    return response.status_code, body["code"], body["message"]
 
 
 def test_a_task_from_start_to_end(slow: Any, legacy_body: Body) -> None:
-    """An object, `task_id`, `succeed`, `task_result` with `images: null`, units as a string."""
+    """A task has `task_id`, `succeed`, `task_result` with `images: null`, and units as a string."""
     reply = slow.post(PATH, legacy_body(mode="pro", external_task_id="e")).json()
     created = reply["data"]
     assert reply["message"] == "SUCCEED"
     assert created["task_status"] == "submitted"
     assert created["task_info"] == {"external_task_id": "e"}
     assert "task_result" not in created
-    slow.clock.passes(2)
-    told = slow.get(f"{PATH}/{created['task_id']}").json()["data"]
-    assert told["task_status"] == "processing"
-    assert "task_result" not in told
-    slow.clock.passes(4)
-    told = slow.get(f"{PATH}/e").json()["data"]
-    assert told["task_id"] == created["task_id"]
-    assert told["task_status"] == "succeed"
-    assert told["task_result"]["images"] is None
-    assert told["task_result"]["videos"][0]["duration"] == "3.04"
-    assert told["final_unit_deduction"] == "2.4"
-    assert told["updated_at"] - told["created_at"] == 5000
+    slow.clock.advance(2)
+    row = slow.get(f"{PATH}/{created['task_id']}").json()["data"]
+    assert row["task_status"] == "processing"
+    assert "task_result" not in row
+    slow.clock.advance(4)
+    row = slow.get(f"{PATH}/e").json()["data"]
+    assert row["task_id"] == created["task_id"]
+    assert row["task_status"] == "succeed"
+    assert row["task_result"]["images"] is None
+    assert row["task_result"]["videos"][0]["duration"] == "3.04"
+    assert row["final_unit_deduction"] == "2.4"
+    assert row["updated_at"] - row["created_at"] == 5000
 
 
-def test_the_defaults_are_those_of_old(served: Any, legacy_body: Body) -> None:
-    """kling-v1 without a name, and with the key `model`; std, 5 s, silent, one shot."""
+def test_the_legacy_defaults(served: Any, legacy_body: Body) -> None:
+    """kling-v1, std, 5 s, silent, one shot; the key `model` changes nothing."""
     for extra in ({}, {"model": "kling-v3"}):
         body = legacy_body(**extra)
         del body["model_name"], body["duration"]
@@ -52,7 +52,7 @@ def test_the_defaults_are_those_of_old(served: Any, legacy_body: Body) -> None:
 
 
 def test_omni_is_pro_and_o1_by_default(served: Any, still_base64: str) -> None:
-    """Its own default model, at 1080p."""
+    """Omni has its own default model, at 1080p."""
     body = {
         "prompt": "push in",
         "image_list": [{"image_url": still_base64, "type": "first_frame"}],
@@ -86,13 +86,13 @@ def test_omni_is_pro_and_o1_by_default(served: Any, still_base64: str) -> None:
 def test_what_is_refused_at_once(
     served: Any, legacy_body: Body, change: dict[str, Any], message: str
 ) -> None:
-    """400/1201 with the message that names the field; nothing is charged."""
+    """Invalid values are 400/1201 with a message that names the field; nothing is charged."""
     assert _refusal(served.post(PATH, legacy_body(**change))) == (400, 1201, message)
     assert served.emulator.jobs == []
 
 
-def test_what_v3_ignores_is_ignored(served: Any, legacy_body: Body) -> None:
-    """Camera control, masks, a ratio, a seed: taken without a word."""
+def test_unsupported_fields_are_ignored(served: Any, legacy_body: Body) -> None:
+    """Camera control, masks, a ratio and a seed cause no error."""
     body = legacy_body(
         camera_control={"type": "simple", "config": {"zoom": 5}},
         aspect_ratio="7:3",
@@ -122,18 +122,18 @@ def test_what_v3_ignores_is_ignored(served: Any, legacy_body: Body) -> None:
 def test_in_strict_mode_only_documented_fields_pass(
     emulate: Any, legacy_body: Body, change: dict[str, Any], field: str
 ) -> None:
-    """What the service would ignore is named; what a document gives the model passes."""
+    """The error names an undocumented field; documented fields pass."""
     served = emulate(assumptions=Assumptions(strict_fields=True))
-    code, number, said = _refusal(served.post(PATH, legacy_body(**change)))
-    assert (code, number) == (400, 1201)
-    assert said.startswith(f"{field} is not a documented field of kling-v")
+    status, code, message = _refusal(served.post(PATH, legacy_body(**change)))
+    assert (status, code) == (400, 1201)
+    assert message.startswith(f"{field} is not a documented field of kling-v")
     assert served.emulator.jobs == []
     documented = {"negative_prompt": "", "cfg_scale": 0.5, "mode": "std", "sound": "on"}
     assert served.post(PATH, legacy_body(**documented)).status_code == 200
 
 
-def test_in_strict_mode_cuts_need_the_key_of_the_prompt(emulate: Any, legacy_body: Body) -> None:
-    """Every example of a document has it, empty."""
+def test_in_strict_mode_shots_need_the_key_prompt(emulate: Any, legacy_body: Body) -> None:
+    """The key may be empty, as in every documented example, but not missing."""
     served = emulate(assumptions=Assumptions(strict_fields=True))
     shots = [{"index": 1, "prompt": "push in", "duration": "3"}]
     body = legacy_body("", multi_shot=True, shot_type="customize", multi_prompt=shots)
@@ -142,8 +142,8 @@ def test_in_strict_mode_cuts_need_the_key_of_the_prompt(emulate: Any, legacy_bod
     assert "prompt is missing" in _refusal(served.post(PATH, body))[2]
 
 
-def test_cuts_take_no_frames_on_omni(served: Any, still_base64: str) -> None:
-    """Nor a last frame elsewhere; references are taken."""
+def test_shots_exclude_frames_on_omni(served: Any, still_base64: str) -> None:
+    """A first frame is refused; reference images are accepted."""
     body: dict[str, Any] = {
         "model_name": "kling-v3-omni",
         "prompt": "",
@@ -159,14 +159,14 @@ def test_cuts_take_no_frames_on_omni(served: Any, still_base64: str) -> None:
 
 
 def test_open_questions_have_a_switch(emulate: Any, legacy_body: Body) -> None:
-    """A duration as a number, and retired models, go the other way when the assumption does."""
+    """The assumptions decide about numeric durations and retired models."""
     served = emulate(assumptions=Assumptions(number_durations=True, retired_models=False))
     assert served.post(PATH, legacy_body(duration=3)).status_code == 200
     assert _refusal(served.post(PATH, legacy_body(model_name="kling-v1")))[:2] == (400, 1201)
 
 
-def test_shots_of_their_own(served: Any, legacy_body: Body) -> None:
-    """customize takes a list of shots; the word "true" is taken as the flag."""
+def test_lists_of_shots(served: Any, legacy_body: Body) -> None:
+    """customize needs a valid list of shots; the string "true" is accepted as a flag."""
     shots = [
         {"index": 1, "prompt": "push in", "duration": "2"},
         {"index": 2, "prompt": "pan left", "duration": "1"},
@@ -177,8 +177,8 @@ def test_shots_of_their_own(served: Any, legacy_body: Body) -> None:
     for wrong in ([], [shots[0]], [{**shots[0], "duration": 3}], [{"duration": "NaN"}]):
         body["multi_prompt"] = wrong
         assert _refusal(served.post(PATH, body))[:2] == (400, 1201)
-    smart = legacy_body(multi_shot=True, shot_type="intelligence")
-    assert served.post(PATH, smart).status_code == 200
+    automatic = legacy_body(multi_shot=True, shot_type="intelligence")
+    assert served.post(PATH, automatic).status_code == 200
 
 
 def test_a_task_is_found_on_its_own_path_only(served: Any, legacy_body: Body) -> None:
@@ -189,10 +189,10 @@ def test_a_task_is_found_on_its_own_path_only(served: Any, legacy_body: Body) ->
     assert _refusal(served.get(f"{PATH}/999999999999999999"))[:2] == (400, 1201)
 
 
-def test_both_protocols_see_the_same_tasks(
+def test_both_protocols_share_their_tasks(
     served: Any, legacy_body: Body, modern_body: Body
 ) -> None:
-    """One store: each finds what the other made, in its own words, and shares external ids."""
+    """Each protocol finds the other's tasks, and external ids are unique across both."""
     old = served.post(PATH, legacy_body(external_task_id="a")).json()["data"]["task_id"]
     new = served.post("/image-to-video/kling-3.0", modern_body(external_id="b"))
     assert served.row(old)["status"] == "succeeded"
@@ -202,7 +202,7 @@ def test_both_protocols_see_the_same_tasks(
 
 
 def test_pages_are_numbered(served: Any, legacy_body: Body) -> None:
-    """An array, newest first, of that family only; 30 a page unless told otherwise."""
+    """A page lists the tasks of one family, newest first, 30 by default."""
     ids = [served.post(PATH, legacy_body()).json()["data"]["task_id"] for _ in range(3)]
     served.post("/v1/videos/text2video", {"prompt": "a lake", "model_name": "kling-v3"})
     assert [row["task_id"] for row in served.get(PATH).json()["data"]] == ids[::-1]
@@ -214,37 +214,37 @@ def test_pages_are_numbered(served: Any, legacy_body: Body) -> None:
 
 
 def test_text_to_video_needs_no_image(served: Any) -> None:
-    """Its ratio is 16:9 unless told otherwise."""
+    """The default ratio is 16:9."""
     path = "/v1/videos/text2video"
     assert served.post(path, {"prompt": "a lake", "model_name": "kling-v3"}).status_code == 200
     assert _refusal(served.post(path, {"prompt": "a", "aspect_ratio": "4:3"}))[:2] == (400, 1201)
 
 
-def test_pictures(served: Any) -> None:
-    """n pictures, each with its own link, charged in units of their own."""
+def test_image_tasks(served: Any) -> None:
+    """n images have one link each and are charged in image units."""
     path = "/v1/images/generations"
     body = {"model_name": "kling-v3", "prompt": "a lake", "n": 2}
     job = served.post(path, body).json()["data"]["task_id"]
-    told = served.get(f"{path}/{job}").json()["data"]
-    assert [image["index"] for image in told["task_result"]["images"]] == [0, 1]
-    assert told["final_unit_deduction"] == "16.0"
+    row = served.get(f"{path}/{job}").json()["data"]
+    assert [image["index"] for image in row["task_result"]["images"]] == [0, 1]
+    assert row["final_unit_deduction"] == "16.0"
     assert served.emulator.charges_usd == pytest.approx(0.056)
     for wrong in ({"n": 10}, {"n": 0}, {"n": "2"}, {"resolution": "8k"}, {"prompt": ""}):
         assert _refusal(served.post(path, body | wrong))[:2] == (400, 1201)
 
 
 def test_an_image_over_ten_megabytes_fails_later(served: Any, legacy_body: Body) -> None:
-    """Accepted, then failed, free of charge; base64 makes it a third longer on the way."""
-    too_much = "AAAA" * 3_333_400
-    job = served.post(PATH, legacy_body(image=too_much)).json()["data"]["task_id"]
-    told = served.get(f"{PATH}/{job}").json()["data"]
-    assert told["task_status"] == "failed"
-    assert told["task_status_msg"] == "Image size is invalid"
-    assert told["final_unit_deduction"] == "0"
+    """It is accepted and fails free of charge."""
+    oversized = "AAAA" * 3_333_400  # base64 of slightly over 10 MB
+    job = served.post(PATH, legacy_body(image=oversized)).json()["data"]["task_id"]
+    row = served.get(f"{PATH}/{job}").json()["data"]
+    assert row["task_status"] == "failed"
+    assert row["task_status_msg"] == "Image size is invalid"
+    assert row["final_unit_deduction"] == "0"
 
 
 def test_costs_lag_half_a_day(emulate: Any, legacy_body: Body) -> None:
-    """What is left of the pack is told as of twelve hours ago, once a second at most."""
+    """The remaining units are twelve hours old; two queries within a second are refused."""
     served = emulate(account=Account(balance_units=100))
     times = {"start_time": "0", "end_time": "1"}
     served.post(PATH, legacy_body())
@@ -256,12 +256,12 @@ def test_costs_lag_half_a_day(emulate: Any, legacy_body: Body) -> None:
 
     assert remaining() == 100
     assert _refusal(served.get("/account/costs", **times))[:2] == (429, 1302)
-    served.clock.passes(12 * 3600 + 1)
+    served.clock.advance(12 * 3600 + 1)
     assert remaining() == pytest.approx(98.2)
     assert _refusal(served.get("/account/costs", start_time="0"))[:2] == (400, 1201)
 
 
-def test_costs_without_packs_lack_the_key(served: Any) -> None:
-    """As was seen: no list at all."""
+def test_costs_without_packs_have_no_list(served: Any) -> None:
+    """The key is absent, as seen live."""
     data = served.get("/account/costs", start_time="0", end_time="1").json()["data"]
     assert data == {"code": 0, "msg": "success"}

@@ -1,4 +1,4 @@
-"""Links: another origin, no key, an end; and the ways a download goes wrong."""
+"""Downloads: signed links that expire, ranges, and faults."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,15 +17,15 @@ PATH = "/image-to-video/kling-3.0"
 
 @pytest.fixture
 def link(served: Any, modern_body: Body) -> Callable[[], str]:
-    """A fresh link of a finished task."""
+    """Return a new link to a finished task's clip."""
     job = served.post(PATH, modern_body()).json()["data"]["id"]
     return lambda: served.row(job)["outputs"][0]["url"]
 
 
-def test_media_lives_elsewhere_and_wants_no_key(
+def test_media_has_another_origin_and_needs_no_key(
     served: Any, link: Callable[[], str], tmp_path: Path
 ) -> None:
-    """Another port; a clip that opens; the same bytes the second time."""
+    """The clip comes from another port, opens, and has the same bytes the second time."""
     url = link()
     assert urlsplit(url).netloc != urlsplit(served.running.url).netloc
     first, again = served.download(url), served.download(link())
@@ -37,10 +37,10 @@ def test_media_lives_elsewhere_and_wants_no_key(
     assert served.emulator.downloads == 2
 
 
-def test_a_leaking_client_is_caught(
+def test_a_leaked_key_is_detected(
     served: Any, emulate: Any, link: Callable[[], str], modern_body: Body
 ) -> None:
-    """A request with an Authorization header is 400, unless the assumption is turned."""
+    """A request with an Authorization header is 400, unless the assumption says otherwise."""
     headers = {"Authorization": "Bearer x"}
     assert served.download(link(), headers=headers).status_code == 400
     lenient = emulate(assumptions=Assumptions(media_takes_authorization=True))
@@ -53,19 +53,19 @@ def test_a_leaking_client_is_caught(
 def test_a_link_expires_and_the_task_gives_a_fresh_one(
     emulate: Any, modern_body: Body, status: int
 ) -> None:
-    """410, or 403 if assumed so; the clip is still there behind a new link."""
+    """An expired link is 410, or 403 by assumption; a new link still works."""
     served = emulate(
         timing=TaskTiming(0, 0, 0, link_ttl_s=60), assumptions=Assumptions(expired_status=status)
     )
     job = served.post(PATH, modern_body()).json()["data"]["id"]
     old = served.row(job)["outputs"][0]["url"]
-    served.clock.passes(61)
+    served.clock.advance(61)
     assert served.download(old).status_code == status
     assert served.download(served.row(job)["outputs"][0]["url"]).status_code == 200
 
 
-def test_a_forged_link_opens_nothing(served: Any, link: Callable[[], str]) -> None:
-    """Another file, a later end, no signature: 403."""
+def test_a_forged_link_is_refused(served: Any, link: Callable[[], str]) -> None:
+    """Another file, a later expiry or no signature is 403."""
     url = link()
     for forged in (url.replace("-0_raw", "-1_raw"), url.replace("expires=1", "expires=9")):
         assert served.download(forged).status_code == 403
@@ -74,8 +74,8 @@ def test_a_forged_link_opens_nothing(served: Any, link: Callable[[], str]) -> No
     assert httpx.post(url, trust_env=False).status_code == 405
 
 
-def test_a_part_of_a_clip(served: Any, link: Callable[[], str]) -> None:
-    """Range is understood, and an impossible one refused."""
+def test_range_requests(served: Any, link: Callable[[], str]) -> None:
+    """A range is served, and an impossible one refused."""
     url = link()
     whole = served.download(url).content
     part = served.download(url, headers={"Range": "bytes=10-19"})
@@ -86,16 +86,16 @@ def test_a_part_of_a_clip(served: Any, link: Callable[[], str]) -> None:
     assert (head.status_code, int(head.headers["content-length"])) == (200, len(whole))
 
 
-def test_a_download_that_breaks_off(served: Any, link: Callable[[], str]) -> None:
-    """The length is told in full and half of it comes."""
+def test_a_truncated_download(served: Any, link: Callable[[], str]) -> None:
+    """The headers declare the full length and half of the bytes arrive."""
     served.emulator.add_fault(Fault("cut_download", 1))
     with pytest.raises(httpx.RemoteProtocolError, match=r"incomplete|peer closed"):
         served.download(link())
     assert served.download(link()).status_code == 200
 
 
-def test_a_download_without_end(served: Any, link: Callable[[], str]) -> None:
-    """As many bytes as asked for, and no header that tells; a reader may leave early."""
+def test_an_oversize_download(served: Any, link: Callable[[], str]) -> None:
+    """It has the requested size and no Content-Length; a client may disconnect early."""
     served.emulator.add_fault(Fault("oversize_download", 1, bytes=2_000_000))
     reply = served.download(link())
     assert "content-length" not in reply.headers
@@ -106,8 +106,8 @@ def test_a_download_without_end(served: Any, link: Callable[[], str]) -> None:
     assert served.download(link()).status_code == 200
 
 
-def test_a_download_of_another_kind(served: Any, link: Callable[[], str]) -> None:
-    """A page with 200, an expired link, a redirect, a broken connection."""
+def test_other_download_faults(served: Any, link: Callable[[], str]) -> None:
+    """An HTML page, an expired link, a redirect and a dropped connection."""
     for fault in (
         Fault("wrong_type_download", 1),
         Fault("expired_link", 1),
@@ -118,14 +118,14 @@ def test_a_download_of_another_kind(served: Any, link: Callable[[], str]) -> Non
     page = served.download(link())
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert served.download(link()).status_code == 410
-    led = served.download(link())
-    assert (led.status_code, led.headers["location"]) == (302, "http://127.0.0.1:9/leak")
+    redirect = served.download(link())
+    assert (redirect.status_code, redirect.headers["location"]) == (302, "http://127.0.0.1:9/leak")
     with pytest.raises(httpx.RemoteProtocolError):
         served.download(link())
 
 
-def test_nothing_can_be_had_before_the_end(slow: Any, modern_body: Body) -> None:
-    """A link of a task that still runs does not exist; one made by hand is refused."""
+def test_an_unfinished_task_has_no_file(slow: Any, modern_body: Body) -> None:
+    """A link made by hand for a running task is 404."""
     job = slow.post(PATH, modern_body()).json()["data"]["id"]
     store = slow.emulator.store
     url = store.link(store.get(job), f"{job}-0_raw_video_1.mp4", slow.clock())

@@ -1,4 +1,4 @@
-"""The newer protocol: envelopes, defaults, refusals, batches and pages."""
+"""The newer protocol: envelopes, defaults, refusals, batch queries and pages."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,13 +12,13 @@ PATH = "/image-to-video/kling-3.0"
 
 
 def _refusal(response: Any) -> tuple[int, int, str]:
-    told = response.json()
-    assert set(told) == {"code", "message", "request_id"}
-    return response.status_code, told["code"], told["message"]
+    body = response.json()
+    assert set(body) == {"code", "message", "request_id"}
+    return response.status_code, body["code"], body["message"]
 
 
 def test_a_task_is_accepted_as_documented(slow: Any, modern_body: Body) -> None:
-    """The reply names the task with an 18-digit string, times in ms, and the caller's id."""
+    """The reply has an 18-digit id, times in milliseconds and the client's own id."""
     reply = slow.post(PATH, modern_body(external_id="a-1")).json()
     assert reply["code"] == 0
     assert reply["message"] == "SUCCEED"
@@ -32,15 +32,15 @@ def test_a_task_is_accepted_as_documented(slow: Any, modern_body: Body) -> None:
 
 
 def test_states_follow_the_clock(slow: Any, modern_body: Body) -> None:
-    """Submitted, processing, succeeded: never at once, and each change is stamped."""
+    """A task is submitted, processing, then succeeded; each change has its time."""
     job = slow.post(PATH, modern_body()).json()["data"]["id"]
     first = slow.row(job)
     assert (first["status"], "outputs" in first) == ("submitted", False)
-    slow.clock.passes(2)
+    slow.clock.advance(2)
     second = slow.row(job)
     assert second["status"] == "processing"
     assert second["update_time"] == first["create_time"] + 1000
-    slow.clock.passes(4)
+    slow.clock.advance(4)
     last = slow.row(job)
     assert last["status"] == "succeeded"
     assert last["update_time"] == first["create_time"] + 5000
@@ -51,8 +51,8 @@ def test_states_follow_the_clock(slow: Any, modern_body: Body) -> None:
     ]
 
 
-def test_the_silent_defaults_are_the_true_ones(served: Any, modern_body: Body) -> None:
-    """Without settings: cuts, 5 s, 720p, silent; a field nobody knows changes nothing."""
+def test_the_documented_defaults(served: Any, modern_body: Body) -> None:
+    """The defaults are multi-shot, 5 s, 720p and silent; unknown fields change nothing."""
     body = modern_body() | {"settings": {"seed": 7, "fps": 60}, "negative_prompt": "blur"}
     assert served.post(PATH, body).status_code == 200
     (job,) = served.emulator.jobs
@@ -62,18 +62,18 @@ def test_the_silent_defaults_are_the_true_ones(served: Any, modern_body: Body) -
     assert served.emulator.jobs[1]["multi_shot"] is False
 
 
-def test_a_watermark_link_comes_only_when_asked_for(served: Any, modern_body: Body) -> None:
-    """`watermark_url` is absent otherwise."""
-    asked = modern_body(options={"watermark_info": {"enabled": True}})
+def test_a_watermark_link_is_optional(served: Any, modern_body: Body) -> None:
+    """`watermark_url` is present only on request."""
+    with_watermark = modern_body(options={"watermark_info": {"enabled": True}})
     outputs = [
         served.row(served.post(PATH, body).json()["data"]["id"])["outputs"][0]
-        for body in (modern_body(), asked)
+        for body in (modern_body(), with_watermark)
     ]
     assert ["watermark_url" in output for output in outputs] == [False, True]
 
 
-def test_a_batch_leaves_out_what_nobody_knows(served: Any, modern_body: Body) -> None:
-    """Rows come in the store's order, unknown ids are missing, an unknown id alone is []."""
+def test_a_batch_skips_unknown_ids(served: Any, modern_body: Body) -> None:
+    """Rows are newest first; unknown ids are missing; an unknown id alone gives []."""
     ids = [served.post(PATH, modern_body(external_id=f"e{n}")).json()["data"]["id"] for n in "12"]
     rows = served.get("/tasks", task_ids=f"{ids[0]},999999999999999999,{ids[1]}").json()["data"]
     assert [row["id"] for row in rows] == ids[::-1]
@@ -84,7 +84,7 @@ def test_a_batch_leaves_out_what_nobody_knows(served: Any, modern_body: Body) ->
 
 
 def test_a_query_needs_exactly_one_kind_of_id(served: Any) -> None:
-    """None or both is 400/1201."""
+    """No id, or both kinds of id, is 400/1201."""
     assert _refusal(served.get("/tasks")) == (
         400,
         1201,
@@ -93,8 +93,8 @@ def test_a_query_needs_exactly_one_kind_of_id(served: Any) -> None:
     assert _refusal(served.get("/tasks", task_ids="1", external_task_ids="a"))[:2] == (400, 1201)
 
 
-def test_an_external_id_is_no_idempotency_key(served: Any, modern_body: Body) -> None:
-    """The second task of that id is refused, and not answered with the first."""
+def test_an_external_id_is_not_an_idempotency_key(served: Any, modern_body: Body) -> None:
+    """A second task with the same id is refused; the first is not returned."""
     assert served.post(PATH, modern_body(external_id="same")).status_code == 200
     for _ in range(2):
         reply = served.post(PATH, modern_body(external_id="same"))
@@ -122,7 +122,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_what_is_refused_at_once(served: Any, modern_body: Body, name: str) -> None:
-    """Missing parts and values outside the lists are 400/1201 and cost nothing."""
+    """Missing fields and invalid values are 400/1201 and cost nothing."""
     change, word = WRONG[name]
     status, code, message = _refusal(served.post(PATH, modern_body() | change))
     assert (status, code) == (400, 1201)
@@ -131,13 +131,13 @@ def test_what_is_refused_at_once(served: Any, modern_body: Body, name: str) -> N
 
 
 def test_a_prompt_may_be_3072_characters_long(served: Any, modern_body: Body) -> None:
-    """And not one more."""
+    """One more character is refused."""
     assert served.post(PATH, modern_body("a" * 3072)).status_code == 200
     assert _refusal(served.post(PATH, modern_body("a" * 3073)))[:2] == (400, 1201)
 
 
-def test_an_image_that_is_no_base64_is_refused(served: Any, modern_body: Body) -> None:
-    """With the words of the service; a data URI is taken here."""
+def test_an_image_that_is_not_base64_is_refused(served: Any, modern_body: Body) -> None:
+    """The message is the service's; a data URI is accepted."""
     reply = served.post(PATH, modern_body(still="%%%"))
     assert _refusal(reply) == (400, 1201, "File is not in a valid base64 format")
     good = modern_body()
@@ -162,7 +162,7 @@ def test_an_image_that_is_no_base64_is_refused(served: Any, modern_body: Body) -
 def test_each_model_has_its_limits(
     served: Any, modern_body: Body, model: str, settings: dict[str, Any], accepted: bool
 ) -> None:
-    """Durations, resolutions and sound outside a model's own are 400/1201."""
+    """Durations, resolutions and sound that a model lacks are 400/1201."""
     reply = served.post(f"/image-to-video/{model}", modern_body(**settings))
     assert reply.status_code == (200 if accepted else 400)
 
@@ -177,7 +177,7 @@ def test_each_model_has_its_limits(
         ("kling-2.5-turbo", {"duration": 5, "resolution": "720p"}, False),
     ],
 )
-def test_a_last_frame_is_not_for_every_model(
+def test_a_last_frame_depends_on_the_model(
     served: Any,
     modern_body: Body,
     still_base64: str,
@@ -185,7 +185,7 @@ def test_a_last_frame_is_not_for_every_model(
     settings: dict[str, Any],
     accepted: bool,
 ) -> None:
-    """Turbo takes none; older ones only at 1080p and silent."""
+    """Turbo accepts none; older models accept one at 1080p without sound."""
     reply = served.post(f"/image-to-video/{model}", modern_body(end=still_base64, **settings))
     assert reply.status_code == (200 if accepted else 400)
 
@@ -205,16 +205,16 @@ def test_a_last_frame_is_not_for_every_model(
 def test_in_strict_mode_only_documented_fields_pass(
     emulate: Any, modern_body: Body, model: str, body: dict[str, Any], field: str
 ) -> None:
-    """What the service would ignore is refused and named."""
+    """The error names the undocumented field."""
     served = emulate(assumptions=Assumptions(strict_fields=True))
-    code, number, said = _refusal(served.post(f"/image-to-video/{model}", modern_body() | body))
-    assert (code, number) == (400, 1201)
-    assert said == f"{field} is not a documented field of {model}"
+    status, code, message = _refusal(served.post(f"/image-to-video/{model}", modern_body() | body))
+    assert (status, code) == (400, 1201)
+    assert message == f"{field} is not a documented field of {model}"
     assert served.post(PATH, modern_body(audio="native")).status_code == 200
 
 
-def test_elements_are_counted(emulate: Any, modern_body: Body) -> None:
-    """At most three on 3.0, none on Turbo, and no id within another."""
+def test_elements_are_limited(emulate: Any, modern_body: Body) -> None:
+    """3.0 accepts three, Turbo none; no id may contain another."""
     served = emulate(assumptions=Assumptions(unknown_elements=True))
 
     def with_elements(*names: str) -> dict[str, Any]:
@@ -231,8 +231,8 @@ def test_elements_are_counted(emulate: Any, modern_body: Body) -> None:
     assert _refusal(turbo)[0] == 400
 
 
-def test_shots_in_the_prompt_keep_the_documented_limits(served: Any, modern_body: Body) -> None:
-    """They add up to the duration, last a second at least, and are six at most."""
+def test_shots_in_the_prompt_have_limits(served: Any, modern_body: Body) -> None:
+    """At most six shots, each at least a second long, that add up to the duration."""
     good = "shot 1, 2, slow push in; shot 2, 1, pan left;"
     assert served.post(PATH, modern_body(good, multi_shot=True)).status_code == 200
     for wrong in (
@@ -246,7 +246,7 @@ def test_shots_in_the_prompt_keep_the_documented_limits(served: Any, modern_body
 
 
 def test_unknown_models_and_paths(served: Any, modern_body: Body) -> None:
-    """A model that is not there is 404/1203, as is a path; a wrong method is 404/1202."""
+    """An unknown model or path is 404/1203; a wrong method is 404/1202."""
     for path in ("/image-to-video/kling-9", "/omni-video/kling-3.0", "/image-to-video/kling-v1"):
         assert _refusal(served.post(path, modern_body()))[:2] == (404, 1203)
     assert _refusal(served.get("/nothing"))[:2] == (404, 1203)
@@ -254,14 +254,14 @@ def test_unknown_models_and_paths(served: Any, modern_body: Body) -> None:
     assert served.emulator.requests["GET unknown 404"] == 1
 
 
-def test_a_body_that_is_no_object_is_1200(served: Any) -> None:
-    """Broken JSON, a list, a bare word."""
+def test_a_body_that_is_not_an_object_is_1200(served: Any) -> None:
+    """Invalid JSON, a list and a string are refused."""
     for content in (b"{", b"[]", b"null", b'"a"', b"\xff"):
         assert _refusal(served.client.post(PATH, content=content))[:2] == (400, 1200)
 
 
 def test_content_is_refused_at_once_or_later(served: Any, modern_body: Body) -> None:
-    """One trigger word gives 400/1301, another a failed task with HTTP 200 and code 0."""
+    """Trigger words give 400/1301, 400/1300, or an accepted task that fails."""
     assert _refusal(served.post(PATH, modern_body("forbidden-at-submit")))[:2] == (400, 1301)
     assert _refusal(served.post(PATH, modern_body("forbidden-by-platform")))[:2] == (400, 1300)
     job = served.post(PATH, modern_body("pan left, risk-control")).json()["data"]["id"]
@@ -297,14 +297,14 @@ def test_a_bad_image_fails_later(
     assert row["status"] == ("failed" if message else "succeeded")
 
 
-def test_a_file_that_is_no_picture_fails_later(served: Any, modern_body: Body) -> None:
-    """As when a URL leads to a page: the format is invalid."""
+def test_a_file_that_is_not_an_image_fails_later(served: Any, modern_body: Body) -> None:
+    """The task fails because of the format."""
     job = served.post(PATH, modern_body(still="R0lGODdhSGVsbG8gd29ybGQ=")).json()["data"]["id"]
     assert served.row(job)["message"] == "Image format is invalid"
 
 
-def test_omni_wants_a_ratio_without_a_first_frame(served: Any, modern_body: Body) -> None:
-    """With a first frame the ratio follows it; without, it has to be said."""
+def test_omni_needs_a_ratio_without_a_first_frame(served: Any, modern_body: Body) -> None:
+    """A first frame determines the ratio; without one, aspect_ratio is required."""
     path = "/omni-video/kling-3.0-omni"
     assert served.post(path, modern_body()).status_code == 200
     bare: dict[str, Any] = {"contents": [{"type": "prompt", "text": "a lake"}], "settings": {}}
@@ -313,8 +313,8 @@ def test_omni_wants_a_ratio_without_a_first_frame(served: Any, modern_body: Body
     assert served.post(path, bare).status_code == 200
 
 
-def test_omni_reference_videos_have_their_rules(served: Any, modern_body: Body) -> None:
-    """One at most; a feature video wants multi-shot and silence, a base video no frames."""
+def test_omni_reference_videos(served: Any, modern_body: Body) -> None:
+    """At most one; a feature video needs multi-shot and silence, a base video no frames."""
     path = "/omni-video/kling-3.0-omni"
 
     def with_videos(*kinds: str, frames: bool = False, **settings: Any) -> int:
@@ -333,30 +333,30 @@ def test_omni_reference_videos_have_their_rules(served: Any, modern_body: Body) 
 
 
 def test_an_empty_list_has_no_result_key(served: Any) -> None:
-    """Exactly what was seen: a count and has_more."""
+    """It has count and has_more only, as seen live."""
     assert served.post("/tasks", {}).json()["data"] == {"count": 0, "has_more": False}
 
 
-def test_pages_are_walked_with_the_cursor(served: Any, modern_body: Body) -> None:
-    """Newest first, every task once; new ones do not shift the pages."""
+def test_the_cursor_walks_through_all_pages(served: Any, modern_body: Body) -> None:
+    """Each task appears once, newest first; new tasks do not shift the pages."""
     ids = [served.post(PATH, modern_body()).json()["data"]["id"] for _ in range(5)]
-    seen: list[str] = []
+    listed_ids: list[str] = []
     body: dict[str, Any] = {"limit": 2}
     while True:
         data = served.post("/tasks", body).json()["data"]
-        seen += [row["id"] for row in data["result"]]
+        listed_ids += [row["id"] for row in data["result"]]
         assert data["count"] == len(data["result"])
         served.post(PATH, modern_body())
         if not data["has_more"]:
             break
         body = {"limit": 2, "cursor": data["next_cursor"]}
-    assert seen == ids[::-1]
+    assert listed_ids == ids[::-1]
 
 
 def test_a_list_is_filtered_by_state_and_time(served: Any, modern_body: Body) -> None:
-    """By status, by product type, between two times; 30 days back unless told otherwise."""
+    """Filters are status, product type and times; the default range is 30 days."""
     old = served.post(PATH, modern_body()).json()["data"]["id"]
-    served.clock.passes(31 * 86_400)
+    served.clock.advance(31 * 86_400)
     bad = served.post(PATH, modern_body("risk-control")).json()["data"]["id"]
 
     def listed(**body: Any) -> list[str]:
@@ -372,18 +372,18 @@ def test_a_list_is_filtered_by_state_and_time(served: Any, modern_body: Body) ->
         assert _refusal(served.post("/tasks", wrong))[:2] == (400, 1201)
 
 
-def test_a_key_is_wanted(served: Any, modern_body: Body) -> None:
-    """No header is 1001, an unknown key 1002; both before the body is looked at."""
+def test_a_key_is_required(served: Any, modern_body: Body) -> None:
+    """No header is 1001 and an unknown key 1002, whatever the body."""
     headers = {"Authorization": ""}
     assert _refusal(served.post(PATH, {}, headers=headers)) == (401, 1001, "Authorization is empty")
     headers = {"Authorization": "Bearer nobody"}
     assert _refusal(served.post(PATH, {}, headers=headers)) == (401, 1002, "api key not found")
 
 
-def test_signed_tokens_are_for_the_legacy_protocol(
+def test_signed_tokens_are_legacy_only(
     emulate: Any, modern_body: Body, token_of: Callable[..., str]
 ) -> None:
-    """Refused here, unless the assumption is turned."""
+    """The newer protocol refuses them, unless the assumption says otherwise."""
     headers = {"Authorization": f"Bearer {token_of()}"}
     assert _refusal(emulate().post(PATH, modern_body(), headers=headers))[:2] == (401, 1002)
     lenient = emulate(assumptions=Assumptions(tokens_on_new_paths=True))

@@ -1,4 +1,4 @@
-"""Starting, stopping, and what may go wrong with it."""
+"""Starting and stopping the server, and its errors."""
 
 import builtins
 import socket
@@ -19,8 +19,8 @@ from lab.render import render
 from tests.waiting import HANGS_S, until
 
 
-def test_it_answers_when_the_block_begins_and_is_gone_after() -> None:
-    """No thread and no port is left behind."""
+def test_it_serves_inside_the_block_only() -> None:
+    """It leaves no thread and no open port."""
     before = set(threading.enumerate())
     with serving(Emulator()) as running:
         assert isinstance(running, RunningServer)
@@ -36,16 +36,16 @@ def test_it_answers_when_the_block_begins_and_is_gone_after() -> None:
         httpx.get(f"{running.url}/emulator/state", trust_env=False)
 
 
-def test_it_starts_and_stops_by_hand() -> None:
-    """For notebooks; stopping twice does nothing."""
+def test_it_starts_and_stops_without_a_block() -> None:
+    """A second stop does nothing."""
     running = start()
     assert httpx.get(f"{running.url}/emulator/faults", trust_env=False).json() == []
     running.stop()
     running.stop()
 
 
-def test_stopping_waits_for_nobody_who_sleeps(modern_body: Any) -> None:
-    """A reply that is an hour late does not keep the server up."""
+def test_stopping_ends_delayed_replies(modern_body: Any) -> None:
+    """A reply that is delayed by an hour does not delay the stop."""
     emulator = Emulator(faults=[Fault("slow", seconds=3600)])
     running = start(emulator)
     headers = {"Authorization": f"Bearer {emulator.account.api_key}"}
@@ -60,15 +60,13 @@ def test_stopping_waits_for_nobody_who_sleeps(modern_body: Any) -> None:
     assert emulator.charged_jobs == 1
 
 
-def test_stopping_gives_up_clips_that_are_being_made(
-    modern_body: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A 4k clip of 15 s has 361 frames; after some of them stopping makes no more."""
-    made: list[Any] = []
+def test_stopping_cancels_renders(modern_body: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A 4k clip of 15 s has 361 frames; stopping renders no more of them."""
+    rendered: list[Any] = []
 
-    def counted(*scene: Any, **how: Any) -> Iterator[Any]:
-        for frame in render(*scene, **how):
-            made.append(None)
+    def counted(*scene: Any, **options: Any) -> Iterator[Any]:
+        for frame in render(*scene, **options):
+            rendered.append(None)
             yield frame
 
     monkeypatch.setattr("lab.emulator.rendering.render", counted)
@@ -78,17 +76,17 @@ def test_stopping_gives_up_clips_that_are_being_made(
     body = modern_body(duration=15, resolution="4k")
     with httpx.Client(headers=headers, trust_env=False) as client:
         job = client.post(f"{running.url}/image-to-video/kling-3.0", json=body).json()["data"]
-        told = client.get(f"{running.url}/tasks?task_ids={job['id']}").json()["data"]
+        rows = client.get(f"{running.url}/tasks?task_ids={job['id']}").json()["data"]
     with ThreadPoolExecutor(1) as pool:
-        url = told[0]["outputs"][0]["url"]
+        url = rows[0]["outputs"][0]["url"]
         pool.submit(httpx.get, url, trust_env=False, timeout=HANGS_S)
-        until(lambda: made)
+        until(lambda: rendered)
         running.stop()
-    assert 0 < len(made) < 361
+    assert 0 < len(rendered) < 361
 
 
 def test_tasks_outlive_the_server(modern_body: Any) -> None:
-    """The same emulator served again knows them, as the real service would."""
+    """An emulator that is served again still has its tasks."""
     emulator = Emulator()
     headers = {"Authorization": f"Bearer {emulator.account.api_key}"}
     with serving(emulator) as running:
@@ -100,27 +98,27 @@ def test_tasks_outlive_the_server(modern_body: Any) -> None:
     assert [row["external_id"] for row in rows] == ["a"]
 
 
-def test_a_port_that_is_taken_is_named() -> None:
-    """One line that says which and what to do."""
+def test_a_port_in_use_is_named() -> None:
+    """One line names the port and says what to do."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(InputError, match=f"port {port}: cannot be served on"):
+        with pytest.raises(InputError, match=f"port {port}: cannot be used"):
             start(port=port)
-        with pytest.raises(InputError, match=f"port {port}: cannot be served on"):
+        with pytest.raises(InputError, match=f"port {port}: cannot be used"):
             start(media_port=port)
     with pytest.raises(InputError, match="port 99999"):
         start(port=99999)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "example.com", "192.168.0.1", ""])
-def test_it_serves_this_machine_only(host: str) -> None:
-    """Its controls ask for no key."""
-    with pytest.raises(InputError, match="this machine only"):
+def test_it_serves_loopback_only(host: str) -> None:
+    """Other hosts are refused, because the controls need no key."""
+    with pytest.raises(InputError, match="loopback only"):
         start(host=host)
 
 
-def test_without_a_web_server_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Importing the room works; serving names the extra."""
+def test_a_missing_web_server_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Importing works without the web server; serving says what to install."""
     for name in ("lab.emulator.hosts", "lab.emulator.web", "lab.emulator.connection"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     real = builtins.__import__
@@ -135,8 +133,8 @@ def test_without_a_web_server_it_says_what_to_install(monkeypatch: pytest.Monkey
         start()
 
 
-def test_serve_says_how_to_point_a_client_and_ends_on_ctrl_c(tmp_path: Path) -> None:
-    """Two export lines, the media address, and a clean end."""
+def test_serve_prints_the_environment_and_ends_on_ctrl_c(tmp_path: Path) -> None:
+    """It prints two export lines and the media URL, and ends cleanly."""
     program = (
         "import sys, lab.emulator as e\n"
         "lines = []\n"
@@ -164,8 +162,8 @@ def test_serve_says_how_to_point_a_client_and_ends_on_ctrl_c(tmp_path: Path) -> 
     assert done.stderr == ""
 
 
-def test_the_folder_goes_with_the_emulator() -> None:
-    """Nothing is left in the temporary folder, and no warning either."""
+def test_the_folder_is_deleted_with_the_emulator() -> None:
+    """The temporary folder is deleted without a warning."""
     emulator = Emulator()
     folder = emulator.folder
     assert folder.is_dir()

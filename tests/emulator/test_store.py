@@ -1,4 +1,4 @@
-"""Slots, balance, ids and the books."""
+"""Slots, balance, ids, prices and the recorded state."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,22 +19,22 @@ PATH = "/image-to-video/kling-3.0"
 IMAGES = "/v1/images/generations"
 
 
-def test_a_slot_is_held_until_the_task_ends(slow: Any, modern_body: Body) -> None:
-    """The third of two is 429/1303 with the documented words, failures hold slots too."""
+def test_a_slot_is_occupied_until_the_task_ends(slow: Any, modern_body: Body) -> None:
+    """A task beyond the quota is 429/1303 with the documented message; failing tasks count too."""
     assert slow.post(PATH, modern_body()).status_code == 200
     assert slow.post(PATH, modern_body("risk-control")).status_code == 200
     full = slow.post(PATH, modern_body())
     assert full.status_code == 429
     assert full.json()["code"] == 1303
     assert full.json()["message"] == "parallel task over resource pack limit"
-    slow.clock.passes(4.9)
+    slow.clock.advance(4.9)
     assert slow.post(PATH, modern_body()).status_code == 429
-    slow.clock.passes(0.2)
+    slow.clock.advance(0.2)
     assert slow.post(PATH, modern_body()).status_code == 200
 
 
-def test_pictures_have_slots_of_their_own(slow: Any, modern_body: Body) -> None:
-    """One slot a picture, whatever the videos do."""
+def test_images_have_their_own_slots(slow: Any, modern_body: Body) -> None:
+    """One slot per image, independent of videos."""
     for _ in range(2):
         slow.post(PATH, modern_body())
     assert slow.post(IMAGES, {"prompt": "a", "n": 2}).status_code == 200
@@ -43,47 +43,50 @@ def test_pictures_have_slots_of_their_own(slow: Any, modern_body: Body) -> None:
 
 
 def test_a_stuck_task_keeps_its_slot(slow: Any, modern_body: Body) -> None:
-    """It is processed for ever, and counts as charged."""
+    """It stays in processing and counts as charged."""
     slow.emulator.add_fault(Fault("stuck", times=1))
     stuck = slow.post(PATH, modern_body()).json()["data"]["id"]
-    slow.clock.passes(1_000_000)
+    slow.clock.advance(1_000_000)
     assert slow.row(stuck)["status"] == "processing"
     assert slow.post(PATH, modern_body()).status_code == 200
     assert slow.post(PATH, modern_body()).status_code == 429
     assert slow.emulator.charged_jobs == 2
 
 
-def test_a_pack_runs_dry(emulate: Any, modern_body: Body) -> None:
-    """429/1102 with the words that were seen, before anything is made; failures cost nothing."""
+def test_an_empty_pack_refuses_tasks(emulate: Any, modern_body: Body) -> None:
+    """The refusal is 429/1102 with the message seen live; failing tasks cost nothing."""
     served = emulate(account=Account(balance_units=4.0))
     assert served.post(PATH, modern_body("risk-control")).status_code == 200
     for _ in range(2):
         assert served.post(PATH, modern_body()).status_code == 200
-    dry = served.post(PATH, modern_body())
-    assert dry.status_code == 429
-    assert (dry.json()["code"], dry.json()["message"]) == (1102, "Account balance not enough")
+    refused = served.post(PATH, modern_body())
+    assert refused.status_code == 429
+    assert (refused.json()["code"], refused.json()["message"]) == (
+        1102,
+        "Account balance not enough",
+    )
     assert served.emulator.charged_jobs == 2
     assert served.emulator.charges_usd == pytest.approx(3.6 * 0.14)
 
 
-def test_the_books_say_who_paid_for_what(served: Any, modern_body: Body) -> None:
-    """Jobs, charges by external id, requests by template and status, downloads."""
+def test_the_state_reports_jobs_charges_and_requests(served: Any, modern_body: Body) -> None:
+    """It counts charges by external id, requests by template and status, and downloads."""
     served.post(PATH, modern_body(external_id="a", resolution="1080p", duration=5))
     served.post(PATH, modern_body(external_id="a"))
     served.get("/tasks", external_task_ids="a")
     served.download(served.running.media_url + "/nothing")
-    told = served.get("/emulator/state").json()
-    assert told["charged_jobs"] == 1
-    assert told["charges"] == {"a": {"units": 4.0, "usd": 0.56}}
-    assert told["jobs"][0]["charged_usd"] == 0.56
-    assert told["requests"] == {
+    state = served.get("/emulator/state").json()
+    assert state["charged_jobs"] == 1
+    assert state["charges"] == {"a": {"units": 4.0, "usd": 0.56}}
+    assert state["jobs"][0]["charged_usd"] == 0.56
+    assert state["requests"] == {
         "POST /image-to-video/{model} 200": 1,
         "POST /image-to-video/{model} 400": 1,
         "GET /tasks 200": 1,
         "GET media 403": 1,
     }
-    assert told["downloads"] == 1
-    assert served.emulator.requests == told["requests"]
+    assert state["downloads"] == 1
+    assert served.emulator.requests == state["requests"]
 
 
 @pytest.mark.parametrize(
@@ -100,25 +103,25 @@ def test_the_books_say_who_paid_for_what(served: Any, modern_body: Body) -> None
 def test_prices_are_the_published_ones(
     name: str, seconds: int, resolution: str, sound: bool, units: str
 ) -> None:
-    """Units a second by model, resolution and sound."""
+    """Units per second depend on model, resolution and sound."""
     model = video_model("image-to-video", name=name)
     assert model is not None
     assert amount_text(model.units(seconds, resolution, sound=sound)) == units
 
 
-def _store(folder: Path, **how: Any) -> Store:
+def _store(folder: Path, **options: Any) -> Store:
     account = Account(concurrency=100_000)
     defaults: dict[str, Any] = {"account": account, "timing": TaskTiming.instant()}
-    return Store(**defaults | how, assumptions=Assumptions(), seed=0, folder=folder)
+    return Store(**defaults | options, assumptions=Assumptions(), seed=0, folder=folder)
 
 
-def _task_spec(**how: Any) -> TaskSpec:
-    usual: dict[str, Any] = {"units": Decimal(1), "usd": Decimal("0.14")}
-    return TaskSpec("new", "image-to-video", "kling-3.0", "pan left", **usual | how)
+def _task_spec(**options: Any) -> TaskSpec:
+    defaults: dict[str, Any] = {"units": Decimal(1), "usd": Decimal("0.14")}
+    return TaskSpec("new", "image-to-video", "kling-3.0", "pan left", **defaults | options)
 
 
-def test_ids_are_different_18_digit_numbers(tmp_path: Path) -> None:
-    """Whatever the clock says, and however many come in the same instant."""
+def test_ids_are_unique_18_digit_numbers(tmp_path: Path) -> None:
+    """For any clock, and for many tasks at the same time."""
     store = _store(tmp_path)
     ids = {store.add(_task_spec(), now_s).id for now_s in (0, 1.0, 1.8e9, 9e9) for _ in range(500)}
     assert len(ids) == 2000
@@ -126,14 +129,10 @@ def test_ids_are_different_18_digit_numbers(tmp_path: Path) -> None:
     assert all(each.isdecimal() and int(each) > 2**53 for each in ids)
 
 
-def test_delays_differ_and_repeat(tmp_path: Path) -> None:
-    """Each task draws its own, within the jitter; the same seed draws the same."""
+def test_delays_vary_and_repeat(tmp_path: Path) -> None:
+    """Delays vary between tasks within the jitter; equal seeds give equal delays."""
     delays = [
-        [
-            _store(tmp_path, timing=TaskTiming()).add(_task_spec(), 0.0).processing_s
-            for _ in range(1)
-        ]
-        + [job.processing_s for job in _added(_store(tmp_path, timing=TaskTiming()), 5)]
+        [job.processing_s for job in _added(_store(tmp_path, timing=TaskTiming()), 5)]
         for _ in range(2)
     ]
     assert delays[0] == delays[1]
@@ -145,8 +144,8 @@ def _added(store: Store, count: int) -> list[Any]:
     return [store.add(_task_spec(), 0.0) for _ in range(count)]
 
 
-def test_an_external_id_is_taken_once_whoever_comes_first(tmp_path: Path) -> None:
-    """Of many that come at once, one."""
+def test_an_external_id_is_accepted_once(tmp_path: Path) -> None:
+    """Of many concurrent attempts, one succeeds."""
     store = _store(tmp_path)
 
     def attempt(_: int) -> int:
@@ -160,11 +159,11 @@ def test_an_external_id_is_taken_once_whoever_comes_first(tmp_path: Path) -> Non
         assert sorted(pool.map(attempt, range(50))) == [0, *[1201] * 49]
 
 
-def test_thousands_of_tasks_are_small(served: Any, modern_body: Body) -> None:
-    """The still is kept once; a thousand tasks more add nothing to the folder."""
+def test_many_tasks_share_one_stored_image(served: Any, modern_body: Body) -> None:
+    """Repeated tasks with the same still add nothing to the folder."""
     body = modern_body()
     for number in range(300):
         body["options"]["external_task_id"] = str(number)
         assert served.post(PATH, body).status_code in (200, 429)
-    kept = list((served.emulator.folder / "pictures").iterdir())
-    assert len(kept) == 1
+    stored = list((served.emulator.folder / "pictures").iterdir())
+    assert len(stored) == 1
