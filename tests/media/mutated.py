@@ -1,4 +1,4 @@
-"""Small clips in five containers, and what a broken disk or a hostile hand makes of them."""
+"""Write small clips in five containers, and damage their bytes."""
 
 import json
 import sys
@@ -12,7 +12,7 @@ import numpy as np
 from lab.errors import ClipError
 from lab.media import frames, probe
 
-# Container, codec, pixel format and what the container is asked for, by the file's suffix.
+# Container, codec, pixel format and container options, by the file's suffix.
 CONTAINERS: dict[str, tuple[str, str, str, dict[str, str]]] = {
     ".mp4": ("mp4", "libx264", "yuv420p", {"movflags": "+faststart"}),
     ".mov": ("mov", "libx264", "yuv420p", {"movflags": "frag_keyframe+empty_moov"}),
@@ -24,7 +24,7 @@ _HEADER_BYTES = 1500
 
 
 def write_small(path: Path, pictures: list[np.ndarray]) -> None:
-    """Encode pictures at ten a second in the container that the path's suffix names."""
+    """Encode pictures at 10 fps in the container of the path's suffix."""
     container, codec, pixel_format, options = CONTAINERS[path.suffix]
     with av.open(str(path), "w", format=container, container_options=options) as file:
         stream = file.add_stream(codec, rate=Fraction(10))
@@ -37,44 +37,44 @@ def write_small(path: Path, pictures: list[np.ndarray]) -> None:
         file.mux(stream.encode(None))
 
 
-def mutate(content: bytes, random: np.random.Generator) -> bytes:
-    """One seeded mutation of a file's bytes; the first sixteen stay, so that it is still opened."""
-    kept, rest = content[:16], bytearray(content[16:])
-    return kept + bytes(_MUTATIONS[random.integers(len(_MUTATIONS))](rest, random))
+def mutate(content: bytes, rng: np.random.Generator) -> bytes:
+    """Apply one random mutation, which keeps the first 16 bytes so that the file still opens."""
+    signature, rest = content[:16], bytearray(content[16:])
+    return signature + bytes(_MUTATIONS[rng.integers(len(_MUTATIONS))](rest, rng))
 
 
-def _flipped(rest: bytearray, random: np.random.Generator) -> bytearray:
-    for at in random.integers(0, min(_HEADER_BYTES, len(rest)), random.integers(1, 9)):
-        rest[at] = random.integers(256)
+def _flipped(rest: bytearray, rng: np.random.Generator) -> bytearray:
+    for offset in rng.integers(0, min(_HEADER_BYTES, len(rest)), rng.integers(1, 9)):
+        rest[offset] = rng.integers(256)
     return rest
 
 
-def _extreme(rest: bytearray, random: np.random.Generator) -> bytearray:
-    """Numbers of the header become the largest, the smallest or nothing."""
-    at = int(random.integers(0, min(_HEADER_BYTES, len(rest)) - 8))
-    length = int(random.choice([2, 4, 8]))
-    rest[at : at + length] = bytes([random.choice([0x00, 0x7F, 0x80, 0xFF])]) * length
+def _extreme(rest: bytearray, rng: np.random.Generator) -> bytearray:
+    """Overwrite a number of the header with the largest, the smallest or zero."""
+    offset = int(rng.integers(0, min(_HEADER_BYTES, len(rest)) - 8))
+    length = int(rng.choice([2, 4, 8]))
+    rest[offset : offset + length] = bytes([rng.choice([0x00, 0x7F, 0x80, 0xFF])]) * length
     return rest
 
 
-def _cut(rest: bytearray, random: np.random.Generator) -> bytearray:
-    return rest[: random.integers(len(rest))]
+def _cut(rest: bytearray, rng: np.random.Generator) -> bytearray:
+    return rest[: rng.integers(len(rest))]
 
 
-def _emptied(rest: bytearray, random: np.random.Generator) -> bytearray:
-    begin, end = sorted(random.integers(0, len(rest), 2))
+def _emptied(rest: bytearray, rng: np.random.Generator) -> bytearray:
+    begin, end = sorted(rng.integers(0, len(rest), 2))
     rest[begin:end] = bytes(end - begin)
     return rest
 
 
-def _spliced(rest: bytearray, random: np.random.Generator) -> bytearray:
-    begin, end, to = random.integers(0, len(rest), 3)
-    return rest[:begin] + rest[end : end + 400] + rest[to:]
+def _spliced(rest: bytearray, rng: np.random.Generator) -> bytearray:
+    begin, end, resume = rng.integers(0, len(rest), 3)
+    return rest[:begin] + rest[end : end + 400] + rest[resume:]
 
 
-def _swapped(rest: bytearray, random: np.random.Generator) -> bytearray:
-    """Two stretches change places, as two boxes of a header in the wrong order."""
-    one, two, three = sorted(random.integers(0, min(_HEADER_BYTES, len(rest)), 3))
+def _swapped(rest: bytearray, rng: np.random.Generator) -> bytearray:
+    """Swap two adjacent ranges, like two boxes of a header in the wrong order."""
+    one, two, three = sorted(rng.integers(0, min(_HEADER_BYTES, len(rest)), 3))
     return rest[:one] + rest[two:three] + rest[one:two] + rest[three:]
 
 
@@ -84,18 +84,18 @@ _MUTATIONS: tuple[Callable[[bytearray, np.random.Generator], bytearray], ...] = 
 
 
 def read(path: Path) -> str:
-    """How a clip fares: "frames", "refused", or what else was raised or is wrong with it."""
-    said = []
+    """Return "frames", "refused", or a description of any other outcome."""
+    refusals = 0
     for reading in (probe, lambda path: list(frames(path, 32))):
         try:
             reading(path)
         except ClipError as error:
             if not str(error).startswith(f"{path}: ") or "\n" in str(error):
                 return f"does not name the file in one line: {error!r}"
-            said.append("refused")
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the test names it
+            refusals += 1
+        except BaseException as error:  # noqa: BLE001 - the test reports it
             return repr(error)
-    return "refused" if said else "frames"
+    return "refused" if refusals else "frames"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Still images that a stranger may have made."""
+"""Opening untrusted images, and writing images."""
 
 import io
 import struct
@@ -22,15 +22,15 @@ ORIENTATION = 0x0112
 
 
 def _png_header(width: int, height: int) -> bytes:
-    """A PNG that claims a size and holds no pixels."""
+    """A PNG that declares a size and contains no pixels."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return (
             struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
         )
 
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b""))
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b""))
 
 
 def _truncated_png(path: Path, photo: np.ndarray) -> None:
@@ -61,23 +61,21 @@ HOSTILE: dict[str, tuple[Callable[[Path, np.ndarray], None], str]] = {
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_a_file_that_is_no_usable_picture_is_refused(
-    kind: str, tmp_path: Path, photo: np.ndarray
-) -> None:
-    """Whatever is wrong with a still's file, one line names the file and says what is wrong."""
-    make, says = HOSTILE[kind]
+def test_an_unusable_file_is_refused(kind: str, tmp_path: Path, photo: np.ndarray) -> None:
+    """One line names the file and says what is wrong with it."""
+    make, message = HOSTILE[kind]
     path = tmp_path / "still.png"
     make(path, photo)
     if kind == "below a file":
         path = path / "inside.png"
-    with pytest.raises(StillError, match=says) as refused:
+    with pytest.raises(StillError, match=message) as refused:
         open_image(path)
     assert str(refused.value).startswith(f"{path}: ")
     assert "\n" not in str(refused.value)
 
 
-def test_a_file_of_too_many_bytes_is_not_read(tmp_path: Path) -> None:
-    """A file over 100 MB is refused by its size alone."""
+def test_a_large_file_is_not_read(tmp_path: Path) -> None:
+    """A file over 100 MB is refused by its size."""
     path = tmp_path / "still.png"
     with path.open("wb") as file:
         file.truncate(100_000_001)
@@ -86,10 +84,8 @@ def test_a_file_of_too_many_bytes_is_not_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
-def test_every_accepted_kind_opens_as_it_was(
-    suffix: str, tmp_path: Path, photo: np.ndarray
-) -> None:
-    """A picture written as JPEG, PNG or WebP reads back upright, whole and unremarked."""
+def test_accepted_formats_are_preserved(suffix: str, tmp_path: Path, photo: np.ndarray) -> None:
+    """A JPEG, PNG or WebP is read back without changes."""
     write_image(tmp_path / f"a{suffix}", photo)
     opened = open_image(tmp_path / f"a{suffix}")
     assert opened.rgb.shape == photo.shape
@@ -98,7 +94,7 @@ def test_every_accepted_kind_opens_as_it_was(
     assert np.abs(opened.rgb.astype(int) - photo).mean() < (0.01 if suffix == ".png" else 4)
 
 
-def test_a_kind_is_told_by_content_not_by_name(tmp_path: Path, photo: np.ndarray) -> None:
+def test_content_determines_the_format(tmp_path: Path, photo: np.ndarray) -> None:
     """A JPEG named .png opens."""
     write_image(tmp_path / "a.jpg", photo)
     (tmp_path / "a.jpg").rename(tmp_path / "a.png")
@@ -106,7 +102,7 @@ def test_a_kind_is_told_by_content_not_by_name(tmp_path: Path, photo: np.ndarray
 
 
 @pytest.mark.parametrize(
-    ("orientation", "turned"),
+    ("orientation", "store"),
     [
         (3, lambda rgb: np.rot90(rgb, 2)),
         (6, lambda rgb: np.rot90(rgb, 1)),
@@ -115,25 +111,25 @@ def test_a_kind_is_told_by_content_not_by_name(tmp_path: Path, photo: np.ndarray
     ],
 )
 @pytest.mark.parametrize("suffix", [".png", ".webp"])
-def test_a_picture_comes_out_upright(
+def test_exif_orientation_is_applied(
     orientation: int,
-    turned: Callable[[np.ndarray], np.ndarray],
+    store: Callable[[np.ndarray], np.ndarray],
     suffix: str,
     tmp_path: Path,
     photo: np.ndarray,
 ) -> None:
-    """A picture stored turned or mirrored comes out as EXIF says it looks, and that is reported."""
+    """An image stored rotated or mirrored opens upright, and the change is reported."""
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
     path = tmp_path / f"a{suffix}"
-    Image.fromarray(np.ascontiguousarray(turned(photo))).save(path, exif=exif, lossless=True)
+    Image.fromarray(np.ascontiguousarray(store(photo))).save(path, exif=exif, lossless=True)
     opened = open_image(path)
     assert np.array_equal(opened.rgb, photo)
     assert opened.changes == ("rotated upright as EXIF says",)
 
 
 def test_transparency_becomes_white(tmp_path: Path, photo: np.ndarray) -> None:
-    """What is transparent in a still is white in its clip, half of it is half white."""
+    """Transparent pixels become white; half transparent ones are mixed with white."""
     alpha = np.full(photo.shape[:2], 255, np.uint8)
     alpha[:100], alpha[100:200] = 0, 128
     Image.fromarray(np.dstack([photo, alpha])).save(tmp_path / "a.png")
@@ -146,17 +142,17 @@ def test_transparency_becomes_white(tmp_path: Path, photo: np.ndarray) -> None:
 
 
 def test_a_palette_with_transparency_becomes_white(tmp_path: Path) -> None:
-    """A palette colour marked transparent is white too."""
-    picture = Image.new("P", (80, 80), 1)
-    picture.putpalette([255, 0, 0, 0, 0, 255])
-    picture.save(tmp_path / "a.png", transparency=1)
+    """A transparent palette colour becomes white too."""
+    image = Image.new("P", (80, 80), 1)
+    image.putpalette([255, 0, 0, 0, 0, 255])
+    image.save(tmp_path / "a.png", transparency=1)
     opened = open_image(tmp_path / "a.png")
     assert (opened.rgb == 255).all()
     assert opened.changes == ("alpha laid on white",)
 
 
-def test_cmyk_is_converted_and_said(tmp_path: Path, photo: np.ndarray) -> None:
-    """A CMYK JPEG from print opens as RGB near its colours, and that is reported."""
+def test_cmyk_is_converted(tmp_path: Path, photo: np.ndarray) -> None:
+    """A CMYK JPEG opens as RGB with similar colours, and the change is reported."""
     Image.fromarray(photo).convert("CMYK").save(tmp_path / "a.jpg", quality=95)
     opened = open_image(tmp_path / "a.jpg")
     assert opened.changes == ("CMYK converted to RGB",)
@@ -164,16 +160,16 @@ def test_cmyk_is_converted_and_said(tmp_path: Path, photo: np.ndarray) -> None:
 
 
 def test_sixteen_bits_keep_their_brightness(tmp_path: Path) -> None:
-    """A 16-bit grey PNG opens with the same brightness in 8 bits, and that is reported."""
-    wide = np.tile(np.linspace(0, 65535, 256).astype(np.uint16), (80, 1))
-    Image.fromarray(wide).save(tmp_path / "a.png")
+    """A 16-bit grey PNG opens in 8 bits with the same brightness, and the change is reported."""
+    ramp = np.tile(np.linspace(0, 65535, 256).astype(np.uint16), (80, 1))
+    Image.fromarray(ramp).save(tmp_path / "a.png")
     opened = open_image(tmp_path / "a.png")
     assert opened.changes == ("16 bits reduced to 8",)
     assert np.abs(opened.rgb[0, :, 0].astype(int) - np.arange(256)).max() <= 1
 
 
-def test_of_an_animation_the_first_frame_is_used(tmp_path: Path, photo: np.ndarray) -> None:
-    """An animated file gives its first frame, and that is reported."""
+def test_an_animation_gives_its_first_frame(tmp_path: Path, photo: np.ndarray) -> None:
+    """The change is reported."""
     first, second = Image.fromarray(photo), Image.fromarray(255 - photo)
     first.save(tmp_path / "a.png", save_all=True, append_images=[second])
     opened = open_image(tmp_path / "a.png")
@@ -185,12 +181,12 @@ def _small(kind: str) -> bytes:
     exif = Image.Exif()
     exif[ORIENTATION] = 6
     exif[0x010E] = "a description"
-    held = io.BytesIO()
+    buffer = io.BytesIO()
     ramp = np.add.outer(np.arange(80), np.arange(100)).astype(np.uint8)
     Image.fromarray(np.dstack([ramp, ramp.T[:80, :80].repeat(2, 1)[:, :100], ramp])).save(
-        held, kind, exif=exif
+        buffer, kind, exif=exif
     )
-    return held.getvalue()
+    return buffer.getvalue()
 
 
 SMALL = {kind: _small(kind) for kind in ("JPEG", "PNG", "WEBP")}
@@ -200,48 +196,48 @@ SMALL = {kind: _small(kind) for kind in ("JPEG", "PNG", "WEBP")}
 @given(
     kind=st.sampled_from(sorted(SMALL)),
     damage=st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=6),
-    kept=st.floats(0.1, 1),
+    fraction=st.floats(0.1, 1),
 )
-def test_damaged_bytes_give_a_picture_or_one_line(
-    kind: str, damage: list[tuple[int, int]], kept: float
+def test_damaged_bytes_are_decoded_or_refused(
+    kind: str, damage: list[tuple[int, int]], fraction: float
 ) -> None:
-    """However a file's bytes are damaged, EXIF included, it opens or is refused in one line."""
+    """Damaged bytes, EXIF included, give an image or an error of one line."""
     content = bytearray(SMALL[kind])
     for position, value in damage:
         content[position % len(content)] = value
-    said = ""
+    message = ""
     sides = (80, 100)
     try:
-        sides = decode_image(bytes(content[: int(len(content) * kept)]), "x.img").rgb.shape[:2]
+        sides = decode_image(bytes(content[: int(len(content) * fraction)]), "x.img").rgb.shape[:2]
     except StillError as refused:
-        said = str(refused)
+        message = str(refused)
     assert min(sides) >= 64
-    assert said == "" or said.startswith("x.img: ")
-    assert "\n" not in said
+    assert message == "" or message.startswith("x.img: ")
+    assert "\n" not in message
 
 
 @pytest.mark.parametrize("header", [b"XX\x00*", b"MM\x00\xb0"])
 def test_broken_exif_is_refused_in_one_line(header: bytes, tmp_path: Path) -> None:
-    """A picture whose EXIF block is garbage does not end in a traceback."""
+    """An image with invalid EXIF raises StillError."""
     path = tmp_path / "a.webp"
     path.write_bytes(SMALL["WEBP"].replace(b"MM\x00*", header))
     with pytest.raises(StillError, match="broken image"):
         open_image(path)
 
 
-def test_a_picture_that_cannot_be_written_leaves_nothing(tmp_path: Path, photo: np.ndarray) -> None:
-    """A picture of a shape no file holds leaves no file and no temporary."""
+def test_a_failed_write_leaves_no_file(tmp_path: Path, photo: np.ndarray) -> None:
+    """An array that cannot be encoded leaves no file and no temporary file."""
     with pytest.raises(TypeError):
         write_image(tmp_path / "a.png", photo[..., :2].astype(np.float64))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_history_is_kept_in_the_file_within_bounds(tmp_path: Path, photo: np.ndarray) -> None:
-    """The last twenty steps, each a line of printable letters; other kinds of file keep none."""
+def test_a_history_is_stored_within_bounds(tmp_path: Path, photo: np.ndarray) -> None:
+    """PNG stores the last twenty steps as printable lines; other formats store none."""
     steps = [f"step {number}" for number in range(25)]
     write_image(tmp_path / "a.png", photo, history=[*steps, "two\nlines\x07" + "n" * 400])
-    *told, last = open_image(tmp_path / "a.png").history
-    assert told == steps[-19:]
+    *earlier, last = open_image(tmp_path / "a.png").history
+    assert earlier == steps[-19:]
     assert last.startswith("two lines?nnn")
     assert len(last) == 300
     write_image(tmp_path / "a.jpg", photo, history=steps)
@@ -249,13 +245,11 @@ def test_a_history_is_kept_in_the_file_within_bounds(tmp_path: Path, photo: np.n
 
 
 @pytest.mark.parametrize("text", ["bell\x07", "n" * 301, "\n".join("abcdefghijklmnopqrstu")])
-def test_a_history_of_another_form_is_not_believed(
-    tmp_path: Path, photo: np.ndarray, text: str
-) -> None:
-    """Letters that do not print, an endless line, endless lines: the picture opens without."""
-    told = PngInfo()
-    told.add_itxt("i2v-lab history", text)
-    Image.fromarray(photo).save(tmp_path / "a.png", pnginfo=told)
+def test_an_invalid_history_is_ignored(tmp_path: Path, photo: np.ndarray, text: str) -> None:
+    """Unprintable characters, a long line or many lines: the image opens without its history."""
+    info = PngInfo()
+    info.add_itxt("i2v-lab history", text)
+    Image.fromarray(photo).save(tmp_path / "a.png", pnginfo=info)
     opened = open_image(tmp_path / "a.png")
     assert opened.history == ()
     assert np.array_equal(opened.rgb, photo)

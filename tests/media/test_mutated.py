@@ -1,4 +1,4 @@
-"""Broken and hostile files: each gives its frames or is refused by name, and nothing else."""
+"""Damaged and hostile files give frames or a ClipError that names them, nothing else."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ import pytest
 from tests.media.mutated import CONTAINERS, mutate, write_small
 
 QUICK, MANY = 8, 120  # mutations of each of the five containers
-# Some hundred files of a dozen small frames take seconds; what takes this long hangs.
+# A few hundred files of a dozen small frames take seconds; a process that takes this long hangs.
 HANGING_S = 900
 
 
@@ -21,7 +21,7 @@ HANGING_S = 900
 def mutations(
     tmp_path_factory: pytest.TempPathFactory, photo: np.ndarray
 ) -> Callable[[str, int], list[Path]]:
-    """Write so many mutations of a small clip in a container; the same ones every time."""
+    """Write mutations of a small clip in a container; equal counts give equal files."""
 
     def write(suffix: str, count: int) -> list[Path]:
         folder = tmp_path_factory.mktemp("mutated")
@@ -36,39 +36,40 @@ def mutations(
     return write
 
 
-def _fates(paths: list[Path]) -> dict[str, str]:
-    """How every file fares, read in a process of its own that a crash may end and a hang may not
-    hold for ever.
-    """
-    fates: dict[str, str] = {}
+def _outcomes(paths: list[Path]) -> dict[str, str]:
+    """Read every file in a child process, which may crash or hang; return each file's outcome."""
+    outcomes: dict[str, str] = {}
     script = str(Path(__file__).with_name("mutated.py"))
-    while left := [str(path) for path in paths if str(path) not in fates]:
-        command = [sys.executable, script, *left]
+    while remaining := [str(path) for path in paths if str(path) not in outcomes]:
+        command = [sys.executable, script, *remaining]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=HANGING_S)
-            said, how = done.stdout, f"ended the process with {done.returncode}: {done.stderr}"
+            output, failure = (
+                done.stdout,
+                f"ended the process with {done.returncode}: {done.stderr}",
+            )
         except subprocess.TimeoutExpired as hanging:
-            said, how = bytes(hanging.stdout or b"").decode(), f"took more than {HANGING_S} s"
-        told = dict(json.loads(line) for line in said.splitlines())
-        fates |= told
-        if len(told) < len(left):
-            fates[left[len(told)]] = how
-    return fates
+            output, failure = bytes(hanging.stdout or b"").decode(), f"took more than {HANGING_S} s"
+        completed = dict(json.loads(line) for line in output.splitlines())
+        outcomes |= completed
+        if len(completed) < len(remaining):
+            outcomes[remaining[len(completed)]] = failure
+    return outcomes
 
 
-def _hold(paths: list[Path]) -> None:
-    fates = _fates(paths)
-    assert {path: fate for path, fate in fates.items() if fate not in ("frames", "refused")} == {}
-    told = Counter(fates.values())
-    assert set(told) == {"frames", "refused"}, f"the mutations are all of one kind: {told}"
+def _check(paths: list[Path]) -> None:
+    outcomes = _outcomes(paths)
+    assert {path: end for path, end in outcomes.items() if end not in ("frames", "refused")} == {}
+    counts = Counter(outcomes.values())
+    assert set(counts) == {"frames", "refused"}, f"all mutations have the same outcome: {counts}"
 
 
 @pytest.mark.parametrize("suffix", CONTAINERS)
 def test_a_mutated_clip_is_read_or_refused_by_name(
     suffix: str, mutations: Callable[[str, int], list[Path]]
 ) -> None:
-    """A few broken files of every container give frames or one line that names the file."""
-    _hold(mutations(suffix, QUICK))
+    """A few damaged files of every container give frames or an error of one line."""
+    _check(mutations(suffix, QUICK))
 
 
 @pytest.mark.slow
@@ -76,7 +77,7 @@ def test_a_mutated_clip_is_read_or_refused_by_name(
 def test_many_mutated_clips_are_read_or_refused_by_name(
     suffix: str, mutations: Callable[[str, int], list[Path]]
 ) -> None:
-    """Hundreds of broken files of every container hang nothing, end no process and raise nothing
-    but the one line that names the file.
+    """Hundreds of damaged files of every container neither hang, nor crash, nor raise another
+    error.
     """
-    _hold(mutations(suffix, MANY))
+    _check(mutations(suffix, MANY))

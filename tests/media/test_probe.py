@@ -1,4 +1,4 @@
-"""What a clip says of itself."""
+"""Reading the declared facts of a clip."""
 
 import struct
 from collections.abc import Callable
@@ -13,10 +13,10 @@ from lab.errors import ClipError
 from lab.media import frames, probe
 
 
-def test_facts_are_those_of_the_file(
+def test_facts_are_read_from_the_file(
     tmp_path: Path, photo: np.ndarray, pan_clip: Callable[..., Path]
 ) -> None:
-    """Size, rate, length, codec and comment are read from the file."""
+    """They are size, rate, length, codec and comment."""
     path = pan_clip(tmp_path / "a.mp4", photo[:200, :400], count=12, fps=24, comment="hello ΔE")
     facts = probe(path)
     assert (facts.width_px, facts.height_px) == (352, 200)
@@ -26,8 +26,8 @@ def test_facts_are_those_of_the_file(
     assert facts.comment == "hello ΔE"
 
 
-def test_sound_is_noticed(tmp_path: Path) -> None:
-    """A clip with a sound track says so."""
+def test_sound_is_detected(tmp_path: Path) -> None:
+    """has_audio is true for a clip with an audio stream."""
     path = tmp_path / "a.mp4"
     with av.open(str(path), "w") as container:
         picture = container.add_stream("libx264", rate=24)
@@ -67,30 +67,30 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_a_file_that_is_no_video_is_refused(kind: str, tmp_path: Path) -> None:
-    """Whatever is wrong with a clip's file, one line names the file and says what is wrong."""
-    make, says = HOSTILE[kind]
+def test_a_file_that_is_not_a_video_is_refused(kind: str, tmp_path: Path) -> None:
+    """One line names the file and says what is wrong with it."""
+    make, message = HOSTILE[kind]
     path = tmp_path / "clip.mp4"
     make(path)
     for read in (probe, lambda path: list(frames(path))):
-        with pytest.raises(ClipError, match=says) as refused:
+        with pytest.raises(ClipError, match=message) as refused:
             read(path)
         assert str(refused.value).startswith(f"{path}: ")
         assert "\n" not in str(refused.value)
 
 
-def test_a_playlist_does_not_reach_the_file_it_names(
+def test_a_playlist_does_not_open_its_files(
     tmp_path: Path, photo: np.ndarray, pan_clip: Callable[..., Path]
 ) -> None:
-    """A text file named .mp4 that points at a real clip is refused although the clip is there."""
+    """A playlist named .mp4 is refused although the clip that it names exists."""
     pan_clip(tmp_path / "other.mp4", photo, count=2)
     (tmp_path / "clip.mp4").write_text("ffconcat version 1.0\nfile other.mp4\n")
     with pytest.raises(ClipError, match="not a video"):
         probe(tmp_path / "clip.mp4")
 
 
-def test_a_file_without_pictures_is_refused(tmp_path: Path) -> None:
-    """A sound file in a video container is refused by what it lacks."""
+def test_a_file_without_video_is_refused(tmp_path: Path) -> None:
+    """A video container with an audio stream only is refused."""
     path = tmp_path / "a.mp4"
     with av.open(str(path), "w") as container:
         sound = container.add_stream("aac", rate=44100)
@@ -103,14 +103,14 @@ def test_a_file_without_pictures_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["12:30 take.mp4", "concat:other.mp4", "file:x.mp4", "-y.mp4"])
-def test_a_name_is_never_taken_for_a_protocol(
+def test_a_file_name_is_not_a_protocol(
     name: str,
     tmp_path: Path,
     photo: np.ndarray,
     pan_clip: Callable[..., Path],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A clip named with a colon is written and read as that file, and opens no other."""
+    """A name with a colon is written and read as a plain file."""
     monkeypatch.chdir(tmp_path)
     pan_clip(Path("other.mp4"), photo, count=5)
     pan_clip(Path(name), photo, count=3)
@@ -118,19 +118,19 @@ def test_a_name_is_never_taken_for_a_protocol(
     assert len(list(frames(Path(name)))) == 3
 
 
-def test_a_comment_in_no_known_encoding_does_no_harm(
+def test_an_undecodable_comment_is_accepted(
     tmp_path: Path, photo: np.ndarray, pan_clip: Callable[..., Path]
 ) -> None:
-    """A clip whose comment is not UTF-8 opens, its comment marked where it is unreadable."""
+    """Bytes of the comment that are not UTF-8 become replacement characters."""
     path = pan_clip(tmp_path / "a.mp4", photo, count=2, comment="hello world")
     path.write_bytes(path.read_bytes().replace(b"hello world", b"hell\xff world"))
     assert probe(path).comment == "hell\N{REPLACEMENT CHARACTER} world"
 
 
-def test_a_track_in_no_known_codec_is_refused(
+def test_an_unknown_codec_is_refused(
     tmp_path: Path, photo: np.ndarray, pan_clip: Callable[..., Path]
 ) -> None:
-    """A header that no longer says how its pictures are coded is refused, not taken for a bug."""
+    """A header without a usable codec raises ClipError."""
     whole = pan_clip(tmp_path / "whole.mp4", photo[:100, :200], count=6).read_bytes()
     table = whole.index(b"stbl")
     noise = np.random.default_rng(0).bytes(300)
@@ -144,27 +144,27 @@ def test_a_track_in_no_known_codec_is_refused(
             assert str(refused.value).startswith(f"{path}: ")
 
 
-def _in_header(whole: bytes, box: bytes, at: int, value: int) -> bytes:
-    """The file with a number of a box set, four bytes from `at` behind the box's name."""
-    begin = whole.index(box) + 4 + at
+def _patch_box(whole: bytes, box: bytes, offset: int, value: int) -> bytes:
+    """Set a 32-bit number in a box, at an offset after the box's name."""
+    begin = whole.index(box) + 4 + offset
     return whole[:begin] + value.to_bytes(4) + whole[begin + 4 :]
 
 
-# Where the numbers stand in an MP4: the clock's ticks a second, and how many each picture lasts.
+# mdhd holds the time scale in ticks per second, stts the duration of a frame in ticks.
 ABSURD: dict[str, Callable[[bytes], bytes]] = {
-    "a clock of 2 GHz": lambda whole: _in_header(whole, b"mdhd", 12, 0x7FFFFFFF),
-    "68 years a picture": lambda whole: _in_header(
-        _in_header(whole.replace(b"edts", b"free"), b"mdhd", 12, 1), b"stts", 12, 0x7FFFFFFF
+    "a clock of 2 GHz": lambda whole: _patch_box(whole, b"mdhd", 12, 0x7FFFFFFF),
+    "68 years per frame": lambda whole: _patch_box(
+        _patch_box(whole.replace(b"edts", b"free"), b"mdhd", 12, 1), b"stts", 12, 0x7FFFFFFF
     ),
-    "24576 pictures a second": lambda whole: _in_header(whole, b"stts", 12, 1),
+    "24576 frames per second": lambda whole: _patch_box(whole, b"stts", 12, 1),
 }
 
 
 @pytest.mark.parametrize("kind", ABSURD)
-def test_what_cannot_be_is_not_passed_on(
+def test_impossible_values_are_not_reported(
     kind: str, tmp_path: Path, photo: np.ndarray, pan_clip: Callable[..., Path]
 ) -> None:
-    """A header that claims an absurd rate or length counts as one that does not say."""
+    """An impossible rate or duration counts as undeclared."""
     path = pan_clip(tmp_path / "a.mp4", photo[:100, :200], count=6)
     path.write_bytes(ABSURD[kind](path.read_bytes()))
     facts = probe(path)
@@ -173,8 +173,8 @@ def test_what_cannot_be_is_not_passed_on(
     assert all(0 <= frame.time_s < 86_400 for frame in frames(path))
 
 
-def test_a_length_of_ages_is_not_passed_on(tmp_path: Path, photo: np.ndarray) -> None:
-    """A WebM whose header announces thirty thousand years has no known length, and its frames."""
+def test_an_impossible_duration_is_not_reported(tmp_path: Path, photo: np.ndarray) -> None:
+    """A WebM that declares thirty thousand years has duration 0, and its frames are decoded."""
     path = tmp_path / "a.webm"
     with av.open(str(path), "w", container_options={"live": "1"}) as container:
         stream = container.add_stream("libvpx", rate=Fraction(10))
@@ -184,27 +184,29 @@ def test_a_length_of_ages_is_not_passed_on(tmp_path: Path, photo: np.ndarray) ->
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     content = path.read_bytes()
-    # The duration in milliseconds takes the place of the name of the program that wrote the file.
+    # Overwrite the MuxingApp element with a Duration element, in milliseconds.
     begin = content.index(b"\x4d\x80")
-    told = b"\x44\x89\x88" + struct.pack(">d", 1e15)
+    duration = b"\x44\x89\x88" + struct.pack(">d", 1e15)
     length = 3 + (content[begin + 2] & 0x7F)
-    filler = b"\xec" + bytes([0x80 | (length - len(told) - 2)]) + bytes(length - len(told) - 2)
-    path.write_bytes(content[:begin] + told + filler + content[begin + length :])
+    filler = (
+        b"\xec" + bytes([0x80 | (length - len(duration) - 2)]) + bytes(length - len(duration) - 2)
+    )
+    path.write_bytes(content[:begin] + duration + filler + content[begin + length :])
     assert (probe(path).duration_s, probe(path).frames) == (0, 0)
     assert len(list(frames(path))) == 5
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])
-def test_a_turned_clip_has_the_size_it_is_shown_in(
+def test_a_rotated_clip_has_its_displayed_size(
     degrees: int, tmp_path: Path, photo: np.ndarray
 ) -> None:
-    """A clip that asks to be turned is probed and decoded upright, both in the same size."""
+    """A clip with a rotation is probed and decoded upright, in the same size."""
     path = tmp_path / "a.mp4"
     upright = photo[:200, :320]
-    turns = degrees // 90
+    quarter_turns = degrees // 90
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=Fraction(24))
-        stored = np.ascontiguousarray(np.rot90(upright, -turns))
+        stored = np.ascontiguousarray(np.rot90(upright, -quarter_turns))
         stream.height, stream.width = stored.shape[:2]
         stream.pix_fmt, stream.options = "yuv420p", {"crf": "5"}
         stream.set_display_rotation(degrees)
@@ -213,6 +215,6 @@ def test_a_turned_clip_has_the_size_it_is_shown_in(
         container.mux(stream.encode(None))
     facts = probe(path)
     assert (facts.width_px, facts.height_px) == (320, 200)
-    shown = next(iter(frames(path))).rgb
-    assert shown.shape == upright.shape
-    assert np.abs(shown.astype(int) - upright).mean() < 8
+    decoded = next(iter(frames(path))).rgb
+    assert decoded.shape == upright.shape
+    assert np.abs(decoded.astype(int) - upright).mean() < 8

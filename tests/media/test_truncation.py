@@ -1,4 +1,4 @@
-"""How a clip ends: whole, or cut off, and how much is missing."""
+"""Detection of clips that are truncated or damaged, and the reported missing time."""
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -12,8 +12,8 @@ from lab.media import frames
 
 FPS, COUNT = 10, 40
 FASTSTART = {"movflags": "+faststart"}
-# How each kind of clip is written: container, codec, what the container is asked for; whether it
-# has two seconds more of sound than of pictures; and whether its header says how long it is.
+# Of each kind of clip: container, codec, container options, whether its audio is two seconds
+# longer than its video, and whether its header declares the duration.
 KINDS: dict[str, tuple[str, str, dict[str, str], bool, bool]] = {
     "mp4": ("mp4", "libx264", FASTSTART, False, True),
     "mp4 with longer sound": ("mp4", "libx264", FASTSTART, True, True),
@@ -39,51 +39,55 @@ SOUND = {"mp4": "aac", "webm": "libopus"}
 
 
 def _write(
-    path: Path, shown: Sequence[np.ndarray], kind: str, stamps_ms: Sequence[int] | None = None
+    path: Path, pictures: Sequence[np.ndarray], kind: str, times_ms: Sequence[int] | None = None
 ) -> None:
-    container, codec, options, sounds, _ = KINDS[kind]
+    container, codec, options, has_longer_audio, _ = KINDS[kind]
     with av.open(str(path), "w", format=container, container_options=options) as file:
         stream = file.add_stream(codec, rate=Fraction(FPS))
-        stream.height, stream.width = shown[0].shape[:2]
+        stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt = "rgb8" if codec == "gif" else "yuv420p"
         stream.codec_context.gop_size = 8
-        if stamps_ms:
+        if times_ms:
             stream.codec_context.time_base = Fraction(1, 1000)
-        voice = file.add_stream(SOUND[container], rate=48000, layout="mono") if sounds else None
-        for index, rgb in enumerate(shown):
+        audio = (
+            file.add_stream(SOUND[container], rate=48000, layout="mono")
+            if has_longer_audio
+            else None
+        )
+        for index, rgb in enumerate(pictures):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
             frame = frame.reformat(format=stream.pix_fmt)
-            if stamps_ms:
-                frame.pts, frame.time_base = stamps_ms[index], Fraction(1, 1000)
+            if times_ms:
+                frame.pts, frame.time_base = times_ms[index], Fraction(1, 1000)
             file.mux(stream.encode(frame))
         file.mux(stream.encode(None))
-        if voice is not None:
-            step = voice.codec_context.frame_size or 960
-            for begin in range(0, (len(shown) // FPS + 2) * 48000, step):
+        if audio is not None:
+            step = audio.codec_context.frame_size or 960
+            for begin in range(0, (len(pictures) // FPS + 2) * 48000, step):
                 silence = av.AudioFrame.from_ndarray(
                     np.zeros((1, step), np.float32), "fltp", "mono"
                 )
                 silence.sample_rate, silence.pts = 48000, begin
                 silence.time_base = Fraction(1, 48000)
-                file.mux(voice.encode(silence))
-            file.mux(voice.encode(None))
+                file.mux(audio.encode(silence))
+            file.mux(audio.encode(None))
 
 
 @pytest.fixture(scope="module")
-def shown(photo: np.ndarray) -> list[np.ndarray]:
+def pictures(photo: np.ndarray) -> list[np.ndarray]:
     """40 frames of a pan, 160x120."""
     return [photo[60 + 4 * n : 180 + 4 * n, 8 * n : 160 + 8 * n] for n in range(COUNT)]
 
 
 @pytest.fixture(scope="module")
 def clip(
-    tmp_path_factory: pytest.TempPathFactory, shown: list[np.ndarray]
+    tmp_path_factory: pytest.TempPathFactory, pictures: list[np.ndarray]
 ) -> Callable[[str], Path]:
-    """Write a clip of a kind."""
+    """Write a clip of a given kind."""
 
     def write(kind: str) -> Path:
-        path = tmp_path_factory.mktemp("ending") / "clip.bin"
-        _write(path, shown, kind)
+        path = tmp_path_factory.mktemp("clip") / "clip.bin"
+        _write(path, pictures, kind)
         return path
 
     return write
@@ -96,47 +100,46 @@ def _damage(path: Path) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_whole_clip_is_not_called_cut_off(kind: str, clip: Callable[[str], Path]) -> None:
-    """All frames come and nothing is said, however the container tells its length, if at all."""
+def test_a_complete_clip_has_no_damage(kind: str, clip: Callable[[str], Path]) -> None:
+    """All frames are decoded without a report, whether or not the header declares the duration."""
     assert _damage(clip(kind)) == (COUNT, "")
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_cut_off_clip_says_so(kind: str, clip: Callable[[str], Path]) -> None:
-    """A file that ends at 60 % of its bytes says after which frame it is cut off, and how much is
-    missing where its header tells.
-    """
+def test_a_truncated_clip_is_reported(kind: str, clip: Callable[[str], Path]) -> None:
+    """A file cut at 60 % of its bytes reports its last frame and, if known, the missing time."""
     path = clip(kind)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) * 6 // 10])
     count, damage = _damage(path)
     assert 1 < count < COUNT
-    told = f"{4 - count / FPS:.2f} s of 4.00 s are missing"
-    untold = "the rest is missing, and the file does not say how much"
-    assert damage == f"cut off after frame {count - 1}: {told if KINDS[kind][-1] else untold}"
+    known = f"{4 - count / FPS:.2f} s of 4.00 s are missing"
+    unknown = "the rest is missing, and the file does not say how much"
+    assert damage == f"cut off after frame {count - 1}: {known if KINDS[kind][-1] else unknown}"
 
 
 @pytest.mark.parametrize("kind", ["mp4", "mkv"])
-def test_uneven_times_are_no_damage(kind: str, tmp_path: Path, shown: list[np.ndarray]) -> None:
-    """A whole clip that begins late, runs unevenly and holds its last frame is whole."""
-    _write(tmp_path / "a", shown[:6], kind, [500, 540, 600, 640, 900, 3000])
+def test_uneven_times_are_not_damage(kind: str, tmp_path: Path, pictures: list[np.ndarray]) -> None:
+    """A late start, uneven timestamps and a long last frame are not damage."""
+    _write(tmp_path / "a", pictures[:6], kind, [500, 540, 600, 640, 900, 3000])
     assert _damage(tmp_path / "a") == (6, "")
 
 
-def test_a_clip_trimmed_by_an_edit_list_is_whole(clip: Callable[[str], Path]) -> None:
-    """A file that asks to show only its first half ends where it should."""
+def test_a_clip_trimmed_by_an_edit_list_has_no_damage(clip: Callable[[str], Path]) -> None:
+    """An edit list that shows the first half only is not damage."""
     path = clip("mp4")
     content = bytearray(path.read_bytes())
-    at = content.index(b"elst") + 12
-    content[at : at + 4] = (int.from_bytes(content[at : at + 4]) // 2).to_bytes(4)
+    offset = content.index(b"elst") + 12
+    half = int.from_bytes(content[offset : offset + 4]) // 2
+    content[offset : offset + 4] = half.to_bytes(4)
     path.write_bytes(content)
     count, damage = _damage(path)
     assert count < COUNT
     assert damage == ""
 
 
-def test_pictures_that_are_all_there_are_whole(clip: Callable[[str], Path]) -> None:
-    """A file cut off behind its last picture, in its sound, lacks nothing that is shown."""
+def test_truncated_audio_is_not_damage(clip: Callable[[str], Path]) -> None:
+    """A file that is cut off after its last video frame has all its frames."""
     path = clip("webm with longer sound")
     content = path.read_bytes()
     path.write_bytes(content[:-40])
@@ -144,8 +147,8 @@ def test_pictures_that_are_all_there_are_whole(clip: Callable[[str], Path]) -> N
 
 
 @pytest.mark.parametrize("kind", ["mp4", "mkv", "webm"])
-def test_a_tail_of_zeros_is_told(kind: str, clip: Callable[[str], Path]) -> None:
-    """A file of full length whose second half was never written does not pass for whole."""
+def test_a_tail_of_zeros_is_reported(kind: str, clip: Callable[[str], Path]) -> None:
+    """A file whose second half is zeros is reported as damaged or truncated."""
     path = clip(kind)
     content = path.read_bytes()
     half = len(content) // 2
@@ -155,8 +158,8 @@ def test_a_tail_of_zeros_is_told(kind: str, clip: Callable[[str], Path]) -> None
     assert damage.endswith(f"{4 - count / FPS:.2f} s of 4.00 s are missing")
 
 
-def test_bytes_behind_the_end_are_no_damage(clip: Callable[[str], Path]) -> None:
-    """What some server or editor leaves behind a whole file does not make it a broken one."""
+def test_trailing_bytes_are_not_damage(clip: Callable[[str], Path]) -> None:
+    """Bytes after the end of a complete file are ignored."""
     for kind in ("mp4", "webm", "avi", "gif"):
         path = clip(kind)
         path.write_bytes(path.read_bytes() + b"\0" * 100 + b"left over " * 9)
