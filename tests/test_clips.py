@@ -1,4 +1,4 @@
-"""The file a take became."""
+"""Clip files."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,8 +24,8 @@ def test_a_clip_says_whether_it_was_simulated(
     assert clip.facts.frames == 2
 
 
-def test_a_file_that_is_no_clip_does_not_open(tmp_path: Path) -> None:
-    """A file that is no video is refused when it is opened, not when it is played."""
+def test_a_file_that_is_not_a_clip_does_not_open(tmp_path: Path) -> None:
+    """A file that is not a video is refused when it is opened."""
     (tmp_path / "a.mp4").write_text("words")
     with pytest.raises(ClipError, match="not a video"):
         Clip.open(tmp_path / "a.mp4")
@@ -34,7 +34,7 @@ def test_a_file_that_is_no_clip_does_not_open(tmp_path: Path) -> None:
 def test_a_clip_without_a_declared_length_is_shown_with_its_own(
     tmp_path: Path, photo: np.ndarray
 ) -> None:
-    """A recording that was streamed has no length in its header; a notebook says what it lasts."""
+    """A clip without a declared duration is shown with its measured one."""
     path = tmp_path / "live.webm"
     with av.open(str(path), "w", format="webm", options={"live": "1"}) as container:
         stream = container.add_stream("libvpx-vp9", rate=16)

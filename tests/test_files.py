@@ -1,4 +1,4 @@
-"""Files that are whole or absent, and ids made from content."""
+"""Atomic writing, file names, and hashes of content."""
 
 import hashlib
 import json
@@ -35,7 +35,7 @@ PLAIN = st.recursive(
 
 
 def test_a_block_that_ends_leaves_the_file_alone(tmp_path: Path) -> None:
-    """After a good block there is the file and no temporary, readable by everybody."""
+    """After the block there is the file, readable by everybody, and no temporary file."""
     with atomic_write(tmp_path / "table.csv") as part:
         part.write_text("a,b")
         assert part.name.endswith(".csv.part")
@@ -49,7 +49,7 @@ def test_a_block_that_ends_leaves_the_file_alone(tmp_path: Path) -> None:
 def test_a_block_that_fails_leaves_what_was_there(
     tmp_path: Path, failure: type[BaseException]
 ) -> None:
-    """A failed or interrupted block leaves the former file and no temporary."""
+    """A failed or interrupted block leaves the old file and no temporary file."""
     (tmp_path / "table.csv").write_text("before")
 
     def write() -> None:
@@ -63,8 +63,8 @@ def test_a_block_that_fails_leaves_what_was_there(
     assert (tmp_path / "table.csv").read_text() == "before"
 
 
-def test_a_killed_writer_leaves_no_file_and_its_temporary_can_be_swept(tmp_path: Path) -> None:
-    """A process killed while writing leaves only a temporary, which `remove_temp_files` deletes."""
+def test_a_killed_writer_leaves_only_a_temporary_file(tmp_path: Path) -> None:
+    """A killed process leaves only a temporary file, which `remove_temp_files` deletes."""
     program = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
@@ -85,7 +85,7 @@ def test_a_killed_writer_leaves_no_file_and_its_temporary_can_be_swept(tmp_path:
 
 
 def test_text_is_utf8(tmp_path: Path) -> None:
-    """Text is written as UTF-8 whatever the machine's language."""
+    """Text is written as UTF-8 in any locale."""
     write_text(tmp_path / "note.txt", "ΔE 3 ‰")
     assert (tmp_path / "note.txt").read_bytes() == "ΔE 3 ‰".encode()
 
@@ -139,7 +139,7 @@ def test_an_id_is_hex_of_the_length_asked(length: int) -> None:
 
 
 def test_a_writable_folder_is_made_with_its_parents(tmp_path: Path) -> None:
-    """A folder that does not exist is created, and the proof that it can be written leaves none."""
+    """A missing folder is created, and the check leaves no file in it."""
     folder = make_writable_folder(tmp_path / "a" / "b")
     assert folder.is_dir()
     assert list(folder.iterdir()) == []
@@ -158,7 +158,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     "text", ["a" * 300, "木" * 77, "e\u0301" * 60, "🦀" * 60, "a\u202eb", "a/b", "a\nb", "\udcff"]
 )
 def test_a_name_made_from_a_name_fits(tmp_path: Path, text: str) -> None:
-    """A file name is cut between letters, never inside one, and steers no terminal."""
+    """A long name is cut between letters, and control characters are replaced."""
     name = file_name(text, "-1d76b847.jpg")
     assert len(name.encode()) <= 143
     assert name.endswith("-1d76b847.jpg")
@@ -171,18 +171,18 @@ def test_a_name_made_from_a_name_fits(tmp_path: Path, text: str) -> None:
 
 @given(st.lists(st.text(max_size=120), min_size=2, max_size=4, unique=True))
 def test_different_names_stay_different(texts: list[str]) -> None:
-    """Cutting and cleaning never makes one name of two."""
+    """Different texts give different file names."""
     assert len({file_name(text) for text in texts}) == len(texts)
 
 
 def test_a_short_name_is_kept() -> None:
-    """A name that fits is not touched: 80 bytes of letters, spaces and accents."""
+    """A name of up to 80 bytes of letters, spaces and accents stays as it is."""
     for text in ("a" * 80, "Café im Regen (1)", "東京", "-x", "CON [1]"):
         assert file_name(text, ".png") == f"{text}.png"
 
 
 def test_a_file_with_the_longest_name_is_written_whole(tmp_path: Path) -> None:
-    """255 bytes of name leave no room for a mark, so the temporary's name is shorter."""
+    """A file name of 255 bytes can be written, because the temporary name is shorter."""
     for name in (f"{'x' * 251}.png", f"{'木' * 83}.jpg", f"a.{'y' * 253}"):
         write_text(tmp_path / name, "whole")
         assert (tmp_path / name).read_text() == "whole"

@@ -1,4 +1,4 @@
-"""Where measurements cannot all be used, every surface says why, and nothing else is lost."""
+"""Every output says which measurements cannot be used and why."""
 
 import json
 import os
@@ -23,7 +23,7 @@ from lab.widgets.live_table import LiveTable
 
 @pytest.fixture(scope="module")
 def threads() -> Executor:
-    """The cores are filled by other tests."""
+    """One worker, since other tests use the other cores."""
     return ThreadPoolExecutor(1)
 
 
@@ -46,10 +46,10 @@ def original(
 
 @dataclass
 class Case:
-    """A run in which something happened to the measurements of its first take.
+    """A run whose first take has measurements that cannot all be used.
 
-    kind: the state that a reader finds. says: what every surface must say. lost: the numbers of
-    that take which cannot be used. whole: whether it happened to every take.
+    kind: the expected state. says: the text that every output must contain. lost: the numbers that
+    cannot be used. whole: True when all takes are affected.
     """
 
     folder: Path
@@ -63,7 +63,7 @@ class Case:
 
 
 class _Blur:
-    """A metric that this run was not measured by: the exposure's tracker under another name."""
+    """A new metric that the run was not measured with."""
 
     specs = (
         MetricSpec(
@@ -94,7 +94,7 @@ def case(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Case:
-    """One of the five things that happen to measurements."""
+    """One of the five reasons why measurements cannot be used."""
     folder = tmp_path / "run"
     shutil.copytree(original[0], folder, copy_function=shutil.copy2)
     place = RunFolder(folder)
@@ -131,7 +131,7 @@ def _run_cli(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[in
 
 
 def test_tables_keep_what_can_be_used(case: Case, original: tuple[Path, Path]) -> None:
-    """Only the lost numbers are NaN, each with the true reason; every other value is as before."""
+    """Only the lost numbers are NaN, each with its reason; other values are unchanged."""
     results = lab.load(case.folder)
     before = lab.load(original[0])
     scores = results.scores.set_index(["take_id", "metric"])
@@ -150,7 +150,7 @@ def test_tables_keep_what_can_be_used(case: Case, original: tuple[Path, Path]) -
 
 
 def test_status_and_compare_say_so(case: Case, capsys: pytest.CaptureFixture[str]) -> None:
-    """Counts and a line for each take; the exit code is 0, since nothing failed."""
+    """Status and compare count the takes and name each; the exit code is 0."""
     code, printed = _run_cli(capsys, "status", case.folder)
     assert code == 0
     assert case.victim in printed
@@ -165,7 +165,7 @@ def test_status_and_compare_say_so(case: Case, capsys: pytest.CaptureFixture[str
 
 
 def test_table_and_player_say_so(case: Case) -> None:
-    """The live table's row and the player's caption carry the reason."""
+    """The row of the live table and the player's caption have the reason."""
     live = LiveTable(choosable=False, caption="")
     status = live.update(RunFolder(case.folder))
     assert status.not_fresh == (2 if case.whole else 1)
@@ -179,7 +179,7 @@ def test_table_and_player_say_so(case: Case) -> None:
 
 
 def test_the_report_says_so_and_verifies(case: Case, threads: Executor) -> None:
-    """The page names the reason, and `lab verify` checks what is reported, and only that."""
+    """The report has the reason, and `lab verify` checks what the report contains."""
     page = write_report(case.folder)
     assert case.says in page.read_text(encoding="utf-8")
     found = verify(page, executor=threads, quiet=True)
@@ -193,7 +193,7 @@ def test_measure_brings_it_up_to_date(
     threads: Executor,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Only what is not fresh is measured, and afterwards everything is; a swapped clip is named."""
+    """Only numbers that are not fresh are measured; a replaced clip is named."""
     ran: list[str] = []
     every = measuring.METRICS
     for metric in every:
@@ -226,7 +226,7 @@ def test_measure_brings_it_up_to_date(
 
 
 def test_run_brings_it_up_to_date(case: Case, threads: Executor) -> None:
-    """Running the sweep again does the same; a swapped clip is never overwritten."""
+    """A run measures them too, and never overwrites a replaced clip."""
     outcome = lab.run(case.sweep, case.folder, executor=threads, quiet=True)
     if case.says.endswith("in the ledger"):
         place = RunFolder(case.folder)
@@ -239,7 +239,7 @@ def test_run_brings_it_up_to_date(case: Case, threads: Executor) -> None:
 
 
 def test_a_newer_record_loses_no_note(original: tuple[Path, Path], tmp_path: Path) -> None:
-    """A record of the first schema in a run is read, and brought up to date part by part."""
+    """A record of the first schema is read and updated number by number."""
     folder = tmp_path / "run"
     shutil.copytree(original[0], folder, copy_function=shutil.copy2)
     place = RunFolder(folder)

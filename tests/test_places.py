@@ -1,4 +1,4 @@
-"""Where a run lies, what its folder is called and what was done to its files since."""
+"""Run folders with unusual names, links, permissions and changed files."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ Lab = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory: pytest.TempPathFactory, stills_dir: Path) -> Sweep:
-    """One prompt on two stills, a third of a second each."""
+    """A sweep of one prompt on two stills, a third of a second each."""
     folder = tmp_path_factory.mktemp("sweep")
     for name in ("coffee", "cat"):
         shutil.copy(stills_dir / f"{name}.jpg", folder / f"{name}.jpg")
@@ -33,7 +33,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory, stills_dir: Path) -> Sweep:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory, sweep: Sweep, in_process: None) -> Path:
-    """That sweep's run, which no test changes."""
+    """The finished run of that sweep; no test changes it."""
     folder = tmp_path_factory.mktemp("made") / "run"
     assert run(sweep, folder, quiet=True).complete
     return folder
@@ -41,13 +41,13 @@ def made(tmp_path_factory: pytest.TempPathFactory, sweep: Sweep, in_process: Non
 
 @pytest.fixture
 def folder(made: Path, tmp_path: Path) -> RunFolder:
-    """A copy of the run that a test may spoil."""
+    """A copy of the run that a test may change."""
     return RunFolder(shutil.copytree(made, tmp_path / "run"))
 
 
 @pytest.fixture
 def lab(capsys: pytest.CaptureFixture[str]) -> Lab:
-    """Run a command here; returns its exit code, output and errors."""
+    """Runs a command in this process; returns its exit code, output and errors."""
 
     def command(*arguments: object) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as stopped:
@@ -66,7 +66,7 @@ def _takes(folder: RunFolder) -> list[str]:
 # The quick tier plans in such folders: tests/sweeps.
 @pytest.mark.slow
 def test_a_run_works_whatever_its_folder_is_called(made: Path, lab: Lab, tmp_path: Path) -> None:
-    """Signs that mean something in patterns, addresses or FFmpeg, and bytes that are no text."""
+    """A run folder may be named with special characters and bytes that are not text."""
     for name in ("concat:%03d [1] #2?x=3%41&{b}", "-~'\"<b> \udcff\u202e"):
         place = tmp_path / name / "run"
         shutil.copytree(made, place)
@@ -80,7 +80,7 @@ def test_a_run_works_whatever_its_folder_is_called(made: Path, lab: Lab, tmp_pat
 
 
 def test_a_run_that_cannot_be_written_can_be_read(made: Path, lab: Lab, tmp_path: Path) -> None:
-    """Its report goes elsewhere and nothing is left beside the run; what writes says so."""
+    """A read-only run can be read and reported elsewhere; commands that write refuse it."""
     place = shutil.copytree(made, tmp_path / "run")
     shutil.rmtree(place / "proxies")
     page = tmp_path / "elsewhere.html"
@@ -103,7 +103,7 @@ def test_a_run_that_cannot_be_written_can_be_read(made: Path, lab: Lab, tmp_path
 def test_a_log_left_in_a_folder_that_cannot_be_written_is_read(
     folder: RunFolder, tmp_path: Path, shared: bool
 ) -> None:
-    """What a killed runner had only in SQLite's log counts, with and without its index."""
+    """The write-ahead log of a killed runner is read, also in a read-only folder."""
     place = tmp_path / "killed"
     with Ledger.write(folder.ledger) as ledger:
         take_id = ledger.takes()[0].take_id
@@ -117,7 +117,7 @@ def test_a_log_left_in_a_folder_that_cannot_be_written_is_read(
 
 
 def test_a_folder_reached_through_a_link_is_fine(folder: RunFolder, tmp_path: Path) -> None:
-    """A link to the run folder, or to a folder above it, is how many disks are laid out."""
+    """A run folder may be reached through a link."""
     (tmp_path / "link").symlink_to(folder.path)
     page = write_report(tmp_path / "link", tmp_path / "report.html")
     assert verify(page, tmp_path / "link", scores=False).matches
@@ -127,7 +127,7 @@ def test_a_folder_reached_through_a_link_is_fine(folder: RunFolder, tmp_path: Pa
 def test_a_clip_that_leads_out_of_the_run_is_not_followed(
     folder: RunFolder, tmp_path: Path, sweep: Sweep, lab: Lab
 ) -> None:
-    """Even the right clip: nothing of it gets into a report, a copy, a measure or a new ledger."""
+    """A clip that is a link to outside is not used, even if its content is right."""
     first, _ = _takes(folder)
     outside = folder.clip_path(first).rename(tmp_path / "outside.mp4")
     folder.clip_path(first).symlink_to(outside)
@@ -155,7 +155,7 @@ def test_a_clip_that_leads_out_of_the_run_is_not_followed(
 def test_other_links_out_of_the_run_are_not_followed(
     folder: RunFolder, tmp_path: Path, lab: Lab
 ) -> None:
-    """A copy, a record, a still, a folder or the ledger that is a link to somewhere else."""
+    """No file or folder of a run is followed out of the run folder."""
     secret = tmp_path / "secret"
     secret.write_text('{"a secret": "of somebody"}')
     write_report(folder.path)
@@ -186,10 +186,10 @@ def test_other_links_out_of_the_run_are_not_followed(
 @pytest.mark.parametrize(
     "named", ["/etc/passwd", pytest.param("stills/../../x.jpg", marks=pytest.mark.slow)]
 )
-def test_a_still_that_the_ledger_has_elsewhere_is_not_followed(
+def test_a_still_outside_the_run_folder_is_not_followed(
     folder: RunFolder, named: str, sweep: Sweep, lab: Lab
 ) -> None:
-    """A ledger from a stranger cannot name a file of this machine as a still."""
+    """A ledger cannot name a file outside its folder as a still."""
     _rewrite_still(folder, named)
     assert "leads out of the run folder" in write_report(folder.path).read_text()
     assert "leads out" in lab("compare", folder.path, "--by", "still")[2]
@@ -200,7 +200,7 @@ def test_a_still_that_the_ledger_has_elsewhere_is_not_followed(
 
 
 def _rewrite_still(folder: RunFolder, path: str) -> None:
-    """Write another path of the first take's still into the ledger, with its seal."""
+    """Write another path of the first take's still into the ledger, with a valid checksum."""
     from lab.runs.ledger_schema import row_checksum
 
     with sqlite3.connect(folder.ledger) as connection:
@@ -215,8 +215,8 @@ def _rewrite_still(folder: RunFolder, path: str) -> None:
     connection.close()
 
 
-def test_a_take_id_is_no_path(folder: RunFolder, lab: Lab) -> None:
-    """Files are called after takes, so an id with a way in it is a damaged ledger."""
+def test_a_take_id_is_not_a_path(folder: RunFolder, lab: Lab) -> None:
+    """A take id with a path in it is damage, because files are named after takes."""
     with sqlite3.connect(folder.ledger) as connection:
         from lab.runs.ledger_schema import row_checksum
 
@@ -231,10 +231,10 @@ def test_a_take_id_is_no_path(folder: RunFolder, lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("how", [pytest.param("gone", marks=pytest.mark.slow), "changed"])
-def test_stills_that_are_gone_are_named_and_the_rest_is_done(
+def test_missing_stills_are_named_and_the_rest_is_done(
     folder: RunFolder, sweep: Sweep, stills_dir: Path, lab: Lab, how: str
 ) -> None:
-    """Scores, report and comparison stay; measuring names the take; running puts the still back."""
+    """Scores and report still work, measuring names the take, and a run restores the still."""
     with Ledger.read(folder.ledger) as ledger:
         row = ledger.takes()[0]
     assert row.take.shot.still is not None
@@ -264,7 +264,7 @@ def test_stills_that_are_gone_are_named_and_the_rest_is_done(
 def test_a_still_changed_before_the_run_is_named(
     tmp_path: Path, stills_dir: Path, lab: Lab
 ) -> None:
-    """The same name with another picture is another experiment; the still is named."""
+    """A still that changed between plan and run is refused and named."""
     still = tmp_path / "a.jpg"
     sweep_file = tmp_path / "s.yaml"
     sweep_file.write_text("stills: a.jpg\nprompts: push in\nsettings: {duration_s: 0.1}\n")

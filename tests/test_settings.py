@@ -1,4 +1,4 @@
-"""The environment, read once."""
+"""Settings are read from the environment, once."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def test_the_environment_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_without_variables_there_are_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With nothing set, work uses this machine and weights may be fetched."""
+    """Without variables, the settings have their defaults."""
     for name in ("CACHE_DIR", "WORKERS", "FETCH_WEIGHTS"):
         monkeypatch.delenv(f"I2VLAB_{name}", raising=False)
     found = settings()
@@ -34,7 +34,7 @@ def test_without_variables_there_are_defaults(monkeypatch: pytest.MonkeyPatch) -
     [("I2VLAB_WORKERS", "0"), ("I2VLAB_WORKERS", "many"), ("I2VLAB_FETCH_WEIGHTS", "perhaps")],
 )
 def test_a_wrong_variable_is_named(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A variable that makes no sense is refused in one line with its name."""
+    """An invalid variable is refused in one line with its name."""
     monkeypatch.setenv(name, value)
     with pytest.raises(InputError, match=f"^{name}: ") as refused:
         settings()
@@ -42,7 +42,7 @@ def test_a_wrong_variable_is_named(name: str, value: str, monkeypatch: pytest.Mo
 
 
 def test_the_environment_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A variable that changes while a run is under way changes nothing in it."""
+    """A variable that changes later has no effect."""
     monkeypatch.setenv("I2VLAB_WORKERS", "2")
     assert settings().workers == 2
     monkeypatch.setenv("I2VLAB_WORKERS", "5")

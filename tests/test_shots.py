@@ -1,4 +1,4 @@
-"""What we intend: still, prompt, settings."""
+"""Shots and their settings."""
 
 import json
 import math
@@ -88,7 +88,7 @@ def test_whole_numbers_and_floats_are_the_same_rate() -> None:
     ],
 )
 def test_impossible_settings_are_refused_by_name(field: str, value: object) -> None:
-    """A setting out of bounds is refused in one line that names it and says what is accepted."""
+    """A setting out of range is refused in one line that names it and the accepted range."""
     with pytest.raises(InputError, match=f"^{field} .*accepted") as refused:
         ShotSettings(**{field: value})
     assert "\n" not in str(refused.value)
@@ -102,14 +102,14 @@ def test_settings_know_the_clips_size_and_length() -> None:
 
 
 def test_a_backends_option_has_a_default() -> None:
-    """An option that was not given reads as the default the backend names."""
+    """A missing option has the default that the backend names."""
     settings = ShotSettings(options=(("mode", "pro"),))
     assert settings.option("mode", "std") == "pro"
     assert settings.option("cfg", 0.5) == 0.5
 
 
 def test_content_leaves_names_out(coffee: Still) -> None:
-    """Where the still's file lies and what the prompt is called are not part of the content."""
+    """The path of the still and the name of the prompt are not part of the content."""
     shot = Shot(coffee, Prompt.of("push_in", name="a"))
     moved = Shot(coffee.at(Path("/elsewhere/cup.jpg")), Prompt.of("push_in", name="b"))
     assert moved.content() == shot.content()

@@ -1,4 +1,4 @@
-"""One attempt at a shot, and its id."""
+"""Takes and their ids."""
 
 import json
 import subprocess
@@ -113,8 +113,8 @@ def test_repeat_backend_pixels_and_words_change_the_id(other: Take) -> None:
     assert other.id != TAKE.id
 
 
-def test_with_a_seed_all_prompts_meet_the_same_luck() -> None:
-    """With a seed set, randomness depends on seed and repeat only, so comparisons are paired."""
+def test_with_a_seed_all_prompts_share_randomness() -> None:
+    """With a seed, randomness depends on seed and repeat only, so comparisons are paired."""
     other = replace(TAKE, shot=replace(SHOT, prompt=Prompt.of("pull_out")))
     assert other.noise_seed == TAKE.noise_seed
     assert replace(TAKE, repeat=2).noise_seed != TAKE.noise_seed
@@ -122,8 +122,8 @@ def test_with_a_seed_all_prompts_meet_the_same_luck() -> None:
 
 @settings(max_examples=examples(20))
 @given(st.integers(1, 50), st.integers(1, 50))
-def test_without_a_seed_each_take_has_its_own_luck(one: int, other: int) -> None:
-    """Without a seed, two takes share their luck only if they are the same take."""
+def test_without_a_seed_each_take_has_its_own_randomness(one: int, other: int) -> None:
+    """Without a seed, two takes share randomness only if they are the same take."""
     free = replace(SHOT, settings=ShotSettings())
     lucks = {Take(free, "offline", repeat).noise_seed for repeat in (one, other)}
     assert len(lucks) == len({one, other})

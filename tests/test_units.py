@@ -41,7 +41,7 @@ def test_a_frame_has_its_ratio_its_short_side_and_even_sides(ratio: str, resolut
 def test_an_unknown_frame_is_refused_with_what_is_accepted(
     ratio: str, resolution: str, wrong: str
 ) -> None:
-    """A ratio or resolution that does not exist is named beside those that do."""
+    """An unknown ratio or resolution is refused with the accepted ones."""
     accepted = "9:16" if wrong == ratio else "1080p"
     with pytest.raises(InputError, match=f"{wrong}.*accepted.*{accepted}"):
         frame_size(ratio, resolution)
@@ -49,7 +49,7 @@ def test_an_unknown_frame_is_refused_with_what_is_accepted(
 
 @given(st.floats(0, 60), st.floats(1, 120))
 def test_frames_last_as_long_as_asked(duration_s: float, fps: float) -> None:
-    """A clip has at least one frame and is off from the asked length by half a frame at most."""
+    """A clip has at least one frame, and its length is right to half a frame."""
     count = frame_count(duration_s, fps)
     assert count >= 1
     assert count == 1 or abs(count - duration_s * fps) <= 0.5
@@ -65,7 +65,7 @@ def test_the_diagonal_is_the_hypotenuse() -> None:
     [(0, "0 B"), (512, "512 B"), (3_400_000, "3.4 MB"), (1.2e9, "1.2 GB"), (5e15, "5000.0 TB")],
 )
 def test_sizes_read_as_people_write_them(count: float, text: str) -> None:
-    """A size is told in the unit that keeps its number short."""
+    """A size has the unit that keeps its number short."""
     assert bytes_text(count) == text
 
 
@@ -81,13 +81,13 @@ def test_sizes_read_as_people_write_them(count: float, text: str) -> None:
     ],
 )
 def test_durations_read_as_people_write_them(duration_s: float, text: str) -> None:
-    """A duration is told in seconds, minutes or hours, whichever fits."""
+    """A duration is in seconds, minutes or hours, whichever fits."""
     assert seconds_text(duration_s) == text
 
 
 @given(st.floats(60, 360_000))
 def test_a_duration_in_words_is_true_to_its_smallest_unit(duration_s: float) -> None:
-    """What a long duration reads as differs from it by less than the last unit written."""
+    """The text of a duration is right to its smallest unit."""
     seconds = {"s": 1, "min": 60, "h": 3600}
     parts = re.findall(r"(\d+) (\w+)", seconds_text(duration_s))
     told = sum(int(number) * seconds[unit] for number, unit in parts)
@@ -106,7 +106,7 @@ def test_a_duration_in_words_is_true_to_its_smallest_unit(duration_s: float) -> 
     ],
 )
 def test_prices_read_as_one_number_or_an_interval(prices: tuple[float, ...], text: str) -> None:
-    """A price that is known is one number, one that is not is an interval."""
+    """A known price is one number, an uncertain one an interval."""
     assert usd_text(*prices) == text
 
 
@@ -125,13 +125,13 @@ def test_prices_read_as_one_number_or_an_interval(prices: tuple[float, ...], tex
     ],
 )
 def test_measured_values_have_three_digits(value: float, text: str) -> None:
-    """Zeros at the end stay, so that columns can be compared."""
+    """Trailing zeros stay, so that columns can be compared."""
     assert number_text(value) == text
 
 
 @given(st.text())
-def test_nothing_that_steers_stays_raw(text: str) -> None:
-    """No control, override or isolate is left, and the same text in JSON stays the same data."""
+def test_control_characters_are_escaped(text: str) -> None:
+    """Control characters are escaped, and JSON text keeps its meaning."""
     for shown in (escape_controls(text), escape_line(text), escape_html(text)):
         kinds = {unicodedata.category(sign) for sign in shown} - {"Cc"}
         assert not kinds & {"Cs", "Zl", "Zp"}
@@ -143,7 +143,7 @@ def test_nothing_that_steers_stays_raw(text: str) -> None:
 
 
 def test_letters_stay_as_they_are() -> None:
-    """Other scripts, accents and joined pictures are no controls."""
+    """Other scripts, accents and joined emoji stay as they are."""
     for text in (
         "קפה בגשם",
         "猫が振り向く",

@@ -1,4 +1,4 @@
-"""Reading a record says whether it can be used, and if not, why and what to do."""
+"""Reading a record tells whether it can be used, and if not, why."""
 
 import json
 import math
@@ -20,7 +20,7 @@ OLD = Path(__file__).resolve().parents[1] / "data" / "measures" / "v1.json"
 
 @pytest.fixture
 def clip(tmp_path: Path) -> ClipFile:
-    """A clip file, as a ledger knows it; its content does not matter here."""
+    """A clip file with its hash and size; its content does not matter here."""
     path = tmp_path / "take.mp4"
     path.write_bytes(b"a clip" * 100)
     os.utime(path, (1_000_000, 1_000_000))
@@ -43,13 +43,13 @@ def measures(tmp_path: Path, clip: ClipFile) -> MeasureStore:
 
 
 def test_a_record_of_today_is_fresh(measures: MeasureStore, clip: ClipFile) -> None:
-    """All its numbers can be used."""
+    """All numbers of a fresh record can be used."""
     stored = measures.read("take", clip)
     assert (stored.state, stored.reason, stored.stale) == (MeasureState.FRESH, "", {})
 
 
 def test_no_record_is_missing(measures: MeasureStore, clip: ClipFile) -> None:
-    """Every number is NaN and says what to do."""
+    """Without a record, every number is NaN with a reason that says what to do."""
     stored = measures.read("another", clip)
     assert stored.state is MeasureState.MISSING
     number = stored.number("flicker")
@@ -60,7 +60,7 @@ def test_no_record_is_missing(measures: MeasureStore, clip: ClipFile) -> None:
 def test_one_bumped_number_is_stale_and_the_rest_stays(
     measures: MeasureStore, clip: ClipFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The stale number is NaN, names the version it was measured by, and has no series."""
+    """A stale number is NaN, has its old version, and has no series."""
     then = SPECS["flicker.local"].version
     bumped = replace(SPECS["flicker.local"], version=then + 1)
     monkeypatch.setitem(SPECS, "flicker.local", bumped)
@@ -80,7 +80,7 @@ def test_one_bumped_number_is_stale_and_the_rest_stays(
 def test_a_number_added_today_is_stale(
     measures: MeasureStore, clip: ClipFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It was never measured, and that is what is said."""
+    """A new metric is stale with version 0 and a reason."""
     monkeypatch.setitem(SPECS, "blur", replace(SPECS["flicker"], name="blur"))
     stored = measures.read("take", clip)
     assert stored.stale == {"blur": 0}
@@ -103,7 +103,7 @@ def _spoiled(**changes: object) -> bytes:
 def test_a_record_that_cannot_be_read_is_damaged(
     measures: MeasureStore, clip: ClipFile, content: bytes
 ) -> None:
-    """Cut off, empty or of another kind: said in one line."""
+    """A truncated, empty or foreign record is reported in one line."""
     measures.path("take").write_bytes(content)
     stored = measures.read("take", clip)
     assert stored.state is MeasureState.DAMAGED
@@ -111,8 +111,8 @@ def test_a_record_that_cannot_be_read_is_damaged(
     assert "\n" not in stored.reason
 
 
-def test_a_record_of_another_clip_is_told(measures: MeasureStore, clip: ClipFile) -> None:
-    """A record that was copied from another take is not used."""
+def test_a_record_of_another_clip_is_detected(measures: MeasureStore, clip: ClipFile) -> None:
+    """A record copied from another take is not used."""
     path = measures.path("take")
     path.write_text(json.dumps(json.loads(path.read_text()) | {"clip_sha256": "0" * 64}))
     stored = measures.read("take", clip)
@@ -121,8 +121,10 @@ def test_a_record_of_another_clip_is_told(measures: MeasureStore, clip: ClipFile
 
 
 @pytest.mark.parametrize("content", [b"shorter", b"A CLIP" * 100], ids=["size", "content"])
-def test_a_swapped_clip_is_told(measures: MeasureStore, clip: ClipFile, content: bytes) -> None:
-    """A file that is not the ledger's clip is noticed by its size, or by its time and hash."""
+def test_a_replaced_clip_is_detected(
+    measures: MeasureStore, clip: ClipFile, content: bytes
+) -> None:
+    """A replaced clip file is detected by its size, or by its time and hash."""
     clip.path.write_bytes(content)
     later = measures.path("take").stat().st_mtime + 60
     os.utime(clip.path, (later, later))
@@ -135,7 +137,7 @@ def test_a_swapped_clip_is_told(measures: MeasureStore, clip: ClipFile, content:
 
 
 def test_a_copied_run_is_fresh(measures: MeasureStore, clip: ClipFile, tmp_path: Path) -> None:
-    """A clip that only has a later time is the same clip."""
+    """A clip that only has a later modification time is the same clip."""
     copy = tmp_path / "copy.mp4"
     shutil.copyfile(clip.path, copy)
     later = measures.path("take").stat().st_mtime + 60
@@ -144,7 +146,7 @@ def test_a_copied_run_is_fresh(measures: MeasureStore, clip: ClipFile, tmp_path:
 
 
 def test_a_record_of_another_clip_is_not_written(measures: MeasureStore, clip: ClipFile) -> None:
-    """What was measured on a swapped file never stands under the take's name."""
+    """Measurements of a replaced file are not stored for the take."""
     stored = measures.read("take", clip)
     assert stored.measure is not None
     with pytest.raises(ClipError, match="not the clip in the ledger"):
@@ -153,7 +155,7 @@ def test_a_record_of_another_clip_is_not_written(measures: MeasureStore, clip: C
 
 
 def test_the_stamp_changes_with_what_is_read(measures: MeasureStore, clip: ClipFile) -> None:
-    """A reader that keeps readings notices a new record and a new clip."""
+    """The stamp changes with a new record and with a new clip."""
     stamps: list[object] = [measures.stamp("take", clip)]
     steps: list[Callable[[], None]] = [
         lambda: os.utime(measures.path("take"), (1, 1)),

@@ -1,4 +1,4 @@
-"""A scripted backend that keeps the contract and fails on cue, and small sweeps."""
+"""A scripted backend that follows the contract and fails on request, and small sweeps."""
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ COFFEE = Still.open(STILLS / "coffee.jpg")
 
 @dataclass
 class Remote:
-    """The far side: what was bought, and what to do when asked."""
+    """The scripted service: what was bought, and how it answers each request."""
 
     bought: list[str] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
@@ -44,7 +44,7 @@ REMOTE = Remote()
 
 
 class ScriptedBackend:
-    """A paid service in miniature: jobs take two polls, clips come from a file."""
+    """A small paid service. Its jobs are done after two polls."""
 
     name = "scripted"
     capabilities = Capabilities(
@@ -120,7 +120,7 @@ class ScriptedBackend:
 
 @pytest.fixture
 def remote(monkeypatch: pytest.MonkeyPatch) -> Remote:
-    """A fresh far side, reachable as the backend "scripted"."""
+    """A fresh service, available as the backend "scripted"."""
     monkeypatch.setitem(BACKENDS, "scripted", ScriptedBackend)
     fresh = Remote()
     vars(REMOTE).update(vars(fresh))
@@ -129,20 +129,20 @@ def remote(monkeypatch: pytest.MonkeyPatch) -> Remote:
 
 @pytest.fixture
 def threads() -> Iterator[ThreadPoolExecutor]:
-    """An executor that starts at once."""
+    """An executor of threads, which starts faster than a process pool."""
     with ThreadPoolExecutor(2) as pool:
         yield pool
 
 
 @pytest.fixture
 def still(tmp_path: Path) -> Path:
-    """A copy of the coffee still that a test may spoil."""
+    """A copy of the coffee still that a test may change."""
     return Path(shutil.copy(STILLS / "coffee.jpg", tmp_path / "coffee.jpg"))
 
 
 @pytest.fixture
 def sweep_of(still: Path) -> Callable[..., Sweep]:
-    """Makes a sweep of the coffee still; three short prompts unless told otherwise."""
+    """Makes a sweep of the coffee still, with three short prompts by default."""
 
     def make(
         prompts: Sequence[str] = ("push in", "pan left", "lock off"), **fields: object

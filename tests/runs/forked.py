@@ -1,9 +1,9 @@
-"""Start a run in a fresh process again and again, paying for the imports once.
+"""Starts runs in forked processes, so that the imports are paid for once.
 
-Standard input: "go" starts a run, "reconcile" settles what is uncertain, "elements" registers the
-sweep's elements and no more. Standard output: its process id, then, when it ended, its status as
-the operating system has it. Everything a run opens, it opens after the fork. Clips are not scored:
-that takes most of a run's time, and losing a score costs nothing.
+Standard input: "go" starts a run, "reconcile" settles uncertain takes, "elements" registers the
+sweep's elements only. Standard output: the process id, then the wait status of the ended process.
+A run opens all its files and connections after the fork. Clips are not scored, because scoring
+takes most of the time and a lost score costs nothing.
 """
 
 import os
@@ -18,7 +18,7 @@ from lab.sweeps import Sweep
 
 
 def main(sweep: str, out: str) -> None:
-    """Serve until standard input ends."""
+    """Serve requests until standard input ends."""
     for order in sys.stdin:
         pid = os.fork()
         if pid == 0:

@@ -1,4 +1,4 @@
-"""However often the runner dies, every take is bought once and none is lost."""
+"""A runner that is killed at any moment buys every take exactly once."""
 
 import os
 import random
@@ -41,7 +41,7 @@ AFTER = {"nothing": 1, "its lock": 1, "orders": 4, "requests": 16, "downloads": 
 
 
 class Progress:
-    """How far a start has come, told by what the service and the folder have seen of it."""
+    """The progress of a run, observed at the service and in the run folder."""
 
     def __init__(self, emulator: Emulator, folder: RunFolder, pid: int) -> None:
         self._emulator = emulator
@@ -51,7 +51,7 @@ class Progress:
         self._before_orders: int | None = None
 
     def seen(self, what: str) -> int:
-        """How many of these since the start; requests count from its first order on."""
+        """The count of an event since the start. Requests count from the first submission on."""
         if what == "nothing":
             return 1
         if what == "its lock":
@@ -75,7 +75,7 @@ class Progress:
 
 
 class Runs:
-    """The helper program that starts runs, and the run it started last."""
+    """The helper process that starts runs, and its latest run."""
 
     def __init__(self, sweep: Path, out: Path) -> None:
         self._helper = subprocess.Popen(
@@ -117,9 +117,9 @@ class Runs:
 
 @pytest.fixture
 def runs(tmp_path: Path) -> Iterator[Callable[[int], Runs]]:
-    """Starts the helper for a sweep of so many clips, once the environment is set.
+    """Starts the helper for a sweep with this many clips, after the environment is set.
 
-    Half of them begin from a still that the sweep has made first.
+    Half of the clips start from a still that the sweep makes first.
     """
     rgb = open_image(STILLS / "coffee.jpg").rgb
     write_image(tmp_path / "coffee.png", np.ascontiguousarray(rgb[:300, :400]))
@@ -158,8 +158,8 @@ def test_killed_again_and_again_it_buys_each_take_once(
     offline: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Under faults and SIGKILL at any step: jobs charged are pictures and clips, exactly."""
-    luck = random.Random(kills)
+    """Despite faults and SIGKILL at every step, each picture and clip is charged exactly once."""
+    rng = random.Random(kills)
     folder = RunFolder(tmp_path / "run")
     emulator = Emulator(
         account=Account(concurrency=6),
@@ -177,8 +177,8 @@ def test_killed_again_and_again_it_buys_each_take_once(
         tries = runs(takes)
         killed: Counter[str] = Counter()
         while killed.total() < kills:
-            what = luck.choice(list(AFTER))
-            count = luck.randint(1, AFTER[what])
+            what = rng.choice(list(AFTER))
+            count = rng.randint(1, AFTER[what])
             tries.start()
             progress = Progress(emulator, folder, tries.pid)
             while progress.seen(what) < count and not tries.ended.wait(0.002):

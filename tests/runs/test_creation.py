@@ -1,4 +1,4 @@
-"""Stills that a sweep has made from text are bought, capped and resumed as takes are."""
+"""Stills that a sweep makes from text are bought, capped and resumed like clips."""
 
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -25,7 +25,7 @@ Go = Callable[..., object]
 
 
 def sweep_of(*stills: object, best_of: int = 3, **fields: object) -> Sweep:
-    """Two prompts on a still that is made from text, and on others."""
+    """A sweep of two prompts on a still made from text, and on other stills."""
     created = {"create": "a cup of coffee on a table", "name": "cup", "best_of": best_of}
     fields = {"backend": "scripted", "budget_usd": 100.0, **fields}
     settings = {"duration_s": 0.25, "seed": 1}
@@ -35,7 +35,7 @@ def sweep_of(*stills: object, best_of: int = 3, **fields: object) -> Sweep:
 
 
 def blurred_but(sharp: int) -> Callable[[Take], np.ndarray]:
-    """Pictures of which all but one are out of focus."""
+    """Makes pictures that are out of focus, except one."""
 
     def picture(take: Take) -> np.ndarray:
         rgb = np.roll(COFFEE.rgb(), take.repeat, 1)
@@ -55,7 +55,7 @@ def go(tmp_path: Path, threads: Executor) -> Go:
 
 
 def clips(folder: Path) -> list[Take]:
-    """The clips' takes in a run's ledger."""
+    """The takes of clips in a run's ledger."""
     with Ledger.read(folder / "ledger.sqlite") as ledger:
         ledger.verify()
         return [row.take for row in ledger.takes() if row.take.shot.makes == "clip"]
@@ -75,7 +75,7 @@ def test_the_best_picture_is_animated(go: Go, remote: Remote, tmp_path: Path) ->
 
 
 def test_the_plan_prices_pictures_and_clips(remote: Remote, tmp_path: Path) -> None:
-    """Before anything is made: what the pictures cost and what the clips will."""
+    """The plan has the price of the pictures and of the clips before anything is made."""
     priced = plan(sweep_of(COFFEE.path), tmp_path / "run")
     assert (priced.takes, priced.stills, priced.high_usd) == (4, 3, (3 + 4) * 0.5)
     assert "3 to be made from text first: cup (best of 3)" in str(priced)
@@ -83,7 +83,7 @@ def test_the_plan_prices_pictures_and_clips(remote: Remote, tmp_path: Path) -> N
 
 
 def test_running_again_buys_nothing(go: Go, remote: Remote, tmp_path: Path) -> None:
-    """Neither pictures nor clips, whatever preflight would say today."""
+    """No picture and no clip is bought again, even if preflight now prefers another picture."""
     go(sweep_of())
     bought = list(remote.bought)
     before = clips(tmp_path / "run")
@@ -113,7 +113,7 @@ def test_an_interrupted_run_goes_on_from_its_pictures(
 
 
 def test_a_refused_picture_leaves_the_others(go: Go, remote: Remote) -> None:
-    """It is named, the best of the rest is animated, and the run is not complete."""
+    """The refused picture is named, the best other one is animated, and the run is incomplete."""
 
     def refuse(take_id: str) -> None:
         if remote.takes[take_id].shot.makes == "still" and remote.takes[take_id].repeat == 1:
@@ -128,7 +128,7 @@ def test_a_refused_picture_leaves_the_others(go: Go, remote: Remote) -> None:
 
 
 def test_without_any_picture_the_other_stills_go_on(go: Go, remote: Remote) -> None:
-    """Clips of a still that could not be made are not asked for; those of the others are."""
+    """Clips of a still that could not be made are not submitted; the other clips are."""
 
     def refuse(take_id: str) -> None:
         if remote.takes[take_id].shot.makes == "still":
@@ -142,7 +142,7 @@ def test_without_any_picture_the_other_stills_go_on(go: Go, remote: Remote) -> N
 
 
 def test_no_choice_before_all_pictures_are_here(go: Go, remote: Remote) -> None:
-    """A picture of which it is unknown whether it was bought may be the best one."""
+    """No picture is chosen while one is uncertain, since that one may be the best."""
 
     def unsure(take_id: str) -> None:
         if remote.takes[take_id].repeat == 2:
@@ -178,7 +178,7 @@ def test_pictures_that_were_created_before_are_reused(
 
 
 def test_a_folder_refuses_another_text(go: Go, remote: Remote) -> None:
-    """A begun folder holds one experiment; its created stills are part of it."""
+    """A run folder refuses a sweep whose created still has another text."""
     go(sweep_of())
     other = Sweep.of(
         stills=[{"create": "a glass of water", "name": "cup"}],
@@ -192,7 +192,7 @@ def test_a_folder_refuses_another_text(go: Go, remote: Remote) -> None:
 
 
 def test_a_recovered_run_keeps_its_choice(go: Go, remote: Remote, tmp_path: Path) -> None:
-    """The pictures and the clips come back from a ledger whose takes were lost."""
+    """Pictures and clips are recovered from a ledger that lost its takes."""
     remote.picture = blurred_but(2)
     go(sweep_of())
     bought, before = list(remote.bought), clips(tmp_path / "run")
@@ -207,6 +207,6 @@ def test_a_recovered_run_keeps_its_choice(go: Go, remote: Remote, tmp_path: Path
 
 
 def test_a_backend_that_makes_no_pictures_is_refused_before_anything(tmp_path: Path) -> None:
-    """With the name of the still and what the backend makes instead."""
+    """The message names the still and what the backend can make."""
     with pytest.raises(BackendError, match="still cup: makes"):
         run(sweep_of(backend="offline", budget_usd=None), tmp_path / "run")

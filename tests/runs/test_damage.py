@@ -1,4 +1,4 @@
-"""A damaged ledger is named in one line, and rebuilt without buying anything twice."""
+"""A damaged ledger is reported in one line and rebuilt, and nothing is bought twice."""
 
 import random
 import re
@@ -41,13 +41,13 @@ def pages_of(content: bytes) -> range:
 
 def damaged(content: bytes, kind: str, page: int) -> bytes:
     """A file whose page (counted from 0) is overwritten, or that ends before or within it."""
-    luck = random.Random(page)
+    rng = random.Random(page)
     start, end = page * PAGE_BYTES, (page + 1) * PAGE_BYTES
     if kind == "cut":
         return content[:start]
     if kind == "cut inside":
-        return content[: start + luck.randrange(1, PAGE_BYTES)]
-    filling = bytes(PAGE_BYTES) if kind == "zeros" else luck.randbytes(PAGE_BYTES)
+        return content[: start + rng.randrange(1, PAGE_BYTES)]
+    filling = bytes(PAGE_BYTES) if kind == "zeros" else rng.randbytes(PAGE_BYTES)
     return content[:start] + filling + content[end:]
 
 
@@ -66,7 +66,7 @@ def states(folder: RunFolder) -> dict[str, TakeState]:
 
 @dataclass
 class Real:
-    """A small run that was made and scored, its folder to be spoiled by a test."""
+    """A small finished run whose folder a test may damage."""
 
     sweep: Path
     kept: Path
@@ -74,7 +74,7 @@ class Real:
     ledger: bytes
 
     def again(self, ledger: bytes) -> None:
-        """The folder as it was, but for its ledger."""
+        """Restore the folder, with these bytes as its ledger."""
         shutil.rmtree(self.folder.path, ignore_errors=True)
         shutil.copytree(self.kept, self.folder.path)
         self.folder.ledger.write_bytes(ledger)
@@ -82,7 +82,7 @@ class Real:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory, coffee: Still) -> Real:
-    """Two prompts, rendered and scored; the ledger is one file without a log."""
+    """A run of two prompts, rendered and scored. Its ledger has no write-ahead log."""
     place = tmp_path_factory.mktemp("real")
     sweep = place / "tiny.yaml"
     sweep.write_text(
@@ -102,7 +102,7 @@ Answer = tuple[int, str, str]
 
 @pytest.fixture
 def ask(made: Real, capsys: pytest.CaptureFixture[str]) -> Callable[[str], Answer]:
-    """A command's exit code, output and errors for the folder that may be spoiled."""
+    """Runs a command on the folder; returns its exit code, output and errors."""
     path = made.folder.path
     words: dict[str, tuple[object, ...]] = {
         "plan": ("plan", made.sweep, "--out", path),
@@ -119,7 +119,7 @@ def ask(made: Real, capsys: pytest.CaptureFixture[str]) -> Callable[[str], Answe
     return command
 
 
-def named_or_right(answer: Answer, right: Answer) -> bool:
+def named_or_equal(answer: Answer, right: Answer) -> bool:
     code, out, err = answer
     if code == right[0]:
         return out == right[1]
@@ -143,26 +143,26 @@ def _ask_about_every_page(
             for kind in kinds:
                 made.again(damaged(made.ledger, kind, page))
                 answer = ask(command)
-                assert named_or_right(answer, right), (command, page, kind, answer)
+                assert named_or_equal(answer, right), (command, page, kind, answer)
 
 
 def test_a_damaged_ledger_is_named_or_the_answer_is_right(
     made: Real, ask: Callable[[str], Answer]
 ) -> None:
-    """Whatever page is spoiled, and however: exit 2 and one line, or the same answer as before."""
+    """For any damage of any page: exit 2 and one line, or the same output as before."""
     _ask_about_every_page(made, ask, ("status", "plan", "reconcile"), KINDS)
     _ask_about_every_page(made, ask, ("compare", "suggest"), ("noise", "cut inside"))
 
 
 @pytest.mark.slow
 def test_every_command_names_a_damaged_ledger(made: Real, ask: Callable[[str], Answer]) -> None:
-    """The whole product of commands, pages and kinds of damage."""
+    """As above, for every command, page and kind of damage."""
     write_report(made.kept, made.kept / "report.html")
     _ask_about_every_page(made, ask, COMMANDS, KINDS)
 
 
 def test_an_empty_ledger_is_damaged(made: Real, ask: Callable[[str], Answer]) -> None:
-    """A ledger of no bytes is no older version, and opening it to write leaves it empty."""
+    """An empty file is a damaged ledger, and opening it for writing leaves it empty."""
     for command in ("status", "run"):
         made.again(b"")
         _, _, err = ask(command)
@@ -171,7 +171,7 @@ def test_an_empty_ledger_is_damaged(made: Real, ask: Callable[[str], Answer]) ->
 
 
 def test_recover_says_what_it_did(made: Real, ask: Callable[[str], Answer]) -> None:
-    """Nothing to do is exit 0 and no change; all restored is 0; something lost is 1, and named."""
+    """Exit 0 for a sound ledger, which stays as it is, and for a full recovery; 1 for losses."""
     made.again(made.ledger)
     assert ask("recover") == (
         0,
@@ -201,9 +201,9 @@ def test_recover_says_what_it_did(made: Real, ask: Callable[[str], Answer]) -> N
 
 @pytest.fixture
 def paid(remote: object, sweep_of: SweepOf, tmp_path: Path) -> tuple[RunFolder, Sweep, set[str]]:
-    """A ledger of 48 takes that were sent, or not, in every state, written as a runner writes it.
+    """A ledger of 48 takes in every state, written as a runner writes it.
 
-    Returns the folder, the sweep, and the ids that were sent and not surely refused or failed.
+    Returns the folder, the sweep, and the ids that were or may have been bought.
     """
     sweep = sweep_of(
         ["push in " + f"towards the {word} cup " * 60 for word in ("red", "blue", "old", "new")],
@@ -234,7 +234,7 @@ def paid(remote: object, sweep_of: SweepOf, tmp_path: Path) -> tuple[RunFolder, 
 
 
 def _live(ledger: Ledger, row: TakeRow, fate: int, folder: RunFolder, clip: Path) -> bool:
-    """Let a take go through its events; True when it may have been bought and has no last word."""
+    """Record the events of a take; True when it was or may have been bought."""
     take_id = row.take_id
     if fate == 0:
         return False
@@ -293,20 +293,20 @@ def _recover_every(
 def test_no_damage_makes_a_bought_take_planned(
     paid: tuple[RunFolder, Sweep, set[str]],
 ) -> None:
-    """A sample of pages: what was sent is fetched, waiting, ready or uncertain after a recovery."""
+    """After a recovery, a bought take is fetched, waiting, ready or uncertain; for some pages."""
     folder, sweep, sent = paid
     pages = list(pages_of(folder.ledger.read_bytes()))
     assert len(pages) > 60
-    luck = random.Random(0)
-    picked = [*pages[:8], *luck.sample(pages[8:], 4)]
+    rng = random.Random(0)
+    picked = [*pages[:8], *rng.sample(pages[8:], 4)]
     _recover_every(folder, sent, [(kind, page) for page in picked for kind in KINDS], sweep)
 
 
 @pytest.mark.slow
-def test_no_page_at_all_makes_a_bought_take_planned(
+def test_no_damage_of_any_page_makes_a_bought_take_planned(
     paid: tuple[RunFolder, Sweep, set[str]],
 ) -> None:
-    """Every page and every kind of damage."""
+    """As above, for every page and kind of damage."""
     folder, sweep, sent = paid
     pages = pages_of(folder.ledger.read_bytes())
     _recover_every(folder, sent, [(kind, page) for page in pages for kind in KINDS], sweep)
@@ -315,7 +315,7 @@ def test_no_page_at_all_makes_a_bought_take_planned(
 def test_the_next_run_sends_only_what_was_never_sent(
     paid: tuple[RunFolder, Sweep, set[str]], remote: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After any damage a run sends takes that were surely never bought, and no other."""
+    """After any damage, the next run submits only takes that were certainly never bought."""
     monkeypatch.setattr("lab.runs.runner._UNHEARD_S", 0.0)
     folder, sweep, sent = paid
     kept = folder.path.with_name("kept")
@@ -343,10 +343,10 @@ def test_the_next_run_sends_only_what_was_never_sent(
         assert len(set(remote.bought)) == len(remote.bought)
 
 
-def test_lost_takes_come_back_where_they_stood(
+def test_lost_takes_come_back_in_their_state(
     paid: tuple[RunFolder, Sweep, set[str]], remote: Any
 ) -> None:
-    """When nothing can be read at all, takes count as sent, unless their clip is here."""
+    """When no row can be read, takes count as submitted, unless their clip is in the folder."""
     folder, sweep, _ = paid
     here = {path.stem for path in folder.clips.iterdir()}
     spoil(folder, "cut", 0)
@@ -376,7 +376,7 @@ def test_lost_takes_come_back_where_they_stood(
 def test_a_take_whose_design_is_lost_waits_for_its_sweep(
     paid: tuple[RunFolder, Sweep, set[str]], remote: Any
 ) -> None:
-    """Without its row and the sweep's design, a take's events are kept until a run names it."""
+    """Events of a take without row and design are kept until a run adds the take."""
     folder, sweep, sent = paid
     before = states(folder)
     with closing(sqlite3.connect(folder.ledger)) as other, other:
@@ -398,10 +398,10 @@ def test_a_take_whose_design_is_lost_waits_for_its_sweep(
     assert remote.bought
 
 
-def test_doubt_of_a_take_without_a_row_outlives_a_second_recovery(
+def test_an_uncertain_take_without_a_row_survives_a_second_recovery(
     paid: tuple[RunFolder, Sweep, set[str]], remote: Any
 ) -> None:
-    """The first recovery knew that events were lost; what is left of them says "not sent"."""
+    """A second recovery keeps a take uncertain, though its remaining events say "not sent"."""
     folder, sweep, _ = paid
     with Ledger.write(folder.ledger) as ledger:
         take_id = next(row.take_id for row in ledger.takes() if row.message == "no slot")
@@ -421,10 +421,10 @@ def test_doubt_of_a_take_without_a_row_outlives_a_second_recovery(
     assert states(folder)[take_id] is TakeState.UNCERTAIN
 
 
-def test_a_lost_name_at_the_service_makes_doubt_of_what_was_under_way(
+def test_with_the_run_id_lost_submitted_takes_are_uncertain(
     paid: tuple[RunFolder, Sweep, set[str]], remote: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not found under a new name proves nothing about takes that were sent under the old one."""
+    """With the run id lost, an unsuccessful look-up leaves submitted takes uncertain."""
     folder, sweep, sent = paid
     with Ledger.write(folder.ledger) as ledger:
         rows = ledger.takes()
@@ -442,10 +442,10 @@ def test_a_lost_name_at_the_service_makes_doubt_of_what_was_under_way(
     assert {states(folder)[take_id] for take_id in fresh} == {TakeState.UNCERTAIN}
 
 
-def test_names_at_the_service_are_found_in_what_was_sent(
+def test_run_id_and_origin_are_recovered_from_submissions(
     paid: tuple[RunFolder, Sweep, set[str]],
 ) -> None:
-    """Without its facts a run still knows under which name, and where, its takes were sent."""
+    """The run id and the origin are recovered from the submissions."""
     folder, _, _ = paid
     with closing(sqlite3.connect(folder.ledger)) as other, other:
         other.execute("DROP TABLE facts")
@@ -459,7 +459,7 @@ def test_names_at_the_service_are_found_in_what_was_sent(
 def test_what_was_lost_once_is_not_lost_again(
     paid: tuple[RunFolder, Sweep, set[str]],
 ) -> None:
-    """A second recovery relies on what the first one settled, and on new events."""
+    """A second recovery uses the snapshots of the first one and all later events."""
     folder, _, _ = paid
     spoil(folder, "cut", len(pages_of(folder.ledger.read_bytes())) // 2)
     assert not recover(folder.path).complete
@@ -474,10 +474,10 @@ def test_what_was_lost_once_is_not_lost_again(
 
 
 @pytest.mark.parametrize("log_at", [8, 60, 20_000])
-def test_a_damaged_log_makes_doubt(
+def test_a_damaged_log_makes_takes_uncertain(
     paid: tuple[RunFolder, Sweep, set[str]], tmp_path: Path, log_at: int
 ) -> None:
-    """What a damaged log may have held is not taken from older pages of the file."""
+    """With a damaged write-ahead log, older pages of the file count as out of date."""
     folder, _, sent = paid
     with Ledger.write(folder.ledger) as ledger:
         fresh = [row for row in ledger.takes() if row.state is TakeState.PLANNED]
@@ -499,7 +499,7 @@ def test_a_damaged_log_makes_doubt(
 def test_a_recovery_that_is_killed_leaves_one_ledger_or_the_other(
     paid: tuple[RunFolder, Sweep, set[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Stopped before any step, what lies there is the damaged ledger or the new one, whole."""
+    """Killed before any step, it leaves either the damaged or the new ledger, complete."""
     folder, _, _ = paid
     writer = Ledger.write(folder.ledger)
     writer.record(next(iter(writer.states())), "submitting", account="", high_usd=1, low_usd=1)
@@ -542,7 +542,7 @@ def test_a_recovery_that_is_killed_leaves_one_ledger_or_the_other(
 def test_after_a_killed_runner_the_whole_ledger_is_checked(
     sweep_of: SweepOf, remote: Any, tmp_path: Path
 ) -> None:
-    """A row that its events do not bear out is found before anything is sent, and again."""
+    """A row that disagrees with its events is found before anything is sent, on every start."""
     sweep = sweep_of(["push in", "pan left"], backend="scripted")
     folder = RunFolder(tmp_path / "run")
     run(sweep, folder.path, executor=Unscored(), quiet=True)
@@ -567,10 +567,10 @@ def test_after_a_killed_runner_the_whole_ledger_is_checked(
     assert len(remote.bought) == 1
 
 
-def test_the_index_of_bought_takes_answers_for_itself_alone(
+def test_the_purchase_index_reports_only_its_own_errors(
     sweep_of: SweepOf, remote: Any, tmp_path: Path
 ) -> None:
-    """What goes wrong while it is open is not blamed on it, and it is still named when it is it."""
+    """Errors of other databases pass through the index; a damaged index is named."""
     with pytest.raises(sqlite3.DatabaseError, match="of somebody else"), PurchaseIndex.open():
         raise sqlite3.DatabaseError("of somebody else")
     folder = RunFolder(tmp_path / "run")
@@ -624,10 +624,10 @@ def _no_text(path: Path) -> None:
         (_no_text, RunFolderError, r"damaged \(text that is not UTF-8\); `lab recover"),
     ],
 )
-def test_damage_is_told_from_other_trouble(
+def test_damage_is_distinguished_from_other_errors(
     tmp_path: Path, trouble: Callable[[Path], None], error: type[Exception], says: str
 ) -> None:
-    """A full disk, a lock or a missing right is no damage, and each says what to change."""
+    """A full disk, a lock or a missing permission is not damage; each says what to change."""
     path = tmp_path / "ledger.sqlite"
     with pytest.raises(error, match=says) as caught, translate_sqlite_errors(path):
         trouble(path)
@@ -641,7 +641,7 @@ def test_damage_is_told_from_other_trouble(
 def test_a_recovered_run_is_not_bought_again(
     service: RunningServer, sweep_of: SweepOf, tmp_path: Path
 ) -> None:
-    """At a service: with every page of the ledger spoiled in turn, four takes are charged once."""
+    """At a service, four takes are charged once, whichever page of the ledger is damaged."""
     sweep = sweep_of(
         ["push in", "pan left"], backend="kling", repeats=2, settings={"duration_s": 3}
     )
@@ -665,8 +665,8 @@ def test_a_recovered_run_is_not_bought_again(
                 assert again.complete, (kind, page, str(again))
 
 
-def test_every_backend_made_here_is_free() -> None:
-    """A lost history may be planned again only where that costs nothing."""
+def test_every_backend_that_renders_locally_is_free() -> None:
+    """Every backend that renders locally is free, since recovery plans its takes again."""
     for backend in BACKENDS.values():
         can = backend.capabilities
         assert not can.renders_locally or can.simulated

@@ -1,4 +1,4 @@
-"""A run folder gives its sweep back, so that nothing but the folder is needed to go on."""
+"""The sweep of a run is rebuilt from its folder alone."""
 
 import json
 import shutil
@@ -26,7 +26,7 @@ CUTS = [{"text": "push in on @hero", "duration_s": 2}, {"text": "lock off", "dur
 
 
 class Capable(ScriptedBackend):
-    """The scripted service, able to do everything; its options are not in the order of letters."""
+    """The scripted service with every capability, and options in an unsorted order."""
 
     capabilities = replace(
         ScriptedBackend.capabilities,
@@ -43,7 +43,7 @@ class Capable(ScriptedBackend):
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """A folder with photographs; one has a name that looks like a pattern."""
+    """A folder of photographs; one name looks like a glob pattern."""
     folder = tmp_path / "photos"
     folder.mkdir()
     for name, target in (("coffee", "cup"), ("cat", "cat [1]")):
@@ -53,7 +53,7 @@ def photos(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def everything(photos: Path, remote: Remote, monkeypatch: pytest.MonkeyPatch) -> Sweep:
-    """A sweep with everything that a sweep can have."""
+    """A sweep that uses every feature."""
     monkeypatch.setitem(BACKENDS, "scripted", Capable)
     return Sweep.of(
         folder=photos,
@@ -87,7 +87,7 @@ def everything(photos: Path, remote: Remote, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture
 def begun(tmp_path: Path) -> Callable[[Sweep], Path]:
-    """Begin a run and stop it before anything is sent; returns its folder."""
+    """Start a run and stop it before anything is sent; returns its folder."""
 
     def begin(sweep: Sweep) -> Path:
         control = Control()
@@ -105,7 +105,7 @@ def _told(sweep: Sweep) -> tuple[object, ...]:
 
 
 def _rewrite(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    """Make the design in a ledger one that an older version wrote."""
+    """Replace the design in a ledger by one that an older version wrote."""
     with closing(sqlite3.connect(folder / "ledger.sqlite")) as ledger, ledger:
         (text,) = ledger.execute("SELECT value FROM facts WHERE name = 'sweep'").fetchone()
         told = json.loads(text)
@@ -120,7 +120,7 @@ def _rewrite(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
 def test_a_run_gives_its_whole_sweep_back(
     photos: Path, everything: Sweep, begun: Callable[[Sweep], Path]
 ) -> None:
-    """The same takes and trials in the same order, names and money; the originals may be gone."""
+    """The rebuilt sweep has the same takes, trials and money, even with the originals deleted."""
     before = _told(everything)
     folder = begun(everything)
     shutil.rmtree(photos)
@@ -131,10 +131,10 @@ def test_a_run_gives_its_whole_sweep_back(
     assert len(list((folder / "stills").iterdir())) == 2
 
 
-def test_stills_that_are_gone_or_changed_are_named(
+def test_missing_and_changed_stills_are_named(
     everything: Sweep, begun: Callable[[Sweep], Path]
 ) -> None:
-    """One line for each of them; put back, they are found again."""
+    """Missing and changed stills are named, a line each; restored ones are found again."""
     folder = begun(everything)
     cat, cup = sorted((folder / "stills").iterdir())
     content = cat.read_bytes()
@@ -152,7 +152,7 @@ def test_stills_that_are_gone_or_changed_are_named(
 
 @pytest.mark.parametrize("version", [1, 2, 3])
 def test_a_ledger_without_its_design_says_what_it_lacks(tmp_path: Path, version: int) -> None:
-    """Ledgers of every version, and one line that says how to go on all the same."""
+    """For ledgers of every version, one line says what is missing and how to continue."""
     shutil.copy(LEDGERS / f"v{version}.sqlite", tmp_path / "ledger.sqlite")
     with pytest.raises(RunFolderError, match=r"does not keep .*levels.* `lab run SWEEP.yaml"):
         Sweep.from_run(tmp_path)
@@ -161,17 +161,17 @@ def test_a_ledger_without_its_design_says_what_it_lacks(tmp_path: Path, version:
 def test_cuts_that_an_older_version_left_out_are_named(
     everything: Sweep, begun: Callable[[Sweep], Path]
 ) -> None:
-    """A design without them would ask for other takes, so it is not taken for the run's."""
+    """A design without the cuts is refused, because it would describe other takes."""
     folder = begun(everything)
     _rewrite(folder, lambda told: told["levels"]["prompt"][3].pop("multi_shot"))
     with pytest.raises(RunFolderError, match="the cuts of prompt 'two shots'"):
         Sweep.from_run(folder)
 
 
-def test_what_an_older_version_did_not_know_is_as_it_was(
+def test_a_design_of_an_older_version_gives_the_same_takes(
     sweep_of: Callable[..., Sweep], begun: Callable[[Sweep], Path]
 ) -> None:
-    """A design from before sound, caps and elements gives the same takes."""
+    """A design from before sound, caps and elements describes the same takes."""
     sweep = sweep_of()
     folder = begun(sweep)
 
@@ -182,14 +182,14 @@ def test_what_an_older_version_did_not_know_is_as_it_was(
     assert _told(Sweep.from_run(folder)) == _told(sweep)
 
 
-def test_a_folder_without_a_run_is_told(tmp_path: Path) -> None:
-    """It says what would make one."""
+def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
+    """The message says how to make a run."""
     with pytest.raises(LabError, match="holds no run; make one with `lab run"):
         Sweep.from_run(tmp_path)
 
 
-def test_a_kept_copy_is_called_as_its_original(still: Path, tmp_path: Path) -> None:
-    """The hash at the end of its name is not part of what tables call it; any other end is."""
+def test_a_stored_still_has_the_name_of_its_original(still: Path, tmp_path: Path) -> None:
+    """Tables show a stored still under its original name, without the hash in the file name."""
     sha256 = Still.open(still).sha256
     for name, called in ((f"coffee-{sha256[:8]}", "coffee"), ("cup-12345678", "cup-12345678")):
         assert Still.open(shutil.copy(still, tmp_path / f"{name}.jpg")).name == called

@@ -1,4 +1,4 @@
-"""Elements are registered once per account, whatever breaks; runs keep the ids they began with."""
+"""Elements are registered once per account despite faults, and runs keep their ids."""
 
 import json
 import random
@@ -64,7 +64,7 @@ def point(monkeypatch: pytest.MonkeyPatch) -> Callable[[RunningServer], None]:
 
 @pytest.fixture
 def service(point: Callable[[RunningServer], None]) -> Iterator[RunningServer]:
-    """An account on loopback whose work is done at once."""
+    """An account on loopback that finishes registrations at once."""
     with serving(Emulator(timing=TaskTiming.instant(), short_side_px=64)) as running:
         point(running)
         yield running
@@ -72,7 +72,7 @@ def service(point: Callable[[RunningServer], None]) -> Iterator[RunningServer]:
 
 @pytest.fixture(scope="session")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a front, a side and a still to animate."""
+    """A folder with a front, a side and a still."""
     folder = tmp_path_factory.mktemp("drawn")
     for side, name in (("front", "astronaut"), ("side", "cat"), ("still", "coffee")):
         rgb = open_image(STILLS / f"{name}.jpg").rgb[:300, :400]
@@ -82,14 +82,14 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def pictures(drawn: Path, tmp_path: Path) -> list[Path]:
-    """Copies of these pictures that a test may spoil."""
+    """Copies of these pictures that a test may change."""
     shutil.copytree(drawn, tmp_path, dirs_exist_ok=True)
     return [tmp_path / f"{side}.png" for side in ("front", "side", "still")]
 
 
 @pytest.fixture
 def sweep(tmp_path: Path, pictures: list[Path]) -> Path:
-    """One take that cites one element."""
+    """A sweep of one take that cites one element."""
     path = tmp_path / "sweep.yaml"
     path.write_text(
         "stills: still.png\nprompts: push in on @hero\nelements: {hero: [front.png, side.png]}\n"
@@ -99,7 +99,7 @@ def sweep(tmp_path: Path, pictures: list[Path]) -> Path:
 
 
 def posts(service: RunningServer) -> int:
-    """Registrations that were asked for, answered or not."""
+    """All registration requests, with or without a reply."""
     return sum(n for what, n in service.emulator.requests.items() if what.startswith(POST))
 
 
@@ -122,12 +122,12 @@ def forget_everything() -> None:
 
 
 class TestRegistering:
-    """One element, once."""
+    """Registering an element."""
 
     def test_the_same_pictures_are_registered_once(
         self, service: RunningServer, pictures: list[Path]
     ) -> None:
-        """By any name; the row says what it is cited as, when, and from which files."""
+        """The same pictures under another name are not registered again."""
         row = hero(pictures)
         assert (row.id, row.state) == (
             the_only_element(service)["element_id"],
@@ -142,7 +142,7 @@ class TestRegistering:
     def test_an_unknown_price_is_agreed_to(
         self, service: RunningServer, pictures: list[Path]
     ) -> None:
-        """Without a yes nothing is sent, and the line says why."""
+        """Without confirmation nothing is sent, and the message says why."""
         with pytest.raises(MoneyError, match=r"price is not documented.*--yes"):
             hero(pictures, confirmed=False)
         assert service.emulator.requests.total() == 0
@@ -150,7 +150,7 @@ class TestRegistering:
     def test_a_lost_store_is_found_again_at_the_service(
         self, service: RunningServer, pictures: list[Path]
     ) -> None:
-        """Our key is made of the pictures, so nothing is registered twice."""
+        """With the store deleted, the key made of the pictures finds the registration."""
         row = hero(pictures)
         forget_everything()
         assert hero(pictures).id == row.id
@@ -159,7 +159,7 @@ class TestRegistering:
     def test_another_key_of_the_account_finds_it(
         self, service: RunningServer, pictures: list[Path], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A key pair of the same account has a row of its own and registers nothing."""
+        """A second key pair of the account finds the registration and registers nothing."""
         row = hero(pictures)
         account = service.emulator.account
         monkeypatch.delenv("KLING_API_KEY")
@@ -172,7 +172,7 @@ class TestRegistering:
     def test_another_account_registers_its_own(
         self, service: RunningServer, pictures: list[Path], point: Callable[[RunningServer], None]
     ) -> None:
-        """Elements of two places do not mix."""
+        """Another account registers its own element."""
         hero(pictures)
         with serving(Emulator(timing=TaskTiming.instant(), seed=1)) as other:
             point(other)
@@ -183,7 +183,7 @@ class TestRegistering:
     def test_two_at_the_same_moment_register_once(
         self, service: RunningServer, pictures: list[Path]
     ) -> None:
-        """The second waits for the first, whose answer is slow, and finds what it did."""
+        """The second call waits for the slow first one and uses its registration."""
         service.emulator.add_fault(Fault("slow", method="POST", seconds=0.5, times=1))
         with ThreadPoolExecutor(2) as both:
             rows = [future.result() for future in [both.submit(hero, pictures) for _ in "ab"]]
@@ -193,14 +193,14 @@ class TestRegistering:
     def test_without_a_key_nothing_is_sent(
         self, service: RunningServer, pictures: list[Path], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The line names the variable."""
+        """Without an API key nothing is sent, and the message names the variable."""
         monkeypatch.delenv("KLING_API_KEY")
         with pytest.raises(AccountError, match="KLING_API_KEY"):
             hero(pictures)
 
 
 class TestTrouble:
-    """Answers that are lost, late or no."""
+    """Replies that are lost, late or negative."""
 
     @pytest.mark.parametrize(
         "fault",
@@ -228,7 +228,7 @@ class TestTrouble:
         fault: Fault,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """Whether the request arrived or not, the service is asked, and there is one in the end."""
+        """After any fault the service is asked, and there is exactly one registration."""
         monkeypatch.setattr(elements, "_SLOT_PAUSES_S", (0.01, 0.01))
         service.emulator.add_fault(fault)
         assert hero(pictures).id == the_only_element(service)["element_id"]
@@ -236,7 +236,7 @@ class TestTrouble:
     def test_a_list_that_lags_is_asked_twice(
         self, service: RunningServer, pictures: list[Path]
     ) -> None:
-        """A registration that does not show at once is not sent again."""
+        """A registration that appears late in the list is not sent again."""
         service.emulator.add_fault(Fault("accept_then_drop", times=1, path="/v1/general/"))
         # The first two questions come before it is sent; the next two find nothing yet.
         service.emulator.add_fault(
@@ -245,10 +245,10 @@ class TestTrouble:
         assert hero(pictures).id == the_only_element(service)["element_id"]
         assert posts(service) == 1
 
-    def test_what_nobody_can_tell_stays_uncertain(
+    def test_an_unclear_answer_stays_uncertain(
         self, service: RunningServer, pictures: list[Path]
     ) -> None:
-        """It is never sent again by itself; the next call asks, and a person may forget it."""
+        """An uncertain one is not sent again; the next call asks, and a person may remove it."""
         service.emulator.add_fault(Fault("accept_then_drop", times=1, path="/v1/general/"))
         service.emulator.add_fault(Fault("api_error", method="GET", code=1200, after=2))
         for _ in range(2):
@@ -264,7 +264,7 @@ class TestTrouble:
     def test_a_forgotten_one_is_looked_for_before_it_is_sent(
         self, service: RunningServer, pictures: list[Path]
     ) -> None:
-        """A person's mistake costs nothing."""
+        """A row removed by mistake is looked up before anything is sent."""
         row = hero(pictures)
         delete_element("hero", remote=False)
         assert known_elements() == ()
@@ -274,7 +274,7 @@ class TestTrouble:
     def test_when_the_service_cannot_be_asked_nothing_is_sent(
         self, service: RunningServer, pictures: list[Path]
     ) -> None:
-        """Without knowing what is there, no first registration either."""
+        """Nothing is sent while the service cannot say what exists."""
         service.emulator.add_fault(Fault("api_error", method="GET", code=1200))
         with pytest.raises(ServiceError, match="nothing was sent"):
             hero(pictures)
@@ -284,7 +284,7 @@ class TestTrouble:
     def test_one_that_fails_is_not_tried_again_by_itself(
         self, service: RunningServer, pictures: list[Path]
     ) -> None:
-        """The reason is kept; deleting it lets the same pictures be tried anew, under a new key."""
+        """A failed one keeps its reason; after deleting it, a new key is used."""
         words = {"description": "risk-control"}
         for _ in range(2):
             with pytest.raises(BackendError, match=r"risk control.*--delete hero"):
@@ -296,7 +296,7 @@ class TestTrouble:
         assert [key[-2:] for key in keys] == ["-1", "-2"]
 
     def test_a_refusal_is_a_result(self, service: RunningServer, pictures: list[Path]) -> None:
-        """Content that is refused at once is kept as failed and not sent twice."""
+        """Content that the service refuses is stored as failed and not sent again."""
         for _ in range(2):
             with pytest.raises(BackendError, match="refused by content safety"):
                 hero(pictures, description="forbidden-at-submit")
@@ -305,7 +305,7 @@ class TestTrouble:
     def test_pictures_are_checked_before_anything_is_sent(
         self, service: RunningServer, pictures: list[Path], tmp_path: Path
     ) -> None:
-        """A small side, too many pictures, the same picture twice: one line each, no request."""
+        """Small, too many and repeated pictures are refused in one line, without a request."""
         small = tmp_path / "small.png"
         write_image(small, open_image(pictures[0]).rgb[:200, :300])
         with pytest.raises(BackendError, match=r"small\.png, 300x200 px.*300 px"):
@@ -316,10 +316,10 @@ class TestTrouble:
 
 
 class TestDeleting:
-    """First at the service, then here."""
+    """Deleting an element at the service and in the store."""
 
     def test_it_is_gone_from_both(self, service: RunningServer, pictures: list[Path]) -> None:
-        """By name or id; the same pictures are then registered anew."""
+        """Deleting works by name or id; the same pictures can then be registered again."""
         row = hero(pictures)
         assert delete_element("hero").state is ElementRowState.DELETED
         assert the_only_element(service)["state"] == "deleted"
@@ -331,7 +331,7 @@ class TestDeleting:
     def test_an_unknown_name_gets_a_hint(
         self, service: RunningServer, pictures: list[Path]
     ) -> None:
-        """Nothing is deleted on a guess; two of one name need an id."""
+        """An unknown name gets a hint, and an ambiguous one needs the id."""
         hero(pictures)
         with pytest.raises(InputError, match="did you mean 'hero'"):
             delete_element("herro")
@@ -344,7 +344,7 @@ class TestDeleting:
     def test_a_lost_answer_deletes_nothing_here(
         self, service: RunningServer, pictures: list[Path], kind: str
     ) -> None:
-        """The row stays until the service is known to have done it."""
+        """The row stays until the service confirms the deletion."""
         hero(pictures)
         service.emulator.add_fault(Fault(kind, times=1, path="/v1/general/delete"))
         with pytest.raises(ServiceError, match="run the same again"):
@@ -357,7 +357,7 @@ class TestDeleting:
     def test_the_list_shows_what_was_made_elsewhere(
         self, service: RunningServer, pictures: list[Path]
     ) -> None:
-        """Elements of the account that this user did not register, with their ids."""
+        """The list includes elements of the account that this user did not register."""
         row = hero(pictures)
         forget_everything()
         (stranger,) = list_elements()
@@ -371,10 +371,10 @@ class TestDeleting:
 
 
 class TestStore:
-    """The file in the user's folder."""
+    """The store in the user's data folder."""
 
     def test_no_key_is_in_it(self, service: RunningServer, pictures: list[Path]) -> None:
-        """Only a fingerprint of the account."""
+        """The store holds a fingerprint of the account and no API key."""
         hero(pictures)
         content = (settings().data_dir / "elements.sqlite").read_bytes()
         assert service.emulator.account.api_key.encode() not in content
@@ -386,7 +386,7 @@ class TestStore:
     def test_damage_is_named(
         self, service: RunningServer, pictures: list[Path], spoil: str
     ) -> None:
-        """A changed row, a newer version and a file of something else are not believed."""
+        """A changed row, a newer version and a foreign file are reported."""
         hero(pictures)
         path = settings().data_dir / "elements.sqlite"
         if spoil:
@@ -401,10 +401,10 @@ class TestStore:
 
 
 class TestSweeps:
-    """Elements given by pictures in a sweep file."""
+    """Elements that a sweep file gives by pictures."""
 
     def test_the_plan_says_what_is_to_register(self, service: RunningServer, sweep: Path) -> None:
-        """Names, pictures, that the price is unknown; nothing is sent, and a yes is needed."""
+        """The plan names elements, pictures and the unknown price, and asks for confirmation."""
         priced = plan(Sweep.load(sweep))
         assert dict(priced.lines())["elements"] == (
             "1 to register (hero, 2 pictures; price not documented)"
@@ -419,8 +419,7 @@ class TestSweeps:
     def test_a_run_registers_first_and_keeps_its_ids(
         self, service: RunningServer, sweep: Path, tmp_path: Path
     ) -> None:
-        """The take cites the id; the folder goes on with it when the user's store is lost and the
-        element is gone, and nothing is sent."""
+        """The take uses the id, also after the store and the element are deleted."""
         out = tmp_path / "run"
         assert go(sweep, out).complete
         element = the_only_element(service)["element_id"]
@@ -440,7 +439,7 @@ class TestSweeps:
     def test_another_folder_uses_what_is_registered(
         self, service: RunningServer, sweep: Path, tmp_path: Path
     ) -> None:
-        """The plan knows it, so no yes is needed, and the very same take is not bought again."""
+        """A second folder needs no confirmation and does not buy the same take again."""
         go(sweep, tmp_path / "run")
         priced = plan(Sweep.load(sweep), tmp_path / "second")
         assert dict(priced.lines())["elements"] == "1 known already"
@@ -451,7 +450,7 @@ class TestSweeps:
     def test_other_pictures_under_a_name_are_another_sweep(
         self, service: RunningServer, sweep: Path, pictures: list[Path], tmp_path: Path
     ) -> None:
-        """A begun folder refuses them before anything is registered."""
+        """A run folder refuses other pictures before anything is registered."""
         go(sweep, tmp_path / "run")
         write_image(pictures[1], open_image(pictures[1]).rgb[:, ::-1].copy())
         with pytest.raises(RunFolderError, match=r"element hero was made from other pictures"):
@@ -461,7 +460,7 @@ class TestSweeps:
     def test_one_deleted_elsewhere_is_not_used(
         self, service: RunningServer, sweep: Path, tmp_path: Path, pictures: list[Path]
     ) -> None:
-        """A new run says so instead of ordering takes that are refused; the next registers."""
+        """A new run reports a deleted element before it submits; the next run registers it."""
         row = hero(pictures)
         service.emulator.store.elements.delete(row.id, service.emulator.clock())
         with pytest.raises(BackendError, match="deleted at the service; run the same again"):
@@ -472,21 +471,21 @@ class TestSweeps:
     def test_pictures_that_are_not_taken_block_the_plan(
         self, service: RunningServer, sweep: Path, pictures: list[Path], tmp_path: Path
     ) -> None:
-        """Named with the element and the file, before anything is sent."""
+        """The message names the element and the file, before anything is sent."""
         write_image(pictures[1], open_image(pictures[1]).rgb[:200])
         with pytest.raises(BackendError, match=r"elements\.hero 'side\.png, 400x200 px'"):
             go(sweep, tmp_path / "run")
         assert service.emulator.requests.total() == 0
 
     def test_a_backend_without_elements_refuses(self, sweep: Path, tmp_path: Path) -> None:
-        """Offline there is nowhere to register them."""
+        """A backend that registers no elements refuses them."""
         with pytest.raises(BackendError, match="cannot register elements from pictures"):
             run(sweep, tmp_path / "run", backend="offline")
 
     def test_a_stopped_run_goes_on(
         self, point: Callable[[RunningServer], None], sweep: Path, tmp_path: Path
     ) -> None:
-        """Stopped while the element is being registered; the next call waits for the same one."""
+        """After a stop, the next call waits for the same registration."""
         now_s = [1_795_000_000.0]
         emulator = Emulator(timing=TaskTiming(0, 60, 0), short_side_px=64, clock=lambda: now_s[0])
         with serving(emulator) as service:
@@ -507,7 +506,7 @@ class TestSweeps:
 
 
 def elements_sweep(folder: Path, count: int) -> Path:
-    """A sweep file with so many elements of one picture each."""
+    """A sweep file with this many elements of one picture each."""
     rgb = open_image(STILLS / "coffee.jpg").rgb[:300, :400]
     names = [f"e{number}" for number in range(count)]
     for number, name in enumerate(names):
@@ -525,7 +524,7 @@ def elements_sweep(folder: Path, count: int) -> Path:
 
 @pytest.mark.slow
 def test_two_processes_register_once(service: RunningServer, tmp_path: Path) -> None:
-    """Two runs that begin together share one registration of each element."""
+    """Two runs that start together register each element once."""
     service.emulator.add_fault(Fault("slow", method="POST", seconds=0.3))
     both = [Runs(elements_sweep(tmp_path, 3), tmp_path / "run") for _ in "ab"]
     for each in both:
@@ -554,8 +553,8 @@ AFTER = {"nothing": 1, "registrations": 2, "requests": 8}
 def test_killed_again_and_again_it_registers_each_once(
     kills: int, count: int, tmp_path: Path, point: Callable[[RunningServer], None]
 ) -> None:
-    """Under faults and SIGKILL at any step: one element for each set of pictures, and known."""
-    luck = random.Random(kills)
+    """With faults and SIGKILL at every step, each element is registered exactly once."""
+    rng = random.Random(kills)
     sweep = elements_sweep(tmp_path, count)
     emulator = Emulator(
         timing=TaskTiming(0.01, 0.02), faults=[Fault.from_mapping(fault) for fault in FAULTS]
@@ -566,8 +565,8 @@ def test_killed_again_and_again_it_registers_each_once(
         killed: Counter[str] = Counter()
         try:
             while killed.total() < kills:
-                what = luck.choice(list(AFTER))
-                wanted = luck.randint(1, AFTER[what])
+                what = rng.choice(list(AFTER))
+                wanted = rng.randint(1, AFTER[what])
                 before = {"registrations": posts(service), "requests": _asked(service)}
                 tries.start("elements")
                 while not tries.ended.wait(0.001):

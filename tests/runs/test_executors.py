@@ -1,4 +1,4 @@
-"""A pool of workers outlives its worst task."""
+"""The worker pool survives the death of its workers."""
 
 import multiprocessing
 import os
@@ -24,14 +24,14 @@ from tests.waiting import HANGS_S
 
 
 def _work(number: int, deadly: tuple[int, ...]) -> int:
-    """Squares; a deadly number ends the process as the kernel does when memory runs out."""
+    """Squares a number; some numbers kill the process as the kernel does without memory."""
     if number in deadly:
         os.kill(os.getpid(), signal.SIGKILL)
     return number * number
 
 
 def _once(number: int, marker: str) -> int:
-    """Dies at its first try only."""
+    """Kills its process on the first try only."""
     if not Path(marker).exists():
         Path(marker).touch()
         os.kill(os.getpid(), signal.SIGKILL)
@@ -43,7 +43,7 @@ def _fail() -> None:
 
 
 @pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
-def test_the_culprit_is_named_and_the_rest_is_done(workers: int) -> None:
+def test_the_task_that_kills_its_worker_is_named(workers: int) -> None:
     """Two tasks kill their workers; every other task gets its result."""
     deadly = (2, 5)
     with WorkerPool(workers) as pool:
@@ -56,13 +56,13 @@ def test_the_culprit_is_named_and_the_rest_is_done(workers: int) -> None:
 
 
 def test_a_task_that_died_once_is_tried_again(tmp_path: Path) -> None:
-    """A worker that was killed from outside costs nothing."""
+    """A worker that was killed from outside loses no result."""
     with WorkerPool(1) as pool:
         assert pool.submit(_once, 7, str(tmp_path / "marker")).result() == 7
 
 
 def test_errors_of_tasks_are_their_own() -> None:
-    """An exception reaches whoever asked, and the pool goes on."""
+    """An exception reaches the caller, and the pool continues."""
     with WorkerPool(1) as pool:
         failed, fine = pool.submit(_fail), pool.submit(_work, 3, ())
         assert isinstance(failed.exception(), ValueError)
@@ -73,7 +73,7 @@ def test_errors_of_tasks_are_their_own() -> None:
 
 
 def test_stop_ends_at_once() -> None:
-    """Tasks under way are given up, tasks that wait are cancelled, nothing hangs."""
+    """Running tasks are abandoned, waiting tasks are cancelled, and nothing hangs."""
     pool = WorkerPool(1)
     first, second = pool.submit(signal.pause), pool.submit(signal.pause)
     pool.stop()
@@ -91,8 +91,8 @@ def test_a_closed_pool_finishes_what_it_has() -> None:
     assert [future.result() for future in futures] == [0, 1, 4, 9]
 
 
-def test_a_script_without_a_guard_is_told(tmp_path: Path) -> None:
-    """Its workers run the script again; the message says what to write, and nothing hangs."""
+def test_a_script_without_a_guard_is_refused(tmp_path: Path) -> None:
+    """A script without a `__main__` guard gets a message that says what to write."""
     script = tmp_path / "script.py"
     script.write_text("import lab\nprint(list(lab.score(['a.mp4'] * 9, quiet=True)))\n")
     done = subprocess.run(
@@ -109,7 +109,7 @@ def test_a_script_without_a_guard_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("pool", ["spawned", "forked", "daemonic"])
 def test_inside_a_worker_the_work_is_done_there(pool: str) -> None:
-    """Somebody else's worker starts no processes of its own: it does the work itself."""
+    """A worker of another pool starts no processes and does the work itself."""
     if pool == "spawned":
         with WorkerPool(1) as processes:
             worker, done_by = processes.submit(_done_inside).result()
@@ -140,7 +140,7 @@ def _done_inside() -> tuple[int, int]:
 
 
 def test_a_broken_executor_answers_through_the_future() -> None:
-    """An executor that somebody else gave and that broke does not end the caller."""
+    """A broken executor gives failed futures and does not end the caller."""
     with ProcessPoolExecutor(1) as given:
         with pytest.raises(BrokenExecutor):
             given.submit(_work, 1, (1,)).result()
@@ -150,7 +150,7 @@ def test_a_broken_executor_answers_through_the_future() -> None:
 
 
 def test_an_interrupt_leaves_a_given_executor_free() -> None:
-    """What had not begun is cancelled, so that leaving its own block does not take hours."""
+    """Calls that have not started are cancelled on Ctrl-C, so closing the executor is fast."""
     release = threading.Event()
     futures: list[Future[bool]] = []
 
@@ -167,7 +167,7 @@ def test_an_interrupt_leaves_a_given_executor_free() -> None:
 
 
 class _TwoPartError(Exception):
-    """An error that pickle cannot bring back, as libraries have them."""
+    """An error that cannot be unpickled, as some libraries raise."""
 
     def __init__(self, what: str, why: str) -> None:
         super().__init__(what)
@@ -177,8 +177,8 @@ def _fail_oddly() -> None:
     raise _TwoPartError("a codec", "no reason")
 
 
-def test_an_error_that_cannot_travel_is_no_death() -> None:
-    """It is told by its name; the worker goes on."""
+def test_an_error_that_cannot_be_pickled_is_reported() -> None:
+    """An error that cannot be pickled is reported by name, and the worker continues."""
     with WorkerPool(1) as pool:
         failed = pool.submit(_fail_oddly)
         assert "_TwoPartError: a codec" in str(failed.exception())
@@ -186,7 +186,7 @@ def test_an_error_that_cannot_travel_is_no_death() -> None:
 
 
 def test_a_failure_is_one_line() -> None:
-    """Whatever was raised; memory that ran out says what helps."""
+    """Every failure is one line; for lack of memory it says what helps."""
     assert failure_text(LabError("two\nlines")) == "two lines"
     assert "I2VLAB_WORKERS=1" in failure_text(MemoryError())
     assert failure_text(ValueError("x")) == "unexpected ValueError: x"

@@ -1,4 +1,4 @@
-"""The run folder: one runner, no strangers, movable."""
+"""A run folder admits one runner, refuses other files, and can be moved."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ from lab.stills import Still
 
 
 def test_a_second_runner_is_refused_with_the_name_of_the_first(tmp_path: Path) -> None:
-    """While one process holds the folder another is told which one does."""
+    """A second process is refused with the name of the one that holds the folder."""
     folder = RunFolder(tmp_path / "run")
     folder.make()
     attempt = (
@@ -33,7 +33,7 @@ def test_a_second_runner_is_refused_with_the_name_of_the_first(tmp_path: Path) -
         pass
 
 
-def test_held_twice_in_one_process(tmp_path: Path) -> None:
+def test_locked_twice_in_one_process(tmp_path: Path) -> None:
     """The lock also keeps two notebooks' threads of one process apart."""
     folder = RunFolder(tmp_path / "run")
     folder.make()
@@ -42,7 +42,7 @@ def test_held_twice_in_one_process(tmp_path: Path) -> None:
 
 
 def test_a_folder_with_other_things_is_refused(tmp_path: Path) -> None:
-    """Somebody's own folder is not filled with clips."""
+    """A folder with other files is refused."""
     (tmp_path / "thesis.tex").write_text("x")
     with pytest.raises(RunFolderError, match=r"thesis\.tex"):
         RunFolder(tmp_path).make()
@@ -55,8 +55,8 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
         RunFolder(tmp_path / "file" / "run").make()
 
 
-def test_leftovers_of_a_killed_writer_are_swept(tmp_path: Path) -> None:
-    """Temporary files of a process that was killed are gone after the next start."""
+def test_leftovers_of_a_killed_writer_are_deleted(tmp_path: Path) -> None:
+    """The next start deletes temporary files of a killed process."""
     folder = RunFolder(tmp_path / "run")
     folder.make()
     (folder.clips / ".abc-x.mp4.part").write_bytes(b"half")
@@ -65,7 +65,7 @@ def test_leftovers_of_a_killed_writer_are_swept(tmp_path: Path) -> None:
         assert list(folder.clips.iterdir()) == []
 
 
-def test_stills_are_kept_by_content(tmp_path: Path, still: Path) -> None:
+def test_stills_are_copied_by_content(tmp_path: Path, still: Path) -> None:
     """The copy is found by a relative path, also after the folder has moved."""
     folder = RunFolder(tmp_path / "run")
     folder.make()
@@ -75,8 +75,10 @@ def test_stills_are_kept_by_content(tmp_path: Path, still: Path) -> None:
     assert moved.locate(kept).rgb().shape == (400, 600, 3)
 
 
-def test_stills_with_long_and_like_names_are_kept_apart(tmp_path: Path, stills_dir: Path) -> None:
-    """Names at the file system's limit fit, and none that differs by case or accent is another."""
+def test_stills_with_long_and_similar_names_do_not_collide(
+    tmp_path: Path, stills_dir: Path
+) -> None:
+    """Long names fit, and names that differ only by case or accent do not collide."""
     folder = RunFolder(tmp_path / "run")
     folder.make()
     names = ["木" * 77, "木" * 76 + "本", "x" * 240, "Cup", "cup", "caf\u00e9", "cafe\u0301"]
@@ -101,8 +103,8 @@ def test_stills_with_long_and_like_names_are_kept_apart(tmp_path: Path, stills_d
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "/".join(["d" * 80] * 60)])
-def test_a_path_too_long_for_the_system_is_told(tmp_path: Path, name: str) -> None:
-    """One line instead of the system's own error, reading and writing."""
+def test_a_path_too_long_for_the_system_is_refused(tmp_path: Path, name: str) -> None:
+    """A path too long for the system is refused in one line, for reading and writing."""
     folder = RunFolder(tmp_path / name)
     with pytest.raises(RunFolderError, match="too long"):
         folder.check()
@@ -110,15 +112,15 @@ def test_a_path_too_long_for_the_system_is_told(tmp_path: Path, name: str) -> No
         folder.make()
 
 
-def test_a_path_too_long_for_sqlite_is_told(tmp_path: Path) -> None:
-    """SQLite opens no path of over 500 bytes; it is not rights that are missing."""
+def test_a_path_too_long_for_sqlite_is_refused(tmp_path: Path) -> None:
+    """A path over 500 bytes gets a message about its length, not about permissions."""
     folder = RunFolder(tmp_path.joinpath(*["d" * 90] * 6))
     folder.make()
     with pytest.raises(RunFolderError, match="nearer to the root"):
         Ledger.write(folder.ledger)
 
 
-def test_too_little_disk_is_said_before_anything_runs(tmp_path: Path) -> None:
+def test_too_little_disk_is_refused_before_anything_runs(tmp_path: Path) -> None:
     """A plan larger than the disk is refused with both numbers."""
     with pytest.raises(RunFolderError, match=r"are needed and .* are free"):
         RunFolder(tmp_path).check_space(10**18)

@@ -1,4 +1,4 @@
-"""Stopping a real run from outside, and going on."""
+"""Real runs are interrupted and resumed."""
 
 import json
 import os
@@ -19,12 +19,12 @@ STILLS = Path(__file__).resolve().parents[2] / "data" / "stills"
 
 @pytest.fixture(autouse=True)
 def two_workers(offline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the subject is does not matter here, so no process looks for it."""
+    """Two workers, and no search for the subject, which does not matter here."""
     monkeypatch.setenv("I2VLAB_WORKERS", "2")
 
 
 def written(path: Path, prompts: Sequence[str], **settings: object) -> Path:
-    """A sweep of that many takes, as a file."""
+    """Writes a sweep file with this many takes."""
     path.write_text(
         json.dumps(
             {
@@ -39,7 +39,7 @@ def written(path: Path, prompts: Sequence[str], **settings: object) -> Path:
 
 @pytest.fixture
 def sweep_file(tmp_path: Path) -> Path:
-    """Six takes: enough to be caught in the middle."""
+    """Six takes, enough to interrupt in the middle."""
     prompts = ["push in", "pan left", "pan right", "tilt up", "zoom in", "orbit"]
     return written(tmp_path / "sweep.yaml", prompts, duration_s=0.6, aspect_ratio="1:1")
 
@@ -63,12 +63,12 @@ def fetched(folder: RunFolder) -> list[str]:
 
 
 def wait_for_a_clip(folder: RunFolder, process: subprocess.Popen[str]) -> None:
-    """Return when the ledger has the first clip; others take seconds more."""
+    """Wait until the ledger has the first clip; the others take seconds more."""
     until(lambda: fetched(folder), process)
 
 
 def finish(sweep: Path, out: Path, takes: int = 6) -> None:
-    """Run to the end and check that everything is there and nothing is left over."""
+    """Run to the end; check that every clip exists and no temporary file is left."""
     process = start(sweep, out)
     _, told = process.communicate(timeout=HANGS_S)
     assert process.returncode == 0, told
@@ -80,7 +80,7 @@ def finish(sweep: Path, out: Path, takes: int = 6) -> None:
 
 
 def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(tmp_path: Path, sweep_file: Path) -> None:
-    """Ctrl-C ends with 130 and says how to go on; clips made before it are not made again."""
+    """Ctrl-C exits with 130 and says how to continue; finished clips are not made again."""
     out = tmp_path / "run"
     process = start(sweep_file, out)
     wait_for_a_clip(RunFolder(out), process)
@@ -100,7 +100,7 @@ def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(tmp_path: Path, sweep_
 def test_a_killed_run_goes_on_and_a_second_runner_is_refused(
     tmp_path: Path, sweep_file: Path
 ) -> None:
-    """While one runs a second is refused; after SIGKILL the lock is free and nothing is lost."""
+    """A second runner is refused; after SIGKILL the lock is free and nothing is lost."""
     out = tmp_path / "run"
     process = start(sweep_file, out)
     wait_for_a_clip(RunFolder(out), process)
@@ -116,7 +116,7 @@ def test_a_killed_run_goes_on_and_a_second_runner_is_refused(
 # The quick tier keeps Ctrl-C and a killed runner.
 @pytest.mark.slow
 def test_a_full_disk_keeps_what_is_there(tmp_path: Path) -> None:
-    """When no clip can be written the run ends in one line, and goes on once there is room."""
+    """On a full disk the run ends in one line, and continues once there is space."""
     out = tmp_path / "run"
     # Each clip is larger than what may be written, and the ledger of so few takes is not.
     sweep = written(tmp_path / "sweep.yaml", ["push in", "zoom in"], duration_s=1)

@@ -1,4 +1,4 @@
-"""The ledger keeps every event, and its rows are their fold."""
+"""The ledger stores every event, and its rows follow from them."""
 
 import shutil
 import sqlite3
@@ -54,7 +54,7 @@ def test_rows_come_back_as_they_went_in(ledger: Ledger) -> None:
 
 
 def test_adding_again_changes_nothing(ledger: Ledger) -> None:
-    """Adding a take that is already here keeps its history."""
+    """Adding a take that the ledger has keeps its history."""
     (row,) = planned(1)
     ledger.add([row])
     bought(ledger, row.take_id)
@@ -62,8 +62,8 @@ def test_adding_again_changes_nothing(ledger: Ledger) -> None:
     assert ledger.take(row.take_id).state is TakeState.WAITING
 
 
-def test_a_life_of_a_take(ledger: Ledger) -> None:
-    """Each event moves the take on and leaves its facts behind."""
+def test_the_states_of_a_take(ledger: Ledger) -> None:
+    """Each event changes the state of the take and adds its data."""
     (row,) = planned(1)
     ledger.add([row])
     bought(ledger, row.take_id)
@@ -84,8 +84,8 @@ def test_a_life_of_a_take(ledger: Ledger) -> None:
     ledger.verify()
 
 
-def test_money_is_counted_at_its_worst_until_it_is_known(ledger: Ledger) -> None:
-    """A take under way counts with its highest price, a charged one with its charge, others not."""
+def test_an_unknown_cost_counts_at_its_highest_price(ledger: Ledger) -> None:
+    """A submitted take counts with its highest price, a charged one with its charge."""
     rows = [replace(row, low_usd=1.0, high_usd=1.5) for row in planned(4)]
     ledger.add(rows)
     assert ledger.money() == Money(0.0, (0.0, 0.0), 0.0)
@@ -104,7 +104,7 @@ def test_money_is_counted_at_its_worst_until_it_is_known(ledger: Ledger) -> None
 
 
 def test_a_row_that_was_tampered_with_is_named(ledger: Ledger, tmp_path: Path) -> None:
-    """A row that is not what was written is read by nobody."""
+    """A changed row is reported by every method that reads it."""
     (row,) = planned(1)
     ledger.add([row])
     bought(ledger, row.take_id)
@@ -122,10 +122,10 @@ def test_a_row_that_was_tampered_with_is_named(ledger: Ledger, tmp_path: Path) -
         ("DELETE FROM takes", "take {} has events and no row"),
     ],
 )
-def test_verify_finds_rows_that_their_events_do_not_bear_out(
+def test_verify_finds_rows_that_disagree_with_their_events(
     ledger: Ledger, tmp_path: Path, damage: str, says: str
 ) -> None:
-    """Whole rows that are gone, or came from nowhere, are found by folding all events again."""
+    """Deleted rows and deleted events are found by replaying all events."""
     (row,) = planned(1)
     ledger.add([row])
     bought(ledger, row.take_id)
@@ -144,10 +144,10 @@ def test_verify_finds_rows_that_their_events_do_not_bear_out(
         ("facts", "value = x'00'"),
     ],
 )
-def test_rows_of_an_old_ledger_that_make_no_sense_are_named(
+def test_unreadable_rows_of_an_old_ledger_are_named(
     tmp_path: Path, table: str, damage: str
 ) -> None:
-    """Without seals too, content that is not ours is damage and no bug; nothing is migrated."""
+    """Unreadable rows without checksums are damage, and nothing is migrated."""
     path = Path(shutil.copy(LEDGERS / "v2.sqlite", tmp_path))
     with closing(sqlite3.connect(path)) as other, other:
         other.execute(f"UPDATE {table} SET {damage}")
@@ -159,7 +159,7 @@ def test_rows_of_an_old_ledger_that_make_no_sense_are_named(
 
 
 def test_a_ledger_cut_inside_its_last_page_is_named(tmp_path: Path) -> None:
-    """SQLite reads zeros there; in an index they would be rows that nobody finds."""
+    """A file cut inside its last page is damage, although SQLite reads zeros there."""
     path = tmp_path / "ledger.sqlite"
     rows = planned(8)
     index_leaf, last_page = 0x0A, b""
@@ -176,8 +176,10 @@ def test_a_ledger_cut_inside_its_last_page_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("version", [1, 2])
-def test_an_old_ledger_is_sealed_when_it_is_written_to(tmp_path: Path, version: int) -> None:
-    """Opened for writing, an older ledger reads the same as before, and every row has its seal."""
+def test_an_old_ledger_gets_checksums_when_it_is_opened_for_writing(
+    tmp_path: Path, version: int
+) -> None:
+    """An older ledger opened for writing reads the same, and every row has a checksum."""
     path = Path(shutil.copy(LEDGERS / f"v{version}.sqlite", tmp_path))
     with Ledger.read(path) as old:
         before = old.takes(), list(old.events()), old.fact("sweep")
@@ -191,7 +193,7 @@ def test_an_old_ledger_is_sealed_when_it_is_written_to(tmp_path: Path, version: 
 
 
 def test_unknown_events_are_refused_before_they_are_written(ledger: Ledger) -> None:
-    """An event kind nobody defined leaves no trace."""
+    """An unknown kind of event is refused and writes nothing."""
     (row,) = planned(1)
     ledger.add([row])
     with pytest.raises(KeyError):
@@ -200,7 +202,7 @@ def test_unknown_events_are_refused_before_they_are_written(ledger: Ledger) -> N
 
 
 def test_readers_see_what_a_writer_has_written(ledger: Ledger, tmp_path: Path) -> None:
-    """A second connection reads while the first still holds the file open."""
+    """A second connection reads while the first has the file open."""
     ledger.add(planned(2))
     ledger.set_fact("sweep", {"name": "é"})
     with Ledger.read(tmp_path / "ledger.sqlite") as reader:
@@ -210,7 +212,7 @@ def test_readers_see_what_a_writer_has_written(ledger: Ledger, tmp_path: Path) -
 
 
 def test_events_survive_reopening(ledger: Ledger, tmp_path: Path) -> None:
-    """What was recorded is there after closing and opening again."""
+    """Events are there after closing and opening the ledger again."""
     rows = planned(2)
     ledger.add(rows)
     bought(ledger, rows[1].take_id)
@@ -220,8 +222,8 @@ def test_events_survive_reopening(ledger: Ledger, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"not a database, just words " * 100, b""])
-def test_a_file_that_is_no_ledger(tmp_path: Path, content: bytes) -> None:
-    """Another file under the ledger's name is refused in one line."""
+def test_a_file_that_is_not_a_ledger(tmp_path: Path, content: bytes) -> None:
+    """A file that is not a ledger is refused in one line."""
     path = tmp_path / "ledger.sqlite"
     path.write_bytes(content)
     with pytest.raises(RunFolderError) as caught, Ledger.write(path):
@@ -230,7 +232,7 @@ def test_a_file_that_is_no_ledger(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_ledger_of_the_future_is_refused(tmp_path: Path) -> None:
-    """A schema this version does not know is not written to."""
+    """A ledger of a newer schema is refused."""
     path = tmp_path / "ledger.sqlite"
     Ledger.write(path).close()
     with sqlite3.connect(path) as other:
@@ -242,7 +244,7 @@ def test_a_ledger_of_the_future_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("opened", ["read", "write"])
 def test_the_first_schema_opens_for_ever(tmp_path: Path, opened: str) -> None:
-    """A ledger written by the first release still reads, folds and verifies, and goes on."""
+    """A ledger of the first schema can still be read, verified and continued."""
     kept = LEDGERS / "v1.sqlite"
     if opened == "write":
         kept = Path(shutil.copy(kept, tmp_path))
@@ -261,7 +263,7 @@ def test_the_first_schema_opens_for_ever(tmp_path: Path, opened: str) -> None:
 
 
 def test_the_second_schema_opens_for_ever() -> None:
-    """A ledger with estimates, a lost answer and all that a shot can hold still reads and folds."""
+    """A ledger of the second schema, with every field of a shot, can still be read."""
     kept = LEDGERS / "v2.sqlite"
     with Ledger.read(kept) as old:
         old.verify()
@@ -274,7 +276,7 @@ def test_the_second_schema_opens_for_ever() -> None:
 
 
 def test_the_third_schema_opens_for_ever() -> None:
-    """A ledger with seals, and with what a recovery leaves in it, reads, folds and is whole."""
+    """A ledger of the third schema, after a recovery, passes the full check."""
     with Ledger.read(LEDGERS / "v3.sqlite") as old:
         old.check()
         rows = old.takes()

@@ -1,4 +1,4 @@
-"""Money is spent once, on purpose, and only as far as was said."""
+"""Money is spent once, with consent, and within its limits."""
 
 import shutil
 import sqlite3
@@ -36,7 +36,7 @@ def states(folder: Path) -> list[TakeState]:
 
 @pytest.fixture
 def go(tmp_path: Path, threads: Executor) -> Callable[..., object]:
-    """Runs a sweep in the folder "run" unless told otherwise."""
+    """Runs a sweep, by default in the folder "run"."""
 
     def start(sweep: Sweep, out: str = "run", **how: object) -> object:
         return run(sweep, tmp_path / out, executor=threads, quiet=True, **how)
@@ -44,8 +44,8 @@ def go(tmp_path: Path, threads: Executor) -> Callable[..., object]:
     return start
 
 
-def test_money_is_asked_about(sweep_of: SweepOf, go, remote, tmp_path: Path) -> None:
-    """Without a budget, a cap or a yes, a plan that costs money is refused and says what to do."""
+def test_spending_needs_consent(sweep_of: SweepOf, go, remote, tmp_path: Path) -> None:
+    """A plan that costs money is refused without a budget, a cap or confirmation."""
     sweep = sweep_of(backend="scripted", budget_usd=None)
     with pytest.raises(MoneyError, match=r"1\.50 USD.*--budget.*--yes"):
         go(sweep)
@@ -57,7 +57,7 @@ def test_money_is_asked_about(sweep_of: SweepOf, go, remote, tmp_path: Path) -> 
 def test_a_cap_stops_after_whole_blocks(
     sweep_of: SweepOf, go, remote, still: Path, tmp_path: Path
 ) -> None:
-    """Under a cap all variants of a still are made or none; a higher cap goes on from there."""
+    """Under a cap, whole blocks are made; a higher cap continues from there."""
     second = Path(shutil.copy(still.parent / "coffee.jpg", tmp_path / "other.jpg"))
     second.write_bytes(second.read_bytes() + b"\0")  # other content, same picture
     sweep = Sweep.of(
@@ -94,7 +94,7 @@ def test_a_cap_under_one_block_buys_nothing(sweep_of: SweepOf, go, remote) -> No
 def test_an_identical_take_is_not_bought_again(
     sweep_of: SweepOf, go, remote, tmp_path: Path
 ) -> None:
-    """A second folder takes over what the first bought, says so, and pays only for the rest."""
+    """A second folder reuses what the first bought, says so, and buys only the rest."""
     go(sweep_of(["push in", "pan left"], backend="scripted"))
     wider = sweep_of(["push in", "pan left", "lock off"], backend="scripted")
     priced = plan(wider, tmp_path / "second")
@@ -110,17 +110,17 @@ def test_an_identical_take_is_not_bought_again(
 
 
 def test_reuse_can_be_declined(sweep_of: SweepOf, go, remote) -> None:
-    """With reuse off the same takes are bought anew: another draw of the same lottery."""
+    """With reuse off, the same takes are bought again."""
     go(sweep_of(backend="scripted"))
     assert go(sweep_of(backend="scripted"), "second", reuse=False).reused == 0
     assert len(remote.bought) == 6
     assert len(set(remote.keys)) == 6
 
 
-def test_only_whole_clips_from_the_same_place_are_reused(
+def test_only_unchanged_clips_of_the_same_service_are_reused(
     sweep_of: SweepOf, go, remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A clip that changed or went away, or came from another service, is bought."""
+    """A clip that was changed or deleted, or came from another service, is not reused."""
     sweep = sweep_of(["push in", "pan left"], backend="scripted")
     go(sweep)
     spoiled, gone = sorted((tmp_path / "run" / "clips").iterdir())
@@ -134,7 +134,7 @@ def test_only_whole_clips_from_the_same_place_are_reused(
 def test_two_services_do_not_mix_in_a_folder(
     sweep_of: SweepOf, go, remote, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run begun with one service refuses to go on with another, and names both."""
+    """A folder begun with one service refuses another one and names both."""
     go(sweep_of(["push in"], backend="scripted"))
     monkeypatch.setattr(BACKENDS["scripted"], "origin", "elsewhere")
     with pytest.raises(RunFolderError, match=r"begun with scripted .* now elsewhere"):
@@ -142,7 +142,7 @@ def test_two_services_do_not_mix_in_a_folder(
 
 
 def test_a_full_account_makes_takes_wait(sweep_of: SweepOf, go, remote) -> None:
-    """When the account has no slot, the take goes back in line and is sent later, once."""
+    """Without a free slot, a take waits and is submitted later, once."""
     turned_away = []
 
     def full_at_first(take_id: str) -> None:
@@ -159,7 +159,7 @@ def test_a_full_account_makes_takes_wait(sweep_of: SweepOf, go, remote) -> None:
 def test_no_slot_for_too_long_leaves_the_rest_to_the_next_run(
     sweep_of: SweepOf, go, remote, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After the time set for it, a run gives up on slots, says so, and loses nothing."""
+    """After the slot timeout a run stops submitting, says so, and loses nothing."""
     patient = replace(BACKENDS["scripted"].capabilities, slot_wait_s=-1.0)
     monkeypatch.setattr(BACKENDS["scripted"], "capabilities", patient)
 
@@ -178,7 +178,7 @@ def test_no_slot_for_too_long_leaves_the_rest_to_the_next_run(
 def test_a_broken_account_stops_the_sweep_and_keeps_what_is_bought(
     sweep_of: SweepOf, go, remote, impatient, error: Exception
 ) -> None:
-    """What was sent before is brought home; the rest is left, with one line that says why."""
+    """After an account error, submitted takes are fetched and the rest is left with a reason."""
     impatient(outage_s=-1.0)
 
     def stop_after_two(take_id: str) -> None:
@@ -196,7 +196,7 @@ def test_a_broken_account_stops_the_sweep_and_keeps_what_is_bought(
 
 
 def test_a_refused_key_is_an_error_when_nothing_was_sent(sweep_of: SweepOf, go, remote) -> None:
-    """An account that is turned away at the first request ends the call with its reason."""
+    """An account refused at the first request ends the run with the reason."""
 
     def refuse(take_id: str) -> None:
         raise AccountError("api key not found")
@@ -209,7 +209,7 @@ def test_a_refused_key_is_an_error_when_nothing_was_sent(sweep_of: SweepOf, go, 
 def test_missing_keys_are_said_before_a_folder_is_made(
     sweep_of: SweepOf, go, remote, tmp_path: Path
 ) -> None:
-    """A backend that is not set up says so before anything is written."""
+    """A backend without its keys is refused before anything is written."""
 
     def missing() -> None:
         raise AccountError("set KEY")
@@ -223,7 +223,7 @@ def test_missing_keys_are_said_before_a_folder_is_made(
 def test_a_short_outage_is_waited_for(
     sweep_of: SweepOf, go, remote, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A service that answers neither orders nor polls for a moment ends no sweep."""
+    """A short outage of the service does not end a run."""
     polled, silent = BACKENDS["scripted"].poll, [1, 2, 3]
 
     def answer(self, jobs):
@@ -245,10 +245,10 @@ def test_a_short_outage_is_waited_for(
     assert len(remote.bought) == 2
 
 
-def test_orders_that_never_arrive_are_not_repeated_for_ever(
+def test_submissions_that_never_arrive_are_not_repeated_for_ever(
     sweep_of: SweepOf, go, remote, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Three orders that break off and leave no trace stop the sending, with the reason."""
+    """Three submissions that never arrive stop the submitting, with the reason."""
     monkeypatch.setattr("lab.runs.runner._HOLD_S", (0.001, 0.001))
     sent = []
 
@@ -265,10 +265,10 @@ def test_orders_that_never_arrive_are_not_repeated_for_ever(
     assert go(sweep_of(["push in"], backend="scripted")).complete
 
 
-def test_what_another_key_sent_is_not_believed_absent(
+def test_a_take_sent_with_another_key_stays_uncertain(
     sweep_of: SweepOf, go, remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A take sent with one key and not found with another is left to a person, not sent again."""
+    """A take sent with one API key and not found with another stays uncertain."""
 
     def die(take_id: str) -> None:
         raise SystemExit("killed")
@@ -285,10 +285,10 @@ def test_what_another_key_sent_is_not_believed_absent(
     assert settled.state is TakeState.UNCERTAIN
 
 
-def test_a_sending_that_nobody_wrote_down_is_not_believed_absent(
+def test_a_take_without_a_recorded_submission_stays_uncertain(
     sweep_of: SweepOf, go, remote, tmp_path: Path
 ) -> None:
-    """A take under way without a trace of how it was sent is left to a person."""
+    """A submitting take without a recorded submission stays uncertain."""
     sweep = sweep_of(["push in"], backend="scripted")
 
     def refuse(take_id: str) -> None:
@@ -311,10 +311,10 @@ def test_a_sending_that_nobody_wrote_down_is_not_believed_absent(
     assert states(tmp_path / "run") == [TakeState.UNCERTAIN]
 
 
-def test_a_second_sending_that_is_turned_down_is_in_doubt(
+def test_an_input_error_on_a_second_submission_is_uncertain(
     sweep_of: SweepOf, go, remote, tmp_path: Path
 ) -> None:
-    """An error about a take that was sent before may be about its double: no final failure."""
+    """An input error on a second submission is not final: the first may have arrived."""
     errors = [SubmitUncertain("the connection broke"), BackendError("a parameter is wrong")]
 
     def fail(take_id: str) -> None:
@@ -328,7 +328,7 @@ def test_a_second_sending_that_is_turned_down_is_in_doubt(
 
 
 def test_the_plan_counts_what_may_have_to_be_sent_again(uncertain: Path, sweep_of: SweepOf) -> None:
-    """A take of unknown fate is priced, so that nothing is bought that was not asked about."""
+    """The plan includes the price of takes that may have to be submitted again."""
     sweep = sweep_of(["push in"], backend="scripted", budget_usd=None)
     priced = plan(sweep, uncertain)
     assert (priced.done, priced.high_usd, priced.needs_confirmation) == (0, 0.5, True)
@@ -337,7 +337,7 @@ def test_the_plan_counts_what_may_have_to_be_sent_again(uncertain: Path, sweep_o
 def test_a_reused_clip_that_is_lost_is_bought_or_reused_again(
     sweep_of: SweepOf, go, remote, tmp_path: Path
 ) -> None:
-    """A clip taken over from an older run has no job to ask: it is looked for, then bought."""
+    """A deleted reused clip is reused again, or bought."""
     sweep = sweep_of(["push in"], backend="scripted")
     go(sweep)
     assert go(sweep, "second").reused == 1
@@ -353,7 +353,7 @@ def test_a_reused_clip_that_is_lost_is_bought_or_reused_again(
 def test_a_broken_index_costs_no_clip(
     sweep_of: SweepOf, go, remote, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When a purchase cannot be noted for later runs, this run goes on."""
+    """A run continues when the purchase index cannot be written."""
 
     def fail(self, *_: object) -> None:
         raise sqlite3.OperationalError("disk I/O error")
@@ -363,10 +363,10 @@ def test_a_broken_index_costs_no_clip(
     assert remote.fetches == 3
 
 
-def test_a_service_that_goes_away_while_jobs_wait(
+def test_jobs_stay_waiting_when_polls_get_no_answer(
     sweep_of: SweepOf, go, remote, impatient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When nobody answers polls, jobs stay waiting, and the next run brings them home."""
+    """Jobs stay waiting when polls get no answer, and the next run fetches them."""
     impatient(outage_s=-1.0)
     polled = BACKENDS["scripted"].poll
 
@@ -384,7 +384,7 @@ def test_a_service_that_goes_away_while_jobs_wait(
 def test_a_job_that_takes_for_ever_is_left_to_the_next_run(
     sweep_of: SweepOf, go, remote, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A client's patience is not the job's failure: it stays waiting, and is asked again later."""
+    """A job that exceeds the client's deadline stays waiting for the next run."""
     can = BACKENDS["scripted"].capabilities
     monkeypatch.setattr(BACKENDS["scripted"], "capabilities", replace(can, job_wait_s=-1.0))
     outcome = go(sweep_of(["push in"], backend="scripted"))
@@ -394,8 +394,8 @@ def test_a_job_that_takes_for_ever_is_left_to_the_next_run(
     assert len(remote.bought) == 1
 
 
-def test_takes_are_sent_side_by_side(sweep_of: SweepOf, go, remote) -> None:
-    """Two submissions are under way at once, as the account allows."""
+def test_takes_are_submitted_in_parallel(sweep_of: SweepOf, go, remote) -> None:
+    """Two submissions run at the same time, as the account allows."""
     together = threading.Barrier(2, timeout=20)
     remote.on_submit = lambda take_id: together.wait() and None
     assert go(sweep_of(["push in", "pan left"], backend="scripted")).complete
@@ -414,7 +414,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 @pytest.fixture
 def uncertain(sweep_of: SweepOf, go, remote, tmp_path: Path) -> Path:
-    """A run with one take of unknown fate."""
+    """A run with one uncertain take."""
 
     def break_off(take_id: str) -> None:
         raise SubmitUncertain("the connection broke")
@@ -437,7 +437,7 @@ def uncertain(sweep_of: SweepOf, go, remote, tmp_path: Path) -> Path:
 def test_reconciling_asks_and_buys_nothing(
     uncertain: Path, remote, answer: str, state: TakeState, says: str
 ) -> None:
-    """Found is adopted, absent may be sent again, unknown stays; the key to look for is shown."""
+    """A found take is adopted, an absent one may be sent again, others stay uncertain."""
     remote.lookup = lambda take_id: answer
     (settled,) = reconcile(uncertain)
     assert settled.state is state
@@ -447,8 +447,8 @@ def test_reconciling_asks_and_buys_nothing(
     assert remote.bought == []
 
 
-def test_a_person_may_settle_it(uncertain: Path, remote, sweep_of: SweepOf, go) -> None:
-    """Where the look-up cannot say, a person's word counts, if the service knows the job."""
+def test_a_person_may_give_the_job(uncertain: Path, remote, sweep_of: SweepOf, go) -> None:
+    """A person's job id is used when the look-up is unclear and the service knows the job."""
     with Ledger.read(uncertain / "ledger.sqlite") as ledger:
         ((take_id, _),) = ledger.states().items()
     (settled,) = reconcile(uncertain, bought={take_id: "job-77"})
@@ -464,7 +464,7 @@ def test_a_person_may_settle_it(uncertain: Path, remote, sweep_of: SweepOf, go) 
 def test_a_person_may_say_that_it_never_arrived(
     uncertain: Path, remote, sweep_of: SweepOf, go
 ) -> None:
-    """Said not to be bought, the take is sent by the next run under the same key."""
+    """A take that a person says was not bought is submitted by the next run."""
     with Ledger.read(uncertain / "ledger.sqlite") as ledger:
         ((take_id, _),) = ledger.states().items()
     reconcile(uncertain, not_bought=[take_id])
@@ -474,7 +474,7 @@ def test_a_person_may_say_that_it_never_arrived(
 
 
 def test_one_job_is_one_take(uncertain: Path, sweep_of: SweepOf, go, remote) -> None:
-    """A job that is another take's already is refused, and so is one id for two takes."""
+    """A job of another take is refused, and so is one job for two takes."""
     remote.on_submit = lambda take_id: None
     go(sweep_of(["push in", "pan left"], backend="scripted"))
     with Ledger.read(uncertain / "ledger.sqlite") as ledger:
@@ -486,7 +486,7 @@ def test_one_job_is_one_take(uncertain: Path, sweep_of: SweepOf, go, remote) -> 
 
 
 def test_only_uncertain_takes_can_be_settled(uncertain: Path) -> None:
-    """A mistyped take id changes nothing and is answered with the nearest one."""
+    """An unknown take id is refused with a hint."""
     with pytest.raises(InputError, match="not an uncertain take"):
         reconcile(uncertain, not_bought=["abc"])
 
@@ -494,7 +494,7 @@ def test_only_uncertain_takes_can_be_settled(uncertain: Path) -> None:
 def test_an_uncertain_take_is_asked_about_again_by_the_next_run(
     uncertain: Path, remote, sweep_of: SweepOf, go
 ) -> None:
-    """Asking is free: a run that finds the take adopts it."""
+    """The next run looks up an uncertain take and adopts it when found."""
     remote.lookup = lambda take_id: "found"
     assert go(sweep_of(["push in"], backend="scripted")).complete
     assert remote.bought == []

@@ -1,4 +1,4 @@
-"""Scoring many clips goes on past a bad one."""
+"""Scoring several clips continues after a failure."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ def clip(path: Path, frames: int = 8) -> Path:
 
 
 def test_a_bad_clip_is_named_and_the_others_are_scored(tmp_path: Path) -> None:
-    """One record a clip, in any order; the unreadable one carries its reason."""
+    """Each clip has one record; an unreadable one has its reason."""
     (tmp_path / "fake.mp4").write_text("words")
     good = [clip(tmp_path / "a.mp4"), clip(tmp_path / "b.mp4")]
     records = {
@@ -34,7 +34,7 @@ def test_a_bad_clip_is_named_and_the_others_are_scored(tmp_path: Path) -> None:
 def test_a_clip_that_kills_its_worker_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As when memory runs out: the others are scored, and the record says which one it was."""
+    """When a clip kills its worker, the others are scored and its record says so."""
     monkeypatch.setattr(scoring, "score_clip", _deadly_score_clip)
     good = [clip(tmp_path / "a.mp4"), clip(tmp_path / "b.mp4")]
     records = {
@@ -47,14 +47,14 @@ def test_a_clip_that_kills_its_worker_is_named(
 
 
 def _deadly_score_clip(path: str, *asked: object) -> dict[str, object]:
-    """The worker; a file of this name ends its process."""
+    """Score a clip; a file with a certain name kills the process."""
     if Path(path).name == "deadly.mp4":
         os.kill(os.getpid(), signal.SIGKILL)
     return score_clip(path, *asked)  # type: ignore[arg-type]
 
 
-def test_memory_that_runs_out_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A single clip, scored without a pool, gets one line instead of a traceback."""
+def test_lack_of_memory_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lack of memory for a single clip is one line, not a traceback."""
     monkeypatch.setattr(scoring, "score_clip", _out_of_memory)
     (record,) = score(tmp_path / "a.mp4", quiet=True)
     assert "memory ran out" in record["error"]

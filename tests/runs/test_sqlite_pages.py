@@ -1,4 +1,4 @@
-"""Rows come out of a broken SQLite file page by page."""
+"""Rows are read from a damaged SQLite file page by page."""
 
 import random
 import shutil
@@ -35,14 +35,14 @@ VALUES = [
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A table of 120 rows of every kind and length, with interior and overflow pages."""
+    """A table of 120 rows of all types and lengths, with interior and overflow pages."""
     path = tmp_path / "some.sqlite"
-    luck = random.Random(1)
+    rng = random.Random(1)
     with closing(sqlite3.connect(path)) as made, made:
         made.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         made.execute("CREATE TABLE takes (take, a, b)")
         for value in VALUES * 8:
-            length = luck.choice([0, 5, 300, 4030, 4061, 4062, 9000, 60_000])
+            length = rng.choice([0, 5, 300, 4030, 4061, 4062, 9000, 60_000])
             made.execute("INSERT INTO takes VALUES (?, ?, ?)", ("x" * length, value, "é" * 3))
     return path
 
@@ -52,7 +52,7 @@ def selected(path: Path) -> set[tuple[object, ...]]:
         return set(opened.execute("SELECT rowid, * FROM takes"))
 
 
-def salvaged(image: DatabaseImage) -> set[tuple[object, ...]]:
+def rows_read(image: DatabaseImage) -> set[tuple[object, ...]]:
     return {(number, *columns) for number, columns in image.rows() if len(columns) == 3}
 
 
@@ -63,38 +63,38 @@ def spoil(path: Path, page: int) -> None:
 
 
 def test_every_row_is_read_as_sqlite_reads_it(path: Path) -> None:
-    """All types and lengths come out equal, from an unbroken file."""
+    """Every row of a sound file is read as SQLite reads it."""
     image = DatabaseImage.of(path)
-    assert salvaged(image) == selected(path)
+    assert rows_read(image) == selected(path)
     assert image.table_is_readable("takes")
     assert image.free_pages == set()
 
 
 def test_the_schema_and_the_tree_are_not_needed(path: Path) -> None:
-    """Without its first page and its root every row is still there, and SQLite has none."""
+    """Without the first page and the root page, every row is read; SQLite reads none."""
     rows = selected(path)
     for page in (1, 2):
         spoil(path, page)
     image = DatabaseImage.of(path)
-    assert salvaged(image) == rows
+    assert rows_read(image) == rows
     assert not image.table_is_readable("takes")
     assert image.free_pages is None
 
 
 def test_a_lost_page_costs_only_its_own_rows(path: Path) -> None:
-    """Whatever page is lost, every row that comes out is one that was written."""
+    """With any page lost, only rows that were written are read."""
     rows = selected(path)
     content = path.read_bytes()
     for page in range(1, len(content) // PAGE_BYTES + 1, 5):
         path.write_bytes(content)
         spoil(path, page)
-        left = {row for row in salvaged(DatabaseImage.of(path)) if "\0" not in row[1]}
+        left = {row for row in rows_read(DatabaseImage.of(path)) if "\0" not in row[1]}
         assert left <= rows
         assert len(rows - left) <= 30
 
 
-def test_pages_given_back_are_left_out(path: Path) -> None:
-    """Rows that were deleted with their pages do not come back."""
+def test_free_pages_are_not_read(path: Path) -> None:
+    """Rows on free pages are not read."""
     with closing(sqlite3.connect(path)) as opened, opened:
         opened.execute("DELETE FROM takes WHERE rowid > 20")
     image = DatabaseImage.of(path)
@@ -109,12 +109,12 @@ def test_pages_given_back_are_left_out(path: Path) -> None:
     assert bytes(content) != image.content
     stale = DatabaseImage(bytes(content), log_damaged=False)
     assert sorted(map(repr, stale.rows())) == sorted(map(repr, image.rows()))
-    assert salvaged(stale) == selected(path)
+    assert rows_read(stale) == selected(path)
 
 
 @pytest.fixture
 def logged(path: Path, tmp_path: Path) -> Iterator[tuple[Path, set[tuple[object, ...]]]]:
-    """A copy of a file and its log, as a killed writer leaves them; and the rows they hold."""
+    """A file and its write-ahead log as a killed writer leaves them, and their rows."""
     with closing(sqlite3.connect(path)) as writer:
         writer.execute("PRAGMA journal_mode = WAL")
         writer.execute("PRAGMA wal_autocheckpoint = 0")
@@ -128,11 +128,11 @@ def logged(path: Path, tmp_path: Path) -> Iterator[tuple[Path, set[tuple[object,
         yield copy, rows
 
 
-def test_what_the_log_holds_counts(logged: tuple[Path, set[tuple[object, ...]]]) -> None:
-    """Pages of committed transactions lie over those of the file."""
+def test_the_log_is_read(logged: tuple[Path, set[tuple[object, ...]]]) -> None:
+    """Committed pages of the log replace those of the file."""
     copy, rows = logged
     image = DatabaseImage.of(copy)
-    assert salvaged(image) == rows
+    assert rows_read(image) == rows
     assert image.table_is_readable("takes")
     assert not image.log_damaged
 
@@ -140,18 +140,20 @@ def test_what_the_log_holds_counts(logged: tuple[Path, set[tuple[object, ...]]])
 def test_an_unfinished_transaction_does_not_count(
     logged: tuple[Path, set[tuple[object, ...]]],
 ) -> None:
-    """A frame cut short at the end is what a killed writer leaves: no damage, and no change."""
+    """A truncated last frame is neither damage nor a change."""
     copy, rows = logged
     log = Path(f"{copy}-wal")
     log.write_bytes(log.read_bytes()[:-100])
     image = DatabaseImage.of(copy)
     assert not image.log_damaged
-    assert {row for row in salvaged(image) if row[0] != 59} == {row for row in rows if row[0] != 59}
+    assert {row for row in rows_read(image) if row[0] != 59} == {
+        row for row in rows if row[0] != 59
+    }
 
 
 @pytest.mark.parametrize("at", [0, 40, 32 + 24 + 100, 32 + 10 * (24 + PAGE_BYTES) + 500])
-def test_a_broken_log_is_told(logged: tuple[Path, set[tuple[object, ...]]], at: int) -> None:
-    """Damage before the end of the log means that later changes may be missing."""
+def test_a_damaged_log_is_detected(logged: tuple[Path, set[tuple[object, ...]]], at: int) -> None:
+    """Damage before the end of the log is detected."""
     copy, _ = logged
     log = Path(f"{copy}-wal")
     content = bytearray(log.read_bytes())
@@ -161,8 +163,8 @@ def test_a_broken_log_is_told(logged: tuple[Path, set[tuple[object, ...]]], at: 
 
 
 @given(st.binary(max_size=300), st.integers(0, 2**32))
-def test_nothing_in_a_page_can_stop_the_reading(start: bytes, seed: int) -> None:
-    """Any bytes whatever give some rows or none, and an end."""
+def test_any_bytes_can_be_read(start: bytes, seed: int) -> None:
+    """Reading ends without an error for any bytes."""
     noise = random.Random(seed).randbytes(2 * PAGE_BYTES)
     page = (b"\x0d\0\0" + start).ljust(PAGE_BYTES, b"\x81")
     list(DatabaseImage(page + noise, log_damaged=False).rows())

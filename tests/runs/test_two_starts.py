@@ -1,4 +1,4 @@
-"""Two starts of one new folder at one moment: one runs, the other is told, nothing is twice."""
+"""Of two runs started at once in a new folder, one runs and the other is refused."""
 
 import subprocess
 import sys
@@ -48,7 +48,7 @@ def _rounds(
 def test_starts_at_one_moment_buy_once(
     tmp_path: Path, sweep_of: Callable[..., Sweep], remote: Remote, threads: ThreadPoolExecutor
 ) -> None:
-    """Three callers pass the same gate, twice; every take is ordered exactly once."""
+    """Three callers start at once, twice; every take is submitted exactly once."""
     _rounds(2, tmp_path, sweep_of(prompts=["push in"], backend="scripted"), remote, threads)
 
 
@@ -63,7 +63,7 @@ def test_starts_at_one_moment_buy_once_at_length(
 
 @pytest.mark.slow
 def test_two_commands_at_one_moment(tmp_path: Path, still: Path) -> None:
-    """Two `lab run` into one new folder: exit 0, and 0 or 2 with one line; never a traceback."""
+    """Two `lab run` at once: one exits 0, the other 0 or 2 with one line."""
     sweep = tmp_path / "s.yaml"
     sweep.write_text(f"stills: {still}\nprompts: push in\nsettings: {{duration_s: 0.2}}\n")
     for number in range(6):

@@ -1,4 +1,4 @@
-"""News that a service sends only shortens the wait; polling alone suffices."""
+"""A callback from the service shortens the wait; polling alone is enough."""
 
 import socket
 import subprocess
@@ -20,10 +20,10 @@ def free_port() -> int:
 
 # The quick tier checks signatures: tests/backends/kling/test_callbacks.py.
 @pytest.mark.slow
-def test_signed_news_ends_the_wait_for_a_job(
+def test_a_signed_callback_ends_the_wait_for_a_job(
     offline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With an hour between two polls, a run still ends as soon as the service says it is done."""
+    """With an hour between polls, a run ends as soon as a signed callback arrives."""
     port = free_port()
     emulator = Emulator(
         account=Account(webhook_secret=SECRET),
