@@ -9,7 +9,6 @@ import json
 import urllib.parse
 import uuid
 from dataclasses import dataclass
-from typing import Any
 
 from lab.emulator import legacy, modern
 from lab.emulator.emulator import Emulator
@@ -25,7 +24,7 @@ class Callback:
 
     due_s: float
     url: str
-    body: dict[str, Any]
+    body: modern.Task | legacy.Task
 
 
 class CallbackQueue:
@@ -70,7 +69,7 @@ class CallbackQueue:
                     change_times_s.add(job.ends_s)
                 self._pending.append((job, sorted(change_times_s)))
 
-    def _body(self, job: Job, change_s: float) -> dict[str, Any]:
+    def _body(self, job: Job, change_s: float) -> modern.Task | legacy.Task:
         store = self._emulator.store
         if job.spec.protocol == "new":
             return modern.row(store, job, change_s)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from lab.emulator.models import (
     IMAGE_UNIT_USD,
@@ -124,18 +124,38 @@ def costs(store: Store, request: ApiRequest) -> Reply:
     return succeeded(data)
 
 
-def row(store: Store, job: Job, now_s: float, *, status_override: str = "") -> dict[str, Any]:
+class TaskResult(TypedDict, total=False):
+    """The files of a task that succeeded."""
+
+    images: list[dict[str, int | str]] | None
+    videos: list[dict[str, str]]
+
+
+class Task(TypedDict):
+    """A task on the wire. A query adds watermark_info, an end what became of it."""
+
+    task_id: str
+    task_status: str
+    task_status_msg: str
+    task_info: dict[str, str]
+    created_at: int
+    updated_at: int
+    task_result: NotRequired[TaskResult]
+    final_unit_deduction: NotRequired[str]
+    watermark_info: NotRequired[dict[str, bool]]
+
+
+def row(store: Store, job: Job, now_s: float, *, status_override: str = "") -> Task:
     """One task as a query reports it."""
-    return {
-        **callback(store, job, now_s, status_override=status_override),
-        "watermark_info": {"enabled": job.spec.watermark},
-    }
+    task = callback(store, job, now_s, status_override=status_override)
+    task["watermark_info"] = {"enabled": job.spec.watermark}
+    return task
 
 
-def callback(store: Store, job: Job, now_s: float, *, status_override: str = "") -> dict[str, Any]:
+def callback(store: Store, job: Job, now_s: float, *, status_override: str = "") -> Task:
     """One task as a callback reports it."""
     state = job.state(now_s)
-    report: dict[str, Any] = {
+    report: Task = {
         "task_id": job.id,
         "task_status": status_override or _WIRE_STATUS.get(state, state),
         "task_status_msg": job.message(now_s),
@@ -156,9 +176,9 @@ def _info(job: Job) -> dict[str, str]:
     return {"external_task_id": job.spec.external_id} if job.spec.external_id else {}
 
 
-def _result(store: Store, job: Job, now_s: float) -> dict[str, Any]:
+def _result(store: Store, job: Job, now_s: float) -> TaskResult:
     if job.spec.family == "image":
-        images = [
+        images: list[dict[str, int | str]] = [
             {"index": index, "url": store.link(job, file, now_s)}
             for index, (file, _) in enumerate(file_names(job))
         ]

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from lab.emulator.models import VIDEO_UNIT_USD, Family, VideoModel, amount_text, video_model
 from lab.emulator.replies import ApiError, Reply, succeeded
@@ -94,10 +94,50 @@ def listing(store: Store, request: ApiRequest) -> Reply:
     return succeeded(data)
 
 
-def row(store: Store, job: Job, now_s: float, *, status_override: str = "") -> dict[str, Any]:
+class _Head(TypedDict):
+    """What the reply to a new task says of it."""
+
+    id: str
+    status: str
+    create_time: int
+    update_time: int
+    external_id: str | None
+
+
+class Output(TypedDict):
+    """A file of a task."""
+
+    type: str
+    id: str
+    url: str
+    watermark_url: NotRequired[str]
+    duration: NotRequired[str]
+
+
+class Task(TypedDict):
+    """A task on the wire. outputs and billing: at its end."""
+
+    id: str
+    status: str
+    message: str
+    create_time: int
+    update_time: int
+    external_id: str | None
+    outputs: NotRequired[list[Output]]
+    billing: NotRequired[list[dict[str, str]]]
+
+
+def row(store: Store, job: Job, now_s: float, *, status_override: str = "") -> Task:
     """One task as a query and a callback report it."""
     head = _head(job, now_s, status_override)
-    report = {"id": head["id"], "status": head["status"], "message": job.message(now_s), **head}
+    report: Task = {
+        "id": head["id"],
+        "status": head["status"],
+        "message": job.message(now_s),
+        "create_time": head["create_time"],
+        "update_time": head["update_time"],
+        "external_id": head["external_id"],
+    }
     state = job.state(now_s)
     if state == "succeeded" and not status_override:
         report["outputs"] = _outputs(store, job, now_s)
@@ -106,7 +146,7 @@ def row(store: Store, job: Job, now_s: float, *, status_override: str = "") -> d
     return report
 
 
-def _head(job: Job, now_s: float, status_override: str) -> dict[str, Any]:
+def _head(job: Job, now_s: float, status_override: str) -> _Head:
     return {
         "id": job.id,
         "status": status_override or job.state(now_s),
@@ -116,10 +156,10 @@ def _head(job: Job, now_s: float, status_override: str) -> dict[str, Any]:
     }
 
 
-def _outputs(store: Store, job: Job, now_s: float) -> list[dict[str, Any]]:
+def _outputs(store: Store, job: Job, now_s: float) -> list[Output]:
     outputs = []
     for index, (file, watermarked) in enumerate(file_names(job)):
-        output: dict[str, Any] = {
+        output: Output = {
             "type": "image" if job.spec.family == "image" else "video",
             "id": str(int(job.id) + 1 + index),
             "url": store.link(job, file, now_s),
