@@ -164,9 +164,9 @@ def test_a_name_made_from_a_name_fits(tmp_path: Path, text: str) -> None:
     assert name.endswith("-1d76b847.jpg")
     assert name.isprintable()
     write_text(tmp_path / name, "")
-    kept = name[: -len("-12345678-1d76b847.jpg")]
-    if text.startswith(kept):
-        assert not unicodedata.combining(text[len(kept)])
+    stem = name[: -len("-12345678-1d76b847.jpg")]
+    if text.startswith(stem):
+        assert not unicodedata.combining(text[len(stem)])
 
 
 @given(st.lists(st.text(max_size=120), min_size=2, max_size=4, unique=True))

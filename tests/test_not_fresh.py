@@ -97,10 +97,10 @@ def case(
     """One of the five reasons why measurements cannot be used."""
     folder = tmp_path / "run"
     shutil.copytree(original[0], folder, copy_function=shutil.copy2)
-    place = RunFolder(folder)
+    run_folder = RunFolder(folder)
     victim, other = lab.load(folder).takes["take_id"]
     kind, says, lost, whole = MeasureState.DAMAGED, "cannot be read", set(SPECS), False
-    path = place.measures.path(victim)
+    path = run_folder.measures.path(victim)
     if request.param == "bumped":
         bumped = replace(SPECS["flicker.local"], version=SPECS["flicker.local"].version + 1)
         monkeypatch.setitem(SPECS, "flicker.local", bumped)
@@ -114,10 +114,10 @@ def case(
     elif request.param == "cut off":
         path.write_text(path.read_text()[:400])
     elif request.param == "copied":
-        shutil.copyfile(place.measures.path(other), path)
+        shutil.copyfile(run_folder.measures.path(other), path)
         kind, says = MeasureState.OTHER_CLIP, "measured on another clip"
     else:
-        shutil.copyfile(place.clip_path(other), place.clip_path(victim))
+        shutil.copyfile(run_folder.clip_path(other), run_folder.clip_path(victim))
         kind, says = MeasureState.OTHER_CLIP, "is not the clip in the ledger"
     return Case(folder, original[1], victim, other, kind, says, lost, whole)
 
@@ -156,9 +156,9 @@ def test_status_and_compare_say_so(case: Case, capsys: pytest.CaptureFixture[str
     assert case.victim in printed
     assert case.says in printed
     code, printed = _run_cli(capsys, "status", case.folder, "--json")
-    said = json.loads(printed)
-    assert said["measures"][case.kind] == (2 if case.whole else 1)
-    assert case.says in said["not_fresh"][case.victim]
+    status = json.loads(printed)
+    assert status["measures"][case.kind] == (2 if case.whole else 1)
+    assert case.says in status["not_fresh"][case.victim]
     code, printed = _run_cli(capsys, "compare", case.folder)
     assert code == 0
     assert case.says in printed
@@ -229,10 +229,13 @@ def test_run_brings_it_up_to_date(case: Case, threads: Executor) -> None:
     """A run measures them too, and never overwrites a replaced clip."""
     outcome = lab.run(case.sweep, case.folder, executor=threads, quiet=True)
     if case.says.endswith("in the ledger"):
-        place = RunFolder(case.folder)
+        run_folder = RunFolder(case.folder)
         assert case.says in outcome.problems[0]
-        assert place.clip_path(case.victim).read_bytes() == place.clip_path(case.other).read_bytes()
-        place.clip_path(case.victim).unlink()
+        assert (
+            run_folder.clip_path(case.victim).read_bytes()
+            == run_folder.clip_path(case.other).read_bytes()
+        )
+        run_folder.clip_path(case.victim).unlink()
         outcome = lab.run(case.sweep, case.folder, executor=threads, quiet=True)
     assert outcome.complete
     assert lab.load(case.folder).not_fresh == {}
@@ -242,9 +245,9 @@ def test_a_newer_record_loses_no_note(original: tuple[Path, Path], tmp_path: Pat
     """A record of the first schema is read and updated number by number."""
     folder = tmp_path / "run"
     shutil.copytree(original[0], folder, copy_function=shutil.copy2)
-    place = RunFolder(folder)
+    run_folder = RunFolder(folder)
     take_id = lab.load(folder).takes["take_id"][0]
-    path = place.measures.path(take_id)
+    path = run_folder.measures.path(take_id)
     measure = Measure.from_json(json.loads(path.read_text()))
     old = {**measure.record(), "damage": ""}
     path.write_text(json.dumps(old))

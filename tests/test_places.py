@@ -52,8 +52,8 @@ def lab(capsys: pytest.CaptureFixture[str]) -> Lab:
     def command(*arguments: object) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as stopped:
             main([str(argument) for argument in arguments])
-        said = capsys.readouterr()
-        return stopped.value.code, said.out, said.err  # type: ignore[return-value]
+        captured = capsys.readouterr()
+        return stopped.value.code, captured.out, captured.err  # type: ignore[return-value]
 
     return command
 
@@ -68,32 +68,32 @@ def _takes(folder: RunFolder) -> list[str]:
 def test_a_run_works_whatever_its_folder_is_called(made: Path, lab: Lab, tmp_path: Path) -> None:
     """A run folder may be named with special characters and bytes that are not text."""
     for name in ("concat:%03d [1] #2?x=3%41&{b}", "-~'\"<b> \udcff\u202e"):
-        place = tmp_path / name / "run"
-        shutil.copytree(made, place)
-        for kept in ("proxies", "heatmaps"):
-            shutil.rmtree(place / kept, ignore_errors=True)
-        assert lab("status", place)[0] == 0
-        page = write_report(place)
+        path = tmp_path / name / "run"
+        shutil.copytree(made, path)
+        for subfolder in ("proxies", "heatmaps"):
+            shutil.rmtree(path / subfolder, ignore_errors=True)
+        assert lab("status", path)[0] == 0
+        page = write_report(path)
         assert verify(page, scores=False).matches
-        assert len(load(place).save()) == 3
-        assert lab("measure", place)[0] == 0
+        assert len(load(path).save()) == 3
+        assert lab("measure", path)[0] == 0
 
 
 def test_a_run_that_cannot_be_written_can_be_read(made: Path, lab: Lab, tmp_path: Path) -> None:
     """A read-only run can be read and reported elsewhere; commands that write refuse it."""
-    place = shutil.copytree(made, tmp_path / "run")
-    shutil.rmtree(place / "proxies")
+    path = shutil.copytree(made, tmp_path / "run")
+    shutil.rmtree(path / "proxies")
     page = tmp_path / "elsewhere.html"
-    with unwritable(place):
-        before = sorted(place.rglob("*"))
-        assert lab("report", place, "-o", page, "--heatmaps")[:2] == (0, f"{page}\n")
-        assert lab("verify", page, "--run", place, "--no-scores")[0] == 0
-        assert lab("status", place)[0] == 0
-        assert lab("compare", place, "--camera")[0] == 0
-        assert len(load(place).takes) == 2
-        assert sorted(place.rglob("*")) == before
+    with unwritable(path):
+        before = sorted(path.rglob("*"))
+        assert lab("report", path, "-o", page, "--heatmaps")[:2] == (0, f"{page}\n")
+        assert lab("verify", page, "--run", path, "--no-scores")[0] == 0
+        assert lab("status", path)[0] == 0
+        assert lab("compare", path, "--camera")[0] == 0
+        assert len(load(path).takes) == 2
+        assert sorted(path.rglob("*")) == before
         for command in ("report", "measure", "recover", "reconcile"):
-            code, _, err = lab(command, place)
+            code, _, err = lab(command, path)
             assert (code, len(err.splitlines())) == (2, 1), command
             assert "cannot be written" in err
     assert page.read_text().count("data:image/jpeg") >= 4  # posters and stills
@@ -104,14 +104,14 @@ def test_a_log_left_in_a_folder_that_cannot_be_written_is_read(
     folder: RunFolder, tmp_path: Path, shared: bool
 ) -> None:
     """The write-ahead log of a killed runner is read, also in a read-only folder."""
-    place = tmp_path / "killed"
+    path = tmp_path / "killed"
     with Ledger.write(folder.ledger) as ledger:
         take_id = ledger.takes()[0].take_id
         ledger.record(take_id, "fetch_failed", message="only in the log")
-        shutil.copytree(folder.path, place)
+        shutil.copytree(folder.path, path)
     if not shared:
-        (place / "ledger.sqlite-shm").unlink()
-    with unwritable(place), Ledger.read(place / "ledger.sqlite") as ledger:
+        (path / "ledger.sqlite-shm").unlink()
+    with unwritable(path), Ledger.read(path / "ledger.sqlite") as ledger:
         assert ledger.take(take_id).message == "only in the log"
         ledger.check()
 
@@ -230,7 +230,7 @@ def test_a_take_id_is_not_a_path(folder: RunFolder, lab: Lab) -> None:
     assert "damaged" in lab("status", folder.path)[2]
 
 
-@pytest.mark.parametrize("how", [pytest.param("gone", marks=pytest.mark.slow), "changed"])
+@pytest.mark.parametrize("how", [pytest.param("missing", marks=pytest.mark.slow), "changed"])
 def test_missing_stills_are_named_and_the_rest_is_done(
     folder: RunFolder, sweep: Sweep, stills_dir: Path, lab: Lab, how: str
 ) -> None:
@@ -242,21 +242,21 @@ def test_missing_stills_are_named_and_the_rest_is_done(
     still.unlink()
     if how == "changed":
         shutil.copy(stills_dir / "flower.jpg", still)
-    said = {"gone": "is missing", "changed": "is another picture"}[how]
+    message = {"missing": "is missing", "changed": "is another picture"}[how]
     shutil.rmtree(folder.proxies)
-    assert said in lab("status", folder.path)[1]
+    assert message in lab("status", folder.path)[1]
     code, _, err = lab("compare", folder.path)
     assert code == 0
-    assert said in err
+    assert message in err
     page = write_report(folder.path)
-    assert said in page.read_text()
+    assert message in page.read_text()
     assert len(verify(page, scores=False).mismatches) == 1
     shutil.rmtree(folder.measures.folder)
     outcome = measure(folder.path, quiet=True)
     assert outcome.measured == 1
     (problem,) = outcome.problems
     assert row.take_id in problem
-    assert said in problem
+    assert message in problem
     assert run(sweep, folder.path, quiet=True).complete
     assert load(folder.path).still_errors == {}
 

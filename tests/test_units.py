@@ -90,8 +90,8 @@ def test_a_duration_in_words_is_true_to_its_smallest_unit(duration_s: float) -> 
     """The text of a duration is right to its smallest unit."""
     seconds = {"s": 1, "min": 60, "h": 3600}
     parts = re.findall(r"(\d+) (\w+)", seconds_text(duration_s))
-    told = sum(int(number) * seconds[unit] for number, unit in parts)
-    assert abs(told - duration_s) <= seconds[parts[-1][1]]
+    total_s = sum(int(number) * seconds[unit] for number, unit in parts)
+    assert abs(total_s - duration_s) <= seconds[parts[-1][1]]
     assert int(parts[-1][0]) < 60
 
 

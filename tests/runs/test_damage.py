@@ -51,7 +51,7 @@ def damaged(content: bytes, kind: str, page: int) -> bytes:
     return content[:start] + filling + content[end:]
 
 
-def spoil(folder: RunFolder, kind: str = "zeros", page: int = 0) -> None:
+def damage_ledger(folder: RunFolder, kind: str = "zeros", page: int = 0) -> None:
     folder.ledger.write_bytes(damaged(folder.ledger.read_bytes(), kind, page))
 
 
@@ -69,32 +69,32 @@ class Real:
     """A small finished run whose folder a test may damage."""
 
     sweep: Path
-    kept: Path
+    intact: Path
     folder: RunFolder
     ledger: bytes
 
     def again(self, ledger: bytes) -> None:
         """Restore the folder, with these bytes as its ledger."""
         shutil.rmtree(self.folder.path, ignore_errors=True)
-        shutil.copytree(self.kept, self.folder.path)
+        shutil.copytree(self.intact, self.folder.path)
         self.folder.ledger.write_bytes(ledger)
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory, coffee: Still) -> Real:
     """A run of two prompts, rendered and scored. Its ledger has no write-ahead log."""
-    place = tmp_path_factory.mktemp("real")
-    sweep = place / "tiny.yaml"
+    base = tmp_path_factory.mktemp("real")
+    sweep = base / "tiny.yaml"
     sweep.write_text(
         f"stills: {coffee.path.resolve()}\nprompts: [slow push in, make it move]\n"
         "settings: {duration_s: 0.25, seed: 1}\nbudget_usd: 0\n"
     )
-    kept = place / "kept"
+    intact = base / "kept"
     with ThreadPoolExecutor(1) as threads:
-        run(sweep, kept, executor=threads, quiet=True)
+        run(sweep, intact, executor=threads, quiet=True)
     for end in ("-wal", "-shm"):
-        (kept / f"ledger.sqlite{end}").unlink(missing_ok=True)
-    return Real(sweep, kept, RunFolder(place / "run"), (kept / "ledger.sqlite").read_bytes())
+        (intact / f"ledger.sqlite{end}").unlink(missing_ok=True)
+    return Real(sweep, intact, RunFolder(base / "run"), (intact / "ledger.sqlite").read_bytes())
 
 
 Answer = tuple[int, str, str]
@@ -113,8 +113,8 @@ def ask(made: Real, capsys: pytest.CaptureFixture[str]) -> Callable[[str], Answe
     def command(name: str) -> Answer:
         with pytest.raises(SystemExit) as stopped:
             main([str(word) for word in words.get(name, (name, path))])
-        said = capsys.readouterr()
-        return stopped.value.code, said.out, said.err  # type: ignore[return-value]
+        captured = capsys.readouterr()
+        return stopped.value.code, captured.out, captured.err  # type: ignore[return-value]
 
     return command
 
@@ -157,7 +157,7 @@ def test_a_damaged_ledger_is_named_or_the_answer_is_right(
 @pytest.mark.slow
 def test_every_command_names_a_damaged_ledger(made: Real, ask: Callable[[str], Answer]) -> None:
     """As above, for every command, page and kind of damage."""
-    write_report(made.kept, made.kept / "report.html")
+    write_report(made.intact, made.intact / "report.html")
     _ask_about_every_page(made, ask, COMMANDS, KINDS)
 
 
@@ -274,17 +274,17 @@ def _recover_every(
         for old in folder.path.glob("ledger*"):
             old.unlink()
         folder.ledger.write_bytes(damaged(content, kind, page))
-        found = recover(folder.path)
+        outcome = recover(folder.path)
         after = states(folder)
         where = (kind, page)
         for take_id in sent:
             lost = take_id not in after
             assert lost or after[take_id] in (*SAFE, TakeState.SUBMITTING), where
-        if found.complete:
+        if outcome.complete:
             assert after == before, where
         uncertain = {i for i, state in after.items() if state is TakeState.UNCERTAIN}
         new = {i for i in uncertain if before[i] is not TakeState.UNCERTAIN}
-        assert new <= set(found.uncertain), where
+        assert new <= set(outcome.uncertain), where
         if kind in ("zeros", "noise"):
             assert after == before, where  # one page costs no take its state
         assert recover(folder.path).backup is None
@@ -318,20 +318,20 @@ def test_the_next_run_sends_only_what_was_never_sent(
     """After any damage, the next run submits only takes that were certainly never bought."""
     monkeypatch.setattr("lab.runs.runner._UNHEARD_S", 0.0)
     folder, sweep, sent = paid
-    kept = folder.path.with_name("kept")
-    shutil.copytree(folder.path, kept)
+    intact = folder.path.with_name("kept")
+    shutil.copytree(folder.path, intact)
     remote.lookup = lambda take_id: "absent"  # the worst that a service could say
     last = len(pages_of(folder.ledger.read_bytes())) - 1
     for kind, page in [("cut", 1), ("cut", 3), ("cut", last // 2), ("zeros", 1), ("noise", last)]:
         shutil.rmtree(folder.path)
-        shutil.copytree(kept, folder.path)
-        spoil(folder, kind, page)
+        shutil.copytree(intact, folder.path)
+        damage_ledger(folder, kind, page)
         recover(folder.path)
         remote.bought.clear()
         run(sweep, folder.path, executor=Unscored(), quiet=True, reuse=False)
         # One was surely never sent again: it was sent with this very key, and never arrived.
         never_arrived = {i for i in remote.bought if i in sent}
-        with Ledger.read(kept / "ledger.sqlite") as ledger:
+        with Ledger.read(intact / "ledger.sqlite") as ledger:
             doubtful = {
                 row.take_id
                 for row in ledger.takes()
@@ -349,9 +349,9 @@ def test_lost_takes_come_back_in_their_state(
     """When no row can be read, takes count as submitted, unless their clip is in the folder."""
     folder, sweep, _ = paid
     here = {path.stem for path in folder.clips.iterdir()}
-    spoil(folder, "cut", 0)
-    found = recover(folder.path)
-    assert (found.takes, found.events) == (0, 0)
+    damage_ledger(folder, "cut", 0)
+    outcome = recover(folder.path)
+    assert (outcome.takes, outcome.events) == (0, 0)
     remote.lookup = lambda take_id: "absent"
     outcome = run(sweep, folder.path, executor=Unscored(), quiet=True, reuse=False)
     assert remote.bought == []
@@ -362,11 +362,11 @@ def test_lost_takes_come_back_in_their_state(
     settled = reconcile(folder.path)
     assert {each.state for each in settled} == {TakeState.UNCERTAIN}
     assert {each.key for each in settled} == {""}
-    gone = sorted(here)[0]
-    folder.clip_path(gone).unlink()  # nobody knows its job, so it may not be bought instead
+    deleted = sorted(here)[0]
+    folder.clip_path(deleted).unlink()  # nobody knows its job, so it may not be bought instead
     run(sweep, folder.path, executor=Unscored(), quiet=True, reuse=False)
     assert remote.bought == []
-    assert states(folder)[gone] is TakeState.UNCERTAIN
+    assert states(folder)[deleted] is TakeState.UNCERTAIN
     one = settled[0].take_id
     reconcile(folder.path, not_bought=[one])
     run(sweep, folder.path, executor=Unscored(), quiet=True, reuse=False)
@@ -382,13 +382,13 @@ def test_a_take_whose_design_is_lost_waits_for_its_sweep(
     with closing(sqlite3.connect(folder.ledger)) as other, other:
         other.execute("DELETE FROM facts WHERE name = 'sweep'")
         other.execute("DELETE FROM takes WHERE position < 12")
-    found = recover(folder.path)
-    assert found.takes == 36
-    assert sum("the design of take" in said for said in found.lost) == 11
+    outcome = recover(folder.path)
+    assert outcome.takes == 36
+    assert sum("the design of take" in line for line in outcome.lost) == 11
     with Ledger.read(folder.ledger) as ledger:
         lost = set(before) - set(ledger.states())
         assert len(lost) == 12
-    spoil(folder)  # and once more, before anybody ran it
+    damage_ledger(folder)  # and once more, before anybody ran it
     assert recover(folder.path).takes == 36
     with pytest.raises(BusyError), folder.lock():
         run(sweep, folder.path, quiet=True)
@@ -413,7 +413,7 @@ def test_an_uncertain_take_without_a_row_survives_a_second_recovery(
         other.execute("DELETE FROM takes WHERE take_id = ?", (take_id,))
         other.execute("DELETE FROM events WHERE seq > (SELECT max(seq) - 2 FROM events)")
     assert take_id in recover(folder.path).uncertain
-    spoil(folder)
+    damage_ledger(folder)
     recover(folder.path)
     remote.lookup = lambda take_id: "absent"
     run(sweep, folder.path, executor=Unscored(), quiet=True, reuse=False)
@@ -433,9 +433,9 @@ def test_with_the_run_id_lost_submitted_takes_are_uncertain(
         other.execute("DROP TABLE facts")
     # As in a ledger of the second version, whose sendings do not say their names.
     monkeypatch.setattr("lab.runs.recovered_rows._JOB_KEY", re.compile("none"))
-    found = recover(folder.path)
-    assert fresh <= set(found.uncertain)
-    assert not any("events" in said for said in found.lost)
+    outcome = recover(folder.path)
+    assert fresh <= set(outcome.uncertain)
+    assert not any("events" in line for line in outcome.lost)
     remote.lookup = lambda take_id: "absent"
     run(sweep, folder.path, executor=Unscored(), quiet=True, reuse=False)
     assert not set(remote.bought) & sent
@@ -449,9 +449,9 @@ def test_run_id_and_origin_are_recovered_from_submissions(
     folder, _, _ = paid
     with closing(sqlite3.connect(folder.ledger)) as other, other:
         other.execute("DROP TABLE facts")
-    found = recover(folder.path)
-    assert [said.split()[1] for said in found.lost] == ["design", "versions"]
-    assert found.uncertain == ()
+    outcome = recover(folder.path)
+    assert [line.split()[1] for line in outcome.lost] == ["design", "versions"]
+    assert outcome.uncertain == ()
     with Ledger.read(folder.ledger) as ledger:
         assert (ledger.fact("run_id"), ledger.fact("origin")) == ("0123456789ab", "scripted")
 
@@ -461,13 +461,13 @@ def test_what_was_lost_once_is_not_lost_again(
 ) -> None:
     """A second recovery uses the snapshots of the first one and all later events."""
     folder, _, _ = paid
-    spoil(folder, "cut", len(pages_of(folder.ledger.read_bytes())) // 2)
+    damage_ledger(folder, "cut", len(pages_of(folder.ledger.read_bytes())) // 2)
     assert not recover(folder.path).complete
     with Ledger.write(folder.ledger) as ledger:
         row = next(row for row in ledger.takes() if row.state is TakeState.UNCERTAIN)
         ledger.record(row.take_id, "submitted", job=Job("scripted", "j", row.take_id).to_json())
     before = states(folder)
-    spoil(folder)
+    damage_ledger(folder)
     assert recover(folder.path).complete
     assert states(folder) == before
     assert (folder.path / "ledger.damaged-2.sqlite").is_file()
@@ -489,7 +489,7 @@ def test_a_damaged_log_makes_takes_uncertain(
     content = bytearray(log.read_bytes())
     content[log_at] ^= 0xFF
     log.write_bytes(content)
-    spoil(copy, "zeros", 2)
+    damage_ledger(copy, "zeros", 2)
     recover(copy.path)
     after = states(copy)
     for take_id in {*sent, *(row.take_id for row in fresh[3:])}:
@@ -503,16 +503,16 @@ def test_a_recovery_that_is_killed_leaves_one_ledger_or_the_other(
     folder, _, _ = paid
     writer = Ledger.write(folder.ledger)
     writer.record(next(iter(writer.states())), "submitting", account="", high_usd=1, low_usd=1)
-    kept = tmp_path / "kept"
-    shutil.copytree(folder.path, kept)  # with the log of a writer that never closed
+    intact = tmp_path / "kept"
+    shutil.copytree(folder.path, intact)  # with the log of a writer that never closed
     writer.close()
-    assert (kept / "ledger.sqlite-wal").stat().st_size
+    assert (intact / "ledger.sqlite-wal").stat().st_size
     want = states(folder)
     moved, removed = Path.replace, Path.unlink
     for last in range(100):
         shutil.rmtree(folder.path)
-        shutil.copytree(kept, folder.path)
-        spoil(folder, "zeros", 3)
+        shutil.copytree(intact, folder.path)
+        damage_ledger(folder, "zeros", 3)
         steps = iter(range(last))
 
         def step(original: Callable[..., Any], *given: Any, left: Any = steps, **how: Any) -> Any:
@@ -576,7 +576,7 @@ def test_the_purchase_index_reports_only_its_own_errors(
     folder = RunFolder(tmp_path / "run")
     sweep = sweep_of(["push in"], backend="scripted")
     run(sweep, folder.path, executor=Unscored(), quiet=True)
-    spoil(folder, "zeros", 3)
+    damage_ledger(folder, "zeros", 3)
     with pytest.raises(RunFolderError, match=r"ledger\.sqlite: the ledger is damaged"):
         run(sweep, folder.path, executor=Unscored(), quiet=True)
     with PurchaseIndex.open() as index:
@@ -645,17 +645,17 @@ def test_a_recovered_run_is_not_bought_again(
     sweep = sweep_of(
         ["push in", "pan left"], backend="kling", repeats=2, settings={"duration_s": 3}
     )
-    folder, kept = RunFolder(tmp_path / "run"), tmp_path / "kept"
-    outcome = run(sweep, kept, executor=Unscored(), quiet=True, confirmed=True)
+    folder, intact = RunFolder(tmp_path / "run"), tmp_path / "kept"
+    outcome = run(sweep, intact, executor=Unscored(), quiet=True, confirmed=True)
     assert (outcome.complete, service.emulator.charged_jobs) == (True, 4)
-    last = len(pages_of((kept / "ledger.sqlite").read_bytes()))
+    last = len(pages_of((intact / "ledger.sqlite").read_bytes()))
     for page in range(last):
         for kind in ("zeros", "cut") if page % 4 == 1 else ("zeros",):
             shutil.rmtree(folder.path, ignore_errors=True)
-            shutil.copytree(kept, folder.path)
+            shutil.copytree(intact, folder.path)
             for clip in sorted(folder.clips.iterdir())[::2]:
                 clip.unlink()
-            spoil(folder, kind, page)
+            damage_ledger(folder, kind, page)
             recover(folder.path)
             again = run(
                 sweep, folder.path, executor=Unscored(), quiet=True, confirmed=True, reuse=False

@@ -108,9 +108,9 @@ def _rewrite(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     """Replace the design in a ledger by one that an older version wrote."""
     with closing(sqlite3.connect(folder / "ledger.sqlite")) as ledger, ledger:
         (text,) = ledger.execute("SELECT value FROM facts WHERE name = 'sweep'").fetchone()
-        told = json.loads(text)
-        change(told)
-        row = ("sweep", json.dumps(told))
+        data = json.loads(text)
+        change(data)
+        row = ("sweep", json.dumps(data))
         ledger.execute(
             "UPDATE facts SET value = ?, seal = ? WHERE name = 'sweep'",
             (row[1], row_checksum("facts", row)),
@@ -142,9 +142,9 @@ def test_missing_and_changed_stills_are_named(
     away = cup.rename(folder / "away.jpg")
     with pytest.raises(SweepError) as caught:
         Sweep.from_run(folder)
-    changed, gone = sorted(caught.value.problems, key=lambda line: "is missing" in line)
+    changed, missing = sorted(caught.value.problems, key=lambda line: "is missing" in line)
     assert "'cat [1]' was changed" in changed
-    assert "'cup' is missing from" in gone
+    assert "'cup' is missing from" in missing
     cat.write_bytes(content)
     away.rename(cup)
     assert Sweep.from_run(folder).id == everything.id
@@ -163,7 +163,7 @@ def test_cuts_that_an_older_version_left_out_are_named(
 ) -> None:
     """A design without the cuts is refused, because it would describe other takes."""
     folder = begun(everything)
-    _rewrite(folder, lambda told: told["levels"]["prompt"][3].pop("multi_shot"))
+    _rewrite(folder, lambda data: data["levels"]["prompt"][3].pop("multi_shot"))
     with pytest.raises(RunFolderError, match="the cuts of prompt 'two shots'"):
         Sweep.from_run(folder)
 
@@ -175,8 +175,8 @@ def test_a_design_of_an_older_version_gives_the_same_takes(
     sweep = sweep_of()
     folder = begun(sweep)
 
-    def older(told: dict[str, Any]) -> None:
-        del told["levels"]["sound"], told["cap_usd"], told["elements"]
+    def older(data: dict[str, Any]) -> None:
+        del data["levels"]["sound"], data["cap_usd"], data["elements"]
 
     _rewrite(folder, older)
     assert _told(Sweep.from_run(folder)) == _told(sweep)

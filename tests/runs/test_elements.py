@@ -380,18 +380,18 @@ class TestStore:
         assert service.emulator.account.api_key.encode() not in content
 
     @pytest.mark.parametrize(
-        "spoil",
+        "damage",
         ["UPDATE elements SET row = replace(row, '3227', '3228')", "PRAGMA user_version = 9", ""],
     )
     def test_damage_is_named(
-        self, service: RunningServer, pictures: list[Path], spoil: str
+        self, service: RunningServer, pictures: list[Path], damage: str
     ) -> None:
         """A changed row, a newer version and a foreign file are reported."""
         hero(pictures)
         path = settings().data_dir / "elements.sqlite"
-        if spoil:
+        if damage:
             with closing(sqlite3.connect(path)) as connection, connection:
-                connection.execute(spoil)
+                connection.execute(damage)
         else:
             path.write_bytes(b"not a database, whatever its name says" * 100)
         with pytest.raises(RunFolderError, match=r"elements\.sqlite.*(move it away|update)"):

@@ -69,10 +69,10 @@ def test_stills_are_copied_by_content(tmp_path: Path, still: Path) -> None:
     """The copy is found by a relative path, also after the folder has moved."""
     folder = RunFolder(tmp_path / "run")
     folder.make()
-    kept = folder.copy_still(Still.open(still))
-    assert not kept.path.is_absolute()
+    copy = folder.copy_still(Still.open(still))
+    assert not copy.path.is_absolute()
     moved = RunFolder((tmp_path / "run").rename(tmp_path / "moved"))
-    assert moved.locate(kept).rgb().shape == (400, 600, 3)
+    assert moved.locate(copy).rgb().shape == (400, 600, 3)
 
 
 def test_stills_with_long_and_similar_names_do_not_collide(
@@ -91,15 +91,17 @@ def test_stills_with_long_and_similar_names_do_not_collide(
         "rocket",
         "hopper",
     ]
-    kept = []
+    copies = []
     for name, photograph in zip(names, photographs, strict=True):
         path = Path(shutil.copy(stills_dir / f"{photograph}.jpg", tmp_path / f"{name}.jpg"))
-        kept.append(folder.copy_still(Still.open(path)))
+        copies.append(folder.copy_still(Still.open(path)))
         path.unlink()
-    for still in kept:
+    for still in copies:
         assert sha256_file(folder.locate(still).path) == still.sha256
-    told = {unicodedata.normalize("NFC", still.path.name).casefold() for still in kept}
-    assert len(told) == len(names)
+    names_without_case = {
+        unicodedata.normalize("NFC", still.path.name).casefold() for still in copies
+    }
+    assert len(names_without_case) == len(names)
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "/".join(["d" * 80] * 60)])

@@ -70,8 +70,8 @@ def wait_for_a_clip(folder: RunFolder, process: subprocess.Popen[str]) -> None:
 def finish(sweep: Path, out: Path, takes: int = 6) -> None:
     """Run to the end; check that every clip exists and no temporary file is left."""
     process = start(sweep, out)
-    _, told = process.communicate(timeout=HANGS_S)
-    assert process.returncode == 0, told
+    _, errors = process.communicate(timeout=HANGS_S)
+    assert process.returncode == 0, errors
     folder = RunFolder(out)
     assert len(list(folder.clips.glob("*.mp4"))) == takes
     assert not [path for path in out.rglob("*.part")]
@@ -85,15 +85,15 @@ def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(tmp_path: Path, sweep_
     process = start(sweep_file, out)
     wait_for_a_clip(RunFolder(out), process)
     os.killpg(process.pid, signal.SIGINT)
-    _, told = process.communicate(timeout=HANGS_S)
+    _, errors = process.communicate(timeout=HANGS_S)
     assert process.returncode == 130
-    assert "run the same again" in told
-    assert "Traceback" not in told
+    assert "run the same again" in errors
+    assert "Traceback" not in errors
     clips = [RunFolder(out).clip_path(take) for take in fetched(RunFolder(out))]
-    kept = {path: path.stat().st_mtime_ns for path in clips}
-    assert 0 < len(kept) < 6
+    times = {path: path.stat().st_mtime_ns for path in clips}
+    assert 0 < len(times) < 6
     finish(sweep_file, out)
-    assert all(path.stat().st_mtime_ns == stamp for path, stamp in kept.items())
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in times.items())
 
 
 @pytest.mark.slow
@@ -105,9 +105,9 @@ def test_a_killed_run_goes_on_and_a_second_runner_is_refused(
     process = start(sweep_file, out)
     wait_for_a_clip(RunFolder(out), process)
     second = start(sweep_file, out)
-    _, told = second.communicate(timeout=HANGS_S)
+    _, errors = second.communicate(timeout=HANGS_S)
     assert second.returncode == 2
-    assert f"process {process.pid}" in told
+    assert f"process {process.pid}" in errors
     process.kill()
     process.communicate()
     finish(sweep_file, out)
@@ -125,8 +125,8 @@ def test_a_full_disk_keeps_what_is_there(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, resource.RLIM_INFINITY))
 
     process = start(sweep, out, preexec_fn=small_files_only)
-    _, told = process.communicate(timeout=HANGS_S)
+    _, errors = process.communicate(timeout=HANGS_S)
     assert process.returncode == 2
-    assert "the disk is full" in told
-    assert "Traceback" not in told
+    assert "the disk is full" in errors
+    assert "Traceback" not in errors
     finish(sweep, out, takes=2)

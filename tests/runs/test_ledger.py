@@ -245,10 +245,10 @@ def test_a_ledger_of_the_future_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("opened", ["read", "write"])
 def test_the_first_schema_opens_for_ever(tmp_path: Path, opened: str) -> None:
     """A ledger of the first schema can still be read, verified and continued."""
-    kept = LEDGERS / "v1.sqlite"
+    path = LEDGERS / "v1.sqlite"
     if opened == "write":
-        kept = Path(shutil.copy(kept, tmp_path))
-    with Ledger.write(kept) if opened == "write" else Ledger.read(kept) as old:
+        path = Path(shutil.copy(path, tmp_path))
+    with Ledger.write(path) if opened == "write" else Ledger.read(path) as old:
         if opened == "write":
             waiting = old.takes()[2].take_id
             after = old.record(waiting, "submitting", low_usd=0.4, high_usd=0.5)
@@ -264,8 +264,8 @@ def test_the_first_schema_opens_for_ever(tmp_path: Path, opened: str) -> None:
 
 def test_the_second_schema_opens_for_ever() -> None:
     """A ledger of the second schema, with every field of a shot, can still be read."""
-    kept = LEDGERS / "v2.sqlite"
-    with Ledger.read(kept) as old:
+    path = LEDGERS / "v2.sqlite"
+    with Ledger.read(path) as old:
         old.verify()
         rows = old.takes()
         assert [row.state.value for row in rows] == ["fetched", "waiting", "uncertain", "planned"]

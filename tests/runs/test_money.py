@@ -123,9 +123,9 @@ def test_only_unchanged_clips_of_the_same_service_are_reused(
     """A clip that was changed or deleted, or came from another service, is not reused."""
     sweep = sweep_of(["push in", "pan left"], backend="scripted")
     go(sweep)
-    spoiled, gone = sorted((tmp_path / "run" / "clips").iterdir())
-    spoiled.write_bytes(b"cut short")
-    gone.unlink()
+    truncated, deleted = sorted((tmp_path / "run" / "clips").iterdir())
+    truncated.write_bytes(b"cut short")
+    deleted.unlink()
     assert go(sweep, "second").reused == 0
     monkeypatch.setattr(BACKENDS["scripted"], "origin", "elsewhere")
     assert go(sweep, "third").reused == 0

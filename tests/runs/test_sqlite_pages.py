@@ -56,7 +56,7 @@ def rows_read(image: DatabaseImage) -> set[tuple[object, ...]]:
     return {(number, *columns) for number, columns in image.rows() if len(columns) == 3}
 
 
-def spoil(path: Path, page: int) -> None:
+def overwrite(path: Path, page: int) -> None:
     with path.open("r+b") as file:
         file.seek((page - 1) * PAGE_BYTES)
         file.write(bytes(PAGE_BYTES))
@@ -74,7 +74,7 @@ def test_the_schema_and_the_tree_are_not_needed(path: Path) -> None:
     """Without the first page and the root page, every row is read; SQLite reads none."""
     rows = selected(path)
     for page in (1, 2):
-        spoil(path, page)
+        overwrite(path, page)
     image = DatabaseImage.of(path)
     assert rows_read(image) == rows
     assert not image.table_is_readable("takes")
@@ -87,7 +87,7 @@ def test_a_lost_page_costs_only_its_own_rows(path: Path) -> None:
     content = path.read_bytes()
     for page in range(1, len(content) // PAGE_BYTES + 1, 5):
         path.write_bytes(content)
-        spoil(path, page)
+        overwrite(path, page)
         left = {row for row in rows_read(DatabaseImage.of(path)) if "\0" not in row[1]}
         assert left <= rows
         assert len(rows - left) <= 30

@@ -23,24 +23,24 @@ def _rounds(
 ) -> None:
     wanted = {take.id for _, take in sweep.takes()}
     for number in range(count):
-        place, gate = folder / str(number), threading.Barrier(_STARTS)
+        out, gate = folder / str(number), threading.Barrier(_STARTS)
         remote.bought.clear()
         remote.polls.clear()
 
-        def start(place: Path = place, gate: threading.Barrier = gate) -> str:
+        def start(out: Path = out, gate: threading.Barrier = gate) -> str:
             gate.wait()
             try:
-                done = run(sweep, place, reuse=False, quiet=True, executor=threads)
+                done = run(sweep, out, reuse=False, quiet=True, executor=threads)
             except BusyError as error:
                 return str(error)
             return "done" if done.complete else "; ".join(done.problems)
 
         with ThreadPoolExecutor(_STARTS) as starters:
-            said = [one.result() for one in [starters.submit(start) for _ in range(_STARTS)]]
-        assert "done" in said
-        assert all(one == "done" or "is running here; wait" in one for one in said), said
+            outcomes = [one.result() for one in [starters.submit(start) for _ in range(_STARTS)]]
+        assert "done" in outcomes
+        assert all(one == "done" or "is running here; wait" in one for one in outcomes), outcomes
         assert sorted(remote.bought) == sorted(wanted)
-        with Ledger.read(place / "ledger.sqlite") as ledger:
+        with Ledger.read(out / "ledger.sqlite") as ledger:
             ledger.check()
             assert all(len(ledger.submission_accounts(take_id)) == 1 for take_id in wanted)
 
@@ -78,6 +78,6 @@ def test_two_commands_at_one_moment(tmp_path: Path, still: Path) -> None:
         ]
         ends = [(one.communicate(timeout=HANGS_S)[1], one.returncode) for one in started]
         assert 0 in [code for _, code in ends]
-        for said, code in ends:
-            last = said.strip().splitlines()[-1]
-            assert code == 0 or (code == 2 and "is running here; wait" in last), said
+        for errors, code in ends:
+            last = errors.strip().splitlines()[-1]
+            assert code == 0 or (code == 2 and "is running here; wait" in last), errors
