@@ -670,10 +670,10 @@ def test_many_clips_get_the_published_numbers_too(lab: Lab, clip: Path, tmp_path
 TINY_CALIBRATION = """
 import sys
 
-from lab.calibration import DEFECTS, NUISANCES, bases, card, probes, statistics
+from lab.calibration import DEFECTS, NUISANCES, card, clean_clips, probes, statistics
 from lab.cli import main
 
-bases.FRAMES, bases.SIZE_PX = 8, (160, 96)
+clean_clips.FRAMES, clean_clips.SIZE_PX = 8, (160, 96)
 statistics._RESAMPLES = 40
 for module in (card, probes):
     module.NUISANCES = NUISANCES[-1:]
@@ -730,7 +730,7 @@ def test_an_interrupted_calibration_can_go_on(tiny_calibration: list[str], tmp_p
     assert process.returncode == 130
     kept = len(rows.read_text().splitlines())
     assert f"{kept} of " in told
-    assert "the same command goes on from there" in told
+    assert "run the same command again to continue" in told
     assert "Traceback" not in told
 
 

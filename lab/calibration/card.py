@@ -1,8 +1,8 @@
-"""The validity card: what was found out about which metrics, and for which versions of them."""
+"""Defines the validity card: how well each metric detects defects, with confidence intervals."""
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -11,27 +11,36 @@ from typing import Any, Self, TypedDict
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from lab.calibration.coverage import coverage, describe_coverage
 from lab.calibration.defects import DEFECTS
 from lab.calibration.moves import load_moves
 from lab.calibration.nuisances import NUISANCES
 from lab.calibration.probes import ProbeRow
-from lab.calibration.statistics import Interval, detection, ordering, per_base, slope
-from lab.calibration.tried import in_words, tried
+from lab.calibration.statistics import (
+    Interval,
+    detection_auroc,
+    median_by_group,
+    median_slope,
+    rank_correlation,
+)
 from lab.errors import InputError
 from lab.files import write_text
 from lab.metrics import SPECS
 
 DETECTED = 0.95
+"""The goal: a metric detects its own defect at the middle strength with at least this AUROC."""
 CROSSTALK = 0.65
+"""The goal: a metric responds to another metric's defect with at most this AUROC."""
 _TOO_FEW = "Too few clips were measured to judge the goals."
 HALVES = ("develop", "final")
-_VALUE = ("value", "low", "high")
+_INTERVAL = ("value", "low", "high")
 _COLUMNS = {
-    "detection": ("half", "defect", "metric", "place", "strength", *_VALUE),
-    "ordering": ("half", "defect", "metric", "what", *_VALUE),
-    "nuisances": ("half", "nuisance", "defect", "metric", "allowed", *_VALUE),
-    "crosstalk": ("half", "metric", "defect", "same", *_VALUE),
+    "detection": ("half", "defect", "metric", "place", "strength", *_INTERVAL),
+    "ordering": ("half", "defect", "metric", "what", *_INTERVAL),
+    "nuisances": ("half", "nuisance", "defect", "metric", "allowed", *_INTERVAL),
+    "crosstalk": ("half", "metric", "defect", "same", *_INTERVAL),
 }
 
 
@@ -41,7 +50,7 @@ Tables = dict[str, list[TableRow]]
 
 
 class Facts(TypedDict):
-    """What a card was measured on. versions: by number; photographs: by half."""
+    """What a card was measured on. versions: by metric. photographs: names by half."""
 
     versions: dict[str, int]
     clips: int
@@ -53,15 +62,18 @@ class Facts(TypedDict):
 
 @dataclass(frozen=True, eq=False)
 class Card:
-    """Four tables; value, low, high are an estimate and its 95 % interval.
+    """The results of a calibration in four tables.
 
-    detection: half, defect, metric, place, strength; AUROC against clean and nuisance clips.
-    ordering: half, defect, metric, what: "spearman" with strength within a base, or "slope", the
-    metric's units per unit of the defect. nuisances: half, nuisance, defect, metric, allowed; shift
-    as a share of the response to the own defect at its middle strength. crosstalk: half, metric,
-    defect, same; AUROC of a metric for a defect at its middle strength, same when it is its own.
-    half: "develop" (looked at while definitions were chosen), "final" (only for these figures) or
-    "footage". facts: what was measured.
+    detection: the AUROC of a metric for its own defect, against clean and harmlessly changed clips.
+    place: the index of the strength. ordering: how a metric follows the strength of its own defect.
+    what: "spearman", the rank correlation within a clean clip, or "slope", in units of the metric
+    per unit of the defect. nuisances: the shift of a metric under a harmless change, as a share of
+    its response to its own defect at the middle strength. allowed: the accepted share. crosstalk:
+    the AUROC of a metric for each defect at the middle strength. same: the defect is its own.
+
+    In all tables value, low and high are an estimate and its 95 % interval. half is "develop"
+    (used to choose definitions), "final" (used for results only) or "footage". facts: what was
+    measured.
     """
 
     detection: pd.DataFrame
@@ -72,11 +84,11 @@ class Card:
 
     @classmethod
     def of(cls, rows: Sequence[ProbeRow], failed: Sequence[str] = ()) -> Self:
-        """Work out the card from the rows that `take` returns; failed: the clips without a row."""
+        """Compute the card from measured probes. failed: one line for each clip without a row."""
         table = pd.DataFrame(
             [{**{k: v for k, v in row.items() if k != "scores"}, **row["scores"]} for row in rows]
         ).astype(dict.fromkeys(SPECS, float))
-        # A defect is to raise a number, whichever way is better.
+        # Flaws grow with defects for all metrics, also where more is better.
         for name, spec in SPECS.items():
             table[name] = table[name].map(spec.flaw)
         halves = {
@@ -85,10 +97,10 @@ class Card:
         }
         if (table["move"] == "").any():
             halves["footage"] = table[table["move"] == ""]
-        parts: Tables = {name: [] for name in _COLUMNS}
+        tables: Tables = {name: [] for name in _COLUMNS}
         for half, rows_of_half in halves.items():
-            for name, found in _half(rows_of_half).items():
-                parts[name] += [{"half": half, **row} for row in found]
+            for name, half_rows in _half_tables(rows_of_half).items():
+                tables[name] += [{"half": half, **row} for row in half_rows]
         facts: Facts = {
             "versions": {name: spec.version for name, spec in SPECS.items()},
             "clips": len(table),
@@ -97,31 +109,31 @@ class Card:
             "complete": bool((table["place"] == 0).any()),
             "failed": list(failed),
         }
-        return cls(**_tables(parts), facts=facts)
+        return cls(**_data_frames(tables), facts=facts)
 
     @property
     def stale(self) -> tuple[str, ...]:
-        """Metrics whose definition has changed since the card was measured."""
-        then = self.facts["versions"]
+        """The metrics whose version has changed since the card was measured."""
+        measured = self.facts["versions"]
         return tuple(
-            name for name, spec in SPECS.items() if then.get(name, spec.version) != spec.version
+            name for name, spec in SPECS.items() if measured.get(name, spec.version) != spec.version
         )
 
     @property
     def failed(self) -> tuple[str, ...]:
-        """One line for each clip that could not be measured, and why."""
+        """One line with the reason for each clip that could not be measured."""
         return tuple(self.facts["failed"])
 
-    def tried(self, numbers: Iterable[str] = SPECS) -> pd.DataFrame:
-        """How each number was tried, by this card and by the camera moves that the toolkit brings.
+    def coverage(self, numbers: Iterable[str] = SPECS) -> pd.DataFrame:
+        """How each number was calibrated, by this card and the shipped table of camera moves.
 
-        One row a number, those never calibrated included; columns as in `lab.calibration.tried`.
+        One row a number; see `lab.calibration.coverage.coverage` for the columns.
         """
-        return tried(self, load_moves(), numbers)
+        return coverage(self, load_moves(), numbers)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data; NaN becomes None. "tried" is worked out anew when a card is read."""
-        tables = {name: getattr(self, name) for name in _COLUMNS} | {"tried": self.tried()}
+        """Plain data; NaN becomes None. `from_json` ignores "tried" and computes it again."""
+        tables = {name: getattr(self, name) for name in _COLUMNS} | {"tried": self.coverage()}
         rows = {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()}
         return {"facts": self.facts, **rows}
 
@@ -135,43 +147,43 @@ class Card:
             "photographs": stored["photographs"],
             "footage": stored["footage"],
             "complete": stored["complete"],
-            "failed": stored.get("failed", []),  # older cards had none
+            "failed": stored.get("failed", []),  # missing in older cards
         }
-        return cls(**_tables({name: data[name] for name in _COLUMNS}), facts=facts)
+        return cls(**_data_frames({name: data[name] for name in _COLUMNS}), facts=facts)
 
     def save(self, path: Path) -> None:
-        """Write the card as JSON, three decimals a number."""
+        """Write the card as JSON, with three decimals."""
         rounded = json.loads(
             json.dumps(self.to_json()), parse_float=lambda text: round(float(text), 3)
         )
         write_text(path, json.dumps(rounded, ensure_ascii=False, indent=0) + "\n")
 
     def summary(self) -> pd.DataFrame:
-        """One row a defect: how well its own metric tells it, on the half kept for this figure."""
+        """One row a defect: how well its metric detects it and follows its strength."""
         rows = []
         for defect in DEFECTS:
-            found = self.detection[self.detection["defect"] == defect.name]
+            detection = self.detection[self.detection["defect"] == defect.name]
             row = {
                 "defect": defect.name + (" (held out)" if defect.held_out else ""),
                 "metric": defect.metric,
                 "middle strength": f"{defect.middle:g} {defect.unit}",
             }
             for half in ("final", "develop", "footage"):
-                here = found[(found["half"] == half) & (found["place"] == 2)]
+                middle = detection[(detection["half"] == half) & (detection["place"] == 2)]
                 if half in set(self.detection["half"]):
-                    row[f"AUROC {half}"] = _shown(here)
-            final = found[found["half"] == "final"]
-            row["smallest detected"] = _smallest(final, defect.unit)
+                    row[f"AUROC {half}"] = _interval_text(middle)
+            final = detection[detection["half"] == "final"]
+            row["smallest detected"] = _smallest_detected(final, defect.unit)
             order = self.ordering[
                 (self.ordering["defect"] == defect.name) & (self.ordering["half"] == "final")
             ]
-            row["Spearman"] = _shown(order[order["what"] == "spearman"])
-            row["slope"] = _shown(order[order["what"] == "slope"])
+            row["Spearman"] = _interval_text(order[order["what"] == "spearman"])
+            row["slope"] = _interval_text(order[order["what"] == "slope"])
             rows.append(row)
         return pd.DataFrame(rows)
 
-    def shifts(self, half: str = "final") -> pd.DataFrame:
-        """Nuisances by metrics: shift as a share of the response to the own defect."""
+    def nuisance_table(self, half: str = "final") -> pd.DataFrame:
+        """Nuisances by metrics: the shift as a share of the response to the metric's own defect."""
         rows = self.nuisances[self.nuisances["half"] == half]
         table = rows.pivot_table(index="nuisance", columns="metric", values="value")
         order = [nuisance.name for nuisance in NUISANCES]
@@ -180,8 +192,8 @@ class Card:
             columns=sorted(set(rows["metric"])),
         )
 
-    def crossed(self, half: str = "final") -> pd.DataFrame:
-        """Metrics by defects: AUROC at the middle strength, own and others'."""
+    def crosstalk_table(self, half: str = "final") -> pd.DataFrame:
+        """Metrics by defects: the AUROC at the middle strength."""
         rows = self.crosstalk[self.crosstalk["half"] == half]
         table = rows.pivot_table(index="metric", columns="defect", values="value")
         order = [defect.name for defect in DEFECTS]
@@ -191,23 +203,27 @@ class Card:
         )
 
     def shortfalls(self, half: str = "final") -> list[str]:
-        """What misses its goal, in words; for a quick card only that it cannot be told."""
+        """One sentence for each missed goal. A quick card only says that it cannot judge them."""
         if not self.facts["complete"]:
             return [_TOO_FEW]
-        said = []
+        sentences = []
         middle = self.detection[(self.detection["place"] == 2) & (self.detection["half"] == half)]
         for row in middle[middle["value"] < DETECTED].to_dict("records"):
-            said.append(f"{row['metric']} tells {row['defect']} at AUROC {row['value']:.2f}")
+            sentences.append(
+                f"{row['metric']} detects {row['defect']} with AUROC {row['value']:.2f}"
+            )
         cross = self.crosstalk[(self.crosstalk["half"] == half) & ~self.crosstalk["same"]]
         for row in cross[cross["value"] > CROSSTALK].to_dict("records"):
-            said.append(f"{row['metric']} answers {row['defect']} at AUROC {row['value']:.2f}")
-        moved = self.nuisances[self.nuisances["half"] == half]
-        for row in moved[moved["value"] > moved["allowed"]].to_dict("records"):
-            said.append(
-                f"{row['nuisance']} moves {row['metric']} by {row['value']:.2f} of its response "
+            sentences.append(
+                f"{row['metric']} responds to {row['defect']} with AUROC {row['value']:.2f}"
+            )
+        shifts = self.nuisances[self.nuisances["half"] == half]
+        for row in shifts[shifts["value"] > shifts["allowed"]].to_dict("records"):
+            sentences.append(
+                f"{row['nuisance']} shifts {row['metric']} by {row['value']:.2f} of its response "
                 f"to {row['defect']} ({row['allowed']:g} accepted)"
             )
-        return said
+        return sentences
 
     def __str__(self) -> str:
         def text(frame: pd.DataFrame, index: bool) -> str:
@@ -215,14 +231,14 @@ class Card:
 
         missed = self.shortfalls()
         if missed and self.facts["complete"]:
-            missed = ["Misses its goal:", *missed]
+            missed = ["Missed goals:", *missed]
         blocks = [
             text(self.summary(), index=False),
             "Shift under a harmless change, as a share of the response to the own defect:\n"
-            + text(self.shifts(), index=True),
+            + text(self.nuisance_table(), index=True),
             "AUROC of each metric for each defect at its middle strength:\n"
-            + text(self.crossed(), index=True),
-            "\n".join(["How each number was tried:", *in_words(self.tried())]),
+            + text(self.crosstalk_table(), index=True),
+            "\n".join(["How each number was calibrated:", *describe_coverage(self.coverage())]),
             "\n".join(missed or ["Every goal is met."]),
         ]
         if self.failed:
@@ -231,100 +247,116 @@ class Card:
 
 
 def load_card(path: Path | None = None) -> Card:
-    """The card that comes with the toolkit, or one that `lab calibrate` wrote."""
+    """The shipped card, or one that `lab calibrate` wrote. Raises InputError for another file."""
     if path is None:
-        return _shipped()
+        return _shipped_card()
     try:
         return Card.from_json(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: is no validity card; `lab calibrate` writes one") from error
+        raise InputError(f"{path}: is not a validity card; `lab calibrate` writes one") from error
 
 
 @cache
-def _shipped() -> Card:
+def _shipped_card() -> Card:
     text = (files("lab.calibration") / "card.json").read_text(encoding="utf-8")
     return Card.from_json(json.loads(text))
 
 
-def _tables(parts: Tables) -> dict[str, pd.DataFrame]:
+def _data_frames(tables: Tables) -> dict[str, pd.DataFrame]:
     return {
-        name: pd.DataFrame(parts[name], columns=list(columns)).astype(dict.fromkeys(_VALUE, float))
+        name: pd.DataFrame(tables[name], columns=list(columns)).astype(
+            dict.fromkeys(_INTERVAL, float)
+        )
         for name, columns in _COLUMNS.items()
     }
 
 
-def _half(rows: pd.DataFrame) -> Tables:
-    harmless = rows[rows["kind"] != "defect"]
+def _half_tables(rows: pd.DataFrame) -> Tables:
+    """The rows of the four tables for one half, without the column half."""
+    negatives = rows[rows["kind"] != "defect"]
     clean = rows[rows["kind"] == "clean"].set_index("base")
     changed = {
-        nuisance.name: harmless[harmless["name"] == nuisance.name].set_index("base")
+        nuisance.name: negatives[negatives["name"] == nuisance.name].set_index("base")
         for nuisance in NUISANCES
     }
-    found: Tables = {name: [] for name in _COLUMNS}
-    own = dict.fromkeys(defect.metric for defect in DEFECTS)
-    headlines = dict.fromkeys(name.partition(".")[0] for name in own)
+    tables: Tables = {name: [] for name in _COLUMNS}
+    own_metrics = dict.fromkeys(defect.metric for defect in DEFECTS)
+    headlines = dict.fromkeys(name.partition(".")[0] for name in own_metrics)
     for defect in DEFECTS:
-        spoiled = rows[(rows["kind"] == "defect") & (rows["name"] == defect.name)]
-        if spoiled.empty:
+        positives = rows[(rows["kind"] == "defect") & (rows["name"] == defect.name)]
+        if positives.empty:
             continue
-        named = {"defect": defect.name, "metric": defect.metric}
-        for place, here in spoiled.groupby("place"):
-            strength = {"place": int(str(place)), "strength": defect.strengths[int(str(place))]}
-            value = detection(here, harmless, defect.metric)
-            found["detection"].append({**named, **strength, **_row(value)})
-        for what, measure in (("spearman", ordering), ("slope", slope)):
-            values = _within(spoiled, defect.metric, measure)
+        names = {"defect": defect.name, "metric": defect.metric}
+        for place, at_strength in positives.groupby("place"):
+            index = int(str(place))
+            strength = {"place": index, "strength": defect.strengths[index]}
+            interval = detection_auroc(at_strength, negatives, defect.metric)
+            tables["detection"].append({**names, **strength, **_interval_columns(interval)})
+        for what, statistic in (("spearman", rank_correlation), ("slope", median_slope)):
+            values = _per_clean_clip(positives, defect.metric, statistic)
             if values is not None:
-                found["ordering"].append({**named, "what": what, **_row(per_base(values, "value"))})
-        middle = spoiled[spoiled["place"] == 2]
+                interval = median_by_group(values, "value")
+                row = {**names, "what": what, **_interval_columns(interval)}
+                tables["ordering"].append(row)
+        middle = positives[positives["place"] == 2]
         response = middle.set_index("base")[defect.metric] - clean[defect.metric]
         for nuisance in NUISANCES:
-            here = changed[nuisance.name]
-            share = ((here[defect.metric] - clean[defect.metric]) / response).abs()
-            values = pd.DataFrame({"value": share, "group": here["group"]})
-            found["nuisances"].append(
+            after = changed[nuisance.name]
+            share = ((after[defect.metric] - clean[defect.metric]) / response).abs()
+            values = pd.DataFrame({"value": share, "group": after["group"]})
+            interval = median_by_group(values.replace([np.inf], np.nan), "value")
+            tables["nuisances"].append(
                 {
                     "nuisance": nuisance.name,
-                    **named,
+                    **names,
                     "allowed": nuisance.allowed,
-                    **_row(per_base(values.replace([np.inf], np.nan), "value")),
+                    **_interval_columns(interval),
                 }
             )
-        for metric in dict.fromkeys([*headlines, *own]):
+        for metric in dict.fromkeys([*headlines, *own_metrics]):
             same = metric.partition(".")[0] == defect.metric.partition(".")[0]
-            value = detection(middle, harmless, metric)
-            found["crosstalk"].append(
-                {"metric": metric, "defect": defect.name, "same": same, **_row(value)}
+            interval = detection_auroc(middle, negatives, metric)
+            tables["crosstalk"].append(
+                {
+                    "metric": metric,
+                    "defect": defect.name,
+                    "same": same,
+                    **_interval_columns(interval),
+                }
             )
-    return found
+    return tables
 
 
-def _within(spoiled: pd.DataFrame, metric: str, measure: Any) -> pd.DataFrame | None:
-    """A measure of value against strength in every base; None where strengths are missing."""
+def _per_clean_clip(
+    positives: pd.DataFrame,
+    metric: str,
+    statistic: Callable[[NDArray[np.float64], NDArray[np.float64]], float],
+) -> pd.DataFrame | None:
+    """A statistic of strengths and values for each clean clip; None if strengths are missing."""
     rows = []
-    for _, here in spoiled.sort_values("place").groupby("base"):
-        if len(here) >= 3:
-            value = measure(here["strength"].to_numpy(), here[metric].to_numpy())
-            rows.append({"group": here["group"].iloc[0], "value": value})
+    for _, one in positives.sort_values("place").groupby("base"):
+        if len(one) >= 3:
+            value = statistic(one["strength"].to_numpy(), one[metric].to_numpy())
+            rows.append({"group": one["group"].iloc[0], "value": value})
     return pd.DataFrame(rows) if rows else None
 
 
-def _row(value: Interval) -> dict[str, float]:
-    return dict(zip(_VALUE, value, strict=True))
+def _interval_columns(interval: Interval) -> dict[str, float]:
+    return dict(zip(_INTERVAL, interval, strict=True))
 
 
-def _shown(rows: pd.DataFrame) -> str:
+def _interval_text(rows: pd.DataFrame) -> str:
     if rows.empty or math.isnan(rows["value"].iloc[0]):
         return "-"
-    value, low, high = (rows[name].iloc[0] for name in _VALUE)
+    value, low, high = (rows[name].iloc[0] for name in _INTERVAL)
     return f"{value:.2f} [{low:.2f}, {high:.2f}]"
 
 
-def _smallest(rows: pd.DataFrame, unit: str) -> str:
-    """The weakest strength that is told, it and every stronger one."""
-    told = ""
+def _smallest_detected(rows: pd.DataFrame, unit: str) -> str:
+    """The smallest strength from which on all strengths are detected; "-" if there is none."""
+    smallest = ""
     for row in rows.sort_values("place", ascending=False).to_dict("records"):
         if not row["value"] >= DETECTED:
             break
-        told = f"{row['strength']:g} {unit}"
-    return told or "-"
+        smallest = f"{row['strength']:g} {unit}"
+    return smallest or "-"

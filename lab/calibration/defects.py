@@ -1,6 +1,6 @@
-"""Defects put into clean frames on purpose, each of one kind and a known strength.
+"""Injects defects of known kind and strength into clean clips.
 
-Nothing here knows how a metric works: the same table serves metrics that do not exist yet.
+The defects are independent of how metrics work, so the same table also tests future metrics.
 """
 
 import math
@@ -11,21 +11,22 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lab.calibration.bases import Base
+from lab.calibration.clean_clips import CleanClip
 from lab.units import diagonal_px
 from lab.vision import backward_warp
 
 Frames = list[NDArray[np.uint8]]
-Inject = Callable[[Base, float, np.random.Generator], Frames]
-_NODES = (5, 8)  # rows and columns of a smooth random field
+Inject = Callable[[CleanClip, float, np.random.Generator], Frames]
+_GRID = (5, 8)  # rows and columns of a random field before it is upsampled
 
 
 @dataclass(frozen=True)
 class Defect:
-    """A kind of defect: what it is, the part of a metric it belongs to, and five strengths.
+    """A kind of defect and the metric that must detect it.
 
-    strengths: weakest first, in `unit`; the middle one is the strength that must be told from clean
-    clips. held_out: no definition and no threshold was ever chosen by looking at it.
+    strengths: in `unit`, the weakest first. The metric must detect the middle one. says: what the
+    strength measures. inject: returns the frames of a clip with the defect. held_out: no definition
+    or threshold was chosen with this defect.
     """
 
     name: str
@@ -42,147 +43,153 @@ class Defect:
         return self.strengths[2]
 
 
-def flicker_global(base: Base, strength: float, luck: np.random.Generator) -> Frames:
-    """The whole picture lighter or darker by chance, anew in every frame."""
+def flicker_global(clip: CleanClip, strength: float, rng: np.random.Generator) -> Frames:
+    """Add a random offset to each whole frame."""
     return [
-        _added(rgb, np.full(rgb.shape[:2], offset))
+        _add_offset(rgb, np.full(rgb.shape[:2], offset))
         for rgb, offset in zip(
-            base.frames, strength * _chances(luck, len(base.frames)), strict=True
+            clip.frames, strength * _unit_noise(rng, len(clip.frames)), strict=True
         )
     ]
 
 
-def flicker_pulse(base: Base, strength: float, luck: np.random.Generator) -> Frames:
-    """The whole picture pulsing at 8 Hz, to which eyes are most sensitive."""
-    phase = luck.uniform(0, 2 * math.pi)
-    beat = np.sin(2 * math.pi * 8.0 * np.arange(len(base.frames)) / base.fps + phase)
-    beat -= beat.mean()
-    offsets = strength * beat / max(float(beat.std()), 1e-9)
+def flicker_pulse(clip: CleanClip, strength: float, rng: np.random.Generator) -> Frames:
+    """Let the whole picture pulse at 8 Hz, where the eye is most sensitive to flicker."""
+    phase = rng.uniform(0, 2 * math.pi)
+    pulse = np.sin(2 * math.pi * 8.0 * np.arange(len(clip.frames)) / clip.fps + phase)
+    pulse -= pulse.mean()
+    offsets = strength * pulse / max(float(pulse.std()), 1e-9)
     return [
-        _added(rgb, np.full(rgb.shape[:2], offset))
-        for rgb, offset in zip(base.frames, offsets, strict=True)
+        _add_offset(rgb, np.full(rgb.shape[:2], offset))
+        for rgb, offset in zip(clip.frames, offsets, strict=True)
     ]
 
 
-def flicker_local(base: Base, strength: float, luck: np.random.Generator) -> Frames:
-    """Patches about a sixth of the frame that lighten and darken independently."""
-    size = base.frames[0].shape[:2]
-    return [_added(rgb, strength * _smooth(luck, size)) for rgb in base.frames]
+def flicker_local(clip: CleanClip, strength: float, rng: np.random.Generator) -> Frames:
+    """Lighten and darken patches of about a sixth of the frame independently in each frame."""
+    size = clip.frames[0].shape[:2]
+    return [_add_offset(rgb, strength * _smooth_noise(rng, size)) for rgb in clip.frames]
 
 
-def boiling(base: Base, strength: float, luck: np.random.Generator) -> Frames:
-    """Fine texture redrawn in every frame, strongest where the picture is textured."""
-    spoiled = []
-    for rgb in base.frames:
+def boiling(clip: CleanClip, strength: float, rng: np.random.Generator) -> Frames:
+    """Add fine random texture, new in each frame and strongest where the picture has texture."""
+    frames = []
+    for rgb in clip.frames:
         height = rgb.shape[0]
-        noise = luck.standard_normal(rgb.shape[:2]).astype(np.float32)
+        noise = rng.standard_normal(rgb.shape[:2]).astype(np.float32)
         band = cv2.GaussianBlur(noise, (0, 0), height / 240) - cv2.GaussianBlur(
             noise, (0, 0), height / 100
         )
         grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
         detail = cv2.blur(cv2.absdiff(grey, cv2.GaussianBlur(grey, (0, 0), 3)), (15, 15))
         band *= 0.3 + detail / max(float(detail.mean()), 1e-6)
-        spoiled.append(_added(rgb, strength * band / max(float(band.std()), 1e-6)))
-    return spoiled
+        frames.append(_add_offset(rgb, strength * band / max(float(band.std()), 1e-6)))
+    return frames
 
 
-def flicker_colour(base: Base, strength: float, luck: np.random.Generator) -> Frames:
-    """Hue that changes by chance in patches, anew in every frame; lightness stays."""
-    size = base.frames[0].shape[:2]
-    spoiled = []
-    for rgb in base.frames:
-        shift = np.stack([_smooth(luck, size), _smooth(luck, size)], axis=-1) / math.sqrt(2)
-        spoiled.append(_recoloured(rgb, strength * shift))
-    return spoiled
+def flicker_colour(clip: CleanClip, strength: float, rng: np.random.Generator) -> Frames:
+    """Shift the hue of patches at random in each frame, at constant lightness."""
+    size = clip.frames[0].shape[:2]
+    frames = []
+    for rgb in clip.frames:
+        shift = np.stack([_smooth_noise(rng, size), _smooth_noise(rng, size)], axis=-1) / math.sqrt(
+            2
+        )
+        frames.append(_shift_lab(rgb, strength * shift))
+    return frames
 
 
-def jelly(base: Base, strength: float, luck: np.random.Generator) -> Frames:
-    """Everything wobbles like jelly, each place at its own 1.5 to 4 Hz."""
-    height, width = base.frames[0].shape[:2]
-    nodes = (4, *_NODES)
-    hertz, phase = luck.uniform(1.5, 4, nodes), luck.uniform(0, 2 * math.pi, nodes)
-    reach = strength / 1000 * diagonal_px(width, height)
-    spoiled = []
-    for index, rgb in enumerate(base.frames):
-        waves = np.sin(2 * math.pi * hertz * index / base.fps + phase)
+def jelly(clip: CleanClip, strength: float, rng: np.random.Generator) -> Frames:
+    """Let the picture wobble like jelly, each region at its own 1.5 to 4 Hz."""
+    height, width = clip.frames[0].shape[:2]
+    shape = (4, *_GRID)
+    hertz, phase = rng.uniform(1.5, 4, shape), rng.uniform(0, 2 * math.pi, shape)
+    amplitude_px = strength / 1000 * diagonal_px(width, height)
+    frames = []
+    for index, rgb in enumerate(clip.frames):
+        waves = np.sin(2 * math.pi * hertz * index / clip.fps + phase)
         axes = (waves[0] + waves[1], waves[2] + waves[3])
-        field = np.stack([_enlarged(axis, (height, width)) for axis in axes], axis=-1)
-        spoiled.append(_displaced(rgb, reach * field / 1.2))
-    return spoiled
+        field = np.stack([_upsample(axis, (height, width)) for axis in axes], axis=-1)
+        frames.append(_displace(rgb, amplitude_px * field / 1.2))
+    return frames
 
 
-def ripple(base: Base, strength: float, luck: np.random.Generator) -> Frames:
-    """A wave that runs across the picture twice a second, a third of the frame long."""
-    height, width = base.frames[0].shape[:2]
-    angle = luck.uniform(0, 2 * math.pi)
+def ripple(clip: CleanClip, strength: float, rng: np.random.Generator) -> Frames:
+    """Send a transverse wave across the picture: 2 Hz, a third of the height long."""
+    height, width = clip.frames[0].shape[:2]
+    angle = rng.uniform(0, 2 * math.pi)
     y, x = np.mgrid[:height, :width].astype(np.float32)
     along = (x * math.cos(angle) + y * math.sin(angle)) / (height / 3)
-    reach = strength / 1000 * diagonal_px(width, height) * math.sqrt(2)
+    amplitude_px = strength / 1000 * diagonal_px(width, height) * math.sqrt(2)
     across = np.array([-math.sin(angle), math.cos(angle)], np.float32)
     return [
-        _displaced(
+        _displace(
             rgb,
-            reach * np.sin(2 * math.pi * (along - 2 * index / base.fps))[..., None] * across,
+            amplitude_px * np.sin(2 * math.pi * (along - 2 * index / clip.fps))[..., None] * across,
         )
-        for index, rgb in enumerate(base.frames)
+        for index, rgb in enumerate(clip.frames)
     ]
 
 
-def melt(base: Base, strength: float, luck: np.random.Generator) -> Frames:
-    """The subject slowly loses its shape, from nothing at the start to the full amount."""
-    height, width = base.frames[0].shape[:2]
-    field = np.stack([_smooth(luck, (height, width)) for _ in range(2)], axis=-1) / math.sqrt(2)
-    reach = strength / 1000 * diagonal_px(width, height)
-    spoiled = []
-    for index, (rgb, alpha) in enumerate(zip(base.frames, base.alphas, strict=True)):
-        share = index / max(len(base.frames) - 1, 1)
+def melt(clip: CleanClip, strength: float, rng: np.random.Generator) -> Frames:
+    """Deform the subject, from nothing at the first frame to the full amount at the last."""
+    height, width = clip.frames[0].shape[:2]
+    field = np.stack([_smooth_noise(rng, (height, width)) for _ in range(2)], axis=-1) / math.sqrt(
+        2
+    )
+    amplitude_px = strength / 1000 * diagonal_px(width, height)
+    frames = []
+    for index, (rgb, alpha) in enumerate(zip(clip.frames, clip.alphas, strict=True)):
+        share = index / max(len(clip.frames) - 1, 1)
         soft = cv2.GaussianBlur(alpha.astype(np.float32) / 255, (0, 0), height / 60)
-        spoiled.append(_displaced(rgb, share * reach * field * soft[..., None]))
-    return spoiled
+        frames.append(_displace(rgb, share * amplitude_px * field * soft[..., None]))
+    return frames
 
 
-def drift_colour(base: Base, strength: float, luck: np.random.Generator) -> Frames:
-    """The subject's hue moves away, in proportion to time."""
-    angle = luck.uniform(0, 2 * math.pi)
-    spoiled = []
-    for index, (rgb, alpha) in enumerate(zip(base.frames, base.alphas, strict=True)):
-        share = strength * index / max(len(base.frames) - 1, 1)
-        spoiled.append(_recoloured(rgb, share * _hue(alpha, angle)))
-    return spoiled
+def drift_colour(clip: CleanClip, strength: float, rng: np.random.Generator) -> Frames:
+    """Shift the hue of the subject in proportion to time."""
+    angle = rng.uniform(0, 2 * math.pi)
+    frames = []
+    for index, (rgb, alpha) in enumerate(zip(clip.frames, clip.alphas, strict=True)):
+        share = strength * index / max(len(clip.frames) - 1, 1)
+        frames.append(_shift_lab(rgb, share * _hue_shift(alpha, angle)))
+    return frames
 
 
-def onset_gap(base: Base, strength: float, luck: np.random.Generator) -> Frames:
-    """The subject has another hue than in the still from the first frame on, and keeps it."""
-    angle = luck.uniform(0, 2 * math.pi)
+def onset_gap(clip: CleanClip, strength: float, rng: np.random.Generator) -> Frames:
+    """Give the subject another hue than in the still, the same in all frames."""
+    angle = rng.uniform(0, 2 * math.pi)
     return [
-        _recoloured(rgb, strength * _hue(alpha, angle))
-        for rgb, alpha in zip(base.frames, base.alphas, strict=True)
+        _shift_lab(rgb, strength * _hue_shift(alpha, angle))
+        for rgb, alpha in zip(clip.frames, clip.alphas, strict=True)
     ]
 
 
-def identity(base: Base, strength: float, luck: np.random.Generator) -> Frames:
-    """The subject turns by and by into another one of the same mean colour.
+def identity(clip: CleanClip, strength: float, rng: np.random.Generator) -> Frames:
+    """Blend the subject gradually into another one of the same mean colour.
 
-    strength: how much of the other shows at the last frame, 0..1.
+    strength: the weight of the other subject at the last frame, 0..1.
     """
-    other = base.other
-    spoiled = []
-    for index, (rgb, alpha) in enumerate(zip(base.frames, base.alphas, strict=True)):
+    other = clip.other
+    frames = []
+    for index, (rgb, alpha) in enumerate(zip(clip.frames, clip.alphas, strict=True)):
         left, top, width, height = cv2.boundingRect((alpha > 127).astype(np.uint8))
         if not width:
-            spoiled.append(rgb)
+            frames.append(rgb)
             continue
         box = np.s_[top : top + height, left : left + width]
-        laid = cv2.resize(other, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
-        here = rgb[box].astype(np.float32)
+        replacement = cv2.resize(other, (width, height), interpolation=cv2.INTER_AREA).astype(
+            np.float32
+        )
+        subject = rgb[box].astype(np.float32)
         inside = alpha[box] > 127
-        laid += here[inside].mean(axis=0) - laid[inside].mean(axis=0)
-        share = strength * index / max(len(base.frames) - 1, 1)
+        replacement += subject[inside].mean(axis=0) - replacement[inside].mean(axis=0)
+        share = strength * index / max(len(clip.frames) - 1, 1)
         weight = share * (alpha[box].astype(np.float32) / 255)[..., None]
         mixed = rgb.copy()
-        mixed[box] = _whole(here * (1 - weight) + laid * weight)
-        spoiled.append(mixed)
-    return spoiled
+        mixed[box] = _to_uint8(subject * (1 - weight) + replacement * weight)
+        frames.append(mixed)
+    return frames
 
 
 DEFECTS: tuple[Defect, ...] = (
@@ -190,7 +197,7 @@ DEFECTS: tuple[Defect, ...] = (
         name="global flicker",
         metric="flicker.global",
         unit="8-bit code values",
-        says="rms of one offset a frame for the whole picture",
+        says="rms of the offset of each frame",
         strengths=(0.5, 1, 2, 4, 8),
         inject=flicker_global,
     ),
@@ -198,7 +205,7 @@ DEFECTS: tuple[Defect, ...] = (
         name="local flicker",
         metric="flicker.local",
         unit="8-bit code values",
-        says="rms of an offset in patches of about a sixth of the frame",
+        says="rms of the offset of patches, about a sixth of the frame each",
         strengths=(0.5, 1, 2, 4, 8),
         inject=flicker_local,
     ),
@@ -206,7 +213,7 @@ DEFECTS: tuple[Defect, ...] = (
         name="boiling texture",
         metric="flicker.texture",
         unit="8-bit code values",
-        says="rms of fine texture redrawn in every frame",
+        says="rms of fine texture that is new in each frame",
         strengths=(0.5, 1, 2, 4, 8),
         inject=boiling,
     ),
@@ -214,7 +221,7 @@ DEFECTS: tuple[Defect, ...] = (
         name="colour flicker",
         metric="flicker.colour",
         unit="ΔE*ab",
-        says="rms of a shift of hue in patches",
+        says="rms of the hue shift of patches",
         strengths=(0.5, 1, 2, 4, 8),
         inject=flicker_colour,
     ),
@@ -238,7 +245,7 @@ DEFECTS: tuple[Defect, ...] = (
         name="colour drift",
         metric="drift",
         unit="ΔE*ab",
-        says="how far the subject's hue has moved at the last frame",
+        says="hue shift of the subject at the last frame",
         strengths=(2.5, 5, 10, 20, 40),
         inject=drift_colour,
     ),
@@ -246,7 +253,7 @@ DEFECTS: tuple[Defect, ...] = (
         name="identity drift",
         metric="drift.identity",
         unit="share of another subject",
-        says="how much of another subject shows at the last frame",
+        says="weight of another subject at the last frame",
         strengths=(0.1, 0.2, 0.4, 0.6, 0.8),
         inject=identity,
     ),
@@ -254,7 +261,7 @@ DEFECTS: tuple[Defect, ...] = (
         name="onset gap",
         metric="drift.onset",
         unit="ΔE*ab",
-        says="how far the subject's hue is from the still throughout",
+        says="hue shift of the subject against the still in all frames",
         strengths=(2.5, 5, 10, 20, 40),
         inject=onset_gap,
     ),
@@ -262,7 +269,7 @@ DEFECTS: tuple[Defect, ...] = (
         name="pulse",
         metric="flicker.global",
         unit="8-bit code values",
-        says="rms of an 8 Hz pulse of the whole picture",
+        says="rms of an 8 Hz pulse of the whole frame",
         strengths=(0.5, 1, 2, 4, 8),
         inject=flicker_pulse,
         held_out=True,
@@ -271,7 +278,7 @@ DEFECTS: tuple[Defect, ...] = (
         name="ripple",
         metric="warp",
         unit="‰ of the diagonal",
-        says="rms displacement of a wave that runs across the picture",
+        says="rms displacement by a travelling wave",
         strengths=(0.5, 1, 2, 4, 8),
         inject=ripple,
         held_out=True,
@@ -279,47 +286,47 @@ DEFECTS: tuple[Defect, ...] = (
 )
 
 
-def _chances(luck: np.random.Generator, count: int) -> NDArray[np.float64]:
-    """That many chances with a mean of exactly 0 and an rms of exactly 1."""
-    values = luck.standard_normal(count)
+def _unit_noise(rng: np.random.Generator, count: int) -> NDArray[np.float64]:
+    """Gaussian noise, normalised to mean 0 and rms 1."""
+    values = rng.standard_normal(count)
     values -= values.mean()
     return values / max(float(values.std()), 1e-9)
 
 
-def _smooth(luck: np.random.Generator, size: tuple[int, int]) -> NDArray[np.float32]:
-    """A smooth random field of that (height, width), mean 0 and rms 1."""
-    field = _enlarged(luck.standard_normal(_NODES), size)
+def _smooth_noise(rng: np.random.Generator, size: tuple[int, int]) -> NDArray[np.float32]:
+    """A smooth random field with mean 0 and rms 1. size: (height, width)."""
+    field = _upsample(rng.standard_normal(_GRID), size)
     field -= field.mean()
     return field / max(float(field.std()), 1e-6)
 
 
-def _enlarged(coarse: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.float32]:
+def _upsample(coarse: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.float32]:
     field: NDArray[np.float32] = cv2.resize(
         coarse.astype(np.float32), size[::-1], interpolation=cv2.INTER_CUBIC
     )
     return field
 
 
-def _whole(values: NDArray[np.floating]) -> NDArray[np.uint8]:
+def _to_uint8(values: NDArray[np.floating]) -> NDArray[np.uint8]:
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
-def _added(rgb: NDArray[np.uint8], offset: NDArray[np.floating]) -> NDArray[np.uint8]:
-    return _whole(rgb + offset[..., None])
+def _add_offset(rgb: NDArray[np.uint8], offset: NDArray[np.floating]) -> NDArray[np.uint8]:
+    return _to_uint8(rgb + offset[..., None])
 
 
-def _hue(alpha: NDArray[np.uint8], angle: float) -> NDArray[np.float32]:
-    """A unit shift of hue where the subject is, (height, width, 2)."""
+def _hue_shift(alpha: NDArray[np.uint8], angle: float) -> NDArray[np.float32]:
+    """A shift in the a, b plane, of length 1 inside the subject, 0 outside: (height, width, 2)."""
     share = alpha.astype(np.float32) / 255
     return cv2.merge([share * math.cos(angle), share * math.sin(angle)])
 
 
-def _recoloured(rgb: NDArray[np.uint8], shift: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """Moved in the a, b plane of CIELAB by a (height, width, 2) shift."""
+def _shift_lab(rgb: NDArray[np.uint8], shift: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Shift a picture in the a, b plane of CIELAB. shift: (height, width, 2)."""
     colours = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     colours[..., 1:] += shift
-    return _whole(cv2.cvtColor(colours, cv2.COLOR_LAB2RGB) * 255)
+    return _to_uint8(cv2.cvtColor(colours, cv2.COLOR_LAB2RGB) * 255)
 
 
-def _displaced(rgb: NDArray[np.uint8], field: NDArray[np.floating]) -> NDArray[np.uint8]:
+def _displace(rgb: NDArray[np.uint8], field: NDArray[np.floating]) -> NDArray[np.uint8]:
     return backward_warp(rgb, field.astype(np.float32), cv2.INTER_CUBIC)

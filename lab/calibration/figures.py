@@ -1,4 +1,4 @@
-"""What calibration found, as pictures."""
+"""Draws figures of the calibration results."""
 
 import math
 
@@ -14,24 +14,29 @@ _COLUMNS = 4
 
 
 def detection_curves(card: Card) -> Figure:
-    """How well each defect is told from clean clips, by its strength; a panel a defect.
+    """Plot AUROC against strength, one panel a defect.
 
-    Thick with its 95 % band: the photographs kept for this figure; thin: those looked at while the
-    definitions were chosen; dashed: the goal for the middle strength, which is ringed.
+    The thick line with its 95 % band is the final half, the thin line the half that was used to
+    choose definitions. The dashed line is the goal for the middle strength, which has a ring.
     """
     rows = math.ceil(len(DEFECTS) / _COLUMNS)
     figure = Figure(figsize=(11, 2.1 * rows + 0.3), layout="constrained")
     panels = list(figure.subplots(rows, _COLUMNS, sharey=True).flat)
     for axes, defect in zip(panels, DEFECTS, strict=False):
-        found = card.detection[card.detection["defect"] == defect.name]
+        detection = card.detection[card.detection["defect"] == defect.name]
         for half, width in (("develop", 0.8), ("final", 2.0)):
-            here = found[found["half"] == half].sort_values("strength")
-            axes.plot(here["strength"], here["value"], color=COLOURS[0], linewidth=width)
+            curve = detection[detection["half"] == half].sort_values("strength")
+            axes.plot(curve["strength"], curve["value"], color=COLOURS[0], linewidth=width)
             if half == "final":
                 axes.fill_between(
-                    here["strength"], here["low"], here["high"], color=COLOURS[0], alpha=0.2, lw=0
+                    curve["strength"],
+                    curve["low"],
+                    curve["high"],
+                    color=COLOURS[0],
+                    alpha=0.2,
+                    lw=0,
                 )
-                middle = here[here["place"] == 2]
+                middle = curve[curve["place"] == 2]
                 axes.plot(middle["strength"], middle["value"], "o", mfc="none", color=COLOURS[1])
         axes.axhline(DETECTED, color="0.4", linestyle="--", linewidth=0.8)
         style_axes(axes)
@@ -47,9 +52,9 @@ def detection_curves(card: Card) -> Figure:
 
 
 def confusion(moves: Moves) -> Figure:
-    """Which camera move was asked (rows) and which was seen (columns), in shares of a row's clips.
+    """Plot requested camera moves (rows) against recognised ones (columns).
 
-    Only the photographs kept for this figure, all strengths.
+    Numbers are shares of a row's clips, over the final half and all strengths.
     """
     table = moves.confusion()
     shares = table.to_numpy(float) / table.to_numpy(float).sum(axis=1, keepdims=True)
@@ -59,18 +64,18 @@ def confusion(moves: Moves) -> Figure:
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for row, column in zip(*np.nonzero(shares), strict=True):
         share = shares[row, column]
-        ink = "white" if share > 0.6 else "black"
+        colour = "white" if share > 0.6 else "black"
         text = f"{share:.2f}".lstrip("0") if share < 1 else "1"
-        axes.text(column, row, text, ha="center", va="center", fontsize=6.5, color=ink)
-    axes.set_xticks(range(columns), [_words(name) for name in table.columns], rotation=90)
-    axes.set_yticks(range(rows), [_words(name) for name in table.index])
+        axes.text(column, row, text, ha="center", va="center", fontsize=6.5, color=colour)
+    axes.set_xticks(range(columns), [_label(name) for name in table.columns], rotation=90)
+    axes.set_yticks(range(rows), [_label(name) for name in table.index])
     axes.tick_params(labelsize=7.5, length=0)
-    axes.set_xlabel("seen", fontsize=8.5)
-    axes.set_ylabel("asked", fontsize=8.5)
+    axes.set_xlabel("recognised", fontsize=8.5)
+    axes.set_ylabel("requested", fontsize=8.5)
     for spine in axes.spines.values():
         spine.set_visible(False)
     return figure
 
 
-def _words(name: str) -> str:
+def _label(name: str) -> str:
     return str(name).replace("_", " ")

@@ -1,4 +1,4 @@
-"""Every camera move of the vocabulary, drawn and measured: is what was asked also what is seen?"""
+"""Renders all camera moves of the vocabulary and checks whether each is recognised as itself."""
 
 import io
 import tempfile
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lab.analysis.compliance import canonical_move, clip_compliance
-from lab.calibration.bases import FPS, FRAMES, SIZE_PX, photographs
-from lab.calibration.kept import measured
+from lab.calibration.clean_clips import FPS, FRAMES, SIZE_PX, photographs
+from lab.calibration.measuring import measure_clips
 from lab.calibration.nuisances import CLEAN_CRF
 from lab.errors import InputError
 from lab.files import content_id, make_writable_folder, write_text
@@ -41,7 +41,7 @@ from lab.vision import subject_mask
 
 STRENGTHS = ("subtle", "moderate", "strong")
 _SEED = 3
-_ROUNDING = 0.0006  # of a table that was saved
+_ROUNDING = 0.0006  # a saved table has three decimals
 _COLUMNS = (
     *("photo", "final", "term", "strength", "seen", "compliance", "opposite", "speed"),
     *(f"{kind}_{part}" for kind in ("read", "true") for part in COURSE),
@@ -50,23 +50,24 @@ _COLUMNS = (
 
 @dataclass(frozen=True, eq=False)
 class Moves:
-    """One row a clip. term, strength: what was asked; seen: what the course was taken for.
+    """The measured camera moves, one row a clip.
 
-    photo, final: the photograph, and whether it was kept for the figures. compliance with the term,
-    with its opposite (NaN where it has none); speed against the signature. read_pan and so on are
-    the measured rates, true_pan the rendered ones, in the units of `lab.prompts.Signature`. failed:
-    one line for each clip that could not be measured, and why; not saved.
+    clips: photo, the photograph; final, whether it is reserved for results; term and strength of
+    the prompt; seen, the recognised move; compliance with the term; opposite, the compliance with
+    its opposite, NaN if there is none; speed relative to the signature. read_pan and so on are the
+    measured rates, true_pan and so on the rendered ones, in the units of `lab.prompts.Signature`.
+    failed: one line with the reason for each clip that could not be measured; `save` omits it.
     """
 
     clips: pd.DataFrame
     failed: tuple[str, ...] = ()
 
     def confusion(self, strength: str | None = None, *, final: bool = True) -> pd.DataFrame:
-        """Counts of clips: a row a term asked, a column a move seen. All strengths when None."""
-        chosen = self.clips[self.clips["final"] == final]
+        """Counts of clips: rows are terms, columns recognised moves. strength: all when None."""
+        selected = self.clips[self.clips["final"] == final]
         if strength is not None:
-            chosen = chosen[chosen["strength"] == strength]
-        table = pd.crosstab(chosen["term"], chosen["seen"])
+            selected = selected[selected["strength"] == strength]
+        table = pd.crosstab(selected["term"], selected["seen"])
         order = [name for name in vocabulary() if name in table.index or name in table.columns]
         return table.reindex(
             index=[name for name in order if name in table.index],
@@ -74,71 +75,78 @@ class Moves:
         )
 
     def summary(self) -> pd.DataFrame:
-        """By half and strength: clips, the share whose move is seen, median compliance with the
-        term asked, the highest compliance with its opposite.
+        """One row a half and strength: the share of recognised moves, and compliance.
+
+        "opposite, at most" is the highest compliance with the opposite of the term.
         """
         rows = []
         for final, strength in product((False, True), STRENGTHS):
-            here = self.clips[(self.clips["final"] == final) & (self.clips["strength"] == strength)]
-            if here.empty:
+            clips = self.clips[
+                (self.clips["final"] == final) & (self.clips["strength"] == strength)
+            ]
+            if clips.empty:
                 continue
             rows.append(
                 {
                     "half": "final" if final else "develop",
                     "strength": strength,
-                    "clips": len(here),
-                    "seen right": _right(here).mean(),
-                    "compliance": here["compliance"].median(),
-                    "least compliance": here["compliance"].min(),
-                    "opposite, at most": here["opposite"].max(),
+                    "clips": len(clips),
+                    "seen right": _recognised(clips).mean(),
+                    "compliance": clips["compliance"].median(),
+                    "least compliance": clips["compliance"].min(),
+                    "opposite, at most": clips["opposite"].max(),
                 }
             )
         return pd.DataFrame(rows)
 
     def rates(self, *, final: bool = True) -> pd.DataFrame:
-        """How exactly each part of a course is read: slope of read on true rate through 0, and the
-        rms of what is read where the part is absent, in its unit.
+        """One row a motion component: how exactly its rate is measured.
+
+        slope: of the regression of measured on true rates through 0. rms where absent: of the
+        measured rates of clips without that component, in its unit.
         """
-        here = self.clips[self.clips["final"] == final]
+        clips = self.clips[self.clips["final"] == final]
         rows = []
         for part in COURSE:
-            pair = here[[f"true_{part}", f"read_{part}"]].dropna()
+            pair = clips[[f"true_{part}", f"read_{part}"]].dropna()
             true, read = (pair[name].to_numpy(float) for name in pair.columns)
             absent = np.abs(true) < 1e-6
             slope = float((true @ read) / (true @ true)) if true.any() else np.nan
-            beside = float(np.sqrt(np.mean(read[absent] ** 2))) if absent.any() else np.nan
-            rows.append({"part": part, "slope": slope, "rms where absent": beside})
+            noise = float(np.sqrt(np.mean(read[absent] ** 2))) if absent.any() else np.nan
+            rows.append({"part": part, "slope": slope, "rms where absent": noise})
         return pd.DataFrame(rows)
 
-    def mistaken(self, *, final: bool = True) -> pd.DataFrame:
-        """The clips whose move was taken for another: photo, term, strength, seen, compliance."""
-        here = self.clips[(self.clips["final"] == final) & ~_right(self.clips)]
-        return here[["photo", "term", "strength", "seen", "compliance"]].reset_index(drop=True)
+    def confused(self, *, final: bool = True) -> pd.DataFrame:
+        """The clips whose move was recognised as another one."""
+        clips = self.clips[(self.clips["final"] == final) & ~_recognised(self.clips)]
+        return clips[["photo", "term", "strength", "seen", "compliance"]].reset_index(drop=True)
 
     def save(self, path: Path) -> None:
-        """Write the rows as CSV, three decimals a number."""
+        """Write the rows as CSV, with three decimals."""
         write_text(path, self.clips.to_csv(index=False, float_format="%.3f"))
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """Inverse of `save`, from the file's text. Raises InputError for another table."""
+        """Inverse of `save`. text: of the file. Raises InputError for another table."""
         try:
             clips = pd.read_csv(io.StringIO(text))
         except ValueError as error:
-            raise InputError("is no table of camera moves; `lab calibrate` writes one") from error
+            raise InputError(
+                "is not a table of camera moves; `lab calibrate` writes one"
+            ) from error
         if list(clips.columns) != list(_COLUMNS):
-            raise InputError("is no table of camera moves; `lab calibrate` writes one")
+            raise InputError("is not a table of camera moves; `lab calibrate` writes one")
         return cls(clips)
 
     def __str__(self) -> str:
         def text(frame: pd.DataFrame) -> str:
             return frame.to_string(index=False, float_format="{:.2f}".format, na_rep="-")
 
-        blocks = ["Camera moves, asked and seen:\n" + text(self.summary())]
-        blocks.append("Rates as read, against the rendered ones:\n" + text(self.rates()))
-        mistaken = self.mistaken()
-        if len(mistaken):
-            blocks.append("Taken for another move:\n" + text(mistaken))
+        blocks = ["Camera moves, requested and recognised:\n" + text(self.summary())]
+        blocks.append("Measured against rendered rates:\n" + text(self.rates()))
+        confused = self.confused()
+        if len(confused):
+            blocks.append("Recognised as another move:\n" + text(confused))
         if self.failed:
             blocks.append("\n".join(["Could not be measured:", *self.failed]))
         return "\n\n".join(blocks)
@@ -153,59 +161,58 @@ def calibrate_moves(
     executor: Executor | None = None,
     quiet: bool = False,
 ) -> Moves:
-    """Draw every camera move at three strengths on every photograph; the table, also
-    `out`/moves.csv.
+    """Render all camera moves at three strengths on all photographs, measure and judge them.
 
-    stills: a folder of photographs; the sample stills when None. quick: two photographs
-    at medium strength. known: its rows of moves that are drawn as they were then are taken over,
-    so that only new and changed moves are measured. Measured clips are kept in `out`/moves.jsonl,
-    so a second call goes on.
-    Raises InputError for a folder without pictures, Interrupted on Ctrl-C.
+    Returns the table, which is also written to `out`/moves.csv. stills: a folder of photographs;
+    the sample stills when None. quick: two photographs and medium strength only. known: a table
+    whose rows are reused if the renderer still draws their moves alike; only new and changed moves
+    are measured. Measured clips are cached in `out`/moves.jsonl, so that a second call continues.
+    Raises InputError for fewer than two photographs, Interrupted on Ctrl-C.
     """
     folder = Path(out)
     make_writable_folder(folder)
     photos = photographs(None if stills is None else Path(stills))
     if len(photos) < 2:
         raise InputError("camera moves need at least two photographs (.jpg or .png)")
-    wanted = [
-        MoveProbe(photo, place % 2 == 1, term.name, strength)
-        for place, photo in enumerate(photos[:2] if quick else photos)
-        for term in played()
+    probes = [
+        MoveProbe(photo, index % 2 == 1, term.name, strength)
+        for index, photo in enumerate(photos[:2] if quick else photos)
+        for term in renderable_terms()
         for strength in (STRENGTHS[1:2] if quick else STRENGTHS)
     ]
-    rows = {} if known is None else _drawn_alike(known)
-    found = measured(
-        [probe for probe in wanted if probe.row not in rows],
-        take_moves,
+    rows = {} if known is None else _reusable_rows(known)
+    measured = measure_clips(
+        [probe for probe in probes if probe.row_key not in rows],
+        measure_moves,
         folder / "moves.jsonl",
         executor=executor,
         quiet=quiet,
         unit="camera moves",
     )
-    rows |= {probe.row: row for probe, row in found.pairs}
+    rows |= {probe.row_key: row for probe, row in measured.pairs}
     clips = pd.DataFrame(
-        [{**rows[probe.row], "final": probe.final} for probe in wanted if probe.row in rows]
+        [{**rows[probe.row_key], "final": probe.final} for probe in probes if probe.row_key in rows]
     )
-    moves = Moves(clips.reindex(columns=list(_COLUMNS)).astype(_FLOATS), found.failed)
+    moves = Moves(clips.reindex(columns=list(_COLUMNS)).astype(_FLOATS), measured.failed)
     moves.save(folder / "moves.csv")
     return moves
 
 
 @cache
 def load_moves() -> Moves:
-    """The table that comes with the toolkit."""
+    """The shipped table."""
     return Moves.read((files("lab.calibration") / "moves.csv").read_text(encoding="utf-8"))
 
 
-def played() -> tuple[Term, ...]:
-    """Camera terms that the renderer can play and a signature describes."""
+def renderable_terms() -> tuple[Term, ...]:
+    """The camera terms that the renderer can perform and that have a signature."""
     terms = vocabulary().values()
     return tuple(term for term in terms if term.camera is not None and term.signature is not None)
 
 
 @dataclass(frozen=True)
 class MoveProbe:
-    """One clip to draw and measure: a photograph under a camera term at a strength."""
+    """A clip to render and measure: a photograph under a camera term at a strength."""
 
     photo: Path
     final: bool
@@ -214,120 +221,127 @@ class MoveProbe:
 
     @property
     def source(self) -> Path:
-        """What clips in a row share."""
+        """What consecutive clips share."""
         return self.photo
 
     @property
-    def row(self) -> tuple[str, str, str]:
-        """What tells its row in a table of moves from the others."""
+    def row_key(self) -> tuple[str, str, str]:
+        """The key of the clip's row in a table of moves: photograph, term, strength."""
         return self.photo.stem, self.term, self.strength
 
     @property
     def title(self) -> str:
-        """What the clip is called when it cannot be measured."""
+        """The clip's name in error messages."""
         return f"{self.strength} {self.term} on {self.photo.stem}"
 
     @property
     def key(self) -> str:
-        """The same for the same clip, anywhere: what a kept row is found by."""
+        """A hash of the clip's content: the key of its row in the cache."""
         term = vocabulary()[self.term]
         assert term.signature is not None
         assert term.camera is not None
-        played_as = [term.camera.model_dump(), term.signature.model_dump()]
-        return content_id([self.photo.stem, self.term, self.strength, played_as])
+        motion = [term.camera.model_dump(), term.signature.model_dump()]
+        return content_id([self.photo.stem, self.term, self.strength, motion])
 
 
 MoveRow = dict[str, str | float]
-"""A measured move as plain data: how it was asked for and judged, and its rates by name."""
+"""A measured move as plain data: a row of `Moves.clips` with its key."""
 
 
-def _drawn_alike(known: Moves) -> dict[tuple[str, str, str], MoveRow]:
-    """The rows of moves that the renderer draws as it did when they were measured."""
-    drawn: dict[tuple[str, str], dict[str, float]] = {}
+def _reusable_rows(known: Moves) -> dict[tuple[str, str, str], MoveRow]:
+    """The rows of moves whose rendered rates have not changed since they were measured."""
+    rates_by_move: dict[tuple[str, str], dict[str, float]] = {}
     rows: dict[tuple[str, str, str], MoveRow] = {}
-    names = {term.name for term in played()}
+    names = {term.name for term in renderable_terms()}
     for row in known.clips.to_dict("records"):
         term, strength = str(row["term"]), str(row["strength"])
         if term not in names:
             continue
-        if (term, strength) not in drawn:
+        if (term, strength) not in rates_by_move:
             motion = Movement.from_prompt(Prompt.of(term, strength=strength))
             path = camera_path(motion, frames=FRAMES, fps=FPS, seed=_SEED)
-            drawn[term, strength] = true_course(path)
-        rates = drawn[term, strength].items()
+            rates_by_move[term, strength] = true_rates(path)
+        rates = rates_by_move[term, strength].items()
         if all(abs(rate - row[f"true_{part}"]) <= _ROUNDING for part, rate in rates):
             rows[str(row["photo"]), term, strength] = {str(name): row[name] for name in row}
     return rows
 
 
-def take_moves(chunk: Sequence[MoveProbe]) -> list[MoveRow]:
-    """Worker: draw the moves, measure their course, judge them, forget the clips."""
-    return [_take(probe) for probe in chunk]
+def measure_moves(chunk: Sequence[MoveProbe]) -> list[MoveRow]:
+    """Render, measure and judge several moves. Runs in a worker."""
+    return [_measure_move(probe) for probe in chunk]
 
 
-def _take(probe: MoveProbe) -> MoveRow:
+def _measure_move(probe: MoveProbe) -> MoveRow:
     prompt = Prompt.of(probe.term, strength=probe.strength)
     rgb = open_image(probe.photo).rgb
     scene = Scene.framed(rgb, subject_mask(rgb), *SIZE_PX)
-    drawn = list(render(scene, Movement.from_prompt(prompt), frames=FRAMES, fps=FPS, seed=_SEED))
+    motion = Movement.from_prompt(prompt)
+    rendered = list(render(scene, motion, frames=FRAMES, fps=FPS, seed=_SEED))
     with tempfile.TemporaryDirectory() as folder:
         clip, picture = Path(folder) / "clip.mp4", Path(folder) / "still.png"
-        write_clip(clip, (frame.rgb for frame in drawn), fps=FPS, crf=CLEAN_CRF, threads=1)
-        Image.fromarray(drawn[0].rgb).save(picture)
+        write_clip(clip, (frame.rgb for frame in rendered), fps=FPS, crf=CLEAN_CRF, threads=1)
+        Image.fromarray(rendered[0].rgb).save(picture)
         scores = measure(clip, Still.open(picture), [Motion()]).scores
-    motion = {score.name: score.value for score in scores}
-    (found,) = clip_compliance(motion, prompt)
-    against = [clip_compliance(motion, Prompt.of(name))[0].score for name in _opposites(probe.term)]
+    values = {score.name: score.value for score in scores}
+    (judged,) = clip_compliance(values, prompt)
+    opposites = [
+        clip_compliance(values, Prompt.of(name))[0].score for name in _opposites(probe.term)
+    ]
     return {
         "key": probe.key,
         "photo": probe.photo.stem,
         "term": probe.term,
         "strength": probe.strength,
-        "seen": found.seen,
-        "compliance": found.score,
-        "opposite": max(against, default=np.nan),
-        "speed": found.speed,
-        **{f"read_{part}": motion[f"motion.{part}"] for part in COURSE},
-        **{f"true_{part}": rate for part, rate in true_course([f.camera for f in drawn]).items()},
+        "seen": judged.seen,
+        "compliance": judged.score,
+        "opposite": max(opposites, default=np.nan),
+        "speed": judged.speed,
+        **{f"read_{part}": values[f"motion.{part}"] for part in COURSE},
+        **{f"true_{part}": rate for part, rate in true_rates([f.camera for f in rendered]).items()},
     }
 
 
-def true_course(path: Sequence[CameraPose]) -> dict[str, float]:
-    """Mean rates over a rendered path, in the units and by the names of `Signature`."""
+def true_rates(path: Sequence[CameraPose]) -> dict[str, float]:
+    """The mean rates of a rendered camera path, by the names and in the units of `Signature`."""
     width, height = SIZE_PX
     steps = []
-    for here, there in pairwise(path):
+    for first, second in pairwise(path):
         layers = []
         for inverse_depth in (BACKGROUND_INVERSE_DEPTH, SUBJECT_INVERSE_DEPTH):
             before, after = (
-                pose.layer_transform(width, height, inverse_depth) for pose in (here, there)
+                pose.layer_transform(width, height, inverse_depth) for pose in (first, second)
             )
             flow = (after @ np.linalg.inv(before) - np.eye(3))[:2]
             layers.append(np.array(rates_of(flow, width, height, 1 / FPS)))
         steps.append(layers)
-    far, near = np.mean(steps, axis=0)
-    beside = (far[0] - near[0], far[1] - near[1], near[3] - far[3])
-    values: NDArray[np.float64] = np.array([*far, *beside])
+    background, subject = np.mean(steps, axis=0)
+    relative = (
+        background[0] - subject[0],
+        background[1] - subject[1],
+        subject[3] - background[3],
+    )
+    values: NDArray[np.float64] = np.array([*background, *relative])
     return {name: float(value) for name, value in zip(COURSE, values, strict=True)}
 
 
 def _opposites(name: str) -> list[str]:
-    """Terms whose signature is the reverse of this one's."""
+    """The terms with the opposite signature."""
     signature = vocabulary()[name].signature
     assert signature is not None
-    back = {part: -rate for part, rate in signature.model_dump().items()}
-    if not any(back.values()):
+    reverse = {part: -rate for part, rate in signature.model_dump().items()}
+    if not any(reverse.values()):
         return []
     return [
         term.name
-        for term in played()
-        if term.signature is not None and term.signature.model_dump() == back
+        for term in renderable_terms()
+        if term.signature is not None and term.signature.model_dump() == reverse
     ]
 
 
-def _right(clips: pd.DataFrame) -> "pd.Series[bool]":
-    meant = clips["term"].map(canonical_move)
-    return meant == clips["seen"]
+def _recognised(clips: pd.DataFrame) -> "pd.Series[bool]":
+    expected = clips["term"].map(canonical_move)
+    return expected == clips["seen"]
 
 
 _FLOATS = {name: float for name in _COLUMNS if name.startswith(("read_", "true_"))} | {

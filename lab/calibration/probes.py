@@ -1,4 +1,4 @@
-"""Clips with known truth, made and measured one by one: clean, harmlessly changed, or spoiled."""
+"""Makes and measures clips of known truth: clean, harmlessly changed, or with a defect."""
 
 import tempfile
 import zlib
@@ -10,7 +10,7 @@ from typing import TypedDict
 import numpy as np
 from PIL import Image
 
-from lab.calibration.bases import MOVES, Source, base
+from lab.calibration.clean_clips import MOVES, Source, clean_clip
 from lab.calibration.defects import DEFECTS
 from lab.calibration.nuisances import CLEAN_CRF, NUISANCES
 from lab.errors import InputError, did_you_mean
@@ -20,62 +20,66 @@ from lab.media import write_clip
 from lab.metrics import METRICS, measure
 from lab.stills import Still
 
-QUICK_STRENGTHS = (2,)
-_DEFECT = {defect.name: defect for defect in DEFECTS}
-_NUISANCE = {nuisance.name: nuisance for nuisance in NUISANCES}
+QUICK_STRENGTHS = (2,)  # indices into Defect.strengths
+_DEFECTS_BY_NAME = {defect.name: defect for defect in DEFECTS}
+_NUISANCES_BY_NAME = {nuisance.name: nuisance for nuisance in NUISANCES}
 
 
 @dataclass(frozen=True)
 class Probe:
-    """One clip to make and measure. kind: clean, nuisance or defect. name: which one.
+    """A clip to make and measure. kind: clean, nuisance or defect. name: of the nuisance or defect.
 
-    place: which of the defect's five strengths, weakest 0; -1 for the other kinds.
+    strength_index: into the defect's five strengths; -1 for the other kinds.
     """
 
     source: Source
     kind: str
     name: str
-    place: int = -1
+    strength_index: int = -1
 
     @property
     def strength(self) -> float:
-        """In the defect's unit; 0 for a clip without one."""
-        return _DEFECT[self.name].strengths[self.place] if self.kind == "defect" else 0.0
+        """In the defect's unit; 0 for a clip without a defect."""
+        return (
+            _DEFECTS_BY_NAME[self.name].strengths[self.strength_index]
+            if self.kind == "defect"
+            else 0.0
+        )
 
     @property
     def title(self) -> str:
-        """What the clip is called when it cannot be measured."""
+        """The clip's name in error messages."""
         strength = f" of strength {self.strength:g}" if self.kind == "defect" else ""
         return f"{self.name}{strength} on {self.source.name}"
 
     @property
     def key(self) -> str:
-        """The same for the same clip, anywhere: what a kept row is found by."""
+        """A hash of the clip's content: the key of its row in the cache."""
         source = (self.source.group, self.source.move, self.source.other.stem)
         return content_id([*source, self.kind, self.name, self.strength])
 
 
 def probes(sources: Sequence[Source], *, quick: bool) -> list[Probe]:
-    """Every probe of the sources; when quick, only the middle strength of each defect.
+    """All probes of the sources. quick: only the middle strength of each defect.
 
-    Defects that are held out are only put into the half that is kept for the final figure.
+    Held-out defects are injected only into the final half.
     """
-    places = QUICK_STRENGTHS if quick else range(5)
+    strength_indices = QUICK_STRENGTHS if quick else range(5)
     made = []
     for source in sources:
         made.append(Probe(source, "clean", "clean"))
         made += [Probe(source, "nuisance", nuisance.name) for nuisance in NUISANCES]
         made += [
-            Probe(source, "defect", defect.name, place)
+            Probe(source, "defect", defect.name, index)
             for defect in DEFECTS
             if source.final or not defect.held_out
-            for place in places
+            for index in strength_indices
         ]
     return made
 
 
 class ProbeRow(TypedDict):
-    """A measured probe as plain data; a score is None where there is none."""
+    """A measured probe as plain data. scores: by metric name, None if there is no score."""
 
     key: str
     base: str
@@ -89,22 +93,22 @@ class ProbeRow(TypedDict):
     scores: dict[str, float | None]
 
 
-def take(probe: Probe) -> ProbeRow:
-    """Worker: make a probe's clip, measure it, forget the clip. Returns a plain row."""
-    clean = base(probe.source)
+def measure_probe(probe: Probe) -> ProbeRow:
+    """Make a probe's clip, measure it and delete it. Runs in a worker."""
+    clean = clean_clip(probe.source)
     frames, fps, crf, still = clean.frames, clean.fps, CLEAN_CRF, clean.still
     if probe.kind == "nuisance":
-        nuisance = _NUISANCE[probe.name]
+        nuisance = _NUISANCES_BY_NAME[probe.name]
         changed = nuisance.change(clean)
         frames, fps, crf, still = changed.frames, changed.fps, nuisance.crf, changed.still
     elif probe.kind == "defect":
-        luck = np.random.default_rng(zlib.crc32(probe.key.encode()))
-        frames = _DEFECT[probe.name].inject(clean, probe.strength, luck)
+        rng = np.random.default_rng(zlib.crc32(probe.key.encode()))
+        frames = _DEFECTS_BY_NAME[probe.name].inject(clean, probe.strength, rng)
     with tempfile.TemporaryDirectory() as folder:
         clip, picture = Path(folder) / "clip.mp4", Path(folder) / "still.png"
         write_clip(clip, frames, fps=fps, crf=crf, threads=1)
         Image.fromarray(still).save(picture)
-        scored = measure(clip, Still.open(picture), METRICS)
+        scores = measure(clip, Still.open(picture), METRICS)
     source = probe.source
     return {
         "key": probe.key,
@@ -114,15 +118,15 @@ def take(probe: Probe) -> ProbeRow:
         "final": source.final,
         "kind": probe.kind,
         "name": probe.name,
-        "place": probe.place,
+        "place": probe.strength_index,
         "strength": probe.strength,
-        "scores": Measure.of(scored).record()["scores"],
+        "scores": Measure.of(scores).record()["scores"],
     }
 
 
-def take_all(chunk: Sequence[Probe]) -> list[ProbeRow]:
-    """Worker: several probes, one after the other."""
-    return [take(probe) for probe in chunk]
+def measure_probes(chunk: Sequence[Probe]) -> list[ProbeRow]:
+    """Measure several probes in order. Runs in a worker."""
+    return [measure_probe(probe) for probe in chunk]
 
 
 def spoil(
@@ -134,19 +138,19 @@ def spoil(
     move: str = "push in",
     other: str | Path | None = None,
 ) -> Path:
-    """Write a two-second clip of a still under a camera move with one defect of known strength.
+    """Write a two-second clip of a still under a camera move, with one defect; returns its path.
 
-    defect and move: names in DEFECTS and MOVES. strength: in the defect's unit; 0 leaves the clip
-    clean. other: what an identity drifts to, the still's own surroundings when None. Returns the
-    clip's path. Raises InputError for a name that does not exist, StillError for a bad still.
+    defect: a name in DEFECTS. strength: in the defect's unit; 0 for a clean clip. move: a name in
+    MOVES. other: the picture into which identity drift blends, the still itself when None. Raises
+    InputError for an unknown name, StillError for a bad still.
     """
-    for what, name, known in (("defect", defect, _DEFECT), ("move", move, MOVES)):
+    for what, name, known in (("defect", defect, _DEFECTS_BY_NAME), ("move", move, MOVES)):
         if name not in known:
             raise InputError(f"{what} {name!r}: {did_you_mean(name, list(known))}")
     opened = Still.open(still)
-    clean = base(Source(opened.path, move, Path(other or opened.path), final=False))
-    luck = np.random.default_rng(zlib.crc32(defect.encode()))
-    frames = _DEFECT[defect].inject(clean, strength, luck) if strength else clean.frames
+    clean = clean_clip(Source(opened.path, move, Path(other or opened.path), final=False))
+    rng = np.random.default_rng(zlib.crc32(defect.encode()))
+    frames = _DEFECTS_BY_NAME[defect].inject(clean, strength, rng) if strength else clean.frames
     target = Path(path)
     make_writable_folder(target.parent)
     write_clip(target, frames, fps=clean.fps, crf=CLEAN_CRF)

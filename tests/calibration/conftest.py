@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lab.calibration import DEFECTS, NUISANCES, bases, card, probes
-from lab.calibration.bases import Base
+from lab.calibration import DEFECTS, NUISANCES, card, clean_clips, probes
+from lab.calibration.clean_clips import CleanClip
 from lab.metrics import SPECS
 
 Row = dict[str, Any]
@@ -26,13 +26,13 @@ def disc() -> NDArray[np.uint8]:
 
 
 @pytest.fixture(scope="session")
-def textured(texture: NDArray[np.uint8], disc: NDArray[np.uint8]) -> Base:
+def textured(texture: NDArray[np.uint8], disc: NDArray[np.uint8]) -> CleanClip:
     """A second of a photograph held still in mid grey, half its contrast, so nothing clips."""
     small = cv2.resize(texture, (128, 96), interpolation=cv2.INTER_AREA)
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     soft = (128 + (cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB) - 128.0) / 2).round().astype(np.uint8)
     other = np.ascontiguousarray(small[::-1])
-    return Base([soft] * 24, [disc] * 24, 24.0, soft, other)
+    return CleanClip([soft] * 24, [disc] * 24, 24.0, soft, other)
 
 
 @pytest.fixture(scope="session")
@@ -74,17 +74,17 @@ def rows_of() -> Callable[..., list[Row]]:
 def tiny(monkeypatch: pytest.MonkeyPatch) -> Iterator[Executor]:
     """Clips of eight frames, two moves, two nuisances and two defects; and who measures them."""
     small = {"FRAMES": 8, "SIZE_PX": (160, 96)}
-    moves = {name: bases.MOVES[name] for name in ("locked off", "pan")}
+    moves = {name: clean_clips.MOVES[name] for name in ("locked off", "pan")}
     nuisances = tuple(one for one in NUISANCES if one.name in ("film grain", "mirrored"))
     defects = tuple(one for one in DEFECTS if one.name in ("global flicker", "pulse"))
     for name, value in {**small, "MOVES": moves}.items():
-        monkeypatch.setattr(bases, name, value)
+        monkeypatch.setattr(clean_clips, name, value)
     for module in (probes, card):
         monkeypatch.setattr(module, "DEFECTS", defects)
         monkeypatch.setattr(module, "NUISANCES", nuisances)
     monkeypatch.setattr(importlib.import_module("lab.calibration.calibrate"), "_MOVES_EACH", 1)
     monkeypatch.setattr("lab.calibration.statistics._RESAMPLES", 40)
-    bases.base.cache_clear()
+    clean_clips.clean_clip.cache_clear()
     with ThreadPoolExecutor(1) as pool:
         yield pool
-    bases.base.cache_clear()
+    clean_clips.clean_clip.cache_clear()

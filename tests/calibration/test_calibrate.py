@@ -18,16 +18,16 @@ from numpy.typing import NDArray
 from pandas.testing import assert_frame_equal
 
 from lab.calibration import Card, calibrate, load_card
-from lab.calibration.bases import photographs, sources
-from lab.calibration.kept import VERSIONS
-from lab.calibration.probes import Probe, probes, take_all
+from lab.calibration.clean_clips import photographs, sources
+from lab.calibration.measuring import VERSIONS
+from lab.calibration.probes import Probe, measure_probes, probes
 from lab.errors import InputError, Interrupted, RunFolderError
 from lab.media import write_image
 from lab.metrics import SPECS
 from lab.runs.progress import Progress
 
 MODULE = importlib.import_module("lab.calibration.calibrate")
-KEPT = importlib.import_module("lab.calibration.kept")
+MEASURING = importlib.import_module("lab.calibration.measuring")
 # Four photographs, a move each: clean, two nuisances, a defect, and for two one that is held out.
 QUICK = 4 * 4 + 2
 FULL = 4 * (3 + 5) + 2 * 5
@@ -40,9 +40,9 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
     def count(chunk: Sequence[Probe]) -> list[dict[str, Any]]:
         counted.update(probe.key for probe in chunk)
-        return take_all(chunk)
+        return measure_probes(chunk)
 
-    monkeypatch.setattr(MODULE, "take_all", count)
+    monkeypatch.setattr(MODULE, "measure_probes", count)
     return counted
 
 
@@ -62,14 +62,14 @@ def canned(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
                 "final": probe.source.final,
                 "kind": probe.kind,
                 "name": probe.name,
-                "place": probe.place,
+                "place": probe.strength_index,
                 "strength": probe.strength,
                 "scores": dict.fromkeys(SPECS, probe.strength),
             }
             for probe in chunk
         ]
 
-    monkeypatch.setattr(MODULE, "take_all", make_up)
+    monkeypatch.setattr(MODULE, "measure_probes", make_up)
     return counted
 
 
@@ -200,8 +200,8 @@ def test_ctrl_c_keeps_what_was_measured(
                 raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(KEPT, "Progress", Stopped)
-        with pytest.raises(Interrupted, match=rf"7 of {QUICK} clips .* kept in .*goes on"):
+        patch.setattr(MEASURING, "Progress", Stopped)
+        with pytest.raises(Interrupted, match=rf"7 of {QUICK} clips .* stored in .* to continue"):
             calibrate(tmp_path, quick=True, executor=tiny, quiet=True)
     assert not (tmp_path / "card.json").exists()
     before = {row["key"] for row in kept(tmp_path)}
@@ -275,7 +275,7 @@ def test_a_clip_that_kills_its_worker_is_named(tmp_path: Path) -> None:
     """Its neighbours in the same call are measured and kept, and it is named with the reason."""
     things = [_Thing("a"), _Thing("b", deadly=True), _Thing("c")]
     how: dict[str, Any] = {"executor": None, "quiet": True, "unit": "things"}
-    found = KEPT.measured(things, _work, tmp_path / "rows.jsonl", **how)
+    found = MEASURING.measure_clips(things, _work, tmp_path / "rows.jsonl", **how)
     assert [row["key"] for _, row in found.pairs] == ["a", "c"]
     (failed,) = found.failed
     assert failed.startswith("b: its worker process died")
@@ -291,14 +291,14 @@ def test_when_nothing_could_be_measured_the_first_reason_is_told(
 
     how: dict[str, Any] = {"executor": tiny, "quiet": True, "unit": "things"}
     with pytest.raises(InputError, match="none of 1 clips could be measured; the first: a: mem"):
-        KEPT.measured([_Thing("a")], fail, tmp_path / "rows.jsonl", **how)
+        MEASURING.measure_clips([_Thing("a")], fail, tmp_path / "rows.jsonl", **how)
 
 
 def test_a_card_names_what_could_not_be_measured(
     tiny: Executor, canned: Counter[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is worked out from the rest, and says so when read back."""
-    make_up = MODULE.take_all
+    make_up = MODULE.measure_probes
 
     def failing(chunk: Sequence[Probe]) -> list[dict[str, Any]]:
         if any(probe.title == victim for probe in chunk):
@@ -307,7 +307,7 @@ def test_a_card_names_what_could_not_be_measured(
 
     every = probes(sources(photographs(None)[:4], None, moves_each=1), quick=True)
     victim = next(probe.title for probe in every if probe.kind == "nuisance")
-    monkeypatch.setattr(MODULE, "take_all", failing)
+    monkeypatch.setattr(MODULE, "measure_probes", failing)
     card = calibrate(tmp_path, quick=True, executor=tiny, quiet=True)
     (failed,) = card.failed
     assert failed.startswith(f"{victim}: memory ran out")

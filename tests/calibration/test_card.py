@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pandas.testing import assert_frame_equal
 
-from lab.calibration import DEFECTS, NUISANCES, Card, in_words, load_card
+from lab.calibration import DEFECTS, NUISANCES, Card, describe_coverage, load_card
 from lab.errors import InputError
 from lab.metrics import SPECS
 
@@ -117,7 +117,7 @@ def test_held_out_defects_are_marked_and_only_in_the_final_half(card: Card) -> N
 
 def test_shifts_are_shares_of_the_own_response(card: Card) -> None:
     """Grain moves one metric by half of its response; a blind metric has nothing to share."""
-    shifts = card.shifts()
+    shifts = card.nuisance_table()
     assert list(shifts.index) == [nuisance.name for nuisance in NUISANCES]
     assert set(shifts.columns) == set(OWN.values())
     assert shifts.loc["film grain", "flicker.texture"] == pytest.approx(0.5)
@@ -128,7 +128,7 @@ def test_shifts_are_shares_of_the_own_response(card: Card) -> None:
 
 def test_crosstalk_names_who_answers_whom(card: Card) -> None:
     """One on the diagonal, a half beside it, but for the metric that answers another's defect."""
-    crossed = card.crossed()
+    crossed = card.crosstalk_table()
     assert list(crossed.columns) == list(OWN)
     heads = {metric.partition(".")[0] for metric in OWN.values()}
     assert set(OWN.values()) | heads == set(crossed.index)
@@ -141,9 +141,13 @@ def test_crosstalk_names_who_answers_whom(card: Card) -> None:
 def test_shortfalls_are_what_the_rows_were_made_to_miss(card: Card) -> None:
     """Each in one line, and nothing else; the answer to an own defect is no crosstalk."""
     expected = [
-        *(f"warp tells {name} at AUROC 0.50" for name, metric in OWN.items() if metric == "warp"),
-        "drift answers melting at AUROC 1.00",
-        "film grain moves flicker.texture by 0.50 of its response to boiling texture "
+        *(
+            f"warp detects {name} with AUROC 0.50"
+            for name, metric in OWN.items()
+            if metric == "warp"
+        ),
+        "drift responds to melting with AUROC 1.00",
+        "film grain shifts flicker.texture by 0.50 of its response to boiling texture "
         "(0.1 accepted)",
     ]
     assert card.shortfalls() == expected
@@ -151,7 +155,7 @@ def test_shortfalls_are_what_the_rows_were_made_to_miss(card: Card) -> None:
     assert card.shortfalls("develop") == [
         line for line in expected if not any(name in line for name in held_out)
     ]
-    assert str(card).endswith("\n".join(["", "Misses its goal:", *expected]))
+    assert str(card).endswith("\n".join(["", "Missed goals:", *expected]))
 
 
 def test_a_card_that_meets_every_goal_says_so(rows_of: Rows) -> None:
@@ -181,20 +185,20 @@ def test_what_has_no_data_is_not_judged(quick: Card, rows_of: Rows) -> None:
     """It stands as a dash in every table, and no goal is missed for it."""
     found = row(quick, "identity drift")
     assert {found[name] for name in ("AUROC final", "AUROC develop", "smallest detected")} == {"-"}
-    assert quick.shifts()["drift.identity"].isna().all()
-    assert quick.crossed().loc["drift.identity"].isna().all()
+    assert quick.nuisance_table()["drift.identity"].isna().all()
+    assert quick.crosstalk_table().loc["drift.identity"].isna().all()
     blank = rows_of(truth)
     for metric in SPECS:
         blank = unmeasured(blank, metric)
     card = Card.of(blank)
     assert card.shortfalls() == []
-    assert card.shifts().isna().all(axis=None)
+    assert card.nuisance_table().isna().all(axis=None)
     assert "nan" not in str(card)
 
 
 def test_every_number_says_how_it_was_tried(card: Card, quick: Card) -> None:
     """By a defect of its own, by others' alone, by camera moves, or never; each trial by name."""
-    table = card.tried().set_index("number")
+    table = card.coverage().set_index("number")
     assert list(table.index) == list(SPECS)
     assert set(table.index[table["tried"] == "own defect"]) == set(OWN.values())
     assert table.loc["flicker.global", "detection"] == "global flicker, pulse"
@@ -208,18 +212,18 @@ def test_every_number_says_how_it_was_tried(card: Card, quick: Card) -> None:
         row = table.loc[name]
         assert row["tried"] == level
         assert (row["order"], row["harmless"], row["others"], row["moves"]) == trials
-    assert not quick.tried()["order"].any()
+    assert not quick.coverage()["order"].any()
 
 
 def test_a_trial_without_a_value_is_none(quick: Card) -> None:
     """drift.identity had no data on any clip, so nothing is known about it."""
-    table = quick.tried().set_index("number")
+    table = quick.coverage().set_index("number")
     assert table.loc["drift.identity", "tried"] == "never"
 
 
 def test_a_number_of_today_is_listed_as_never_calibrated(card: Card) -> None:
     """Whatever is added to the definitions comes up by itself, in words too."""
-    lines = in_words(card.tried([*SPECS, "warp.new"]))
+    lines = describe_coverage(card.coverage([*SPECS, "warp.new"]))
     (never,) = [line for line in lines if line.startswith("Never calibrated")]
     assert never.endswith(", warp.new.")
     assert f"of {len(SPECS) + 1} numbers" in never
@@ -229,7 +233,7 @@ def test_how_numbers_were_tried_stands_in_the_card(
     card: Card, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Printed, and as data; the lists follow the definitions, not what the card was saved with."""
-    for line in in_words(card.tried()):
+    for line in describe_coverage(card.coverage()):
         assert line in str(card)
     monkeypatch.setitem(SPECS, "warp.new", SPECS["warp"])
     assert "exposure.clipped, warp.new." in str(card)
@@ -293,7 +297,9 @@ def test_a_broken_file_is_told_in_one_line(text: str, tmp_path: Path) -> None:
     """Which file, and what writes a good one."""
     path = tmp_path / "card.json"
     path.write_text(text, encoding="utf-8", errors="surrogatepass")
-    with pytest.raises(InputError, match=r"card\.json: is no validity card; `lab calibrate`") as it:
+    with pytest.raises(
+        InputError, match=r"card\.json: is not a validity card; `lab calibrate`"
+    ) as it:
         load_card(path)
     assert "\n" not in str(it.value)
 
@@ -302,13 +308,13 @@ def test_a_card_without_its_facts_is_broken(card: Card, tmp_path: Path) -> None:
     """What was measured, and for which versions, is part of it."""
     path = tmp_path / "card.json"
     path.write_text(json.dumps({**card.to_json(), "facts": {}}))
-    with pytest.raises(InputError, match="is no validity card"):
+    with pytest.raises(InputError, match="is not a validity card"):
         load_card(path)
 
 
 def test_a_missing_file_is_told_in_one_line(tmp_path: Path) -> None:
     """The same words as for a broken one."""
-    with pytest.raises(InputError, match=r"gone\.json: is no validity card"):
+    with pytest.raises(InputError, match=r"gone\.json: is not a validity card"):
         load_card(tmp_path / "gone.json")
 
 

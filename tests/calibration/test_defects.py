@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from skimage.color import rgb2lab
 
 from lab.calibration import DEFECTS, Defect
-from lab.calibration.bases import Base
+from lab.calibration.clean_clips import CleanClip
 from lab.calibration.defects import (
     boiling,
     drift_colour,
@@ -34,7 +34,7 @@ def luck(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def added(frames: list[NDArray[np.uint8]], base: Base) -> NDArray[np.float64]:
+def added(frames: list[NDArray[np.uint8]], base: CleanClip) -> NDArray[np.float64]:
     """What was added to each pixel, (frames, h, w) in code values; the same in all channels."""
     change = np.stack(frames).astype(float) - np.stack(base.frames)
     assert (np.ptp(change, axis=-1) == 0).all()
@@ -46,22 +46,22 @@ def colours(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
     return lab
 
 
-def shifts(frames: list[NDArray[np.uint8]], base: Base) -> NDArray[np.float64]:
+def shifts(frames: list[NDArray[np.uint8]], base: CleanClip) -> NDArray[np.float64]:
     """How far each pixel moved in CIELAB, (frames, h, w, 3)."""
     pairs = zip(frames, base.frames, strict=True)
     return np.stack([colours(after) - colours(before) for after, before in pairs])
 
 
 @pytest.fixture(scope="module")
-def ramp(disc: NDArray[np.uint8]) -> Base:
+def ramp(disc: NDArray[np.uint8]) -> CleanClip:
     """Two seconds of a picture whose red says how far across a pixel is, and green how far down."""
     y, x = np.mgrid[:96, :128]
     rgb = np.dstack([5 + SLOPES[0] * x, 10 + SLOPES[1] * y, np.full(x.shape, 128)])
     rgb = rgb.round().astype(np.uint8)
-    return Base([rgb] * 48, [disc] * 48, 24.0, rgb, rgb)
+    return CleanClip([rgb] * 48, [disc] * 48, 24.0, rgb, rgb)
 
 
-def displacements(frames: list[NDArray[np.uint8]], base: Base) -> NDArray[np.float64]:
+def displacements(frames: list[NDArray[np.uint8]], base: CleanClip) -> NDArray[np.float64]:
     """How far each pixel moved, ‰ of the diagonal, (frames, h, w, 2); rounding included."""
     change = np.stack(frames).astype(float) - np.stack(base.frames)
     return change[..., :2] / SLOPES / diagonal_px(128, 96) * 1000
@@ -91,7 +91,7 @@ def test_names_are_unique() -> None:
 
 
 @every_defect
-def test_frames_keep_their_count_size_and_kind(defect: Defect, textured: Base) -> None:
+def test_frames_keep_their_count_size_and_kind(defect: Defect, textured: CleanClip) -> None:
     """What comes out is what went in, spoiled; the clean clip is left as it was."""
     before = [rgb.copy() for rgb in textured.frames]
     spoiled = defect.inject(textured, defect.middle, luck())
@@ -100,14 +100,14 @@ def test_frames_keep_their_count_size_and_kind(defect: Defect, textured: Base) -
 
 
 @every_defect
-def test_the_same_luck_gives_the_same_pixels(defect: Defect, textured: Base) -> None:
+def test_the_same_luck_gives_the_same_pixels(defect: Defect, textured: CleanClip) -> None:
     """A clip can be made again anywhere."""
     one, again = (defect.inject(textured, defect.middle, luck(5)) for _ in range(2))
     assert all(map(np.array_equal, one, again))
 
 
 @every_defect
-def test_a_stronger_defect_changes_more(defect: Defect, textured: Base) -> None:
+def test_a_stronger_defect_changes_more(defect: Defect, textured: CleanClip) -> None:
     """The mean change of a pixel rises from each strength to the next, over a few lucks."""
     clean = np.stack(textured.frames).astype(float)
     changes = [
@@ -124,7 +124,7 @@ def test_a_stronger_defect_changes_more(defect: Defect, textured: Base) -> None:
 
 
 @every_defect
-def test_no_strength_is_no_defect(defect: Defect, textured: Base) -> None:
+def test_no_strength_is_no_defect(defect: Defect, textured: CleanClip) -> None:
     """Next to no strength leaves every frame as it was, but for a rounding of colours."""
     for spoiled, clean in zip(defect.inject(textured, 1e-6, luck()), textured.frames, strict=True):
         assert np.abs(spoiled.astype(int) - clean).max() <= 1
@@ -133,7 +133,7 @@ def test_no_strength_is_no_defect(defect: Defect, textured: Base) -> None:
 @pytest.mark.parametrize("inject", [flicker_global, flicker_pulse])
 @pytest.mark.parametrize("strength", [2, 8])
 def test_flicker_of_the_whole_picture_has_its_rms(
-    inject: object, strength: float, textured: Base
+    inject: object, strength: float, textured: CleanClip
 ) -> None:
     """One offset a frame, the same at every pixel, with that rms over the clip and a mean of 0."""
     change = added(inject(textured, strength, luck()), textured)  # type: ignore[operator]
@@ -143,25 +143,27 @@ def test_flicker_of_the_whole_picture_has_its_rms(
     assert offsets.mean() == pytest.approx(0, abs=0.2)
 
 
-def test_the_pulse_beats_eight_times_a_second(textured: Base) -> None:
+def test_the_pulse_beats_eight_times_a_second(textured: CleanClip) -> None:
     """The offsets' strongest frequency is 8 Hz."""
     offsets = added(flicker_pulse(textured, 8, luck()), textured)[:, 0, 0]
     assert np.abs(np.fft.rfft(offsets)).argmax() == 8
 
 
 @pytest.mark.parametrize("fps", [4.0, 8.0])
-def test_a_pulse_that_a_frame_rate_cannot_show_is_none(textured: Base, fps: float) -> None:
+def test_a_pulse_that_a_frame_rate_cannot_show_is_none(textured: CleanClip, fps: float) -> None:
     """Where every frame meets the same phase of 8 Hz nothing changes."""
-    base = Base(textured.frames, textured.alphas, fps, textured.still, textured.other)
+    base = CleanClip(textured.frames, textured.alphas, fps, textured.still, textured.other)
     assert (added(flicker_pulse(base, 8, luck()), base) == 0).all()
 
 
 @given(strength=some.floats(1, 8), seed=some.integers(0, 99))
 def test_patches_and_texture_have_their_rms_in_every_frame(
-    textured: Base, strength: float, seed: int
+    textured: CleanClip, strength: float, seed: int
 ) -> None:
     """Local flicker and boiling are as strong as they say, frame by frame."""
-    short = Base(textured.frames[:2], textured.alphas[:2], 24.0, textured.still, textured.other)
+    short = CleanClip(
+        textured.frames[:2], textured.alphas[:2], 24.0, textured.still, textured.other
+    )
     for inject in (flicker_local, boiling):
         change = added(inject(short, strength, luck(seed)), short)
         found = np.sqrt((change**2).mean(axis=(1, 2)) - ROUNDING)
@@ -169,7 +171,7 @@ def test_patches_and_texture_have_their_rms_in_every_frame(
         assert found == pytest.approx(strength, rel=0.05)
 
 
-def test_patches_are_large_and_texture_is_fine(textured: Base) -> None:
+def test_patches_are_large_and_texture_is_fine(textured: CleanClip) -> None:
     """Neighbouring pixels share local flicker's offset; in boiling they hardly do."""
     patch, grain = (
         added(inject(textured, 8, luck()), textured)[0] for inject in (flicker_local, boiling)
@@ -186,13 +188,15 @@ def test_boiling_is_strongest_in_texture(disc: NDArray[np.uint8]) -> None:
     """A blank half boils far less than a textured half."""
     rgb = np.full((96, 128, 3), 128, np.uint8)
     rgb[:, 64:] += luck().integers(0, 40, (96, 64, 1)).astype(np.uint8)
-    base = Base([rgb], [disc], 24.0, rgb, rgb)
+    base = CleanClip([rgb], [disc], 24.0, rgb, rgb)
     change = added(boiling(base, 4, luck()), base)[0]
     assert change[:, 80:].std() > 3 * change[:, :48].std()
 
 
 @pytest.mark.parametrize("strength", [2, 8])
-def test_colour_flicker_moves_hue_and_leaves_lightness(strength: float, textured: Base) -> None:
+def test_colour_flicker_moves_hue_and_leaves_lightness(
+    strength: float, textured: CleanClip
+) -> None:
     """The rms shift in the a, b plane is the strength in ΔE*ab; L stays within rounding."""
     moved = shifts(flicker_colour(textured, strength, luck()), textured)
     assert np.sqrt((moved[..., 1:] ** 2).sum(axis=-1).mean()) == pytest.approx(strength, rel=0.06)
@@ -201,7 +205,7 @@ def test_colour_flicker_moves_hue_and_leaves_lightness(strength: float, textured
 
 @pytest.mark.parametrize("strength", [5, 20])
 def test_drift_of_colour_grows_linearly_and_only_on_the_subject(
-    strength: float, textured: Base, disc: NDArray[np.uint8]
+    strength: float, textured: CleanClip, disc: NDArray[np.uint8]
 ) -> None:
     """The subject's hue has moved by the strength at the last frame, by half of it halfway."""
     moved = shifts(drift_colour(textured, strength, luck(3)), textured)
@@ -211,7 +215,7 @@ def test_drift_of_colour_grows_linearly_and_only_on_the_subject(
 
 
 def test_a_gap_at_the_onset_is_there_from_the_first_frame(
-    textured: Base, disc: NDArray[np.uint8]
+    textured: CleanClip, disc: NDArray[np.uint8]
 ) -> None:
     """All frames are the same, and the subject is away from the still by the strength."""
     spoiled = onset_gap(textured, 20, luck())
@@ -222,14 +226,14 @@ def test_a_gap_at_the_onset_is_there_from_the_first_frame(
 
 
 @pytest.mark.parametrize("inject", [jelly, ripple])
-def test_wobbles_displace_by_what_they_say(inject: object, ramp: Base) -> None:
+def test_wobbles_displace_by_what_they_say(inject: object, ramp: CleanClip) -> None:
     """The rms displacement over pixels and frames is the strength, whatever the luck."""
     for seed in range(4):
         moved = displacements(inject(ramp, 8, luck(seed)), ramp)  # type: ignore[operator]
         assert rms_length(moved[:, 8:-8, 8:-8]) == pytest.approx(8, rel=0.08)
 
 
-def test_jelly_wobbles_slowly_everywhere(ramp: Base) -> None:
+def test_jelly_wobbles_slowly_everywhere(ramp: CleanClip) -> None:
     """Each place sways about where it was, at 1.5 to 4 Hz."""
     moved = displacements(jelly(ramp, 8, luck()), ramp)[:, 8:-8:8, 8:-8:8].reshape(48, -1)
     power = (np.abs(np.fft.rfft(moved - moved.mean(axis=0), axis=0)) ** 2).sum(axis=1)
@@ -237,7 +241,7 @@ def test_jelly_wobbles_slowly_everywhere(ramp: Base) -> None:
     assert power[(hertz >= 1) & (hertz <= 4.5)].sum() > 0.9 * power.sum()
 
 
-def test_a_ripple_runs_twice_a_second_across_its_way(ramp: Base) -> None:
+def test_a_ripple_runs_twice_a_second_across_its_way(ramp: CleanClip) -> None:
     """Frames half a second apart are the same; all displacements lie on one line."""
     spoiled = ripple(ramp, 8, luck())
     assert all(
@@ -249,14 +253,16 @@ def test_a_ripple_runs_twice_a_second_across_its_way(ramp: Base) -> None:
     assert narrow < 0.2 * wide
 
 
-def test_melting_reaches_its_displacement_at_the_end(ramp: Base, disc: NDArray[np.uint8]) -> None:
+def test_melting_reaches_its_displacement_at_the_end(
+    ramp: CleanClip, disc: NDArray[np.uint8]
+) -> None:
     """Over many lucks the subject's surface is displaced by the strength at the last frame."""
-    ends = Base([ramp.frames[0]] * 2, [disc] * 2, 24.0, ramp.still, ramp.other)
+    ends = CleanClip([ramp.frames[0]] * 2, [disc] * 2, 24.0, ramp.still, ramp.other)
     moved = np.stack([displacements(melt(ends, 20, luck(s)), ends)[-1] for s in range(40)])
     assert rms_length(moved[:, disc > 0]) == pytest.approx(20, rel=0.1)
 
 
-def test_melting_grows_and_leaves_the_ground(ramp: Base, disc: NDArray[np.uint8]) -> None:
+def test_melting_grows_and_leaves_the_ground(ramp: CleanClip, disc: NDArray[np.uint8]) -> None:
     """Nothing at the start, half of it halfway, and only the subject moves."""
     moved = displacements(melt(ramp, 40, luck()), ramp)
     assert not moved[0].any()
@@ -266,7 +272,9 @@ def test_melting_grows_and_leaves_the_ground(ramp: Base, disc: NDArray[np.uint8]
     assert not moved[:, :, :16].any()
 
 
-def test_identity_shows_the_other_by_its_share(textured: Base, disc: NDArray[np.uint8]) -> None:
+def test_identity_shows_the_other_by_its_share(
+    textured: CleanClip, disc: NDArray[np.uint8]
+) -> None:
     """At the last frame the subject is share * other + (1 - share) * itself, of the same colour."""
     inside = disc > 0
     still = textured.still[inside].astype(float)
@@ -281,9 +289,9 @@ def test_identity_shows_the_other_by_its_share(textured: Base, disc: NDArray[np.
     assert all((rgb[~inside] == textured.still[~inside]).all() for rgb in spoiled)
 
 
-def test_without_a_subject_nothing_can_drift(textured: Base, disc: NDArray[np.uint8]) -> None:
+def test_without_a_subject_nothing_can_drift(textured: CleanClip, disc: NDArray[np.uint8]) -> None:
     """Defects of the subject leave a clip without one as it is."""
-    nobody = Base(textured.frames, [0 * disc] * 24, 24.0, textured.still, textured.other)
+    nobody = CleanClip(textured.frames, [0 * disc] * 24, 24.0, textured.still, textured.other)
     for inject in (identity, melt):
         spoiled = inject(nobody, 0.8, luck())
         assert all((rgb == nobody.still).all() for rgb in spoiled)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pandas.testing import assert_frame_equal
 
 from lab.calibration import calibrate_moves, confusion, load_moves, moves
-from lab.calibration.moves import STRENGTHS, Moves, played, true_course
+from lab.calibration.moves import STRENGTHS, Moves, renderable_terms, true_rates
 from lab.errors import InputError
 from lab.media import write_image
 from lab.metrics.motion import COURSE
@@ -19,10 +19,10 @@ from lab.prompts import Prompt, vocabulary
 from lab.render import Motion, camera_path
 
 MEASURED = load_moves()
-TERMS = [term.name for term in played()]
+TERMS = [term.name for term in renderable_terms()]
 
 
-@pytest.mark.parametrize("term", played(), ids=lambda term: term.name)
+@pytest.mark.parametrize("term", renderable_terms(), ids=lambda term: term.name)
 def test_the_signature_is_what_the_renderer_does(term: object) -> None:
     """Each camera term, played locally, moves the picture as its signature says, part by part."""
     name = term.name  # type: ignore[attr-defined]
@@ -31,7 +31,7 @@ def test_the_signature_is_what_the_renderer_does(term: object) -> None:
     path = camera_path(
         Motion.from_prompt(Prompt.of(name, pace="steady")), frames=13, fps=24, seed=3
     )
-    read = true_course(path)
+    read = true_rates(path)
     if signature.sway:
         return
     for part in COURSE:
@@ -80,15 +80,19 @@ def test_the_confusion_counts_every_clip_once() -> None:
 def test_another_file_is_no_table_of_moves() -> None:
     """Neither text nor another table passes."""
     for text in ("", "a,b\n1,2\n", "\0"):
-        with pytest.raises(InputError, match="no table of camera moves"):
+        with pytest.raises(InputError, match="not a table of camera moves"):
             Moves.read(text)
 
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> Iterator[Executor]:
     """Two moves on short small clips, measured here."""
-    chosen = tuple(term for term in played() if term.name in ("lock_off", "pan_left"))
-    for name, value in {"FRAMES": 12, "SIZE_PX": (240, 136), "played": lambda: chosen}.items():
+    chosen = tuple(term for term in renderable_terms() if term.name in ("lock_off", "pan_left"))
+    for name, value in {
+        "FRAMES": 12,
+        "SIZE_PX": (240, 136),
+        "renderable_terms": lambda: chosen,
+    }.items():
         monkeypatch.setattr(moves, name, value)
     with ThreadPoolExecutor(1) as executor:
         yield executor
@@ -113,7 +117,7 @@ def test_moves_are_measured_kept_and_read_back(
     assert_frame_equal(again.clips, found.clips)
     loaded = Moves.read((out / "moves.csv").read_text())
     assert_frame_equal(loaded.clips, found.clips, atol=0.0006, check_dtype=False)
-    assert "asked and seen" in str(found)
+    assert "requested and recognised" in str(found)
 
 
 def test_moves_of_an_earlier_table_are_measured_only_where_they_changed(

@@ -9,21 +9,21 @@ import pytest
 from numpy.typing import NDArray
 
 from lab.calibration import NUISANCES, Nuisance
-from lab.calibration.bases import Base
+from lab.calibration.clean_clips import CleanClip
 
 CHANGES = {nuisance.name: nuisance for nuisance in NUISANCES}
 Pixels = NDArray[np.uint8]
 
 
 @pytest.fixture(scope="module")
-def moving(textured: Base) -> Base:
+def moving(textured: CleanClip) -> CleanClip:
     """A clip in which every frame is another: the grey photograph runs to the left."""
     frames = [np.roll(rgb, -3 * index, axis=1) for index, rgb in enumerate(textured.frames)]
     return replace(textured, frames=frames)
 
 
 @pytest.fixture(scope="module")
-def changed(moving: Base) -> Callable[[str], Base]:
+def changed(moving: CleanClip) -> Callable[[str], CleanClip]:
     """The moving clip after a nuisance of that name."""
     return lambda name: CHANGES[name].change(moving)
 
@@ -34,7 +34,7 @@ def test_names_are_unique() -> None:
 
 
 @pytest.mark.parametrize("nuisance", NUISANCES, ids=lambda nuisance: nuisance.name)
-def test_a_nuisance_keeps_what_it_does_not_name(nuisance: Nuisance, moving: Base) -> None:
+def test_a_nuisance_keeps_what_it_does_not_name(nuisance: Nuisance, moving: CleanClip) -> None:
     """Frames of one even size in 8 bits; count, rate, size and still are as they were or as said.
 
     The clean clip itself is never written to.
@@ -52,7 +52,7 @@ def test_a_nuisance_keeps_what_it_does_not_name(nuisance: Nuisance, moving: Base
     assert (np.stack(moving.frames) == before).all()
 
 
-def test_only_compression_is_left_to_the_encoder(moving: Base) -> None:
+def test_only_compression_is_left_to_the_encoder(moving: CleanClip) -> None:
     """It alone changes no frame and asks for a higher CRF than clean clips get."""
     crf = {nuisance.name: nuisance.crf for nuisance in NUISANCES}
     assert crf.pop("compressed (CRF 30)") == 30
@@ -63,7 +63,7 @@ def test_only_compression_is_left_to_the_encoder(moving: Base) -> None:
         assert same == (name == "compressed (CRF 30)"), name
 
 
-def test_mirrored_twice_is_the_same_clip(moving: Base) -> None:
+def test_mirrored_twice_is_the_same_clip(moving: CleanClip) -> None:
     """Frames and still come back."""
     mirror = CHANGES["mirrored"].change
     twice = mirror(mirror(moving))
@@ -72,7 +72,7 @@ def test_mirrored_twice_is_the_same_clip(moving: Base) -> None:
 
 
 def test_held_frames_show_every_second_frame_twice(
-    changed: Callable[[str], Base], moving: Base
+    changed: Callable[[str], CleanClip], moving: CleanClip
 ) -> None:
     """Frames 0, 0, 2, 2 and so on."""
     after = changed("held frames").frames
@@ -80,14 +80,16 @@ def test_held_frames_show_every_second_frame_twice(
 
 
 def test_half_the_rate_and_a_trim_show_frames_as_they_were(
-    changed: Callable[[str], Base], moving: Base
+    changed: Callable[[str], CleanClip], moving: CleanClip
 ) -> None:
     """Every second frame; or the first three fifths of them."""
     assert all(map(np.array_equal, changed("half frame rate").frames, moving.frames[::2]))
     assert all(map(np.array_equal, changed("trimmed").frames, moving.frames[:14]))
 
 
-def test_exposure_and_fade_are_slow_gains(changed: Callable[[str], Base], moving: Base) -> None:
+def test_exposure_and_fade_are_slow_gains(
+    changed: Callable[[str], CleanClip], moving: CleanClip
+) -> None:
     """Gains of 0.85 to 1.2 in even steps; and of 1 for half the clip, then falling to 0.4."""
     before = np.stack(moving.frames).mean(axis=(1, 2, 3))
     ramp = np.stack(changed("exposure ramp").frames).mean(axis=(1, 2, 3)) / before
@@ -99,7 +101,7 @@ def test_exposure_and_fade_are_slow_gains(changed: Callable[[str], Base], moving
 
 
 def test_grain_is_three_code_values_new_in_every_frame(
-    changed: Callable[[str], Base], moving: Base
+    changed: Callable[[str], CleanClip], moving: CleanClip
 ) -> None:
     """Grey, without a pattern, and not the same twice."""
     noise = np.stack(changed("film grain").frames).astype(float) - np.stack(moving.frames)
@@ -109,7 +111,7 @@ def test_grain_is_three_code_values_new_in_every_frame(
 
 
 def test_a_turning_subject_leaves_the_ground_alone(
-    changed: Callable[[str], Base], moving: Base, disc: Pixels
+    changed: Callable[[str], CleanClip], moving: CleanClip, disc: Pixels
 ) -> None:
     """Its surface moves more and more; pixels well off the subject stay as they were."""
     after = np.stack(changed("turning subject").frames).astype(float)
@@ -121,14 +123,14 @@ def test_a_turning_subject_leaves_the_ground_alone(
     assert change[-1][disc > 0].mean() > change[4][disc > 0].mean() > 0
 
 
-def test_turning_without_a_subject_changes_nothing(moving: Base, disc: Pixels) -> None:
+def test_turning_without_a_subject_changes_nothing(moving: CleanClip, disc: Pixels) -> None:
     """There is nothing to turn."""
     nobody = replace(moving, alphas=[0 * disc] * 24)
     assert all(map(np.array_equal, CHANGES["turning subject"].change(nobody).frames, moving.frames))
 
 
 def test_a_post_passes_and_is_gone_at_both_ends(
-    changed: Callable[[str], Base], moving: Base
+    changed: Callable[[str], CleanClip], moving: CleanClip
 ) -> None:
     """It covers a seventh of the width on its way from left to right, within the middle half."""
     after = changed("passing post").frames

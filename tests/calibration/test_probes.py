@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from lab.calibration import DEFECTS, NUISANCES
-from lab.calibration.bases import Source, photographs, sources
-from lab.calibration.kept import chunks
-from lab.calibration.probes import Probe, probes, take, take_all
+from lab.calibration.clean_clips import Source, photographs, sources
+from lab.calibration.measuring import chunks
+from lab.calibration.probes import Probe, measure_probe, measure_probes, probes
 from lab.metrics import SPECS
 
 
@@ -52,7 +52,7 @@ def test_a_key_follows_what_is_in_the_clip(found: list[Source]) -> None:
     elsewhere = replace(found[0], path=found[0].path.relative_to("/"), final=True)
     assert replace(probe, source=elsewhere).key == probe.key
     others = [
-        replace(probe, place=2),
+        replace(probe, strength_index=2),
         replace(probe, name="ripple"),
         replace(probe, kind="nuisance", name="mirrored"),
         replace(probe, source=replace(found[0], move="roll and crane")),
@@ -74,7 +74,7 @@ def test_chunks_keep_the_order_and_never_mix_sources(found: list[Source]) -> Non
 def test_a_row_is_plain_and_says_which_clip_it_is_of(tiny: Executor, found: list[Source]) -> None:
     """Every metric's value under what was made; the same again, whoever makes it."""
     probe = Probe(found[1], "defect", "global flicker", 4)
-    row = take(probe)
+    row = measure_probe(probe)
     assert json.loads(json.dumps(row, allow_nan=False)) == row
     scores = row.pop("scores")
     assert list(scores) == list(SPECS)
@@ -89,7 +89,7 @@ def test_a_row_is_plain_and_says_which_clip_it_is_of(tiny: Executor, found: list
         "place": 4,
         "strength": 8,
     }
-    assert tiny.submit(take_all, [probe]).result()[0]["scores"] == scores
+    assert tiny.submit(measure_probes, [probe]).result()[0]["scores"] == scores
 
 
 def test_spoiled_clips_differ_from_clean_ones_by_their_metric(
@@ -101,7 +101,7 @@ def test_spoiled_clips_differ_from_clean_ones_by_their_metric(
         Probe(found[0], "nuisance", "mirrored"),
         Probe(found[0], "defect", "global flicker", 4),
     ]
-    clean, mirrored, spoiled = (row["scores"]["flicker.global"] for row in take_all(made))
+    clean, mirrored, spoiled = (row["scores"]["flicker.global"] for row in measure_probes(made))
     assert clean < 1
     assert mirrored == pytest.approx(clean, abs=0.3)
     assert spoiled > clean + 2

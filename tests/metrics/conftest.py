@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lab.calibration.bases import Base
+from lab.calibration.clean_clips import CleanClip
 from lab.media import open_image, write_clip, write_image
 from lab.metrics import ClipScores, Metric, measure
 from lab.metrics.moment import Moment, Stride
@@ -102,7 +102,7 @@ def panned(texture: Pixels) -> Callable[..., list[Pixels]]:
 
 
 @pytest.fixture(scope="session")
-def filmed(stills_dir: Path) -> Callable[..., Base]:
+def filmed(stills_dir: Path) -> Callable[..., CleanClip]:
     """Film a photograph around its subject, clean: a steady camera move of those rates."""
 
     @cache
@@ -113,7 +113,7 @@ def filmed(stills_dir: Path) -> Callable[..., Base]:
         fps: float = 24,
         size_px: tuple[int, int] = (384, 256),
         **rates: float,
-    ) -> Base:
+    ) -> CleanClip:
         rgb = open_image(stills_dir / f"{name}.jpg").rgb
         other = "astronaut" if name == "coffee" else "coffee"
         scene = Scene.framed(rgb, subject_mask(rgb), *size_px)
@@ -121,18 +121,18 @@ def filmed(stills_dir: Path) -> Callable[..., Base]:
         drawn = list(render(scene, move, frames=count, fps=fps, seed=3))
         shown = [frame.rgb for frame in drawn]
         another = cv2.resize(open_image(stills_dir / f"{other}.jpg").rgb, size_px)
-        return Base(shown, [frame.subject_alpha for frame in drawn], fps, shown[0], another)
+        return CleanClip(shown, [frame.subject_alpha for frame in drawn], fps, shown[0], another)
 
     return film
 
 
 @pytest.fixture(scope="session")
-def still_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Base], Still]:
+def still_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[CleanClip], Still]:
     """The first frame of a filmed photograph as a still; the same one each time."""
     folder = tmp_path_factory.mktemp("stills")
-    kept: dict[int, tuple[Base, Still]] = {}
+    kept: dict[int, tuple[CleanClip, Still]] = {}
 
-    def still(base: Base) -> Still:
+    def still(base: CleanClip) -> Still:
         if id(base) not in kept:
             path = folder / f"{len(kept)}.png"
             write_image(path, base.still)

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lab.calibration.bases import Base
+from lab.calibration.clean_clips import CleanClip
 from lab.calibration.defects import drift_colour, identity, onset_gap
 from lab.calibration.nuisances import NUISANCES
 from lab.metrics import SPECS, ClipScores
@@ -15,21 +15,21 @@ from lab.metrics.drift import Drift
 from lab.stills import Still
 
 ScoreFrames = Callable[..., ClipScores]
-Filmed = Callable[..., Base]
+Filmed = Callable[..., CleanClip]
 FPS = 12  # drift looks four times a second, so a low rate saves time
 HARMLESS = {nuisance.name: nuisance for nuisance in NUISANCES}
 UNNOTICED = SPECS["drift"].unnoticed
 
 
 @pytest.fixture(scope="module")
-def base(filmed: Filmed) -> Base:
+def base(filmed: Filmed) -> CleanClip:
     """3 s of a cup under a slow pan."""
     return filmed("coffee", count=36, fps=FPS, pan=0.03)
 
 
 @pytest.fixture(scope="module")
 def drift(
-    score_frames: ScoreFrames, base: Base, still_of: Callable[[Base], Still]
+    score_frames: ScoreFrames, base: CleanClip, still_of: Callable[[CleanClip], Still]
 ) -> Callable[[list[np.ndarray]], ClipScores]:
     """Score frames against the still that the base began from."""
 
@@ -39,7 +39,7 @@ def drift(
     return score
 
 
-def _hue_gap(base: Base, index: int, shown: list[np.ndarray]) -> float:
+def _hue_gap(base: CleanClip, index: int, shown: list[np.ndarray]) -> float:
     """ΔE*ab between the subject's mean colours with and without a defect."""
     where = base.alphas[index] > 250
     means = [
@@ -50,7 +50,7 @@ def _hue_gap(base: Base, index: int, shown: list[np.ndarray]) -> float:
 
 
 def test_a_clean_clip_is_near_0(
-    drift: Callable[..., ClipScores], base: Base, subject_weights: object
+    drift: Callable[..., ClipScores], base: CleanClip, subject_weights: object
 ) -> None:
     """A moving camera over the still reads less than half of what could be noticed, everywhere."""
     scores = drift(base.frames)
@@ -61,7 +61,7 @@ def test_a_clean_clip_is_near_0(
     assert scores.notes == {}
 
 
-def test_a_growing_shift_is_drift_proper(drift: Callable[..., ClipScores], base: Base) -> None:
+def test_a_growing_shift_is_drift_proper(drift: Callable[..., ClipScores], base: CleanClip) -> None:
     """Hue that moves with time raises end, proper and slope in proportion; onset stays behind."""
     read = [drift(drift_colour(base, de, np.random.default_rng(1))) for de in (10, 20)]
     for some in read:
@@ -76,7 +76,7 @@ def test_a_growing_shift_is_drift_proper(drift: Callable[..., ClipScores], base:
 
 
 def test_a_gap_from_the_first_frame_on_is_onset(
-    drift: Callable[..., ClipScores], base: Base
+    drift: Callable[..., ClipScores], base: CleanClip
 ) -> None:
     """A subject of another hue throughout raises onset and end alike, and nothing else."""
     read = [drift(onset_gap(base, de, np.random.default_rng(1))) for de in (10, 20)]
@@ -89,7 +89,7 @@ def test_a_gap_from_the_first_frame_on_is_onset(
 
 
 def test_distances_are_those_that_were_injected(
-    drift: Callable[..., ClipScores], base: Base
+    drift: Callable[..., ClipScores], base: CleanClip
 ) -> None:
     """A shift of hue that CIEDE2000 would call half as large reads between a third and the whole
     of its ΔE*ab, whichever hue it takes.
@@ -100,7 +100,7 @@ def test_distances_are_those_that_were_injected(
         assert gap / 3 < drift(shown).value("drift") < gap
 
 
-def test_end_and_worst_are_told_apart(drift: Callable[..., ClipScores], base: Base) -> None:
+def test_end_and_worst_are_told_apart(drift: Callable[..., ClipScores], base: CleanClip) -> None:
     """A subject that changes for a second and returns has a worst, and no drift at the end."""
     gone = onset_gap(base, 20, np.random.default_rng(1))
     shown = [*base.frames[:14], *gone[14:24], *base.frames[24:]]
@@ -111,7 +111,7 @@ def test_end_and_worst_are_told_apart(drift: Callable[..., ClipScores], base: Ba
 
 
 def test_another_subject_of_the_same_colour_is_drift(
-    drift: Callable[..., ClipScores], base: Base
+    drift: Callable[..., ClipScores], base: CleanClip
 ) -> None:
     """A subject that turns into another one raises the distance and loses its texture."""
     scores = drift(identity(base, 0.8, np.random.default_rng(1)))
@@ -122,7 +122,7 @@ def test_another_subject_of_the_same_colour_is_drift(
 @pytest.mark.parametrize(
     "name", ["passing post", "turning subject", "exposure ramp", "fade out", "compressed (CRF 30)"]
 )
-def test_what_is_no_drift(drift: Callable[..., ClipScores], base: Base, name: str) -> None:
+def test_what_is_no_drift(drift: Callable[..., ClipScores], base: CleanClip, name: str) -> None:
     """Being covered for a while, turning, and light that changes for all stay unnoticed."""
     scores = drift(HARMLESS[name].change(base).frames)
     for part in ("drift", "drift.onset", "drift.proper", "drift.between", "drift.worst"):
@@ -131,7 +131,7 @@ def test_what_is_no_drift(drift: Callable[..., ClipScores], base: Base, name: st
 
 @pytest.mark.parametrize("level", [0.0, 255.0], ids=["black", "white"])
 def test_a_fade_to_nothing_is_no_drift(
-    drift: Callable[..., ClipScores], base: Base, level: float
+    drift: Callable[..., ClipScores], base: CleanClip, level: float
 ) -> None:
     """A clip that ends in black or in white is judged by what could still be seen."""
     left = np.clip(np.linspace(2.5, 0, len(base.frames)), 0, 1)
@@ -161,7 +161,9 @@ def test_moving_and_growing_is_no_drift(
     assert score_frames([near] * 8, [Drift()], still=coffee, fps=FPS).value("drift") < UNNOTICED
 
 
-def test_without_a_still_the_first_frame_stands_in(score_frames: ScoreFrames, base: Base) -> None:
+def test_without_a_still_the_first_frame_stands_in(
+    score_frames: ScoreFrames, base: CleanClip
+) -> None:
     """Drift is then counted from the clip's own start, says so, and has no onset."""
     shown = drift_colour(base, 20, np.random.default_rng(1))
     scores = score_frames(shown, [Drift()], fps=FPS)

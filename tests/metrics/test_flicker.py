@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lab.calibration.bases import Base
+from lab.calibration.clean_clips import CleanClip
 from lab.calibration.defects import boiling, flicker_colour, flicker_local
 from lab.calibration.nuisances import NUISANCES
 from lab.metrics import SPECS, ClipScores
@@ -16,7 +16,7 @@ from lab.metrics.flicker import Flicker
 from lab.stills import Still
 
 ScoreFrames = Callable[..., ClipScores]
-Filmed = Callable[..., Base]
+Filmed = Callable[..., CleanClip]
 Pan = Callable[..., list[np.ndarray]]
 # A pan and a handheld camera, each of its own photograph.
 TAKES = (("coffee", {"pan": 0.06}), ("astronaut", {"shake": 0.01}))
@@ -67,7 +67,7 @@ def test_injected_flicker_reads_back(read: ScoreFrames, filmed: Filmed, injected
         base = filmed(name, **move)
         luck = np.random.default_rng(seed)
         for inject in (flicker_colour, flicker_local):
-            base = Base(inject(base, injected, luck), base.alphas, 24, base.still, base.other)
+            base = CleanClip(inject(base, injected, luck), base.alphas, 24, base.still, base.other)
         shown = _lit(base.frames, injected * _white(luck, len(base.frames)))
         scores = read(shown, crf=4)
         for part, values in found.items():

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lab.calibration.bases import Base
+from lab.calibration.clean_clips import CleanClip
 from lab.calibration.defects import drift_colour, flicker_local, jelly
 from lab.metrics import HEADLINES, METRICS, SPECS, ClipScores, Metric, measure
 from lab.stills import Still
@@ -37,7 +37,7 @@ WIDEST, WIDEST_UNNOTICED = 0.25, 2
 
 
 @pytest.fixture(scope="module")
-def base(filmed: Callable[..., Base]) -> Base:
+def base(filmed: Callable[..., CleanClip]) -> CleanClip:
     """1.5 s of a push-in on a portrait with patches that flicker by 2 code values, a wobble of
     1.5 per mille and a subject whose hue moves by 15, at 48 frames a second.
     """
@@ -55,9 +55,9 @@ def _sized(shown: Shown, scale: float, how: int) -> Shown:
 
 @pytest.fixture(scope="module")
 def scored(
-    base: Base,
+    base: CleanClip,
     score_frames: Callable[..., ClipScores],
-    still_of: Callable[[Base], Still],
+    still_of: Callable[[CleanClip], Still],
 ) -> Callable[[str], ClipScores]:
     """Scores of the clip, changed in a named way; measured once each."""
     plain = base.frames[::2]
@@ -136,14 +136,14 @@ def _values(metrics: Sequence[Metric], scores: ClipScores) -> dict[str, float]:
     return {score.name: score.value for score in scores.scores if score.name in own}
 
 
-def _short(base: Base) -> Shown:
+def _short(base: CleanClip) -> Shown:
     return [np.ascontiguousarray(rgb[60:320, 80:420]) for rgb in base.frames[::4][:9]]
 
 
 def test_other_metrics_do_not_matter(
-    base: Base,
+    base: CleanClip,
     write_frames: Callable[..., object],
-    still_of: Callable[[Base], Still],
+    still_of: Callable[[CleanClip], Still],
 ) -> None:
     """A metric gives the same alone, with some of the others and in another order."""
     clip, still = str(write_frames(_short(base), 12)), still_of(base)
@@ -158,9 +158,9 @@ def test_other_metrics_do_not_matter(
 
 
 def test_threads_do_not_matter(
-    base: Base,
+    base: CleanClip,
     write_frames: Callable[..., object],
-    still_of: Callable[[Base], Still],
+    still_of: Callable[[CleanClip], Still],
 ) -> None:
     """Measured by three threads at once, beside another clip, a clip scores what it scores alone;
     and no metric changes how many threads there are.

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lab.calibration.bases import Base
+from lab.calibration.clean_clips import CleanClip
 from lab.calibration.defects import jelly, melt, ripple
 from lab.calibration.nuisances import NUISANCES
 from lab.metrics import SPECS, ClipScores
@@ -19,14 +19,14 @@ from lab.units import diagonal_px
 from lab.vision import backward_warp
 
 ScoreFrames = Callable[..., ClipScores]
-Filmed = Callable[..., Base]
+Filmed = Callable[..., CleanClip]
 Stills = Callable[[str], Still]
 Pan = Callable[..., list[np.ndarray]]
 UNNOTICED = SPECS["warp"].unnoticed
 HARMLESS = {nuisance.name: nuisance for nuisance in NUISANCES}
 
 
-def _swayed(base: Base, permille: float, where: np.ndarray) -> list[np.ndarray]:
+def _swayed(base: CleanClip, permille: float, where: np.ndarray) -> list[np.ndarray]:
     """Places that sway to and fro at 2 Hz, each in its own phase, with that rms; others rest."""
     height, width = base.still.shape[:2]
     y, x = np.mgrid[:height, :width].astype(np.float32)

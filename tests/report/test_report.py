@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from lab.analysis import Results
-from lab.calibration import in_words, load_card
+from lab.calibration import describe_coverage, load_card
 from lab.errors import RunFolderError
 from lab.metrics import HEADLINES, JUDGED, SPECS
 from lab.report import SECTIONS, write_report
@@ -275,5 +275,5 @@ def test_the_validity_card_stands_beside_the_numbers(parsed: Page) -> None:
     page_text = " ".join(text for texts in parsed.texts.values() for text in texts)
     for name in card.summary()["defect"]:
         assert name in page_text
-    for missed in (*card.shortfalls(), *in_words(card.tried())):
+    for missed in (*card.shortfalls(), *describe_coverage(card.coverage())):
         assert missed in page_text

@@ -1,6 +1,6 @@
 """The reliability of the metrics: the results of their calibration."""
 
-from lab.calibration import in_words, load_card
+from lab.calibration import describe_coverage, load_card
 from lab.report.blocks import Cell, Paragraph, Section, Table
 from lab.report.context import ReportContext
 
@@ -27,10 +27,10 @@ def validity(context: ReportContext) -> Section:
         "choose the definitions. The 95 % interval over photographs is in brackets. These results "
         "do not show what people notice."
     )
-    tried = card.tried()
+    coverage = card.coverage()
     blocks: list[Paragraph | Table] = [
         Paragraph(text),
-        *(Paragraph(line) for line in in_words(tried)),
+        *(Paragraph(line) for line in describe_coverage(coverage)),
     ]
     if card.facts["footage"]:
         text = (
@@ -47,7 +47,9 @@ def validity(context: ReportContext) -> Section:
     rows = [[Cell(str(row[name])) for name in names] for row in table.to_dict("records")]
     blocks.append(Table("How well each metric detects its own defect", names, rows))
     columns = ("number", *_CALIBRATION_COLUMNS)
-    rows = [[Cell(_cell_text(row[name])) for name in columns] for row in tried.to_dict("records")]
+    rows = [
+        [Cell(_cell_text(row[name])) for name in columns] for row in coverage.to_dict("records")
+    ]
     headings = ["number", *_CALIBRATION_COLUMNS.values()]
     blocks.append(Table("How each number was tested", headings, rows, collapsed=True))
     missed = card.shortfalls()

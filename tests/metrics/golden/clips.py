@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lab.calibration.bases import Base
+from lab.calibration.clean_clips import CleanClip
 from lab.calibration.defects import (
     Inject,
     boiling,
@@ -63,34 +63,34 @@ def _film(
     size_px: tuple[int, int] = SIZE_PX,
     easing: str = "linear",
     **rates: float,
-) -> Base:
+) -> CleanClip:
     motion = Motion(CameraRates(**rates), Pace(amplitude=1.0, easing=easing))
     drawn = list(render(_scene(name, size_px), motion, frames=count, fps=fps, seed=3))
     other = cv2.resize(_photograph("astronaut" if name == "coffee" else "coffee"), size_px)
     frames, alphas = [frame.rgb for frame in drawn], [frame.subject_alpha for frame in drawn]
-    return Base(frames, alphas, fps, frames[0], other)
+    return CleanClip(frames, alphas, fps, frames[0], other)
 
 
-def _clip(base: Base) -> Clip:
+def _clip(base: CleanClip) -> Clip:
     return Clip(base.frames, base.still, base.fps)
 
 
 @cache
-def _pan() -> Base:
+def _pan() -> CleanClip:
     return _film("coffee", pan=0.06)
 
 
 @cache
-def _push_in() -> Base:
+def _push_in() -> CleanClip:
     return _film("astronaut", dolly=0.08, pan=0.03)
 
 
 @cache
-def _crane() -> Base:
+def _crane() -> CleanClip:
     return _film("astronaut", roll=6.0, crane=0.08)
 
 
-def _spoiled(base: Base, inject: Inject, strength: float, count: int = _COUNT) -> Clip:
+def _spoiled(base: CleanClip, inject: Inject, strength: float, count: int = _COUNT) -> Clip:
     whole = replace(base, frames=inject(base, strength, np.random.default_rng(1)))
     return Clip(whole.frames[:count], base.still, base.fps)
 
@@ -119,7 +119,7 @@ def _folding() -> Clip:
     return Clip([squeezed if n % 2 else picture for n in range(6)], picture, 8.0)
 
 
-def _lit(base: Base, gains: list[float]) -> Clip:
+def _lit(base: CleanClip, gains: list[float]) -> Clip:
     return Clip(
         [
             cv2.convertScaleAbs(rgb, alpha=gain)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lab.calibration import bases
-from lab.calibration.bases import Source, base, photographs, sources
+from lab.calibration import clean_clips
+from lab.calibration.clean_clips import Source, clean_clip, photographs, sources
 from lab.errors import InputError, LabError
 from lab.media import open_image, write_image
 
@@ -54,7 +54,7 @@ def test_every_second_photograph_is_kept_for_the_end() -> None:
     assert groups[True] == {"cat", "coffee", "hopper"}
     assert groups[False] == {"astronaut", "china", "flower", "rocket"}
     for final in (True, False):
-        assert {one.move for one in found if one.final == final} == set(bases.MOVES)
+        assert {one.move for one in found if one.final == final} == set(clean_clips.MOVES)
     assert all(source.other != source.path for source in found)
 
 
@@ -75,21 +75,21 @@ def test_a_photograph_becomes_a_clip_that_starts_from_its_still(tiny: Executor) 
     """Frames of the base's size with the subject's alpha for each; kept while it is in use."""
     one, *_ = sources(photographs(None), None, moves_each=2)
     _, panned, *_ = sources(photographs(None), None, moves_each=2)
-    held = base(one)
+    held = clean_clip(one)
     assert [(rgb.shape, rgb.dtype) for rgb in held.frames] == [((96, 160, 3), np.uint8)] * 8
     assert [(a.shape, a.dtype) for a in held.alphas] == [((96, 160), np.uint8)] * 8
     assert held.fps == 24
     assert (held.still == held.frames[0]).all()
     assert all((rgb == held.still).all() for rgb in held.frames)
     assert 0.02 < (held.alphas[0] > 127).mean() < 0.9
-    moved = base(panned)
+    moved = clean_clip(panned)
     assert not any((rgb == moved.still).all() for rgb in moved.frames[1:])
-    assert base(one) is held
+    assert clean_clip(one) is held
 
 
 def test_the_other_picture_is_another_photograph(tiny: Executor) -> None:
     """No larger than the clip's short side asks for, with even sides."""
-    made = base(sources(photographs(None), None, moves_each=1)[0])
+    made = clean_clip(sources(photographs(None), None, moves_each=1)[0])
     height, width = made.other.shape[:2]
     assert min(height, width) == 96
     assert (height % 2, width % 2) == (0, 0)
@@ -104,7 +104,7 @@ def test_footage_is_cut_to_length_and_size(
     """The first frames at their own rate, as small as a rendered base; the first is the still."""
     path = pan_clip(tmp_path / "pan.mp4", texture[:300, :420], count=12, fps=12.5)
     other = photographs(None)[0]
-    made = base(Source(path, "", other, final=False))
+    made = clean_clip(Source(path, "", other, final=False))
     assert len(made.frames) == len(made.alphas) == 8
     assert made.fps == pytest.approx(12.5)
     assert {rgb.shape for rgb in made.frames} == {made.still.shape}
@@ -119,7 +119,7 @@ def test_a_single_frame_of_footage_has_the_usual_rate(
 ) -> None:
     """There is no length to tell it from."""
     path = pan_clip(tmp_path / "one.mp4", texture[:100, :164], count=1, fps=10)
-    assert base(Source(path, "", photographs(None)[0], final=False)).fps == 24
+    assert clean_clip(Source(path, "", photographs(None)[0], final=False)).fps == 24
 
 
 def test_what_is_no_picture_is_told(tiny: Executor, tmp_path: Path) -> None:
@@ -129,4 +129,4 @@ def test_what_is_no_picture_is_told(tiny: Executor, tmp_path: Path) -> None:
     good = tmp_path / "good.png"
     write_image(good, np.full((200, 300, 3), 90, np.uint8))
     with pytest.raises(LabError, match=r"bad\.jpg"):
-        base(Source(bad, "pan", good, final=False))
+        clean_clip(Source(bad, "pan", good, final=False))
