@@ -15,14 +15,16 @@ from lab.analysis.results import Results
 from lab.errors import InputError, did_you_mean
 from lab.metrics import JUDGED
 from lab.takes import lines_by_reason
+from lab.units import escape_controls, escape_html, number_text
 
+_HEADINGS = {"too_still": TOO_STILL}
 _LEGEND = (
     "compliance: 1 is what was asked and nothing else, 0 none of it; speed: a multiple of what the "
     "vocabulary expects at that pace; seen: the one move that explains the camera's course best"
 )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Comparison:
     """Tables of what differs between the levels of each factor. No test is made.
 
@@ -64,9 +66,7 @@ class Comparison:
 
     def __str__(self) -> str:
         blocks = [
-            table.rename(columns={"too_still": TOO_STILL}).to_string(
-                index=False, float_format="{:.3g}".format
-            )
+            table.rename(columns=_HEADINGS).to_string(index=False, float_format="{:.3g}".format)
             for table in self.medians.values()
         ]
         if not self.medians:
@@ -74,6 +74,27 @@ class Comparison:
         elif len(self.camera):
             blocks.append("Camera, asked and seen:\n" + _camera_text(self.camera))
         return "\n\n".join(blocks)
+
+    def __repr__(self) -> str:
+        return f"Comparison({self.results!r}, by {', '.join(self.medians) or 'take'})"
+
+    def _repr_html_(self) -> str:
+        tables = [table.rename(columns=_HEADINGS) for table in self.medians.values()]
+        if not self.medians:
+            tables.append(self._camera_by_take())
+        elif len(self.camera):
+            tables.append(self.camera)
+        # Dollars in names of levels are no formulas.
+        html = "".join(
+            table.to_html(
+                index=False, float_format=number_text, na_rep="-", classes=["mathjax_ignore"]
+            )
+            for table in tables
+        )
+        notes = "".join(
+            f"<p>{escape_html(note)}</p>" for note in (*self.notes, self.legend) if note
+        )
+        return escape_controls(html) + notes
 
     def _camera_by_take(self) -> pd.DataFrame:
         run = ["run"] if len(self.results.runs) > 1 else []

@@ -1,0 +1,60 @@
+"""Comparing takes by factor, in Python as on the command line."""
+
+from pathlib import Path
+
+import pytest
+
+from lab.analysis import Results, compare
+from lab.errors import InputError
+from lab.metrics import HEADLINES
+
+
+def test_every_varied_factor_has_a_table_of_medians(results: Results, run_folder: Path) -> None:
+    """A row a level, from loaded results or from the folder; printed, and as plain rows."""
+    comparison = compare(results)
+    assert tuple(comparison.medians) == results.varied
+    rows = comparison.to_json()
+    assert [row["level"] for row in rows if row["factor"] == "prompt"] == sorted(
+        results.takes["prompt"].unique()
+    )
+    assert all(set(HEADLINES) <= set(row) for row in rows)
+    assert compare(run_folder).to_json() == rows
+    assert "make it move" in str(comparison)
+    assert "make it move" in comparison._repr_html_()
+    assert "Results" in repr(comparison)
+
+
+def test_one_factor_may_be_named(results: Results) -> None:
+    """Also one that was not varied; a misspelt one is answered with the nearest."""
+    assert list(compare(results, by="fps").medians) == ["fps"]
+    with pytest.raises(InputError, match="did you mean 'prompt'"):
+        compare(results, by="promt")
+
+
+def test_raw_scores_count_still_takes(results: Results) -> None:
+    """The notes say which scale was used, and name the takes too still to judge."""
+    raw, matched = compare(results, raw=True), compare(results)
+    assert raw.notes[0] == "As measured."
+    assert any("counted all the same" in note for note in raw.notes)
+    assert any("in no median but that of motion" in note for note in matched.notes)
+    assert not raw.matched
+
+
+def test_the_camera_alone_is_compared_by_take(results: Results) -> None:
+    """A row a take and camera term that was asked for, with what was seen instead."""
+    comparison = compare(results, camera=True)
+    assert comparison.medians == {}
+    assert {row["term"] for row in comparison.to_json()} == {"lock_off", "pan_left"}
+    assert "fast pan left" in str(comparison)
+    assert comparison.legend
+
+
+def test_names_of_levels_cannot_become_markup(results: Results) -> None:
+    """What a stranger named is escaped where a notebook shows it."""
+    takes = results.takes.assign(prompt="<img src=x onerror=alert(1)>")
+    hostile = Results(
+        results.runs, takes, results.scores, results.frames, results.factors, results.varied
+    )
+    html = compare(hostile, by="prompt")._repr_html_()
+    assert "<img" not in html
+    assert "&lt;img" in html
