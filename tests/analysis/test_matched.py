@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from lab.analysis import Results
 from lab.analysis.matched import MATCHED, fit_line
-from lab.metrics import HEADLINES, SPECS
+from lab.metrics import JUDGED, SPECS
 
 Ranked = Callable[..., Results]
 Values = NDArray[np.float64]
@@ -41,13 +42,31 @@ def test_what_only_follows_motion_is_equal_at_matched_motion(
     assert line.predict(motion) == pytest.approx(score)
 
 
-@pytest.mark.parametrize("metric", [name for name in HEADLINES if name in MATCHED])
-def test_a_score_proportional_to_motion_is_taken_at_the_median(metric: str) -> None:
-    """Twice the motion and twice the score is the same take, at the median's score."""
-    motion = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0])
-    line = fit_line(metric, 0.3 * motion, motion)
+@pytest.mark.parametrize("metric", JUDGED)
+def test_a_flaw_proportional_to_motion_is_taken_at_the_median(metric: str) -> None:
+    """Twice the motion and twice the flaw is the same take, at the median's score."""
+    spec, motion = SPECS[metric], np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0])
+    score = spec.flaw(spec.flaw(spec.unnoticed) * motion / 8)
+    line = fit_line(metric, score, motion)
     assert (line.takes, line.slope, line.median_motion) == (7, pytest.approx(1), pytest.approx(8))
-    assert line.matched(0.3 * motion, motion) == pytest.approx([2.4] * 7)
+    assert line.matched(score, motion) == pytest.approx([spec.unnoticed] * 7)
+    assert line.predict(motion) == pytest.approx(score)
+
+
+def test_where_more_is_better_moving_less_earns_nothing_either(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What a take lacks to the best value grows with motion, and the words say so."""
+    lower = SPECS["flicker"]
+    steady = replace(lower, name="steady", direction="higher", high=1.0, unnoticed=0.9)
+    monkeypatch.setitem(SPECS, "steady", steady)
+    motion = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0])
+    line = fit_line("steady", 1 - 0.05 * motion, motion)
+    assert line.matched(1 - 0.05 * motion, motion) == pytest.approx([0.8] * 7)
+    assert str(line) == "1 - steady grows as motion to the power 1"
+    still = fit_line("steady", 0.5 + 0.05 * motion, motion)
+    assert still.slope == 0
+    assert list(still.matched(0.5 + 0.05 * motion, motion)) == list(0.5 + 0.05 * motion)
 
 
 def test_an_odd_take_does_not_turn_the_line() -> None:

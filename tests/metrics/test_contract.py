@@ -7,7 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lab.metrics import HEADLINES, METRICS, SPECS, ClipScores, Metric, Score, measure
+from lab.metrics import (
+    HEADLINES,
+    JUDGED,
+    METRICS,
+    SPECS,
+    ClipScores,
+    Metric,
+    MetricSpec,
+    Score,
+    measure,
+)
 from lab.render import Defects, Scene
 from lab.stills import Still
 
@@ -99,3 +109,44 @@ def test_a_score_does_not_depend_on_what_came_before(
     assert {score.name: score.reason or score.value for score in alone.scores} == _values(
         metric, scored
     )
+
+
+def _spec(**changed: object) -> MetricSpec:
+    told = {"name": "new", "unit": "share", "says": "a", "ignores": "b", "reference": "c"}
+    return MetricSpec(**{"direction": "lower", **told, **changed})  # type: ignore[arg-type]
+
+
+def test_a_flaw_grows_as_the_value_gets_worse() -> None:
+    """Less is better: the value itself. More is better: what is missing to the best one."""
+    lower = _spec(unnoticed=0.5)
+    higher = _spec(direction="higher", high=1.0, unnoticed=0.75)
+    assert (lower.flaw(2.0), higher.flaw(0.5)) == (2.0, 0.5)
+    assert (lower.visibility(2.0), higher.visibility(0.5)) == (4.0, 2.0)
+    assert list(higher.visibility(np.array([1.0, 0.75, 0.0]))) == [0, 1, 4]
+    assert math.isnan(_spec().visibility(1.0))
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"direction": "higher"}, "finite high"),
+        ({"direction": "none", "judged": True, "unnoticed": 1.0}, "better direction"),
+        ({"name": "new.part", "judged": True, "unnoticed": 1.0}, "only a headline"),
+        ({"judged": True}, "unnoticed must be known"),
+        ({"direction": "higher", "judged": True, "high": 1.0, "unnoticed": 1.0}, "must be known"),
+    ],
+    ids=lambda value: str(value),
+)
+def test_a_definition_that_cannot_be_judged_is_refused(
+    changed: dict[str, object], says: str
+) -> None:
+    """When it is made, and the error names it."""
+    with pytest.raises(ValueError, match=rf"^new.*{says}"):
+        _spec(**changed)
+
+
+def test_judged_metrics_are_headlines_with_a_direction() -> None:
+    """Those that takes are ranked by stand in the table's order."""
+    assert tuple(name for name in HEADLINES if SPECS[name].judged) == JUDGED
+    assert {"flicker", "drift", "warp"} <= set(JUDGED)
+    assert "motion" not in JUDGED

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from lab.metrics import HEADLINES, Worst, explain
+from lab.metrics import HEADLINES, SPECS, Worst, explain
 from lab.metrics.explain import brightest, where
 from lab.runs import score
 
@@ -55,6 +56,17 @@ def test_the_very_worst_is_first() -> None:
     (worst,) = explain(_record({3: 5.0, 4: 2.0, 20: None}), "warp")
     assert worst == Worst("warp", 3, 0.25, 5.0, "‰", (0.1, 0.2, 0.3, 0.4))
     assert str(worst) == "5 ‰ at 0.25 s (frame 3), upper left"
+
+
+def test_the_lowest_is_the_worst_where_more_is_better(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is worst follows the definition's direction."""
+    higher = replace(SPECS["warp"], direction="higher", high=10.0)
+    monkeypatch.setitem(SPECS, "warp", higher)
+    assert [one.frame for one in explain(_record({3: 9.0, 20: 2.0, 40: 5.0}), "warp")] == [
+        20,
+        40,
+        3,
+    ]
 
 
 def test_without_a_value_there_is_nothing_to_explain() -> None:
