@@ -26,7 +26,7 @@ class Element:
     description: str = ""
 
     @classmethod
-    def of(
+    def from_pictures(
         cls, name: str, pictures: Sequence[str | Path | Still], *, description: str = ""
     ) -> Self:
         """An element from picture files, the front first.

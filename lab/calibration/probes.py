@@ -120,7 +120,7 @@ def measure_probe(probe: Probe) -> ProbeRow:
         "name": probe.name,
         "place": probe.strength_index,
         "strength": probe.strength,
-        "scores": Measure.of(scores).record()["scores"],
+        "scores": Measure.from_scores(scores).record()["scores"],
     }
 
 

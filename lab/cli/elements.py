@@ -62,7 +62,7 @@ def _register(
     from lab.elements import Element
     from lab.runs import known_elements
 
-    wanted = Element.of(name, pictures, description=description)
+    wanted = Element.from_pictures(name, pictures, description=description)
     known = {row.content: row for row in known_elements(backend=backend)}.get(wanted.content)
     question = f"Register {wanted} on {backend}, at a price that is not documented?"
     new = known is None or known.state in ("submitting", "uncertain")

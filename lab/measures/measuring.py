@@ -21,4 +21,4 @@ def measure_clip(
         for metric in METRICS
         if numbers is None or any(spec.name in numbers for spec in metric.specs)
     ]
-    return Measure.of(measure(clip, opened, metrics)).to_json()
+    return Measure.from_scores(measure(clip, opened, metrics)).to_json()

@@ -105,7 +105,7 @@ class Measure:
     damage: str
 
     @classmethod
-    def of(cls, scores: ClipScores) -> Self:
+    def from_scores(cls, scores: ClipScores) -> Self:
         """The record of scores that this version of i2v-lab computed."""
         facts = scores.clip.facts
         return cls(

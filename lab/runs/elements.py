@@ -28,7 +28,7 @@ def register_element(
     agree to a price, or to an undocumented one. Raises InputError for pictures or words that the
     service does not take, MoneyError without the agreement, and Interrupted on Ctrl-C.
     """
-    element = Element.of(name, pictures, description=description)
+    element = Element.from_pictures(name, pictures, description=description)
     maker = open_backend(backend)
     try:
         problems = element_library(maker).limits(element)

@@ -215,9 +215,9 @@ class RunFolder:
     def lock(self, *, check: bool = True) -> Iterator[None]:
         """Hold the folder as its only runner, and delete temporary files of a killed runner.
 
-        check: check the whole ledger after a runner was killed. Raises BusyError, which names the
-        runner that holds the folder, and RunFolderError for a damaged ledger, a read-only folder or
-        one that leads out.
+        check: check the whole ledger if the last runner was killed. Raises BusyError, which names
+        the runner that holds the folder, and RunFolderError for a damaged ledger, a read-only
+        folder, and a subfolder that is a link to another place.
         """
         try:
             check_writable(self.path)

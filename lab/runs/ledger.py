@@ -186,7 +186,7 @@ class Ledger:
             for name, value in facts.items():
                 self._put_fact(name, value)
             for seq, event in sorted(events.items()):
-                columns = (seq, event.at, event.take_id, event.kind, encode_json(event.data))
+                columns = (seq, event.timestamp, event.take_id, event.kind, encode_json(event.data))
                 self._connection.execute(
                     "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)",
                     (*columns, row_checksum("events", columns)),
@@ -218,7 +218,7 @@ class Ledger:
 
     def money(self) -> Money:
         """What the run has cost and may still cost."""
-        return Money.of(self.takes())
+        return Money.total(self.takes())
 
     def events(self, take_id: str | None = None) -> Iterator[Event]:
         """All events, or those of one take, oldest first."""

@@ -21,7 +21,7 @@ class Money:
     open_usd: float
 
     @classmethod
-    def of(cls, rows: Iterable[TakeRow]) -> Self:
+    def total(cls, rows: Iterable[TakeRow]) -> Self:
         """The sum over takes."""
         rows = list(rows)
         estimated = [row for row in rows if row.cost_usd is not None and row.high_usd is not None]

@@ -31,16 +31,19 @@ CREATE TABLE IF NOT EXISTS purchases (
 
 @dataclass(frozen=True)
 class Purchase:
-    """A take that a run bought. file: its clip. sha256: the file's hash. at: when, in ISO 8601."""
+    """A take that a run bought.
+
+    file: its clip. sha256: the file's hash. bought_at: when, in ISO 8601.
+    """
 
     take_id: str
     file: Path
     sha256: str
-    at: str
+    bought_at: str
     cost_usd: float | None
 
     def __str__(self) -> str:
-        return f"bought on {self.at[:10]} in {self.file.parent.parent}"
+        return f"bought on {self.bought_at[:10]} in {self.file.parent.parent}"
 
 
 class PurchaseIndex:
@@ -76,7 +79,7 @@ class PurchaseIndex:
                     origin,
                     str(purchase.file.resolve()),
                     purchase.sha256,
-                    purchase.at,
+                    purchase.bought_at,
                     purchase.cost_usd,
                 ),
             )

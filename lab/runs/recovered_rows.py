@@ -52,7 +52,7 @@ class RecoveredRows:
     rows_current: bool = False
 
     @classmethod
-    def of(cls, image: DatabaseImage) -> "RecoveredRows":
+    def from_image(cls, image: DatabaseImage) -> "RecoveredRows":
         """Read every page of a ledger."""
         recovered = cls()
         rows = [_with_event_number(row) for row in image.rows()]

@@ -111,8 +111,8 @@ def recover(out: str | Path) -> RecoverOutcome:
 
 def _rebuild(folder: RunFolder, *, damage: str) -> RecoverOutcome:
     """Replace the ledger by a new one with every row that can be recovered."""
-    image = DatabaseImage.of(folder.ledger)
-    recovered = RecoveredRows.of(image)
+    image = DatabaseImage.read(folder.ledger)
+    recovered = RecoveredRows.from_image(image)
     designed = _rows_of_design(recovered.facts.get("sweep"), folder) if recovered.rows_lost else {}
     rows = {**designed, **recovered.rows}
     histories = recovered.histories()

@@ -36,7 +36,7 @@ def score_clip(
         scores = measure(clip, opened, METRICS)
     else:
         scores, films = measure_with_heatmaps(clip, opened, METRICS, Path(heatmaps))
-    measured = Measure.of(scores)
+    measured = Measure.from_scores(scores)
     if literature:
         measured = measured.with_published(published(clip, opened))
     record = measured.record()

@@ -38,7 +38,7 @@ class DatabaseImage:
     log_damaged: bool
 
     @classmethod
-    def of(cls, path: Path) -> "DatabaseImage":
+    def read(cls, path: Path) -> "DatabaseImage":
         """Read a database file and its log, if there is one."""
         content = bytearray(path.read_bytes())
         log = path.with_name(f"{path.name}-wal")

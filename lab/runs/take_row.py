@@ -13,9 +13,9 @@ UNKNOWN_ACCOUNT = "unknown"
 
 
 class Event(NamedTuple):
-    """Something that happened to a take. at: when, in ISO 8601. data depends on the kind."""
+    """Something that happened to a take. timestamp: in ISO 8601. data depends on the kind."""
 
-    at: str
+    timestamp: str
     take_id: str
     kind: str
     data: dict[str, Any]

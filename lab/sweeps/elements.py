@@ -32,7 +32,7 @@ def read_elements(
         field = f"elements.{name}"
         paths = [_resolved(field, path, folder, problems) for path in entry]
         try:
-            element = Element.of(name, [path for path in paths if path is not None])
+            element = Element.from_pictures(name, [path for path in paths if path is not None])
         except InputError as error:
             problems.append(f"{field}: {error}")
             continue

@@ -216,7 +216,7 @@ class TestBackend:
                 element_library(backend)
             return
         library, key = element_library(backend), new_key()
-        element = Element.of("hero", [coffee])
+        element = Element.from_pictures("hero", [coffee])
         assert library.limits(element) == ()
         assert library.find(key, confirm_absent=False) == "absent"
         sent = library.register(element, key)

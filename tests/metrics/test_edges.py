@@ -274,7 +274,7 @@ def test_a_number_in_range_or_a_reason(
             assert not score.reason, name
             assert math.isfinite(score.value), name
             assert SPECS[name].low <= score.value <= SPECS[name].high, name
-    record = json.loads(json.dumps(Measure.of(scores).record(), allow_nan=False))
+    record = json.loads(json.dumps(Measure.from_scores(scores).record(), allow_nan=False))
     assert {name for name, value in record["scores"].items() if value is None} == set(
         record["reasons"]
     )

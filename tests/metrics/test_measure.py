@@ -27,7 +27,7 @@ def clip(write_frames: Callable[..., Path], panned: Callable[..., list[np.ndarra
 def test_a_record_is_whole(clip: Path, coffee: Still) -> None:
     """What was measured travels as JSON: facts, every score, a reason where one is missing."""
     scores = measure(clip, coffee, METRICS)
-    record = json.loads(json.dumps(Measure.of(scores).record(), allow_nan=False))
+    record = json.loads(json.dumps(Measure.from_scores(scores).record(), allow_nan=False))
     assert (record["width_px"], record["height_px"], record["frames"]) == (320, 240, 24)
     assert (record["fps"], record["duration_s"]) == (24, 1)
     assert record["still"] == str(coffee.path)

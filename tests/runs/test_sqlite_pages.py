@@ -64,7 +64,7 @@ def overwrite(path: Path, page: int) -> None:
 
 def test_every_row_is_read_as_sqlite_reads_it(path: Path) -> None:
     """Every row of a sound file is read as SQLite reads it."""
-    image = DatabaseImage.of(path)
+    image = DatabaseImage.read(path)
     assert rows_read(image) == selected(path)
     assert image.table_is_readable("takes")
     assert image.free_pages == set()
@@ -75,7 +75,7 @@ def test_the_schema_and_the_tree_are_not_needed(path: Path) -> None:
     rows = selected(path)
     for page in (1, 2):
         overwrite(path, page)
-    image = DatabaseImage.of(path)
+    image = DatabaseImage.read(path)
     assert rows_read(image) == rows
     assert not image.table_is_readable("takes")
     assert image.free_pages is None
@@ -88,7 +88,7 @@ def test_a_lost_page_costs_only_its_own_rows(path: Path) -> None:
     for page in range(1, len(content) // PAGE_BYTES + 1, 5):
         path.write_bytes(content)
         overwrite(path, page)
-        left = {row for row in rows_read(DatabaseImage.of(path)) if "\0" not in row[1]}
+        left = {row for row in rows_read(DatabaseImage.read(path)) if "\0" not in row[1]}
         assert left <= rows
         assert len(rows - left) <= 30
 
@@ -97,7 +97,7 @@ def test_free_pages_are_not_read(path: Path) -> None:
     """Rows on free pages are not read."""
     with closing(sqlite3.connect(path)) as opened, opened:
         opened.execute("DELETE FROM takes WHERE rowid > 20")
-    image = DatabaseImage.of(path)
+    image = DatabaseImage.read(path)
     assert image.free_pages
     used = set(range(1, image.page_count + 1)) - image.free_pages
     leaf = next(image.page(number) for number in used if image.page(number)[0] == 0x0D)
@@ -131,7 +131,7 @@ def logged(path: Path, tmp_path: Path) -> Iterator[tuple[Path, set[tuple[object,
 def test_the_log_is_read(logged: tuple[Path, set[tuple[object, ...]]]) -> None:
     """Committed pages of the log replace those of the file."""
     copy, rows = logged
-    image = DatabaseImage.of(copy)
+    image = DatabaseImage.read(copy)
     assert rows_read(image) == rows
     assert image.table_is_readable("takes")
     assert not image.log_damaged
@@ -144,7 +144,7 @@ def test_an_unfinished_transaction_does_not_count(
     copy, rows = logged
     log = Path(f"{copy}-wal")
     log.write_bytes(log.read_bytes()[:-100])
-    image = DatabaseImage.of(copy)
+    image = DatabaseImage.read(copy)
     assert not image.log_damaged
     assert {row for row in rows_read(image) if row[0] != 59} == {
         row for row in rows if row[0] != 59
@@ -159,7 +159,7 @@ def test_a_damaged_log_is_detected(logged: tuple[Path, set[tuple[object, ...]]],
     content = bytearray(log.read_bytes())
     content[at] ^= 0xFF
     log.write_bytes(content)
-    assert DatabaseImage.of(copy).log_damaged
+    assert DatabaseImage.read(copy).log_damaged
 
 
 @given(st.binary(max_size=300), st.integers(0, 2**32))

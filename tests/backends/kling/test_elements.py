@@ -36,7 +36,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory, photo: Any) -> list[Path]
 @pytest.fixture(scope="module")
 def hero(pictures: list[Path]) -> Element:
     """A figure with two pictures."""
-    return Element.of("hero", pictures)
+    return Element.from_pictures("hero", pictures)
 
 
 def test_the_order_is_the_documented_one(hero: Element) -> None:
@@ -108,18 +108,18 @@ def test_limits_are_known_beforehand(
     small, long = tmp_path / "small.png", tmp_path / "long.png"
     write_image(small, photo[:290, :310])
     write_image(long, np.ascontiguousarray(np.tile(photo[:300, :400], (1, 2, 1))[:, :780]))
-    problems = [str(item) for item in library.limits(Element.of("hero", [small, long]))]
+    problems = [str(item) for item in library.limits(Element.from_pictures("hero", [small, long]))]
     assert len(problems) == 2
     assert "310x290 px': each side needs 300 px" in problems[0]
     assert "780x300 px': accepted: 1:2.5 to 2.5:1" in problems[1]
-    five = Element("hero", (Element.of("a", pictures).pictures * 3)[:5], "x" * 101)
+    five = Element("hero", (Element.from_pictures("a", pictures).pictures * 3)[:5], "x" * 101)
     assert [item.value for item in library.limits(five)] == [
         "5 pictures",
         "description of 101 characters",
     ]
-    assert library.limits(Element.of("hero", pictures)) == ()
+    assert library.limits(Element.from_pictures("hero", pictures)) == ()
     with pytest.raises(BackendError, match="each side needs 300 px"):
-        library.register(Element.of("hero", [small]), KEY)
+        library.register(Element.from_pictures("hero", [small]), KEY)
 
 
 def test_registering_is_one_order_over_the_legacy_protocol(
@@ -247,4 +247,4 @@ def test_a_backend_without_elements_says_so() -> None:
 def test_a_name_can_be_mentioned(name: Any, pictures: list[Path]) -> None:
     """A name that no prompt could mention is rejected."""
     with pytest.raises(InputError, match="a name is a letter"):
-        Element.of(name, pictures)
+        Element.from_pictures(name, pictures)
