@@ -1,4 +1,4 @@
-"""How far a run is, from its ledger and its files."""
+"""Summarises the state of a run from its ledger and files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,10 +25,10 @@ _MEASURES = {
 class RunStatus:
     """The takes of a run by state.
 
-    pictures: how many takes make a still from text. states: number of takes by state of the
-    ledger. measures: number of clips by state of their measurements. not_fresh: by take id, why
-    its measurements cannot all be used. stopped: why takes were not sent, "" when none was held
-    back. still_errors: one line a still that is missing or was changed.
+    pictures: how many takes make a still from text. states: the number of takes by state.
+    measures: the number of clips by state of their measurements. not_fresh: by take id, why its
+    measurements cannot all be used. stopped: why a run under a cap submits no more takes, "" when
+    it does. still_errors: one line for each still that is missing or was changed.
     """
 
     folder: Path
@@ -79,7 +79,10 @@ class RunStatus:
 
 
 def status(run: str | Path) -> RunStatus:
-    """Read how far a run is; a runner may be at work. Raises RunFolderError without a run there."""
+    """The status of a run, also while a runner is active.
+
+    Raises RunFolderError for a folder without a run.
+    """
     folder = RunFolder(run)
     folder.check()
     with Ledger.read(folder.ledger) as ledger:
