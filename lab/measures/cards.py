@@ -1,4 +1,4 @@
-"""The scores of one clip as text, and as the plain data that `lab score --json` prints."""
+"""Formats the scores of one clip as text and as the plain data of `lab score --json`."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +15,7 @@ _FIELDS = (
 
 
 def headline_text(record: ClipRecord, name: str) -> str:
-    """A headline's value with its unit, or why there is none.
+    """A headline's value with its unit, or the reason why it is missing.
 
     record: what `lab.score` yields.
     """
@@ -27,14 +27,14 @@ def headline_text(record: ClipRecord, name: str) -> str:
 
 
 def is_too_still(record: ClipRecord) -> bool:
-    """True for a clip that hardly moves: its other scores say nothing."""
+    """True for a clip with too little motion for its other scores to mean anything."""
     return bool((record["scores"]["motion.still"] or 0) >= TOO_STILL_SHARE)
 
 
 def score_card(record: ClipRecord, *, why: bool = False) -> str:
-    """The headlines of a clip, one a line, and what to know about them.
+    """The headlines of a clip as text, one per line, and the notes on them.
 
-    record: what `lab.score` yields. why: every part and the worst moments as well.
+    record: what `lab.score` yields. why: add every part metric and the worst frames.
     """
     facts = f"{record['width_px']}x{record['height_px']}, {record['frames']} frames"
     lines = [f"{escape_line(record['clip'])} ({facts}, {record['duration_s']:.2f} s)"]
@@ -53,7 +53,7 @@ def score_card(record: ClipRecord, *, why: bool = False) -> str:
 
 
 def score_json(record: ClipRecord, *, why: bool = False) -> dict[str, Any]:
-    """The record without its series. why: the worst moments of each headline as well."""
+    """The record without its series. why: add the worst frames of each headline."""
     facts = dict(record.items())
     plain = {name: facts[name] for name in _FIELDS}
     if "heatmaps" in record:

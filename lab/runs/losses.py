@@ -14,9 +14,9 @@ SeqRange = tuple[int, int | None]
 class Losses:
     """What all recoveries so far could not restore.
 
-    events: ranges of lost events. facts: names of lost facts. takes: by take id, the state of takes
-    whose rows are lost, as a snapshot. unknown_takes: there may have been takes of which neither a
-    row nor an event is left.
+    events: ranges of lost events. facts: names of lost facts. takes: by take id, the snapshots of
+    takes whose rows are lost. unknown_takes: some takes may have lost their rows and all their
+    events.
     """
 
     events: tuple[SeqRange, ...] = ()

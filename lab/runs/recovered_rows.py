@@ -35,10 +35,10 @@ _RUN_FACTS = ("sweep", "provenance", "origin", "run_id")
 class RecoveredRows:
     """The valid rows of a damaged ledger.
 
-    events: by number. conflicting: takes with two different rows, of which either may be the
-    older one. last_seq: the highest known event number. lost_events, lost_facts: what this
-    ledger lost since any earlier recovery. rows_lost: rows of takes may be missing.
-    rows_current: the rows that were read are the latest versions.
+    events: by number. conflicting: takes with two different rows, whose order is unknown. last_seq:
+    the highest known event number. lost_events, lost_facts: what was lost since the last recovery.
+    rows_lost: rows of takes may be missing. rows_current: the rows that were read are the latest
+    versions.
     """
 
     facts: dict[str, Any] = field(default_factory=dict)
@@ -80,7 +80,7 @@ class RecoveredRows:
 
     @property
     def takes_may_be_unknown(self) -> bool:
-        """True when there may have been takes of which neither a row nor an event is left."""
+        """True when some takes may have lost their rows and all their events."""
         return self.rows_lost and not self.events_complete
 
     @property

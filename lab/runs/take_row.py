@@ -51,7 +51,7 @@ class TakeState(StrEnum):
 
 
 class EventKind(StrEnum):
-    """What can happen to a take. The values stand in ledgers and never change."""
+    """What can happen to a take. The values are stored in ledgers and never change."""
 
     SUBMITTING = "submitting"
     NOT_SUBMITTED = "not_submitted"
