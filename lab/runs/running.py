@@ -131,7 +131,14 @@ def run(
         check_same_sweep(sweep, folder, ledger, origin, grow=grow)
         sweep = _with_registered_elements(sweep, ledger, quiet=quiet, control=control)
         session = _Session(
-            folder, ledger, origin, index, reuse, executor, quiet, control or Control()
+            folder,
+            ledger,
+            origin=origin,
+            index=index,
+            reuse=reuse,
+            executor=executor,
+            quiet=quiet,
+            control=control or Control(),
         )
         if sweep.created:
             return _make_stills_then_clips(sweep, session)
