@@ -1,1 +1,1 @@
-"""Ratios measured within one run on the same work; absolute times are printed, never asserted."""
+"""Benchmarks. Goals apply to ratios within one run; absolute times are printed, never asserted."""

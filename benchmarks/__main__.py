@@ -1,6 +1,6 @@
-"""`python -m benchmarks`: every measurement in turn, one table at the end.
+"""`python -m benchmarks`: run every benchmark and print one table.
 
-`--smoke` runs each with so little work that its numbers mean nothing: it shows that they still run.
+`--smoke` runs each with little work, to show that it still runs; its numbers mean nothing.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from benchmarks import agreement, embeddings, importing, memory, rendering, scor
 from lab.errors import WeightsError
 
 Rows = list[tuple[str, str, str]]
-EVERY: dict[str, Callable[..., Rows]] = {
+BENCHMARKS: dict[str, Callable[..., Rows]] = {
     "importing": importing.measure,
     "rendering": rendering.measure,
     "scoring": scoring.measure,
@@ -25,27 +25,27 @@ EVERY: dict[str, Callable[..., Rows]] = {
 
 
 def main() -> int:
-    """Run all, or those named on the command line."""
+    """Run all benchmarks, or those named on the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(EVERY))
-    parser.add_argument("--smoke", action="store_true", help="little work, and no goal is shown")
-    told = parser.parse_args()
-    if unknown := set(told.names) - set(EVERY):
-        parser.error(f"no benchmark is called {', '.join(unknown)}; there are {', '.join(EVERY)}")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--smoke", action="store_true", help="do little work and print no goals")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.names) - set(BENCHMARKS):
+        parser.error(f"unknown benchmark {', '.join(unknown)}; accepted: {', '.join(BENCHMARKS)}")
     rows: Rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for name in told.names or EVERY:
+        for name in arguments.names or BENCHMARKS:
             print(f"{name} ...", file=sys.stderr)
             try:
-                rows += EVERY[name](Path(folder), smoke=told.smoke)
+                rows += BENCHMARKS[name](Path(folder), smoke=arguments.smoke)
             except WeightsError as error:
                 print(f"{name} did not run: {error}", file=sys.stderr)
-        if told.smoke and not told.names:
+        if arguments.smoke and not arguments.names:
             print("agreement ...", file=sys.stderr)
             rows += agreement.smoke(Path(folder))
-    width = max((len(what) for what, *_ in rows), default=0)
-    for what, value, goal in rows:
-        print(f"{what:<{width}}  {value:>10}" + ("" if told.smoke else f"   goal {goal}"))
+    width = max((len(name) for name, *_ in rows), default=0)
+    for name, value, goal in rows:
+        print(f"{name:<{width}}  {value:>10}" + ("" if arguments.smoke else f"   goal {goal}"))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""How long `import lab` takes, beside starting Python at all."""
+"""Time of `import lab`, beyond the start of Python."""
 
 import statistics
 import subprocess
@@ -19,7 +19,7 @@ def _median_s(code: str, runs: int) -> float:
 
 
 def measure(folder: Path, *, smoke: bool = False) -> list[tuple[str, str, str]]:
-    """Median of several fresh processes."""
+    """Median over several new processes."""
     runs = 1 if smoke else _RUNS
     extra = _median_s("import lab", runs) - _median_s("pass", runs)
     return [("import lab, beyond an empty Python", f"{extra:.3f} s", "< 0.3 s")]

@@ -1,4 +1,4 @@
-"""Rendering and encoding beside the time the clip plays for, the flaws at their default."""
+"""Time to render and encode a take, relative to the clip's duration."""
 
 import statistics
 import time
@@ -16,7 +16,7 @@ _SECONDS = 4.0
 
 
 def measure(folder: Path, *, smoke: bool = False) -> list[tuple[str, str, str]]:
-    """Wall time of one take at a time, divided by the clip's length."""
+    """Median wall time per take divided by the clip's duration, with and without defects."""
     still = Still.open(_STILL)
     seconds = 0.25 if smoke else _SECONDS
     backend = open_backend("offline")

@@ -1,4 +1,4 @@
-"""Scoring by every metric beside decoding the same clip, and beside VBench's flicker formula."""
+"""Time to score a clip by every metric, relative to decoding and to VBench's flicker formula."""
 
 import statistics
 import time
@@ -9,7 +9,7 @@ import av
 import cv2
 import numpy as np
 
-from benchmarks.clips import STILL, rendered
+from benchmarks.clips import STILL, rendered_clip
 from lab.media import frames
 from lab.metrics import METRICS
 from lab.metrics import measure as score
@@ -26,14 +26,14 @@ def _decode(path: Path) -> None:
 
 
 def _vbench_flicker(path: Path) -> float:
-    """Only the formula of VBench's temporal flickering, on frames decoded at native size."""
-    before: np.ndarray | None = None
+    """VBench's temporal flickering on frames of native size."""
+    previous: np.ndarray | None = None
     total, count = 0.0, 0
     for frame in frames(path):
-        if before is not None:
-            total += float(cv2.mean(cv2.mean(cv2.absdiff(frame.rgb, before))[:3])[0])
+        if previous is not None:
+            total += float(cv2.mean(cv2.mean(cv2.absdiff(frame.rgb, previous))[:3])[0])
             count += 1
-        before = frame.rgb
+        previous = frame.rgb
     return (255 - total / count) / 255
 
 
@@ -44,18 +44,18 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def measure(folder: Path, *, smoke: bool = False) -> list[tuple[str, str, str]]:
-    """Median of the ratio over alternating rounds, after a warm-up."""
+    """Median ratios over alternating rounds, after a warm-up."""
     size, count = ("720p", 8) if smoke else ("1080p", 120)
-    clip = rendered(folder, size, fps=24, frames=count)
+    clip = rendered_clip(folder, size, fps=24, frames=count)
     still = Still.open(STILL)
 
-    def round_of_three() -> tuple[float, float]:
-        ours = _seconds(lambda: score(clip, still, METRICS))
-        bare = _seconds(lambda: _decode(clip))
-        return ours / bare, ours / _seconds(lambda: _vbench_flicker(clip))
+    def ratios_of_a_round() -> tuple[float, float]:
+        scoring = _seconds(lambda: score(clip, still, METRICS))
+        decoding = _seconds(lambda: _decode(clip))
+        return scoring / decoding, scoring / _seconds(lambda: _vbench_flicker(clip))
 
-    round_of_three()
-    rounds = [round_of_three() for _ in range(1 if smoke else _ROUNDS)]
+    ratios_of_a_round()
+    rounds = [ratios_of_a_round() for _ in range(1 if smoke else _ROUNDS)]
     to_decode, to_vbench = (statistics.median(ratios) for ratios in zip(*rounds, strict=True))
     return [
         (f"{size} scoring / decoding", f"{to_decode:.2f}", "<= 2"),

@@ -1,7 +1,7 @@
-"""Many takes at a paid service: requests for each, and memory while they go through.
+"""Requests and memory of a run of many takes at a paid service.
 
-The service is the emulator, in a process of its own, with jobs that end at once; clips are fetched
-but not scored, which has its own benchmark.
+The service is the emulator in a child process, with jobs that finish at once. Clips are fetched but
+not scored; scoring has its own benchmark.
 """
 
 import json
@@ -30,7 +30,7 @@ with serving(Emulator(timing=TaskTiming.instant(), short_side_px=16)) as running
 
 
 def measure(folder: Path, *, smoke: bool = False) -> list[tuple[str, str, str]]:
-    """Requests beyond submission and download, and memory at the end over memory early on."""
+    """Requests besides submission and download, and memory at the end relative to the start."""
     count = 20 if smoke else TAKES
     service = subprocess.Popen(
         [sys.executable, "-c", _SERVICE],
@@ -51,39 +51,39 @@ def measure(folder: Path, *, smoke: bool = False) -> list[tuple[str, str, str]]:
     out = folder / "takes"
     sizes: list[float] = []
     done = Event()
-    watch = Thread(target=_watch, args=(out / "clips", sizes, done))
-    watch.start()
-    begun = perf_counter()
+    watcher = Thread(target=_watch, args=(out / "clips", sizes, done))
+    watcher.start()
+    start = perf_counter()
     try:
         outcome = run(sweep, out, executor=Unscored(), confirmed=True)
-        seconds = perf_counter() - begun
+        seconds = perf_counter() - start
         with urllib.request.urlopen(f"{environment['KLING_URL']}/emulator/state") as reply:
             state = json.load(reply)
     finally:
         done.set()
-        watch.join()
+        watcher.join()
         assert service.stdin is not None
         service.stdin.close()
         service.wait()
     assert outcome.complete, str(outcome)[:500]
-    asked = sum(
+    polls = sum(
         times for request, times in state["requests"].items() if request.startswith("GET /tasks")
     )
     early, late = sizes[len(sizes) // 10], sizes[-1]
     return [
         (f"{count} takes, jobs charged / takes", f"{state['charged_jobs'] / count:.4f}", "1"),
-        (f"{count} takes, requests beyond submit and download", f"{asked / count:.2f}", "<= 1.2"),
+        (f"{count} takes, requests besides submit and download", f"{polls / count:.2f}", "<= 1.2"),
         (f"{count} takes, memory at the end / at a tenth", f"{late / early:.2f}", "about 1"),
         (f"{count} takes, time", f"{seconds:.0f} s", "-"),
     ]
 
 
 def _watch(clips: Path, sizes: list[float], done: Event) -> None:
-    """This process's resident size every half second, from the first clip on, and at the end."""
+    """Record this process's resident size every 0.5 s from the first clip to the end, in MB."""
     ended = False
     while not ended:
         ended = done.wait(0.5)
         if clips.is_dir():
             status = Path("/proc/self/status").read_text()
-            found = re.search(r"VmRSS:\s+(\d+)", status)
-            sizes.append(float(found[1]) / 1000 if found else 0.0)
+            match = re.search(r"VmRSS:\s+(\d+)", status)
+            sizes.append(float(match[1]) / 1000 if match else 0.0)

@@ -1,4 +1,4 @@
-"""An executor that measures nothing, for runs whose clips need no scores."""
+"""An executor that skips the measurement, for runs whose clips need no scores."""
 
 import math
 from concurrent.futures import Executor, Future
@@ -11,16 +11,16 @@ from lab.metrics import SPECS
 
 
 class Unscored(Executor):
-    """Stands where clips are measured, and measures nothing."""
+    """Returns an empty record for each clip instead of measuring it."""
 
     def submit(self, work: Any, /, *arguments: Any, **named: Any) -> Future[Any]:
-        done: Future[Any] = Future()
-        done.set_result(unmeasured(Path(arguments[0])).to_json())
-        return done
+        future: Future[Any] = Future()
+        future.set_result(unmeasured(Path(arguments[0])).to_json())
+        return future
 
 
 def unmeasured(clip: Path) -> Measure:
-    """A record of a clip in which every number is absent."""
+    """A record of a clip without any number."""
     numbers = {
         name: Number(math.nan, spec.unit, spec.version, "not measured here")
         for name, spec in SPECS.items()

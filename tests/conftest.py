@@ -1,4 +1,4 @@
-"""Fixtures shared by every room's tests: real photographs, small scenes, small clips."""
+"""Fixtures for the tests of every room: photographs, small scenes, small clips."""
 
 import os
 import shutil
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).parent.parent
 Pixels = NDArray[np.uint8]
 
-# Notebooks whose films take long. The quick tier runs the first under papermill with short ones;
-# what the others show has its tests in tests/stills, tests/prompts and tests/test_cli_money.py.
+# Notebooks with slow renders. The quick tier runs the first under papermill with shorter clips.
+# The others are covered by tests in tests/stills, tests/prompts and tests/test_cli_money.py.
 _LONG_NOTEBOOKS = ("02_sweep.ipynb", "03_stills_and_prompts.ipynb", "06_kling.ipynb")
-# Files that take longest begin first, so that no worker waits for the last of another.
+# The slowest files start first, so that no worker waits at the end for another.
 _LONGEST_FIRST = (
     "test_jupyter.py",
     "test_cli.py",
@@ -41,9 +41,9 @@ _LONGEST_FIRST = (
     "test_crash.py",
 )
 
-# A slow machine is no failure, and the same examples come up in every run of a tier.
+# No deadline, because slow machines must not fail. Derandomized, so that runs are repeatable.
 hypothesis_settings.register_profile(
-    "lab", deadline=None, derandomize=True, max_examples=tiers.USUAL
+    "lab", deadline=None, derandomize=True, max_examples=tiers.QUICK
 )
 hypothesis_settings.register_profile(
     "thorough", hypothesis_settings.get_profile("lab"), max_examples=tiers.THOROUGH
@@ -52,29 +52,29 @@ hypothesis_settings.load_profile("lab")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the cells of long notebooks, and put the longest files first."""
+    """Mark the cells of slow notebooks as slow, and sort the slowest files first."""
     for item in items:
         if item.path.name in _LONG_NOTEBOOKS:
             item.add_marker(pytest.mark.slow)
-    place = {name: number for number, name in enumerate(_LONGEST_FIRST)}
-    items.sort(key=lambda item: place.get(item.path.name, len(place)))
+    rank = {name: number for number, name in enumerate(_LONGEST_FIRST)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
 
 
 @pytest.fixture(scope="session")
 def stills_dir() -> Path:
-    """The photographs that come with the repository."""
+    """The folder of photographs in the repository."""
     return REPOSITORY / "data" / "stills"
 
 
 @pytest.fixture(scope="session")
 def coffee(stills_dir: Path) -> Still:
-    """A good still: a cup on a table, 600x400."""
+    """A valid still: a cup on a table, 600x400."""
     return Still.open(stills_dir / "coffee.jpg")
 
 
 @pytest.fixture(scope="session")
 def photo(coffee: Still) -> Pixels:
-    """Pixels of the good still."""
+    """Pixels of that still."""
     return coffee.rgb()
 
 
@@ -86,7 +86,7 @@ def texture(stills_dir: Path) -> Pixels:
 
 @pytest.fixture(scope="session")
 def pan_clip() -> Callable[..., Path]:
-    """Write a clip in which a photograph moves left by `step_px` a frame."""
+    """Write a clip in which a photograph moves left by `step_px` per frame."""
 
     def write(
         path: Path,
@@ -95,15 +95,15 @@ def pan_clip() -> Callable[..., Path]:
         count: int = 12,
         fps: float = 24,
         step_px: int = 4,
-        **how: object,
+        **options: object,
     ) -> Path:
         height = rgb.shape[0] // 2 * 2
         width = (rgb.shape[1] - step_px * count) // 2 * 2
-        shown = (
+        pictures = (
             np.ascontiguousarray(rgb[:height, step_px * index : step_px * index + width])
             for index in range(count)
         )
-        write_clip(path, shown, fps=fps, **how)  # type: ignore[arg-type]
+        write_clip(path, pictures, fps=fps, **options)  # type: ignore[arg-type]
         return path
 
     return write
@@ -111,17 +111,22 @@ def pan_clip() -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def scene_of() -> Callable[..., Scene]:
-    """Build a small scene: a disc of one picture before a ground of another.
+    """Build a small scene: a disc of one image in front of another image.
 
-    `radius_px` 0 leaves the subject out.
+    `radius_px` 0 gives a scene without a subject.
     """
 
     def build(
-        ground: Pixels, subject: Pixels, *, width: int = 320, height: int = 240, radius_px: int = 60
+        background: Pixels,
+        subject: Pixels,
+        *,
+        width: int = 320,
+        height: int = 240,
+        radius_px: int = 60,
     ) -> Scene:
         margin = 40
         size = (width + 2 * margin, height + 2 * margin)
-        canvas = cv2.resize(ground, size, interpolation=cv2.INTER_AREA)
+        canvas = cv2.resize(background, size, interpolation=cv2.INTER_AREA)
         colours = cv2.resize(subject, size, interpolation=cv2.INTER_AREA)
         y, x = np.mgrid[: size[1], : size[0]]
         distance = np.hypot(x - (size[0] - 1) / 2, y - (size[1] - 1) / 2)
@@ -135,14 +140,14 @@ def scene_of() -> Callable[..., Scene]:
 
 @pytest.fixture(scope="session", autouse=True)
 def one_worker() -> Iterator[None]:
-    """The tests fill the cores themselves; one that is about several workers says so."""
+    """Score with one worker: pytest-xdist already uses every core."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("I2VLAB_WORKERS", "1")
         yield
 
 
-class _Here(ThreadPoolExecutor):
-    """Stands where a pool of processes is made, and works in this one."""
+class _ThreadWorker(ThreadPoolExecutor):
+    """Replaces the pool of worker processes by a thread of this process."""
 
     def __init__(self, workers: int | None = None, *, fetch_weights: bool = True) -> None:
         super().__init__(1)
@@ -153,18 +158,18 @@ class _Here(ThreadPoolExecutor):
 
 @pytest.fixture(scope="module")
 def in_process() -> Iterator[None]:
-    """No test of this module is about processes: clips are measured in a thread of this one.
+    """Measure clips in a thread of this process, for a module that does not test processes.
 
-    A process of its own costs a second and a half of imports, and the subject of each still again.
+    A worker process costs 1.5 s of imports and detects the subject of each still again.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lab.runs.worker_pool.WorkerPool", _Here)
+        patch.setattr("lab.runs.worker_pool.WorkerPool", _ThreadWorker)
         yield
 
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> "Iterator[RunningServer]":
-    """A paid service on loopback that finishes at once, with the environment pointing at it."""
+    """A paid service on loopback with instant jobs; the environment points at it."""
     from lab.emulator import Emulator, TaskTiming, serving
 
     with serving(Emulator(timing=TaskTiming.instant(), short_side_px=64)) as running:
@@ -177,15 +182,15 @@ def service(monkeypatch: pytest.MonkeyPatch) -> "Iterator[RunningServer]":
 
 @pytest.fixture(scope="session")
 def shared_dir(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
-    """A folder by its name that all workers share, filled by the one that comes first."""
+    """Open a named folder that all workers share; the first one fills it."""
     base = tmp_path_factory.getbasetemp()
-    common = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    shared_base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
     @contextmanager
     def shared(name: str) -> Iterator[tuple[Path, bool]]:
-        """Its path, and whether it is to be filled; the others wait until it is."""
-        folder = common / name
-        with FileLock(common / f"{name}.lock"):
+        """Yield its path, and whether the caller must fill it; other workers wait meanwhile."""
+        folder = shared_base / name
+        with FileLock(shared_base / f"{name}.lock"):
             if fresh := not (folder / "filled").exists():
                 shutil.rmtree(folder, ignore_errors=True)
                 folder.mkdir()
@@ -197,22 +202,22 @@ def shared_dir(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]
 
 @pytest.fixture(autouse=True)
 def own_data_dir(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test knows what another one bought, nor what the user of this machine did."""
+    """Give each test its own purchase index, separate from the user's."""
     monkeypatch.setenv("I2VLAB_DATA_DIR", str(tmp_path_factory.mktemp("data")))
     settings.cache_clear()
 
 
 @pytest.fixture
 def fresh_settings() -> Iterator[None]:
-    """Nothing remembered of the environment or the weights, before and after."""
-    _forget()
+    """Clear the caches of settings and weights before and after the test."""
+    _clear_caches()
     yield
-    _forget()
+    _clear_caches()
 
 
 @pytest.fixture
 def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_settings: None) -> Path:
-    """An empty weight cache and no leave to fetch; returns the cache's folder."""
+    """An empty weight cache with downloads disabled; returns the cache's folder."""
     cache = tmp_path / "cache"
     monkeypatch.setenv("I2VLAB_CACHE_DIR", str(cache))
     monkeypatch.setenv("I2VLAB_FETCH_WEIGHTS", "false")
@@ -221,7 +226,7 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_settings: Non
 
 @pytest.fixture
 def subject_weights() -> Path:
-    """The subject network's weights; skips, with the reason, where they cannot be had."""
+    """Weights of the subject network; skips with the reason if they are unavailable."""
     try:
         return weight_path("u2netp")
     except WeightsError as error:
@@ -230,12 +235,12 @@ def subject_weights() -> Path:
 
 @pytest.fixture(scope="session")
 def dino_state() -> Callable[..., dict[str, Any]]:
-    """Random weights under DINO's names; skips where torch is not installed."""
+    """Make random weights with DINO's names; skips if torch is not installed."""
     reason = "torch is not installed; the optional extra dino brings it"
     torch = pytest.importorskip("torch", reason=reason)
 
     def build(*, blocks: int, width: int, patch_px: int = 16, side: int = 14) -> dict[str, Any]:
-        source = torch.Generator().manual_seed(0)
+        generator = torch.Generator().manual_seed(0)
         shapes: dict[str, tuple[int, ...]] = {
             "cls_token": (1, 1, width),
             "pos_embed": (1, side * side + 1, width),
@@ -243,18 +248,20 @@ def dino_state() -> Callable[..., dict[str, Any]]:
             "patch_embed.proj.bias": (width,),
         }
         layers = {"norm": (width,)}
-        for block in (f"blocks.{place}." for place in range(blocks)):
+        for block in (f"blocks.{index}." for index in range(blocks)):
             layers |= {f"{block}norm1": (width,), f"{block}norm2": (width,)}
             layers |= {f"{block}attn.qkv": (3 * width, width), f"{block}attn.proj": (width, width)}
             layers |= {f"{block}mlp.fc1": (4 * width, width), f"{block}mlp.fc2": (width, 4 * width)}
         for name, shape in layers.items():
             shapes |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
-        return {name: 0.2 * torch.randn(shape, generator=source) for name, shape in shapes.items()}
+        return {
+            name: 0.2 * torch.randn(shape, generator=generator) for name, shape in shapes.items()
+        }
 
     return build
 
 
-def _forget() -> None:
+def _clear_caches() -> None:
     from lab.stills.look import look
     from lab.vision.weights import _try_fetch
 

@@ -1,11 +1,11 @@
-"""How much of a property is tried: the quick tier's share, or the slow tier's."""
+"""Numbers of hypothesis examples in the quick and in the slow tier."""
 
 from hypothesis import settings
 
-USUAL = 50
-THOROUGH = 10 * USUAL
+QUICK = 50
+THOROUGH = 10 * QUICK
 
 
 def examples(count: int) -> int:
-    """How many examples the tier at hand tries where the quick one tries `count`."""
-    return count * settings().max_examples // USUAL
+    """Scale a number of examples from the quick tier to the current tier."""
+    return count * settings().max_examples // QUICK

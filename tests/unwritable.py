@@ -1,8 +1,8 @@
-"""A folder that cannot be written, for root too, whom permissions do not stop.
+"""Make a folder read-only, also for root, who normally ignores permissions.
 
-Root's right to pass over permissions is a capability of Linux (CAP_DAC_OVERRIDE). The thread that
-asks gives it up while the block runs, and the threads that it starts never have it. On other
-systems root has no such test.
+On Linux, root ignores permissions through the capability CAP_DAC_OVERRIDE. The calling thread drops
+it while the block runs; threads that it starts do not have it either. On other systems, such tests
+are skipped for root.
 """
 
 import ctypes
@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-_VERSION_3 = 0x20080522
-_PASS_OVER = 1 << 1  # CAP_DAC_OVERRIDE
+_CAPABILITY_VERSION_3 = 0x20080522
+_CAP_DAC_OVERRIDE = 1 << 1
 
 
 class _Header(ctypes.Structure):
@@ -28,7 +28,7 @@ class _Sets(ctypes.Structure):
 
 @contextmanager
 def unwritable(folder: Path) -> Iterator[None]:
-    """Nothing can be written in the folder or below it; everything can be read."""
+    """Inside the block, the folder and everything below it are read-only."""
     modes = {path: path.stat().st_mode for path in (folder, *folder.rglob("*"))}
     for path in modes:
         path.chmod(0o555 if path.is_dir() else 0o444)
@@ -48,15 +48,15 @@ def _without_override() -> Iterator[None]:
         yield
         return
     if sys.platform != "linux":
-        pytest.skip("root may write everywhere on this system; run the tests as another user")
-    system = ctypes.CDLL(None, use_errno=True)
-    header, sets = _Header(_VERSION_3, 0), (_Sets * 2)()
-    assert system.capget(ctypes.byref(header), sets) == 0
-    had = sets[0].effective
-    sets[0].effective = had & ~_PASS_OVER
-    assert system.capset(ctypes.byref(header), sets) == 0
+        pytest.skip("root can write everywhere on this system; run the tests as another user")
+    libc = ctypes.CDLL(None, use_errno=True)
+    header, sets = _Header(_CAPABILITY_VERSION_3, 0), (_Sets * 2)()
+    assert libc.capget(ctypes.byref(header), sets) == 0
+    original = sets[0].effective
+    sets[0].effective = original & ~_CAP_DAC_OVERRIDE
+    assert libc.capset(ctypes.byref(header), sets) == 0
     try:
         yield
     finally:
-        sets[0].effective = had
-        assert system.capset(ctypes.byref(header), sets) == 0
+        sets[0].effective = original
+        assert libc.capset(ctypes.byref(header), sets) == 0

@@ -1,4 +1,4 @@
-"""Wait for what another thread or process does; nowhere else do tests read a clock."""
+"""Wait for another thread or process. Only this module of the tests reads a clock."""
 
 import subprocess
 import sys
@@ -8,17 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-# Far beyond what the slowest machine needs: it tells a test that hangs, and nothing else.
+# Much longer than the slowest machine needs: only a test that hangs reaches it.
 HANGS_S = 300.0
 
 
-def until(true: Callable[[], object], process: "subprocess.Popen[Any] | None" = None) -> None:
-    """Return as soon as it is true. Fails if it hangs, or if the process has ended before."""
+def until(condition: Callable[[], object], process: "subprocess.Popen[Any] | None" = None) -> None:
+    """Return once the condition is true. Fails after HANGS_S, or if the process has ended."""
     pause = threading.Event()
-    latest_s = time.monotonic() + HANGS_S
-    while not true():
+    deadline_s = time.monotonic() + HANGS_S
+    while not condition():
         assert process is None or process.poll() is None, process.communicate()
-        assert time.monotonic() < latest_s, f"waited for {HANGS_S:g} s"
+        assert time.monotonic() < deadline_s, f"waited for {HANGS_S:g} s"
         pause.wait(0.01)
 
 

@@ -1,4 +1,4 @@
-"""Agreement with people: known answers, and one folder from end to end."""
+"""Agreement with ratings: known answers, and one folder end to end."""
 
 import csv
 import json
@@ -21,15 +21,15 @@ from benchmarks.agreement import (
     agreement,
     ceiling,
     compare,
+    json_rows,
     lines,
     main,
     ordered_pairs,
     partial_spearman,
-    plain,
     ranks,
     read_ratings,
     resamples,
-    scored,
+    score_clips,
     spearman,
 )
 from lab.errors import InputError
@@ -40,7 +40,7 @@ SMALL = st.lists(st.integers(0, 4), min_size=3, max_size=12)
 
 
 def once(count: int) -> Values:
-    """Every clip once."""
+    """Weights that count every clip once."""
     return np.ones((1, count))
 
 
@@ -56,11 +56,11 @@ def sample(noise: np.random.Generator) -> Sample:
 
 
 @given(SMALL, SEEDS)
-def test_weights_are_copies(values: list[int], seed: int) -> None:
-    """A clip that is drawn k times counts as k clips, in ranks and in rho."""
+def test_weights_count_as_copies(values: list[int], seed: int) -> None:
+    """A clip with weight k counts as k clips, in ranks and in rho."""
     x = np.array(values, float)
-    drawing = np.random.default_rng(seed)
-    y, copies = drawing.integers(0, 4, x.size).astype(float), drawing.integers(0, 3, x.size)
+    rng = np.random.default_rng(seed)
+    y, copies = rng.integers(0, 4, x.size).astype(float), rng.integers(0, 3, x.size)
     copies[0] += 3
     weights = copies[None].astype(float)
     many_x, many_y = np.repeat(x, copies), np.repeat(y, copies)
@@ -73,20 +73,20 @@ def test_weights_are_copies(values: list[int], seed: int) -> None:
 
 
 @given(SEEDS)
-def test_a_monotone_change_of_scale_leaves_every_number(seed: int) -> None:
-    """Only the order of values counts: exp of a metric, the log of motion, a cubed rating."""
-    drawing = np.random.default_rng(seed)
-    x, y, motion = drawing.normal(size=(3, 20))
-    group, drawn = np.repeat(np.arange(5), 4), resamples(5, 50)
-    straight = agreement(x, y, Sample(np.exp(motion), group, drawn))
-    assert agreement(np.exp(x), y**3, Sample(motion, group, drawn)) == straight
+def test_monotone_transforms_change_nothing(seed: int) -> None:
+    """Only ranks count: exp of a metric, log of motion, cube of a rating."""
+    rng = np.random.default_rng(seed)
+    x, y, motion = rng.normal(size=(3, 20))
+    group, counts = np.repeat(np.arange(5), 4), resamples(5, 50)
+    reference = agreement(x, y, Sample(np.exp(motion), group, counts))
+    assert agreement(np.exp(x), y**3, Sample(motion, group, counts)) == reference
 
 
 @given(SEEDS)
-def test_less_is_the_opposite_of_more(seed: int) -> None:
-    """Turned round, a metric has the opposite rho and gets every other pair right."""
-    drawing = np.random.default_rng(seed)
-    x, y, motion = drawing.normal(size=(3, 20))
+def test_the_opposite_metric_has_the_opposite_agreement(seed: int) -> None:
+    """A negated metric has the opposite rho and the complementary accuracy."""
+    rng = np.random.default_rng(seed)
+    x, y, motion = rng.normal(size=(3, 20))
     shared = Sample(motion, np.repeat(np.arange(5), 4), resamples(5, 10))
     more, less = agreement(x, y, shared), agreement(-x, y, shared)
     assert less.rho.value == pytest.approx(-more.rho.value)
@@ -95,7 +95,7 @@ def test_less_is_the_opposite_of_more(seed: int) -> None:
 
 
 def test_a_perfect_metric_agrees_fully(noise: np.random.Generator, sample: Sample) -> None:
-    """The rating itself scores 1 with an interval of no width."""
+    """The rating itself has agreement 1 with an interval of width 0."""
     rating = noise.normal(size=60)
     found = agreement(np.exp(rating), rating, sample)
     for estimate in (found.rho, found.partial, found.accuracy):
@@ -103,8 +103,8 @@ def test_a_perfect_metric_agrees_fully(noise: np.random.Generator, sample: Sampl
     assert (found.clips, found.pairs) == (60, 12 * 10)
 
 
-def test_a_metric_that_only_sees_motion_has_nothing_beyond_it(noise: np.random.Generator) -> None:
-    """People who dislike motion lend it a rho, and no partial rho; motion itself has exactly 0."""
+def test_a_metric_of_motion_has_no_partial_correlation(noise: np.random.Generator) -> None:
+    """If raters dislike motion, it has a rho but no partial rho; motion itself has exactly 0."""
     motion = noise.lognormal(size=3000)
     rating = -np.log(motion) + noise.normal(size=3000)
     metric = -np.log(motion) + noise.normal(size=3000)
@@ -114,20 +114,20 @@ def test_a_metric_that_only_sees_motion_has_nothing_beyond_it(noise: np.random.G
 
 
 def test_the_partial_is_the_correlation_of_residuals(noise: np.random.Generator) -> None:
-    """The closed form equals regressing the ranks of motion out of both by least squares."""
+    """The closed form equals a least-squares regression on the ranks of motion."""
     x, y, motion = noise.normal(size=(3, 40))
     x, y = x + motion, y - motion
-    line = np.stack([stats.rankdata(motion), np.ones(40)], axis=1)
-    rest = [
-        r - line @ np.linalg.lstsq(line, r, rcond=None)[0]
+    design = np.stack([stats.rankdata(motion), np.ones(40)], axis=1)
+    residuals = [
+        r - design @ np.linalg.lstsq(design, r, rcond=None)[0]
         for r in (stats.rankdata(x), stats.rankdata(y))
     ]
-    known = np.corrcoef(*rest)[0, 1]
+    known = np.corrcoef(*residuals)[0, 1]
     assert partial_spearman(x, y, motion, once(40))[0] == pytest.approx(known)
 
 
 def test_pairs_are_counted_within_groups() -> None:
-    """A tie in the rating is no pair, a tie in the metric is half right, one clip has no pair."""
+    """Ties of the rating do not count; ties of the metric count half; one clip has no pair."""
     x = np.array([1, 2, 2, 0, 9, 5.0])
     y = np.array([1, 2, 3, 3, 0, 7.0])
     group = np.array([0, 0, 0, 0, 1, 2])
@@ -136,7 +136,7 @@ def test_pairs_are_counted_within_groups() -> None:
 
 
 def test_without_pairs_only_the_accuracy_is_unknown(noise: np.random.Generator) -> None:
-    """Groups of one clip each still give a rho and its interval."""
+    """Groups of one clip still give a rho with an interval."""
     x, y, motion = noise.normal(size=(3, 9))
     found = agreement(x, y, Sample(motion, np.arange(9), resamples(9)))
     assert found.pairs == 0
@@ -146,7 +146,7 @@ def test_without_pairs_only_the_accuracy_is_unknown(noise: np.random.Generator) 
 
 
 def test_one_group_has_no_interval(noise: np.random.Generator) -> None:
-    """One prompt says nothing about other prompts."""
+    """A single group gives estimates without intervals."""
     x, y, motion = noise.normal(size=(3, 9))
     group = np.array([0] * 8 + [1])
     x[-1] = math.nan
@@ -157,24 +157,24 @@ def test_one_group_has_no_interval(noise: np.random.Generator) -> None:
     assert math.isnan(found.accuracy.high)
 
 
-def test_clips_without_data_are_left_out(noise: np.random.Generator, sample: Sample) -> None:
-    """NaN in the metric or the rating is as if the clip were not there, and is counted."""
+def test_clips_without_data_are_skipped(noise: np.random.Generator, sample: Sample) -> None:
+    """A clip with NaN in the metric or the rating does not count."""
     x, y = noise.normal(size=(2, 60))
     x[:4], y[10] = math.nan, math.nan
     found = agreement(x, y, sample)
-    seen = np.isfinite(x + y)
+    valid = np.isfinite(x + y)
     assert found.clips == 55
-    assert found.rho.value == pytest.approx(stats.spearmanr(x[seen], y[seen]).statistic)
+    assert found.rho.value == pytest.approx(stats.spearmanr(x[valid], y[valid]).statistic)
     assert agreement(np.full(60, math.nan), y, sample).clips == 0
     assert math.isnan(agreement(np.full(60, math.nan), y, sample).rho.value)
     assert math.isnan(agreement(np.ones(60), y, sample).rho.value)
 
 
 @pytest.mark.parametrize("noise_size", [0.3, 1, 3])
-def test_an_interval_holds_its_estimate(
+def test_an_interval_contains_its_estimate(
     noise: np.random.Generator, sample: Sample, noise_size: float
 ) -> None:
-    """The estimate lies inside, and the ends inside what the number can be."""
+    """The interval contains the estimate and stays within the possible range."""
     y = noise.normal(size=60)
     found = agreement(y + noise_size * noise.normal(size=60), y, sample)
     for estimate, least in ((found.rho, -1), (found.partial, -1), (found.accuracy, 0)):
@@ -182,8 +182,8 @@ def test_an_interval_holds_its_estimate(
         assert 0 < estimate.high - estimate.low < 1
 
 
-def test_clips_of_a_group_are_drawn_together(noise: np.random.Generator) -> None:
-    """Ten equal clips of a prompt are worth one: the interval is that of the prompts alone."""
+def test_groups_are_resampled_as_a_whole(noise: np.random.Generator) -> None:
+    """Ten equal clips per prompt give the interval of one clip per prompt."""
     x, y, motion = noise.normal(size=(3, 12))
     alone = agreement(x, y, Sample(motion, np.arange(12), resamples(12)))
     ten = [np.repeat(values, 10) for values in (x, y, motion)]
@@ -192,7 +192,7 @@ def test_clips_of_a_group_are_drawn_together(noise: np.random.Generator) -> None
 
 
 def test_the_ceiling_leaves_one_rater_out(noise: np.random.Generator, sample: Sample) -> None:
-    """Raters who agree reach 1; otherwise it is the mean over raters against the rest."""
+    """Equal raters reach 1; otherwise it is the mean agreement of each with the others."""
     rating = noise.normal(size=60)
     agreed = ceiling(np.stack([rating, rating]), sample)
     assert agreed is not None
@@ -213,7 +213,7 @@ def test_the_ceiling_leaves_one_rater_out(noise: np.random.Generator, sample: Sa
 
 
 def test_rows_are_signed_and_sorted(noise: np.random.Generator) -> None:
-    """+ is agreement for metrics of either direction, and what has no data comes last."""
+    """+ is agreement for both directions; metrics without data come last."""
     rating, motion = noise.normal(size=40), noise.lognormal(size=40)
     missing = np.full(40, math.nan)
     values = {"flicker": -rating, "drift": missing, "motion": motion, "ssim.temporal": rating * 1.5}
@@ -226,7 +226,9 @@ def test_rows_are_signed_and_sorted(noise: np.random.Generator) -> None:
         np.empty((0, 40)),
     )
     reasons = {name: ["too short"] * 40 for name in values}
-    table = compare(ratings, Scores(values, reasons, ()), held="motion", without=("real", "a"))
+    table = compare(
+        ratings, Scores(values, reasons, ()), controlled="motion", without=("real", "a")
+    )
     rows = {row.name: row for row in table.rows}
     assert (table.among, table.clips, table.groups) == ("without real, a", 24, 8)
     assert rows["flicker"].agreement.rho.value == pytest.approx(1)
@@ -242,12 +244,12 @@ def test_rows_are_signed_and_sorted(noise: np.random.Generator) -> None:
     text = "\n".join(lines(table, "stars"))
     assert "stars" in text
     assert "left out, too short: drift" in text
-    plain_drift = next(row for row in plain(table) if row["name"] == "drift")
-    assert plain_drift["rho"] is plain_drift["partial_low"] is None
+    drift_row = next(row for row in json_rows(table) if row["name"] == "drift")
+    assert drift_row["rho"] is drift_row["partial_low"] is None
 
 
-def test_the_literature_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its numbers stand beside the metrics', whichever order the clips come back in."""
+def test_the_literature_is_scored_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its metrics are included, whatever the order of the results."""
 
     def fake(
         clips: Sequence[Path], *, quiet: bool, literature: bool = False
@@ -258,15 +260,15 @@ def test_the_literature_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
         assert literature
 
     monkeypatch.setattr("benchmarks.agreement.score", fake)
-    found = scored([Path("a.mp4"), Path("b.mp4")], quiet=True)
+    found = score_clips([Path("a.mp4"), Path("b.mp4")], quiet=True)
     assert list(found.values) == [*SPECS, "ssim.temporal"]
     assert found.values["ssim.temporal"] == pytest.approx([0.9, math.nan], nan_ok=True)
     assert found.reasons["ssim.temporal"][1] == "b.mp4: not a video"
     assert found.failed == ("b.mp4: not a video",)
 
 
-def written(folder: Path, rows: list[dict[str, object]]) -> Path:
-    """A ratings CSV, and an empty file for each clip it names."""
+def write_ratings(folder: Path, rows: list[dict[str, object]]) -> Path:
+    """Write a ratings CSV and an empty file for each of its clips."""
     with (folder / "ratings.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
@@ -276,65 +278,65 @@ def written(folder: Path, rows: list[dict[str, object]]) -> Path:
     return folder / "ratings.csv"
 
 
-def some(**changed: object) -> list[dict[str, object]]:
-    """Four good lines, the second one changed."""
+def ratings_with(**changed: object) -> list[dict[str, object]]:
+    """Four valid lines, with the second one changed."""
     good = [{"clip": f"{n}.mp4", "stars": n % 3, "group": f"g{n // 2}"} for n in range(4)]
     good[1] |= changed
     return good
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         ({"clip": "0.mp4"}, "line 3: '0.mp4' is in line 2 already"),
-        ({"stars": "good"}, "line 3: stars is 'good'; write a number or nothing"),
+        ({"stars": "good"}, "line 3: stars is 'good'; write a number or leave it empty"),
         ({"stars": "inf"}, "write a number"),
         ({"group": " "}, "line 3: has no group"),
     ],
 )
-def test_a_bad_line_is_named(tmp_path: Path, changed: dict[str, object], said: str) -> None:
-    """One line says which line, and what to write."""
-    path = written(tmp_path, some(**changed))
-    with pytest.raises(InputError, match=said):
+def test_an_invalid_line_is_named(tmp_path: Path, changed: dict[str, object], message: str) -> None:
+    """The error names the line and says what to write."""
+    path = write_ratings(tmp_path, ratings_with(**changed))
+    with pytest.raises(InputError, match=message):
         read_ratings(path, tmp_path, "stars")
 
 
-def test_a_file_that_will_not_do_says_why(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Nothing there, no such column, a clip elsewhere, no CSV, too few, an unknown generator."""
+def test_an_unusable_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Missing file or column, foreign clip, invalid CSV, too few clips, unknown generator."""
     folder = tmp_path / "clips"
     folder.mkdir()
     (tmp_path / "out.mp4").touch()
 
-    def refused(*how: str) -> str:
-        assert main([str(folder), "--column", "stars", *how]) == 2
-        told = capsys.readouterr()
-        assert told.out == ""
-        assert told.err.count("\n") == 1
-        return told.err
+    def refused(*options: str) -> str:
+        assert main([str(folder), "--column", "stars", *options]) == 2
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert captured.err.count("\n") == 1
+        return captured.err
 
     assert "--ratings" in refused()
-    path = written(folder, some())
+    path = write_ratings(folder, ratings_with())
     assert "'looks'" in refused("--column", "looks")
     assert "'sora'" in refused("--without", "sora")
     assert "'speed'" in refused("--motion", "speed")
     path.write_text(path.read_text() + "../out.mp4,3,g1\n")
-    assert "'../out.mp4' is no file in" in refused()
+    assert "'../out.mp4' is not a file in" in refused()
     path.write_text("clip,stars,group\n0.mp4,1\n")
-    assert "line 2: has not the header's 3 columns" in refused()
+    assert "line 2: the header has 3 columns, this line has not" in refused()
     path.write_text("clip,stars,group\n0.mp4,1,g\n")
     assert "3 clips or more" in refused()
     path.write_bytes(b"clip,stars,group\n\xff")
-    assert "is no CSV in UTF-8" in refused()
-    written(folder, [row | {"generator": "real"} for row in some()])
-    assert "leave out fewer" in refused("--without", "real")
+    assert "is not a CSV in UTF-8" in refused()
+    write_ratings(folder, [row | {"generator": "real"} for row in ratings_with()])
+    assert "exclude fewer" in refused("--without", "real")
 
 
-def test_blank_is_not_rated(tmp_path: Path) -> None:
-    """An empty rating, of all or of one rater, is NaN; a byte order mark is no part of a name."""
-    rows = [row | {"rater_1": n or "", "rater_2": 3} for n, row in enumerate(some(stars=""))]
-    path = written(tmp_path, rows)
+def test_an_empty_field_is_not_rated(tmp_path: Path) -> None:
+    """An empty rating is NaN; a byte order mark is skipped."""
+    rows = [
+        row | {"rater_1": n or "", "rater_2": 3} for n, row in enumerate(ratings_with(stars=""))
+    ]
+    path = write_ratings(tmp_path, rows)
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     ratings = read_ratings(path, tmp_path, "stars")
     assert np.isnan(ratings.rating).tolist() == [False, True, False, False]
@@ -343,10 +345,10 @@ def test_blank_is_not_rated(tmp_path: Path) -> None:
     assert [clip.name for clip in ratings.clips] == ["0.mp4", "1.mp4", "2.mp4", "3.mp4"]
 
 
-def test_a_folder_of_clips_from_end_to_end(
+def test_a_folder_of_clips_end_to_end(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], pan_clip: Callable[..., Path]
 ) -> None:
-    """Five clips, one of them broken: a row for every metric, and exit 1 with the clip named."""
+    """With one broken clip of five, every metric has a row, the clip is named and exit is 1."""
     rng = np.random.default_rng(0)
     picture = np.kron(rng.integers(0, 255, (12, 24, 3)), np.ones((8, 8, 1))).astype(np.uint8)
     rows: list[dict[str, object]] = []
@@ -356,17 +358,17 @@ def test_a_folder_of_clips_from_end_to_end(
         made_by = {"generator": "real" if index == 0 else "model", "rater_1": index, "rater_2": 4}
         rows.append({"clip": path.name, "temporal_1to5": index, "group": group, **made_by})
     rows.append({**rows[0], "clip": "broken.mp4"})
-    written(tmp_path, rows)
+    write_ratings(tmp_path, rows)
     (tmp_path / "broken.mp4").write_text("words")
 
     assert main([str(tmp_path), "--json"]) == 1
-    told = capsys.readouterr()
-    assert "not a video" in told.err
-    records = [json.loads(line) for line in told.out.splitlines()]
-    everyone = {row["name"]: row for row in records if row["among"] == "all clips"}
-    assert everyone.keys() >= {*SPECS, "less motion wins", "a rater, by the others"}
-    assert everyone["motion"]["clips"] == 4
-    assert everyone["motion"]["among_clips"] == 5
-    assert everyone["motion"]["left_out_rating"] == 0
-    assert everyone["drift.onset"]["why"]
+    captured = capsys.readouterr()
+    assert "not a video" in captured.err
+    records = [json.loads(line) for line in captured.out.splitlines()]
+    all_clips = {row["name"]: row for row in records if row["among"] == "all clips"}
+    assert all_clips.keys() >= {*SPECS, "less motion wins", "a rater, by the others"}
+    assert all_clips["motion"]["clips"] == 4
+    assert all_clips["motion"]["among_clips"] == 5
+    assert all_clips["motion"]["left_out_rating"] == 0
+    assert all_clips["drift.onset"]["why"]
     assert {row["among"] for row in records} == {"all clips", "without real"}
