@@ -1,6 +1,5 @@
 """The README's own lines work for a newcomer."""
 
-import ast
 import json
 import os
 import re
@@ -20,21 +19,21 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
-def test_a_photograph_is_scored_by_the_three_lines(tmp_path: Path) -> None:
-    """After the install line, the two others print a clip's path and its scores."""
+def test_a_photograph_becomes_a_verdict_by_the_line_shown(tmp_path: Path) -> None:
+    """After the install line, the other prints a verdict of four lines and two paths."""
     block = README.split("<!-- tested:")[1].split("```console\n")[1].split("```")[0]
-    install, *lines = block.strip().splitlines()
+    install, line = block.strip().splitlines()
     assert install == "pip install -e ."
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     (tmp_path / "data").symlink_to(ROOT / "data")
-    for line in lines:
-        done = subprocess.run(
-            shlex.split(line), cwd=tmp_path, env=environment, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr
-    clip, scores = done.stdout.strip().splitlines()[-2:]
+    done = subprocess.run(
+        shlex.split(line), cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    *verdict, clip, sheet = done.stdout.splitlines()
+    assert [part.partition(":")[0] for part in verdict] == ["still", "prompt", "camera", "scores"]
     assert (tmp_path / clip).is_file()
-    assert {"flicker", "drift", "warp", "motion"} <= set(ast.literal_eval(scores))
+    assert (tmp_path / sheet).is_file()
 
 
 def test_the_sweep_shown_is_a_sweep(tmp_path: Path) -> None:
