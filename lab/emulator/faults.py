@@ -52,8 +52,8 @@ class Fault:
     path: prefix of the affected paths. method: the affected method; "" means any. after: number of
     matching requests to skip first. every: then only every n-th matching request is affected.
     share: probability that such a request is affected. times: maximum number of affected requests;
-    None is unlimited. accepted: the task is created although the reply is an error (server_error,
-    html_502, duplicate_external_id). seconds, code, word, to, bytes: parameters that the kinds
+    None is unlimited. accepted: whether the task is created although the reply is an error
+    (server_error, html_502, duplicate_external_id). seconds, code, word, to, bytes: parameters that the kinds
     name. Raises InputError for an unknown kind or a value out of range.
     """
 
@@ -163,7 +163,7 @@ class Faults:
             self._rows.append(_Row(fault, rng))
 
     def clear(self) -> None:
-        """Let everything go well again."""
+        """Deactivate all faults."""
         with self._lock:
             self._rows.clear()
 

@@ -17,8 +17,8 @@ def contact_sheet(
     """
     # Count by decoding: the header may lack the number of frames, or declare too many.
     total = sum(1 for _ in frames(clip, short_side_px))
-    wanted = set(np.linspace(0, total - 1, count).round().astype(int).tolist())
-    tiles = [frame.rgb for frame in frames(clip, short_side_px) if frame.index in wanted]
+    indices = set(np.linspace(0, total - 1, count).round().astype(int).tolist())
+    tiles = [frame.rgb for frame in frames(clip, short_side_px) if frame.index in indices]
     return tile(tiles, columns)
 
 
