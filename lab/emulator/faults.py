@@ -53,8 +53,8 @@ class Fault:
     matching requests to skip first. every: then only every n-th matching request is affected.
     share: probability that such a request is affected. times: maximum number of affected requests;
     None is unlimited. accepted: whether the task is created although the reply is an error
-    (server_error, html_502, duplicate_external_id). seconds, code, word, to, bytes: parameters that the kinds
-    name. Raises InputError for an unknown kind or a value out of range.
+    (server_error, html_502, duplicate_external_id). seconds, code, word, to, bytes: parameters of
+    some kinds, see KINDS. Raises InputError for an unknown kind or a value out of range.
     """
 
     kind: str
