@@ -1,4 +1,4 @@
-"""How a notebook begins: at the project's root, with parameters that exist."""
+"""Start a notebook: check its parameters and set its working folder."""
 
 import ast
 import os
@@ -12,10 +12,11 @@ _INJECTED = "# Parameters"
 
 
 def start_notebook(cells: Sequence[str]) -> None:
-    """Refuse unknown parameters, and work from the folder above `notebooks`.
+    """Refuse unknown parameters, and change from the folder `notebooks` to its parent.
 
     cells: the executed cells, which IPython calls `In`. JupyterLab starts a notebook in its own
-    folder and papermill where it was called; after this, paths mean the same in both.
+    folder, papermill in the caller's. After this call relative paths are the same in both. Raises
+    as `check_parameters`.
     """
     check_parameters(cells)
     if Path.cwd().name == "notebooks":
@@ -25,19 +26,19 @@ def start_notebook(cells: Sequence[str]) -> None:
 def check_parameters(cells: Sequence[str]) -> None:
     """Compare the cell that papermill injected with the parameters cell before it.
 
-    cells: the notebook's executed cells, which IPython calls `In`. Raises InputError naming every
-    injected name that the parameters cell does not define; without an injected cell does nothing.
+    cells: the executed cells, which IPython calls `In`. Raises InputError that names every injected
+    parameter which the parameters cell does not define. Without an injected cell it does nothing.
     """
     for before, cell in pairwise(cells):
         if cell.startswith(_INJECTED):
-            known = _assigned(before)
-            unknown = [name for name in _assigned(cell) if name not in known]
+            known = _assigned_names(before)
+            unknown = [name for name in _assigned_names(cell) if name not in known]
             if unknown:
                 hints = (f"{name!r} ({did_you_mean(name, known)})" for name in unknown)
                 raise InputError(f"unknown parameter {', '.join(hints)}")
 
 
-def _assigned(cell: str) -> list[str]:
+def _assigned_names(cell: str) -> list[str]:
     return [
         target.id
         for statement in ast.parse(cell).body

@@ -1,4 +1,4 @@
-"""How a notebook begins: parameters that exist, paths that mean the same everywhere."""
+"""Starting a notebook: its parameters are checked, and its paths are the same everywhere."""
 
 from pathlib import Path
 
