@@ -1,6 +1,6 @@
-"""A run of three takes whose scores differ in sharpness alone, and everything that shows them.
+"""Make three takes that differ in sharpness alone, and print everything that shows their scores.
 
-Run by tests/test_recipes.py in a tree to which the recipe of a metric was applied.
+tests/test_recipes.py runs this script in a tree to which the recipe of a metric was applied.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The recipes of CONTRIBUTING: read from the page, applied to a copy of the tree."""
+"""Read the recipes of CONTRIBUTING and apply them to a copy of the tree."""
 
 import re
 import shutil
@@ -15,18 +15,18 @@ _BLOCK = re.compile(
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a recipe says: whole files by path, changes by path, and commands in order."""
+    """The content of a recipe: new files and changes by path, and commands in order."""
 
     files: dict[str, str]
     changes: dict[str, str]
     commands: tuple[str, ...]
 
     def apply(self, tree: Path) -> None:
-        """Write its files and make its changes. Raises ValueError for one that does not fit."""
+        """Write the files and apply the changes. Raises ValueError if one does not fit."""
         for path, text in self.files.items():
             (tree / path).parent.mkdir(parents=True, exist_ok=True)
             if (tree / path).exists():
-                raise ValueError(f"{path} is there already")
+                raise ValueError(f"{path} exists already")
             (tree / path).write_text(text, encoding="utf-8")
         for path, change in self.changes.items():
             before = (tree / path).read_text(encoding="utf-8")
@@ -34,38 +34,41 @@ class Recipe:
 
 
 def recipes(page: str) -> dict[str, Recipe]:
-    """Every recipe of the page by its heading."""
+    """Parse all recipes of a page, by heading."""
     _, _, text = page.partition("\n## Recipes\n")
     text = re.split(r"^## ", text, maxsplit=1, flags=re.MULTILINE)[0]
-    found = {}
+    recipe_by_heading = {}
     for section in re.split(r"^### ", text, flags=re.MULTILINE)[1:]:
         heading, _, body = section.partition("\n")
         blocks = [match.groupdict() for match in _BLOCK.finditer(body)]
-        found[heading] = Recipe(
-            {one["path"]: one["text"] for one in blocks if one["verb"] == "New file"},
-            {one["path"]: one["text"] for one in blocks if one["verb"] == "Change"},
+        recipe_by_heading[heading] = Recipe(
+            {block["path"]: block["text"] for block in blocks if block["verb"] == "New file"},
+            {block["path"]: block["text"] for block in blocks if block["verb"] == "Change"},
             tuple(
-                line for one in blocks if one["verb"] == "Run" for line in one["text"].splitlines()
+                line
+                for block in blocks
+                if block["verb"] == "Run"
+                for line in block["text"].splitlines()
             ),
         )
-    return found
+    return recipe_by_heading
 
 
 def changed(text: str, change: str) -> str:
-    """A text after a change: places separated by @@, lines that go with -, that come with +."""
-    for place in re.split(r"^@@\n", change, flags=re.MULTILINE):
-        lines = [(line[:1] or " ", line[1:]) for line in place.splitlines()]
+    """Apply a change: hunks separated by @@, removed lines with -, added lines with +."""
+    for hunk in re.split(r"^@@\n", change, flags=re.MULTILINE):
+        lines = [(line[:1] or " ", line[1:]) for line in hunk.splitlines()]
         old, new = (
-            "".join(f"{rest}\n" for sign, rest in lines if sign in (" ", kept)) for kept in "-+"
+            "".join(f"{rest}\n" for sign, rest in lines if sign in (" ", side)) for side in "-+"
         )
         if text.count(old) != 1:
-            raise ValueError(f"stands {text.count(old)} times and not once:\n{old}")
+            raise ValueError(f"occurs {text.count(old)} times instead of once:\n{old}")
         text = text.replace(old, new)
     return text
 
 
 def copy_tree(target: Path) -> Path:
-    """A copy of everything that a recipe reads or runs."""
+    """Copy everything that a recipe reads or runs."""
     ignored = shutil.ignore_patterns("__pycache__", ".*_cache")
     for name in PARTS:
         source = ROOT / name

@@ -40,7 +40,7 @@ FAULTS = [
 def service(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[RunningServer]:
-    """A service where much goes wrong, and an environment with every key in it."""
+    """A service with many faults, and an environment with every key."""
     faults = [Fault.from_mapping(fault) for fault in FAULTS]
     emulator = Emulator(
         account=ACCOUNT, timing=TaskTiming.instant(), faults=faults, short_side_px=64
@@ -63,19 +63,19 @@ def service(
 
 @pytest.fixture
 def lab(capfdbinary: pytest.CaptureFixture[bytes]) -> Lab:
-    """Run a command; its exit code, and all that it and its workers say."""
+    """Run a command; return its exit code, and the output of it and its workers."""
 
     def command(*arguments: object) -> tuple[int, bytes]:
         with pytest.raises(SystemExit) as stopped:
             main([str(argument) for argument in arguments])
-        said = capfdbinary.readouterr()
-        return stopped.value.code, said.out + said.err  # type: ignore[return-value]
+        captured = capfdbinary.readouterr()
+        return stopped.value.code, captured.out + captured.err  # type: ignore[return-value]
 
     return command
 
 
-def said_by(folder: Path) -> bytes:
-    """Everything below a folder as bytes; tables unpacked."""
+def content_of(folder: Path) -> bytes:
+    """The bytes of all files below a folder, with tables as CSV."""
     parts = []
     for path in sorted(folder.rglob("*")):
         if path.suffix == ".parquet":
@@ -89,32 +89,32 @@ def leaks(text: bytes) -> list[bytes]:
     return [mark for mark in MARKS if mark in text]
 
 
-def test_a_failing_run_tells_no_key(
+def test_a_failing_run_shows_no_key(
     lab: Lab, offline: Path, service: RunningServer, tmp_path: Path
 ) -> None:
-    """A run with failures of every kind, its status, reconciliation and report hold no key."""
+    """No key is in the run folder, the output, the report or the user's data folder."""
     sweep = tmp_path / "sweep.yaml"
     sweep.write_text(
         f"stills: {STILL}\nprompts: [push in, risk-control pan left, forbidden-at-submit tilt]\n"
         "settings: {duration_s: 3}\nbackend: kling\nbudget_usd: 5\n"
     )
     out = tmp_path / "run"
-    code, said = lab("run", sweep, "--out", out)
-    assert code == 1, said.decode()
+    code, output = lab("run", sweep, "--out", out)
+    assert code == 1, output.decode()
     service.emulator.add_fault(Fault("accept_then_drop", method="POST", times=1))
     element = ("element", "hero", STILL, "--yes")
     for command in (("reconcile", out), ("report", out), element, ("element",)):
-        said += lab(*command)[1]
-    assert b"take" in said
-    assert leaks(said) == []
-    assert leaks(said_by(tmp_path)) == []
-    assert leaks(said_by(Path(os.environ["I2VLAB_DATA_DIR"]))) == []
+        output += lab(*command)[1]
+    assert b"take" in output
+    assert leaks(output) == []
+    assert leaks(content_of(tmp_path)) == []
+    assert leaks(content_of(Path(os.environ["I2VLAB_DATA_DIR"]))) == []
 
 
 def test_a_wrong_key_is_refused_without_being_shown(
     lab: Lab, service: RunningServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The service turns a mistyped key away: one line, exit 2, and the line does not hold it."""
+    """A mistyped key ends the run with exit 2 and one line that does not contain it."""
     monkeypatch.setenv("KLING_API_KEY", "api-key-kling-s3cr3t-mistyped")
     monkeypatch.setenv("KLING_SECRET_KEY", "s3cr3t-mistyped-000000000000000000000000")
     sweep = tmp_path / "sweep.yaml"
@@ -123,17 +123,17 @@ def test_a_wrong_key_is_refused_without_being_shown(
         "backend: kling\nbudget_usd: 5\n"
     )
     service.emulator.clear_faults()
-    code, said = lab("run", sweep, "--out", tmp_path / "run")
-    assert code == 2, said.decode()
-    assert said.splitlines()[-1].startswith(b"error: ")
-    assert leaks(said) == []
-    assert leaks(said_by(tmp_path / "run")) == []
+    code, output = lab("run", sweep, "--out", tmp_path / "run")
+    assert code == 2, output.decode()
+    assert output.splitlines()[-1].startswith(b"error: ")
+    assert leaks(output) == []
+    assert leaks(content_of(tmp_path / "run")) == []
 
 
 def test_a_notebook_that_fails_shows_no_key(
     offline: Path, service: RunningServer, tmp_path: Path
 ) -> None:
-    """A traceback in a cell, the backend's repr and its job hold no key."""
+    """Neither a traceback in a cell nor the backend's repr contains a key."""
     cells = [
         "import lab; backend = lab.open_backend('kling'); backend",
         "vars(backend)",
