@@ -87,7 +87,7 @@ def fit(
         Path | None, typer.Option("--out", "-o", metavar="FILE.png", help="The new still.")
     ] = None,
 ) -> None:
-    """Make a new still of a ratio, its subject kept whole; prints its path and its history.
+    """Make a still of another aspect ratio that keeps the whole subject. Prints path and history.
 
     \b
     Example:
@@ -125,7 +125,7 @@ def create(
     budget: Budget = None,
     yes: Yes = False,
 ) -> None:
-    """Make a still from text, to be animated next. The same call costs nothing again.
+    """Make a still from text, to be animated next. The same call again costs nothing.
 
     \b
     Example:
