@@ -1,4 +1,4 @@
-"""Every public function answers a value of the wrong kind in one line."""
+"""Every public function refuses a value of the wrong kind in one line."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -35,7 +35,7 @@ COFFEE = Path(__file__).resolve().parents[1] / "data" / "stills" / "coffee.jpg"
     ],
 )
 def test_wrong_values_get_one_clear_line(call: Callable[[Path], Any], tmp_path: Path) -> None:
-    """The error is one the caller can fix, says what was wrong, and leaves no run behind."""
+    """The error is an InputError with a message, and no run folder is made."""
     with pytest.raises(InputError) as caught:
         call(tmp_path / "run")
     assert all(line.strip() for line in str(caught.value).splitlines())
@@ -43,7 +43,7 @@ def test_wrong_values_get_one_clear_line(call: Callable[[Path], Any], tmp_path: 
 
 
 def test_one_clip_may_be_named_without_a_list() -> None:
-    """A single path is one clip, not a list of letters."""
+    """A string is one path, not a list of letters."""
     (record,) = lab.score(str(COFFEE), quiet=True)
     assert "not a video" in record["error"]
     assert list(lab.score([], quiet=True)) == []

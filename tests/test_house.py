@@ -1,4 +1,4 @@
-"""The house keeps its own rules: one list of dependencies, no clock in the tests."""
+"""Rules of the repository: one list of dependencies, no clocks in tests, no vendor in reports."""
 
 import re
 import tomllib
@@ -11,19 +11,19 @@ ON_CONDA = {"opencv-python-headless": "opencv"}
 
 
 def _split(requirement: str) -> tuple[str, str]:
-    """A requirement's name, normalised, and its bounds without blanks, sorted."""
+    """The normalised name of a requirement, and its sorted version bounds."""
     name, bounds = re.fullmatch(r"\s*([A-Za-z0-9._-]+)\s*(.*)", requirement).groups()  # type: ignore[union-attr]
     parts = sorted(part.strip() for part in bounds.split(",") if part.strip())
     return re.sub(r"[-_.]+", "-", name).lower(), ",".join(parts)
 
 
-def _wanted() -> dict[str, str]:
+def _project_dependencies() -> dict[str, str]:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return dict(_split(requirement) for requirement in project["dependencies"])
 
 
 def _environment() -> tuple[dict[str, str], list[str]]:
-    """What conda installs, by name; and what it leaves to pip."""
+    """The requirements that conda installs, by name, and those that pip installs."""
     text = (REPOSITORY / "environment.yml").read_text(encoding="utf-8")
     entries = YAML(typ="safe", pure=True).load(text)["dependencies"]
     conda = dict(_split(entry) for entry in entries if isinstance(entry, str))
@@ -32,16 +32,16 @@ def _environment() -> tuple[dict[str, str], list[str]]:
 
 
 def test_the_environment_names_every_dependency_with_its_bounds() -> None:
-    """environment.yml asks for what pyproject.toml asks for, no more and no other version."""
+    """environment.yml has the dependencies of pyproject.toml, with the same versions."""
     conda, pip = _environment()
     assert pip[-1] == "-e ."
     listed = {**conda, **dict(_split(entry) for entry in pip[:-1])}
     assert ">=3.11" in listed.pop("python").split(",")
-    wanted = _wanted()
+    expected = _project_dependencies()
     for name, other in ON_CONDA.items():
         if other in listed:
             listed[name] = listed.pop(other)
-    assert listed == wanted
+    assert listed == expected
 
 
 def test_the_environment_has_the_project_itself() -> None:
@@ -52,27 +52,27 @@ def test_the_environment_has_the_project_itself() -> None:
 
 
 def test_no_test_reads_a_clock() -> None:
-    """How fast a machine is decides nothing: only the guard against hanging measures time."""
+    """No test depends on speed; only the guard against hanging tests measures time."""
     clocks = re.compile(r"\btime\.(monotonic|perf_counter|process_time|sleep)\b")
-    found = [
+    matches = [
         path.relative_to(REPOSITORY).as_posix()
         for path in (REPOSITORY / "tests").rglob("*.py")
         if clocks.search(path.read_text(encoding="utf-8"))
     ]
-    assert found == ["tests/waiting.py"]
+    assert matches == ["tests/waiting.py"]
 
 
 def test_only_the_table_of_backends_names_a_vendors_module() -> None:
-    """Commands, panels and reports reach a vendor through the table; a report names none."""
+    """Other modules reach a vendor through the table of backends; a report names none."""
     vendors = [path.name for path in (REPOSITORY / "lab" / "backends").iterdir() if path.is_dir()]
     assert "kling" in vendors
     modules = re.compile(rf"\bbackends[./]({'|'.join(vendors)})\b")
-    found = [
+    matches = [
         path.relative_to(REPOSITORY).as_posix()
         for path in (REPOSITORY / "lab").rglob("*.py")
         if modules.search(path.read_text(encoding="utf-8"))
     ]
-    assert [name for name in found if not re.match(r"lab/backends/[a-z]+/", name)] == [
+    assert [name for name in matches if not re.match(r"lab/backends/[a-z]+/", name)] == [
         "lab/backends/__init__.py"
     ]
     texts = (REPOSITORY / "lab" / "report").rglob("*.py")

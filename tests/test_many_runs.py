@@ -1,4 +1,4 @@
-"""Many small runs, as papermill makes them, are one table and one report, with the run a factor."""
+"""Several runs give one table and one report, with the run as a factor."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ SPEEDS = ("slow", "medium", "fast")
 
 @pytest.fixture(scope="module")
 def one_thread() -> Executor:
-    """The cores are filled by other tests."""
+    """One worker, since other tests use the other cores."""
     return ThreadPoolExecutor(1)
 
 
@@ -29,7 +29,7 @@ def one_thread() -> Executor:
 def series(
     tmp_path_factory: pytest.TempPathFactory, coffee: Still, one_thread: Executor
 ) -> list[Path]:
-    """Runs of one take each that differ in their prompt, and in the parameter they are named by."""
+    """Three runs of one take, each with another prompt and named after its speed."""
     base = tmp_path_factory.mktemp("series")
     for speed in SPEEDS:
         sweep = lab.Sweep.of(
@@ -43,28 +43,28 @@ def series(
 
 
 @pytest.fixture
-def copied(series: list[Path], tmp_path: Path) -> list[Path]:
-    """Copies of the runs, to be spoiled."""
+def copies(series: list[Path], tmp_path: Path) -> list[Path]:
+    """Copies of the runs that a test may change."""
     return [Path(shutil.copytree(path, tmp_path / "runs" / path.name)) for path in series]
 
 
 def _run_cli(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
     capsys.readouterr()
-    with pytest.raises(SystemExit) as done:
+    with pytest.raises(SystemExit) as stopped:
         main([str(argument) for argument in arguments])
     printed = capsys.readouterr()
-    return int(done.value.code or 0), printed.out, printed.err
+    return int(stopped.value.code or 0), printed.out, printed.err
 
 
-def _measured_by_older_flicker(run: Path) -> None:
+def _set_older_flicker_version(run: Path) -> None:
     for path in (run / "measures").glob("*.json"):
-        kept = json.loads(path.read_text())
-        kept["numbers"]["flicker"]["version"] -= 1
-        path.write_text(json.dumps(kept))
+        record = json.loads(path.read_text())
+        record["numbers"]["flicker"]["version"] -= 1
+        path.write_text(json.dumps(record))
 
 
-def test_they_are_one_table_with_the_run_as_a_factor(series: list[Path]) -> None:
-    """A row a take, the run's name first; medians by run; each take as in its own run."""
+def test_runs_give_one_table_with_the_run_as_a_factor(series: list[Path]) -> None:
+    """Each take has one row, with the run first and the values of its own run."""
     results = lab.load(series)
     assert (results.factors[0], results.varied) == ("run", ("run", "prompt"))
     assert list(results.table()["run"]) == list(SPEEDS)
@@ -83,19 +83,17 @@ def test_they_are_one_table_with_the_run_as_a_factor(series: list[Path]) -> None
     assert "3 runs, 3 takes" in repr(results)
 
 
-def test_what_has_one_name_and_is_not_the_same_is_told_apart(series: list[Path]) -> None:
-    """The prompts of these runs are all called "pan" and are different ones, so the run tells them
-    apart; the still is the same one and keeps its name.
-    """
+def test_different_prompts_with_equal_names_are_distinguished(series: list[Path]) -> None:
+    """Different prompts named "pan" get the run's name; the common still keeps its name."""
     results = lab.load(series)
     assert list(results.takes["prompt"]) == [f"pan ({speed})" for speed in SPEEDS]
     assert set(results.takes["still"]) == {"coffee"}
 
 
-def test_a_take_in_two_runs_keeps_both_rows(copied: list[Path], tmp_path: Path) -> None:
-    """Each run's table is whole; ids are still different, and a remark says what that means."""
-    again = Path(shutil.copytree(copied[0], tmp_path / "again"))
-    results = lab.load([copied[0], again])
+def test_a_take_in_two_runs_keeps_both_rows(copies: list[Path], tmp_path: Path) -> None:
+    """It gets a second id in the table, and a remark explains it."""
+    again = Path(shutil.copytree(copies[0], tmp_path / "again"))
+    results = lab.load([copies[0], again])
     one, two = results.takes["take_id"]
     assert two == f"{one}-2"
     assert list(results.takes["run"]) == ["slow", "again"]
@@ -103,11 +101,11 @@ def test_a_take_in_two_runs_keeps_both_rows(copied: list[Path], tmp_path: Path) 
     assert results.record(two) == results.record(one)
     assert "Takes that are also in an earlier run: 1." in results.remarks[0]
     shutil.rmtree(again / "measures")
-    assert lab.load([copied[0], again]).stored_measure(two).measure is None
+    assert lab.load([copies[0], again]).stored_measure(two).measure is None
 
 
-def test_folders_of_one_name_are_called_with_their_parents(series: list[Path]) -> None:
-    """As many parents as it takes; or whatever names the caller gives."""
+def test_folders_with_equal_names_get_their_parents_names(series: list[Path]) -> None:
+    """Enough parent folders are added to distinguish them; the caller may give other names."""
     both = [series[0], Path(shutil.copytree(series[1], series[0].parent / "more" / "slow"))]
     name = series[0].parent.name
     assert [run.name for run in lab.load(both).runs] == [f"{name}/slow", "more/slow"]
@@ -117,41 +115,41 @@ def test_folders_of_one_name_are_called_with_their_parents(series: list[Path]) -
 
 
 def test_runs_of_different_definitions_are_refused(
-    copied: list[Path], capsys: pytest.CaptureFixture[str]
+    copies: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One line names the number, its versions, and what brings the older run up to date."""
-    _measured_by_older_flicker(copied[1])
+    """One line names the metric, its versions and the command that updates the older run."""
+    _set_older_flicker_version(copies[1])
     version = SPECS["flicker"].version
     with pytest.raises(InputError) as caught:
-        lab.load(copied)
-    said = str(caught.value)
-    assert f"flicker was measured by different definitions (version {version} in slow, " in said
-    assert f"version {version - 1} in medium)" in said
-    assert said.endswith(f"`lab measure {copied[1]}`")
-    code, out, err = _run_cli(capsys, "compare", *copied)
+        lab.load(copies)
+    message = str(caught.value)
+    assert f"flicker was measured by different definitions (version {version} in slow, " in message
+    assert f"version {version - 1} in medium)" in message
+    assert message.endswith(f"`lab measure {copies[1]}`")
+    code, out, err = _run_cli(capsys, "compare", *copies)
     assert (code, out, len(err.splitlines())) == (2, "", 1)
-    mixed = lab.load(copied, mixed=True)
+    mixed = lab.load(copies, mixed=True)
     assert mixed.headlines()["flicker"].isna().sum() == 1
 
 
-def test_every_folder_that_is_no_run_is_named(
-    copied: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_every_folder_without_a_run_is_named(
+    copies: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Missing, empty or damaged among dozens: a line each, and exit 2; none twice, and some run."""
-    (copied[1] / "ledger.sqlite").write_bytes(b"rubbish" * 1000)
-    code, out, err = _run_cli(capsys, "compare", *copied, tmp_path / "none")
+    """Missing and damaged runs get one line each; no run, and a run given twice, are refused."""
+    (copies[1] / "ledger.sqlite").write_bytes(b"rubbish" * 1000)
+    code, out, err = _run_cli(capsys, "compare", *copies, tmp_path / "none")
     assert (code, out) == (2, "")
     damaged, missing = err.splitlines()
-    assert str(copied[1]) in damaged
+    assert str(copies[1]) in damaged
     assert f"{tmp_path / 'none'}: holds no run" in missing
     with pytest.raises(InputError, match="given 2 times"):
-        lab.load([copied[0], copied[0].parent / "fast" / ".." / "slow"])
+        lab.load([copies[0], copies[0].parent / "fast" / ".." / "slow"])
     with pytest.raises(InputError, match="no run to load"):
         lab.load([])
 
 
-def test_what_is_for_one_run_says_so(series: list[Path], tmp_path: Path) -> None:
-    """Advice and panels; tables and reports of several runs want a place of their own."""
+def test_functions_for_one_run_refuse_several(series: list[Path], tmp_path: Path) -> None:
+    """Advice and panels need one run; tables and reports of several runs need a path."""
     results = lab.load(series)
     for refused in (lab.suggest_next, lab.ResultsPanel):
         with pytest.raises(InputError, match="this needs one run, and 3 are loaded"):
@@ -163,21 +161,24 @@ def test_what_is_for_one_run_says_so(series: list[Path], tmp_path: Path) -> None
         lab.write_report(results)
 
 
-def test_what_is_mixed_is_said(series: list[Path]) -> None:
-    """Backends that differ, and clips of which some are simulated, are no reason to refuse."""
+def test_mixed_runs_give_remarks(series: list[Path]) -> None:
+    """Different backends, and partly simulated clips, are accepted with a remark."""
     results = lab.load(series)
     first, *others = results.runs
     paid = replace(first, sweep={**first.sweep, "backend": "kling"})
     takes = results.takes.assign(simulated=[False, True, True])
-    said = replace(results, runs=(paid, *others), takes=takes).remarks
+    remarks = replace(results, runs=(paid, *others), takes=takes).remarks
     assert (
-        said[0] == "The runs were made by different backends (kling: slow; offline: medium, fast)."
+        remarks[0]
+        == "The runs were made by different backends (kling: slow; offline: medium, fast)."
     )
-    assert said[1].startswith("Simulated: 2 of 3 clips were rendered locally")
+    assert remarks[1].startswith("Simulated: 2 of 3 clips were rendered locally")
 
 
-def test_compare_has_a_line_a_run(series: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
-    """The run is the first factor; the camera's table says whose take it is."""
+def test_compare_has_a_line_for_each_run(
+    series: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The run is a factor; the camera table names the run of each take."""
     code, out, _ = _run_cli(capsys, "compare", *series, "--json")
     lines = [json.loads(line) for line in out.splitlines()]
     assert code == 0
@@ -189,12 +190,12 @@ def test_compare_has_a_line_a_run(series: list[Path], capsys: pytest.CaptureFixt
 
 @pytest.fixture(scope="module")
 def page(series: list[Path]) -> str:
-    """The report of all runs, written beside them."""
+    """The report of all runs, in their parent folder."""
     return lab.write_report(series, series[0].parent / "all.html").read_text()
 
 
-def test_they_are_one_report(page: str, series: list[Path]) -> None:
-    """Tiles, player and tables have every run's takes, with links to each folder's own clips."""
+def test_runs_give_one_report(page: str, series: list[Path]) -> None:
+    """Tiles and player contain the takes of every run, with links to the clips in its folder."""
     assert "<h1>series</h1>" in page
     for path in series:
         (take_id,) = lab.load(path).takes["take_id"]
@@ -204,43 +205,43 @@ def test_they_are_one_report(page: str, series: list[Path]) -> None:
     assert "Medians by run, as measured" in page
 
 
-def test_the_command_writes_it_where_it_is_told(
+def test_the_command_needs_a_path_for_the_report(
     series: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without a place for it nothing is written, and one line says so."""
+    """Without -o nothing is written, and one line says so."""
     code, _, err = _run_cli(capsys, "report", *series)
     assert (code, len(err.splitlines())) == (2, 1)
     assert "-o FILE.html" in err
     out = tmp_path / "all.html"
-    code, said, _ = _run_cli(capsys, "report", *series, "-o", out)
-    assert (code, said.strip()) == (0, str(out))
+    code, printed, _ = _run_cli(capsys, "report", *series, "-o", out)
+    assert (code, printed.strip()) == (0, str(out))
 
 
-def test_the_report_is_held_to_all_of_them(
-    page: str, copied: list[Path], one_thread: Executor, tmp_path: Path
+def test_the_report_is_verified_against_all_runs(
+    page: str, copies: list[Path], one_thread: Executor, tmp_path: Path
 ) -> None:
-    """Every run's ledger, files and clips; a run that is not up to date changes nothing."""
-    _measured_by_older_flicker(copied[2])
+    """Ledgers, files and clips of every run are checked; outdated measurements are accepted."""
+    _set_older_flicker_version(copies[2])
     report = tmp_path / "runs" / "all.html"
     report.write_text(page)
-    found = verify(report, executor=one_thread, quiet=True)
-    assert found.matches, list(map(str, found.mismatches))
-    assert (found.clips.checked, found.files.checked) == (3, 6)
-    assert found.runs == tuple(copied)
-    shutil.copyfile(*(next((run / "clips").glob("*.mp4")) for run in copied[1:]))
-    found = verify(report, scores=False)
-    (take_id,) = lab.load(copied[2]).takes["take_id"]
-    assert {told.take_id for told in found.mismatches} == {take_id}
+    result = verify(report, executor=one_thread, quiet=True)
+    assert result.matches, list(map(str, result.mismatches))
+    assert (result.clips.checked, result.files.checked) == (3, 6)
+    assert result.runs == tuple(copies)
+    shutil.copyfile(*(next((run / "clips").glob("*.mp4")) for run in copies[1:]))
+    result = verify(report, scores=False)
+    (take_id,) = lab.load(copies[2]).takes["take_id"]
+    assert {mismatch.take_id for mismatch in result.mismatches} == {take_id}
 
 
-def test_runs_that_moved_are_named(page: str, copied: list[Path], tmp_path: Path) -> None:
-    """Each in the report's order, or the folder that holds them by their names."""
+def test_runs_that_moved_are_named(page: str, copies: list[Path], tmp_path: Path) -> None:
+    """Moved runs are given in the report's order, or as the folder that contains them all."""
     report = tmp_path / "mail.html"
     report.write_text(page)
     with pytest.raises(RunFolderError, match="name run 'slow' of the report with --run DIR"):
         verify(report, scores=False)
     assert verify(report, tmp_path / "runs", scores=False).matches
-    assert verify(report, copied, scores=False).matches
-    assert not verify(report, copied[::-1], scores=False).matches
+    assert verify(report, copies, scores=False).matches
+    assert not verify(report, copies[::-1], scores=False).matches
     with pytest.raises(InputError, match=r"is of 3 runs and 2 were named; .*: slow, medium, fast"):
-        verify(report, copied[:2], scores=False)
+        verify(report, copies[:2], scores=False)
