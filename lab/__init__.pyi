@@ -30,6 +30,7 @@ from .runs import register_element as register_element
 from .runs import run as run
 from .runs import score as score
 from .runs import shoot as shoot
+from .runs import status as status
 from .samples import sample_path as sample_path
 from .shots import Shot as Shot
 from .shots import ShotSettings as ShotSettings

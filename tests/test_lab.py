@@ -63,7 +63,9 @@ def test_the_readme_lists_every_public_name() -> None:
 def test_the_commands_exist_in_python_too() -> None:
     """Each step of the command line that works on files has a function of the same name."""
     steps = ("preflight", "fit", "lint", "vary", "plan", "run", "measure", "score", "compare")
-    assert {*steps, "verify", "calibrate", "reconcile", "recover", "create"} <= set(lab.__all__)
+    assert {*steps, "verify", "calibrate", "status", "reconcile", "recover", "create"} <= set(
+        lab.__all__
+    )
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

@@ -210,9 +210,7 @@ def status(folder: RunDir, as_json: Json = False) -> None:
     Example:
       lab status runs/mine
     """
-    from lab.runs import status as read_status
-
-    print_result(read_status(folder), as_json=as_json)
+    print_result(lab.status(folder), as_json=as_json)
 
 
 def measure(folder: RunDir, as_json: Json = False) -> None:
