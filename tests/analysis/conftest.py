@@ -1,4 +1,4 @@
-"""One small run, and copies of it with something missing."""
+"""A small run, and copies of it without some of its data."""
 
 import shutil
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from lab.sweeps import Sweep
 
 @pytest.fixture(scope="session")
 def run_folder(tmp_path_factory: pytest.TempPathFactory, coffee: Still) -> Path:
-    """Three prompts with flaws, 0.3 s each; the first hardly moves."""
+    """A run of three prompts with flaws, 0.3 s each. The first one hardly moves."""
     sweep = Sweep.of(
         stills=[coffee.path.resolve()],
         prompts=["static lock-off, cinematic", "fast pan left", "make it move"],
@@ -41,7 +41,7 @@ def results(run_folder: Path) -> Results:
 
 @pytest.fixture
 def without(run_folder: Path, results: Results, tmp_path: Path) -> Callable[..., Results]:
-    """The tables of a copy of the run that lacks the scores of some takes, by position."""
+    """Loads a copy of the run without the scores of some takes, given by position."""
 
     def lacking(*positions: int) -> Results:
         copy = tmp_path / "copy"
@@ -55,7 +55,9 @@ def without(run_folder: Path, results: Results, tmp_path: Path) -> Callable[...,
 
 @pytest.fixture(scope="session")
 def ranked(results: Results) -> Callable[..., Results]:
-    """A run whose takes have these scores by metric; what is not named is 1, and moving."""
+    """Builds results whose takes have the given scores by metric; other scores are 1, with
+    motion.
+    """
 
     def build(*takes: dict[str, float]) -> Results:
         rows = [

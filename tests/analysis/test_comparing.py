@@ -1,4 +1,4 @@
-"""Comparing takes by factor, in Python as on the command line."""
+"""Comparing takes by factor in Python."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from lab.metrics import HEADLINES
 
 
 def test_every_varied_factor_has_a_table_of_medians(results: Results, run_folder: Path) -> None:
-    """A row a level, from loaded results or from the folder; printed, and as plain rows."""
+    """There is one row a level, from results and from the folder, as text and as plain data."""
     comparison = compare(results)
     assert tuple(comparison.medians) == results.varied
     rows = comparison.to_json()
@@ -25,14 +25,14 @@ def test_every_varied_factor_has_a_table_of_medians(results: Results, run_folder
 
 
 def test_one_factor_may_be_named(results: Results) -> None:
-    """Also one that was not varied; a misspelt one is answered with the nearest."""
+    """The factor need not be varied. A misspelt name gets the nearest one as a hint."""
     assert list(compare(results, by="fps").medians) == ["fps"]
     with pytest.raises(InputError, match="did you mean 'prompt'"):
         compare(results, by="promt")
 
 
-def test_raw_scores_count_still_takes(results: Results) -> None:
-    """The notes say which scale was used, and name the takes too still to judge."""
+def test_raw_scores_include_takes_too_still_to_judge(results: Results) -> None:
+    """The notes say which scale was used and name the takes too still to judge."""
     raw, matched = compare(results, raw=True), compare(results)
     assert raw.notes[0] == "As measured."
     assert any("counted all the same" in note for note in raw.notes)
@@ -41,7 +41,7 @@ def test_raw_scores_count_still_takes(results: Results) -> None:
 
 
 def test_the_camera_alone_is_compared_by_take(results: Results) -> None:
-    """A row a take and camera term that was asked for, with what was seen instead."""
+    """There is one row a take and requested camera term, with the recognised move."""
     comparison = compare(results, camera=True)
     assert comparison.medians == {}
     assert {row["term"] for row in comparison.to_json()} == {"lock_off", "pan_left"}
@@ -49,8 +49,8 @@ def test_the_camera_alone_is_compared_by_take(results: Results) -> None:
     assert comparison.legend
 
 
-def test_names_of_levels_cannot_become_markup(results: Results) -> None:
-    """What a stranger named is escaped where a notebook shows it."""
+def test_level_names_are_escaped(results: Results) -> None:
+    """Markup in the name of a level is shown as text in a notebook."""
     takes = results.takes.assign(prompt="<img src=x onerror=alert(1)>")
     hostile = Results(
         results.runs, takes, results.scores, results.frames, results.factors, results.varied

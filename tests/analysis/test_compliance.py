@@ -1,4 +1,4 @@
-"""Whether clips did what was asked of the camera."""
+"""Compliance of clips with the requested camera moves."""
 
 import math
 
@@ -23,8 +23,8 @@ MOVING = [term for term in SIGNED if term.name != "lock_off"]
 RATE = st.floats(-20, 20, allow_nan=False)
 
 
-def _shown(name: str, times: float = 1.0, **other: float) -> dict[str, float]:
-    """The motion scores of a clip that follows a term's signature."""
+def _scores(name: str, times: float = 1.0, **other: float) -> dict[str, float]:
+    """The motion scores of a clip that follows a term's signature. times: the relative speed."""
     signature = vocabulary()[name].signature
     assert signature is not None
     course = {part: times * rate for part, rate in signature.model_dump().items()} | other
@@ -33,32 +33,32 @@ def _shown(name: str, times: float = 1.0, **other: float) -> dict[str, float]:
 
 @pytest.mark.parametrize("term", SIGNED, ids=lambda term: term.name)
 def test_a_clip_that_follows_a_signature_complies(term: object) -> None:
-    """At half, the same and twice its size, a signature is seen for what it is."""
+    """At half, full and double speed a signature is recognised as its own move."""
     name = term.name  # type: ignore[attr-defined]
     for times in (0.5, 1.0, 2.0):
-        (found,) = clip_compliance(_shown(name, times), Prompt.of(name))
-        assert found.score > COMPLIED
-        assert found.seen == canonical_move(name)
-        assert math.isnan(found.speed) == (name == "lock_off")
-        assert name == "lock_off" or found.speed == pytest.approx(times)
+        (judged,) = clip_compliance(_scores(name, times), Prompt.of(name))
+        assert judged.score > COMPLIED
+        assert judged.seen == canonical_move(name)
+        assert math.isnan(judged.speed) == (name == "lock_off")
+        assert name == "lock_off" or judged.speed == pytest.approx(times)
 
 
 @pytest.mark.parametrize("asked", MOVING, ids=lambda term: term.name)
-def test_the_opposite_and_the_standstill_do_not_comply(asked: object) -> None:
-    """A clip that goes the other way, or nowhere, has none of what was asked."""
+def test_the_opposite_move_and_no_move_do_not_comply(asked: object) -> None:
+    """A clip with the opposite move or without motion has compliance 0."""
     name = asked.name  # type: ignore[attr-defined]
-    held = clip_compliance(_shown("lock_off"), Prompt.of(name))[0]
+    held = clip_compliance(_scores("lock_off"), Prompt.of(name))[0]
     assert held.score == 0
     assert held.seen == "lock_off"
     if "handheld" not in name:
-        assert clip_compliance(_shown(name, -1), Prompt.of(name))[0].score == 0
+        assert clip_compliance(_scores(name, -1), Prompt.of(name))[0].score == 0
 
 
 def test_a_lock_off_is_broken_by_any_motion() -> None:
-    """The more the camera moves the less a lock-off is one; noise is forgiven."""
+    """The compliance of a lock-off falls with the camera motion; noise is ignored."""
     asked = Prompt.of("lock_off")
     scores = [
-        clip_compliance(_shown("pan_left", times), asked)[0].score for times in (0, 0.02, 0.2, 1)
+        clip_compliance(_scores("pan_left", times), asked)[0].score for times in (0, 0.02, 0.2, 1)
     ]
     assert scores[:2] == [1, 1]
     assert scores[2] < 0.3
@@ -66,9 +66,9 @@ def test_a_lock_off_is_broken_by_any_motion() -> None:
 
 
 def test_motion_that_was_not_asked_for_lowers_the_score() -> None:
-    """A pan that also tilts as much is worth less than one that only pans, and says so."""
+    """A pan with as much tilt scores lower than a pure pan, and the description names both."""
     pure, mixed = (
-        clip_compliance(_shown("pan_right", tilt=tilt), Prompt.of("pan_right"))[0]
+        clip_compliance(_scores("pan_right", tilt=tilt), Prompt.of("pan_right"))[0]
         for tilt in (0.0, 4.0)
     )
     assert mixed.score < 0.8 * pure.score
@@ -76,27 +76,27 @@ def test_motion_that_was_not_asked_for_lowers_the_score() -> None:
     assert "up 4 % of the height/s" in mixed.says
 
 
-def test_two_moves_at_once_are_judged_each() -> None:
-    """Of a prompt that asks for a push-in and a pan, a clip that only pans did one."""
+def test_two_moves_in_one_prompt_are_judged_separately() -> None:
+    """If a prompt asks for a push-in and a pan, a clip that only pans complies with one term."""
     prompt = Prompt.of(["push_in", "pan_left"])
-    both = {part: rate + _shown("pan_left")[part] for part, rate in _shown("push_in").items()}
-    assert all(found.score > COMPLIED for found in clip_compliance(both, prompt))
-    pushed, panned = clip_compliance(_shown("pan_left"), prompt)
+    both = {part: rate + _scores("pan_left")[part] for part, rate in _scores("push_in").items()}
+    assert all(judged.score > COMPLIED for judged in clip_compliance(both, prompt))
+    pushed, panned = clip_compliance(_scores("pan_left"), prompt)
     assert pushed.score == pytest.approx(0, abs=0.01)
     assert panned.score > COMPLIED
 
 
-def test_without_a_subject_turning_and_travelling_are_not_told_apart() -> None:
-    """Where parallax was not measured a pan passes for a truck; a reversed one does not."""
+def test_without_a_subject_a_pan_passes_for_a_truck() -> None:
+    """Without parallax a pan cannot be told from a truck in the same direction."""
     blind = dict.fromkeys(("motion.parallax_x", "motion.parallax_y", "motion.approach"), math.nan)
-    panned = _shown("pan_right") | blind
+    panned = _scores("pan_right") | blind
     assert clip_compliance(panned, Prompt.of("truck_right"))[0].score > COMPLIED
     assert clip_compliance(panned, Prompt.of("truck_left"))[0].score == 0
 
 
-def test_a_subject_that_is_asked_to_move_proves_nothing_about_the_camera() -> None:
-    """A subject that walks right before a still camera is not a camera that travels left."""
-    walking = _shown("lock_off", parallax_x=6.0)
+def test_requested_subject_motion_is_not_taken_for_camera_motion() -> None:
+    """A subject that walks right in front of a fixed camera is not a camera that trucks left."""
+    walking = _scores("lock_off", parallax_x=6.0)
     assert clip_compliance(walking, Prompt.of("lock_off", "walks_right"))[0].score == 1
     assert clip_compliance(walking, Prompt.of("lock_off"))[0].score < 0.1
 
@@ -105,32 +105,34 @@ def test_a_subject_that_is_asked_to_move_proves_nothing_about_the_camera() -> No
     ("motion", "asked", "reason"),
     [
         ({}, "push_in", "not measured"),
-        (_shown("push_in"), "rack_focus", "depends on the scene"),
-        (_shown("push_in") | {"events.cuts": 2.0}, "push_in", "has cuts"),
+        (_scores("push_in"), "rack_focus", "depends on the scene"),
+        (_scores("push_in") | {"events.cuts": 2.0}, "push_in", "has cuts"),
     ],
 )
 def test_what_cannot_be_judged_says_why(motion: dict[str, float], asked: str, reason: str) -> None:
-    """No camera course, a term without a signature, a clip with cuts: NaN with the reason."""
-    (found,) = clip_compliance(motion, Prompt.of(asked))
-    assert math.isnan(found.score)
-    assert reason in found.reason
-    assert found.seen == ""
+    """Unknown camera motion, a term without a signature and a clip with cuts give NaN with a
+    reason.
+    """
+    (judged,) = clip_compliance(motion, Prompt.of(asked))
+    assert math.isnan(judged.score)
+    assert reason in judged.reason
+    assert judged.seen == ""
 
 
 @given(st.fixed_dictionaries({part: RATE for part in Signature.model_fields}))
-def test_any_course_is_judged(course: dict[str, float]) -> None:
-    """Whatever was measured, every score lies in 0..1 and the move seen is in the vocabulary."""
+def test_any_camera_motion_is_judged(course: dict[str, float]) -> None:
+    """Every score is in 0..1 and every recognised move is in the vocabulary."""
     motion = {f"motion.{part}": rate for part, rate in course.items()}
     for term in SIGNED:
-        (found,) = clip_compliance(motion, Prompt.of(term.name))
-        assert 0 <= found.score <= 1
-        assert found.seen == seen_move(course)
-        assert found.seen in vocabulary()
+        (judged,) = clip_compliance(motion, Prompt.of(term.name))
+        assert 0 <= judged.score <= 1
+        assert judged.seen == seen_move(course)
+        assert judged.seen in vocabulary()
     assert set(NOTICEABLE) == set(course)
 
 
 def test_a_runs_takes_are_judged_by_their_prompts(results: Results) -> None:
-    """A row a take and camera term; a prompt without one has none."""
+    """There is one row a take and camera term; a prompt without camera terms has none."""
     table = compliance(results)
     assert set(table["term"]) == {"lock_off", "pan_left"}
     assert set(table["backend"]) == {"offline"}
@@ -142,8 +144,8 @@ def test_a_runs_takes_are_judged_by_their_prompts(results: Results) -> None:
     assert panned["speed"] > 0
 
 
-def test_terms_are_summed_up_in_medians() -> None:
-    """By term: how many takes, the middle score, and what is seen most often."""
+def test_terms_are_summarised_by_medians() -> None:
+    """Each term has the number of takes, the median compliance and the most frequent move."""
     table = pd.DataFrame(
         {
             "take_id": list("abc"),

@@ -1,4 +1,4 @@
-"""Figures: numbers that stand in a table, and only ink added."""
+"""Figures show the numbers of the tables."""
 
 import io
 import re
@@ -21,7 +21,7 @@ def _svg(figure: object) -> str:
 
 @pytest.mark.parametrize("metric", HEADLINES)
 def test_a_timeline_draws_the_frames_table(results: Results, metric: str) -> None:
-    """One line a take, its points those of the table, the axis with the unit."""
+    """There is one line a take with the points of the table, and the axis has the unit."""
     (axes,) = timelines(results, metric).axes
     rows = results.frames[results.frames["metric"] == metric]
     assert len(axes.lines) == rows["take_id"].nunique() == 3
@@ -33,7 +33,7 @@ def test_a_timeline_draws_the_frames_table(results: Results, metric: str) -> Non
 
 
 def test_a_timeline_draws_only_the_takes_asked_for(results: Results) -> None:
-    """Named takes are drawn, in that order; unknown ones are left out."""
+    """Named takes are drawn in the given order; unknown ones are ignored."""
     wanted = list(results.takes["take_id"][[2, 0]])
     (axes,) = timelines(results, "flicker", takes=[*wanted, "nobody"]).axes
     labels = [line.get_label() for line in axes.lines]
@@ -41,7 +41,7 @@ def test_a_timeline_draws_only_the_takes_asked_for(results: Results) -> None:
 
 
 def test_a_run_without_scores_draws_empty_axes(without: Callable[..., Results]) -> None:
-    """No numbers, no line, no error."""
+    """No scores means no lines and no error."""
     results = without(0, 1, 2)
     (axes,) = timelines(results, "flicker").axes
     assert axes.lines[:] == []
@@ -49,7 +49,7 @@ def test_a_run_without_scores_draws_empty_axes(without: Callable[..., Results]) 
 
 
 def test_a_factor_is_drawn_by_level(results: Results) -> None:
-    """A panel a headline, a row a level, a dot a take at the value of the table."""
+    """There is one panel a headline, one row a level and one dot a take."""
     figure = by_factor(results, "prompt")
     assert len(figure.axes) == len(HEADLINES)
     labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
@@ -59,8 +59,8 @@ def test_a_factor_is_drawn_by_level(results: Results) -> None:
     assert dots == pytest.approx(list(wanted))
 
 
-def test_a_factor_with_no_value_is_drawn(results: Results) -> None:
-    """A factor that was left open has one level, none."""
+def test_a_factor_without_a_value_is_drawn(results: Results) -> None:
+    """A factor that was not set has one level, "none"."""
     takes, scores = results.takes.copy(), results.scores.copy()
     takes["seed"], scores["seed"] = None, None
     figure = by_factor(replace(results, takes=takes, scores=scores), "seed")
@@ -68,8 +68,8 @@ def test_a_factor_with_no_value_is_drawn(results: Results) -> None:
     assert sum(line.get_marker() == "o" for line in figure.axes[0].lines) >= 1
 
 
-def test_dollars_are_no_mathematics(results: Results) -> None:
-    """A prompt with dollar signs in it is drawn as written and cut to a legend's length."""
+def test_dollars_are_not_mathtext(results: Results) -> None:
+    """A prompt with dollar signs is drawn as written and shortened for the legend."""
     frames = results.frames.copy()
     frames["prompt"] = r"pay $\frac{1}{$ to " + "see " * 20
     (axes,) = timelines(replace(results, frames=frames), "flicker").axes
@@ -80,11 +80,12 @@ def test_dollars_are_no_mathematics(results: Results) -> None:
 
 
 def _takes(*speeds: float) -> list[dict[str, float]]:
+    """Scores of takes whose flicker equals their motion."""
     return [{"flicker": speed, "motion": speed} for speed in speeds]
 
 
 def test_motion_against_draws_takes_and_their_line(ranked: Callable[..., Results]) -> None:
-    """A dot a take, hollow where too still to judge, and the line that values are matched by."""
+    """There is one dot a take, hollow if too still to judge, and the fitted line."""
     still = {"flicker": 0.1, "motion": 0.2, "motion.still": 0.9}
     results = ranked(*_takes(1, 2, 3, 4, 5, 6, 7), still)
     (axes,) = motion_against(results, "flicker").axes
@@ -102,14 +103,14 @@ def test_motion_against_draws_takes_and_their_line(ranked: Callable[..., Results
 
 
 def test_motion_against_says_why_there_is_no_line(ranked: Callable[..., Results]) -> None:
-    """With too few takes the dots stand alone, under the reason."""
+    """With too few takes only the dots are drawn, under the reason."""
     (axes,) = motion_against(ranked(*_takes(1, 2)), "flicker").axes
     assert [line.get_label() for line in axes.lines] == ["a take", "just noticeable"]
     assert "needs 6 takes that differ in motion" in axes.get_title(loc="left")
 
 
 def test_motion_against_draws_parts_and_empty_runs(without: Callable[..., Results]) -> None:
-    """Any number with direction "lower" can be drawn, before anything is measured too."""
+    """Any metric in MATCHED can be drawn, also before anything is measured."""
     results = without(0, 1, 2)
     assert _svg(motion_against(results, "warp.strain"))
     with pytest.raises(InputError, match="did you mean 'flicker'"):

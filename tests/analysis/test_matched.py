@@ -1,4 +1,4 @@
-"""Scores at matched motion: moving less earns nothing, and nothing else is touched."""
+"""Scores at matched motion."""
 
 import math
 from collections.abc import Callable
@@ -30,10 +30,10 @@ def _line(motion: Values, level: float, slope: float) -> Values:
 
 
 @given(motions, levels, st.floats(0, 0.5))
-def test_what_only_follows_motion_is_equal_at_matched_motion(
+def test_scores_that_only_follow_motion_are_equal_at_matched_motion(
     motion: Values, level: float, slope: float
 ) -> None:
-    """Scores that are a power of motion are all alike, at the line's value for the median."""
+    """Scores that are a power of motion all get the line's value at the median motion."""
     score = _line(motion, level, slope)
     line = fit_line("flicker", score, motion)
     assert line.slope == pytest.approx(slope, abs=1e-6)
@@ -44,7 +44,7 @@ def test_what_only_follows_motion_is_equal_at_matched_motion(
 
 @pytest.mark.parametrize("metric", JUDGED)
 def test_a_flaw_proportional_to_motion_is_taken_at_the_median(metric: str) -> None:
-    """Twice the motion and twice the flaw is the same take, at the median's score."""
+    """Takes whose flaw is proportional to motion all get the score at the median motion."""
     spec, motion = SPECS[metric], np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0])
     score = spec.flaw(spec.flaw(spec.unnoticed) * motion / 8)
     line = fit_line(metric, score, motion)
@@ -53,10 +53,10 @@ def test_a_flaw_proportional_to_motion_is_taken_at_the_median(metric: str) -> No
     assert line.predict(motion) == pytest.approx(score)
 
 
-def test_where_more_is_better_moving_less_earns_nothing_either(
+def test_moving_less_is_not_rewarded_where_more_is_better(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What a take lacks to the best value grows with motion, and the words say so."""
+    """The distance to the best value grows with motion, and the description says so."""
     lower = SPECS["flicker"]
     steady = replace(lower, name="steady", direction="higher", high=1.0, unnoticed=0.9)
     monkeypatch.setitem(SPECS, "steady", steady)
@@ -64,13 +64,13 @@ def test_where_more_is_better_moving_less_earns_nothing_either(
     line = fit_line("steady", 1 - 0.05 * motion, motion)
     assert line.matched(1 - 0.05 * motion, motion) == pytest.approx([0.8] * 7)
     assert str(line) == "1 - steady grows as motion to the power 1"
-    still = fit_line("steady", 0.5 + 0.05 * motion, motion)
-    assert still.slope == 0
-    assert list(still.matched(0.5 + 0.05 * motion, motion)) == list(0.5 + 0.05 * motion)
+    level = fit_line("steady", 0.5 + 0.05 * motion, motion)
+    assert level.slope == 0
+    assert list(level.matched(0.5 + 0.05 * motion, motion)) == list(0.5 + 0.05 * motion)
 
 
-def test_an_odd_take_does_not_turn_the_line() -> None:
-    """One take fifty times worse than the others keeps its distance, and they stay alike."""
+def test_an_outlier_does_not_turn_the_line() -> None:
+    """A take fifty times worse than the others stays fifty times worse, and they stay equal."""
     motion = 1.3 ** np.arange(12)
     score = motion.copy()
     score[0] *= 50
@@ -83,7 +83,7 @@ def test_an_odd_take_does_not_turn_the_line() -> None:
 
 @given(st.lists(sizes, min_size=1, max_size=20), sizes)
 def test_equal_motion_changes_nothing(score: list[float], motion: float) -> None:
-    """Where all takes move alike there is no line, a reason, and every value stays."""
+    """If all takes have the same motion, there is no line but a reason, and scores stay."""
     values = np.array(score)
     line = fit_line("flicker", values, np.full(len(score), motion))
     assert "needs 6 takes" in line.reason
@@ -93,7 +93,7 @@ def test_equal_motion_changes_nothing(score: list[float], motion: float) -> None
 
 @given(motions, st.lists(sizes, min_size=20, max_size=20))
 def test_matching_keeps_zero_and_the_range(motion: Values, drawn: list[float]) -> None:
-    """0 stays 0, nothing leaves the metric's range, and two takes that move alike keep order."""
+    """0 stays 0, no value leaves the range, and takes of equal motion keep their order."""
     score = np.array(drawn[: len(motion)])
     line = fit_line("flicker", score, motion)
     assert line.slope >= 0
@@ -104,7 +104,7 @@ def test_matching_keeps_zero_and_the_range(motion: Values, drawn: list[float]) -
 
 
 def test_moving_less_is_never_rewarded() -> None:
-    """Where slow takes are the bad ones, the line is level and they stay bad."""
+    """If slow takes score worse, the slope is 0 and they keep their scores."""
     motion = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0])
     line = fit_line("warp", 10 / motion, motion)
     assert (line.slope, line.reason) == (0, "")
@@ -122,8 +122,8 @@ def test_moving_less_is_never_rewarded() -> None:
         ([], 0),
     ],
 )
-def test_fewer_than_six_that_differ_are_left_as_they_are(motion: list[float], count: int) -> None:
-    """Takes count once for every tenth of motion; the reason says how many there are."""
+def test_fewer_than_six_distinct_takes_stay_as_measured(motion: list[float], count: int) -> None:
+    """Takes count once for each tenth of motion; the reason has the count."""
     speeds = np.array(motion, np.float64)
     score = np.arange(len(motion)) + 1.0
     line = fit_line("drift", score, speeds)
@@ -132,8 +132,8 @@ def test_fewer_than_six_that_differ_are_left_as_they_are(motion: list[float], co
     assert math.isnan(line.flaw_at_median)
 
 
-def test_what_is_missing_stays_missing() -> None:
-    """A score or a motion that is not known is passed over by the line and has no matched value."""
+def test_missing_values_stay_missing() -> None:
+    """A take without score or motion is not fitted and gets no matched value."""
     motion = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, math.nan, 64.0])
     score = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 5.0, math.nan])
     line = fit_line("flicker", score, motion)
@@ -142,18 +142,19 @@ def test_what_is_missing_stays_missing() -> None:
     assert np.isnan(line.matched(score, motion)).tolist() == [False] * 6 + [True] * 2
 
 
-def test_differences_that_nobody_sees_do_not_steer_the_line() -> None:
-    """Below a tenth of the level that nobody would notice all scores count alike."""
+def test_unnoticeable_differences_do_not_affect_the_line() -> None:
+    """Scores below a tenth of the noticeability threshold count as equal."""
     motion = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0])
     assert fit_line("flicker", motion * 1e-6, motion).slope == 0
 
 
 def _moving(*speeds: float) -> list[dict[str, float]]:
+    """Scores of takes whose flicker equals their motion."""
     return [{"flicker": speed, "motion": speed} for speed in speeds]
 
 
-def test_matched_scores_stand_beside_the_measured(ranked: Ranked) -> None:
-    """A row a take and metric with direction "lower", the value as measured and motion with it."""
+def test_matched_scores_come_with_the_measured_ones(ranked: Ranked) -> None:
+    """Each row has the matched value, the raw value and the motion."""
     results = ranked(*_moving(1, 2, 3, 4, 5, 6, 7))
     rows = results.matched()
     assert set(rows["metric"]) == set(MATCHED)
@@ -165,8 +166,8 @@ def test_matched_scores_stand_beside_the_measured(ranked: Ranked) -> None:
     assert list(results.headlines(matched=True)["flicker"]) == pytest.approx([4.0] * 7)
 
 
-def test_a_still_take_is_neither_matched_nor_counted(ranked: Ranked) -> None:
-    """It is NaN, says why, and moves neither the line nor the median."""
+def test_a_take_too_still_is_neither_matched_nor_fitted(ranked: Ranked) -> None:
+    """Its value is NaN with a reason, and the line does not change."""
     still = {"flicker": 0.0, "motion": 0.01, "motion.still": 0.8}
     moving = _moving(1, 2, 3, 4, 5, 6, 7)
     results = ranked(*moving, still)
@@ -179,15 +180,15 @@ def test_a_still_take_is_neither_matched_nor_counted(ranked: Ranked) -> None:
     assert ranked(*moving, {**still, "motion.still": 0.79}).too_still == ()
 
 
-def test_still_takes_are_no_scores_even_where_nothing_is_matched(ranked: Ranked) -> None:
-    """With too few takes the others stay as measured, and the still one has no value."""
+def test_a_take_too_still_has_no_score_even_without_a_line(ranked: Ranked) -> None:
+    """With too few takes the others stay as measured, and the take too still has no value."""
     results = ranked({"flicker": 2.0}, {"flicker": 0.0, "motion.still": 1.0})
     assert list(results.headlines(matched=True)["flicker"].isna()) == [False, True]
     assert results.headlines(matched=True)["flicker"]["t0"] == 2
 
 
 def test_a_take_of_unknown_motion_says_so(ranked: Ranked) -> None:
-    """Where others are matched it has no value, with the reason."""
+    """It has no matched value, with the reason."""
     lost = {"flicker": 3.0, "motion": math.nan, "motion.still": math.nan}
     rows = ranked(*_moving(1, 2, 3, 4, 5, 6, 7), lost).matched()
     row = rows[(rows["take_id"] == "t7") & (rows["metric"] == "flicker")].iloc[0]

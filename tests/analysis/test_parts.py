@@ -1,4 +1,4 @@
-"""The picture of one clip: its numbers, and words that can be read."""
+"""The figure of one clip: its numbers and readable labels."""
 
 import itertools
 from typing import Any
@@ -17,18 +17,18 @@ from lab.analysis.parts import spread
 from lab.errors import InputError
 from lab.metrics import HEADLINES, SPECS, explain
 
-places = st.lists(st.floats(0, 1), min_size=1, max_size=8).map(sorted)
+positions = st.lists(st.floats(0, 1), min_size=1, max_size=8).map(sorted)
 
 
 @pytest.fixture(scope="module")
 def record(results: Results) -> dict[str, Any]:
-    """What was measured on the take that moves."""
+    """The record of a take that moves."""
     return results.record(results.takes["take_id"][1])
 
 
 @pytest.fixture
 def crowded(record: dict[str, Any]) -> dict[str, Any]:
-    """A clip of half a minute whose lines all end alike and whose worst moments are neighbours."""
+    """A record of 30 s in which all lines end at the same value and worst moments are close."""
     count = 720
     values = {frame: 0.5 + 5.0 * (frame in (600, 614, 628)) for frame in range(count)}
     return {
@@ -46,7 +46,8 @@ def crowded(record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _said(figure: Figure) -> list[str]:
+def _texts(figure: Figure) -> list[str]:
+    """All texts in the panels of a figure."""
     return [text.get_text().strip() for axes in figure.axes for text in axes.texts]
 
 
@@ -56,45 +57,45 @@ def _series_of(axes: Axes, count: int) -> list[list[float]]:
 
 @pytest.mark.parametrize("metric", HEADLINES)
 def test_every_series_of_the_metric_is_drawn(record: dict[str, Any], metric: str) -> None:
-    """A line each at the times of its frames, a panel a unit, named with the clip's own score."""
+    """Each series is a line at the times of its frames, labelled with the clip's score."""
     figure = parts(record, metric)
     drawn = [tuple(line.get_ydata()) for axes in figure.axes for line in axes.lines]
     names = [name for name in record["series"] if name.partition(".")[0] == metric]
-    kept = [name for name in names if record["series"][name]]
-    assert kept
-    for name in kept:
+    drawn_names = [name for name in names if record["series"][name]]
+    assert drawn_names
+    for name in drawn_names:
         assert tuple(record["series"][name].values()) in drawn
-        shown = f"{name.rpartition('.')[2]} {record['scores'][name]:.2g}".replace("-", "−")
-        assert shown in _said(figure)
-    assert len(figure.axes) == len({record["units"][name] for name in [metric, *kept]})
+        label = f"{name.rpartition('.')[2]} {record['scores'][name]:.2g}".replace("-", "−")
+        assert label in _texts(figure)
+    assert len(figure.axes) == len({record["units"][name] for name in [metric, *drawn_names]})
     assert figure.axes[-1].get_xlabel() == "time in the clip (s)"
     headline = figure.axes[0].lines[0]
     frames = map(int, record["series"][metric])
     assert list(headline.get_xdata()) == [record["times_s"][frame] for frame in frames]
 
 
-def test_the_level_that_nobody_would_notice_is_dashed(record: dict[str, Any]) -> None:
-    """It is in sight for the headline even when the clip stays far below it."""
+def test_the_noticeability_threshold_is_dashed(record: dict[str, Any]) -> None:
+    """It is visible for the headline even if the clip stays far below it."""
     axes = parts(record, "flicker").axes[0]
     level = SPECS["flicker"].unnoticed
     (line,) = [one for one in axes.lines if list(one.get_ydata()) == [level, level]]
     assert line.get_linestyle() == "--"
     assert axes.get_ylim()[1] > level
-    assert f"just noticeable {level:g}" in _said(axes.figure)
+    assert f"just noticeable {level:g}" in _texts(axes.figure)
 
 
 def test_the_worst_moments_are_marked_with_their_times(crowded: dict[str, Any]) -> None:
-    """A ring on each, and its time and place above."""
+    """Each has a ring, and a label with time and region above the panel."""
     figure = parts(crowded, "warp")
     rings = [line for line in figure.axes[0].lines if line.get_markerfacecolor() == "none"]
     marked = {(ring.get_xdata()[0], ring.get_ydata()[0]) for ring in rings}
     assert marked == {(worst.time_s, worst.value) for worst in explain(crowded, "warp")}
     for time_s in ("25.00 s", "25.58 s", "26.17 s"):
-        assert f"{time_s}, nearly everywhere" in _said(figure)
+        assert f"{time_s}, nearly everywhere" in _texts(figure)
 
 
 def test_motion_has_no_worst_moment(record: dict[str, Any]) -> None:
-    """It is neither good nor bad, so nothing is ringed."""
+    """Motion is not judged, so it has no rings."""
     assert not any(
         line.get_markerfacecolor() == "none"
         for axes in parts(record, "motion").axes
@@ -103,8 +104,8 @@ def test_motion_has_no_worst_moment(record: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("metric", HEADLINES)
-def test_no_words_lie_over_others(crowded: dict[str, Any], metric: str) -> None:
-    """Where lines end together and moments are neighbours, every label can still be read."""
+def test_labels_do_not_overlap(crowded: dict[str, Any], metric: str) -> None:
+    """Labels stay readable if lines end together and worst moments are close."""
     figure = parts(crowded, metric)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
@@ -120,19 +121,19 @@ def test_no_words_lie_over_others(crowded: dict[str, Any], metric: str) -> None:
 
 
 def test_a_clip_without_a_value_says_why(record: dict[str, Any]) -> None:
-    """The picture is empty but for the reason."""
+    """The panel is empty except for the reason."""
     why = "needs at least 3 different frames"
     names = ("scores", "reasons")
     none, reasons = ({name: what for name in SPECS} for what in (None, why))
     bare = {**record, **dict(zip(names, (none, reasons), strict=True)), "series": {}, "boxes": {}}
     figure = parts(bare, "warp")
-    assert why in _said(figure)
+    assert why in _texts(figure)
     assert "warp none" in figure.texts[0].get_text()
     assert figure.axes[0].lines[:] == []
 
 
-def test_what_cannot_be_drawn_is_told(record: dict[str, Any]) -> None:
-    """A part is no headline, and a clip that could not be read has no picture."""
+def test_what_cannot_be_drawn_is_refused(record: dict[str, Any]) -> None:
+    """A part, a misspelt headline and an unreadable clip raise InputError."""
     with pytest.raises(InputError, match="did you mean 'flicker'"):
         parts(record, "flickr")
     with pytest.raises(InputError, match="is not a headline"):
@@ -141,17 +142,17 @@ def test_what_cannot_be_drawn_is_told(record: dict[str, Any]) -> None:
         parts({"clip": "a.mp4", "error": "a.mp4: not a video"}, "flicker")
 
 
-@given(places, st.floats(0.01, 0.14))
-def test_names_are_moved_apart_in_their_order(wanted: list[float], gap: float) -> None:
-    """Every name is a gap above the one before and inside the panel's height if all fit."""
+@given(positions, st.floats(0.01, 0.14))
+def test_labels_are_spread_in_order(wanted: list[float], gap: float) -> None:
+    """Labels are at least a gap apart, inside the panel if all fit."""
     moved = spread(wanted, gap)
     assert len(moved) == len(wanted)
     assert all(np.diff(moved) >= gap - 1e-9)
     assert -1e-9 <= min(moved) <= max(moved) <= 1 + 1e-9
 
 
-@given(places)
-def test_names_far_apart_stay_where_they_are(wanted: list[float]) -> None:
-    """Nothing is moved that does not meet anything."""
+@given(positions)
+def test_labels_far_apart_do_not_move(wanted: list[float]) -> None:
+    """Labels that do not overlap stay."""
     gap = min(np.diff(wanted), default=1.0)
     assert spread(wanted, gap) == pytest.approx(wanted)

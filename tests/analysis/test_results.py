@@ -1,4 +1,4 @@
-"""The tables of a run: one row a take, a score, a frame."""
+"""The tables of a run."""
 
 import json
 import math
@@ -18,7 +18,7 @@ Ranked = Callable[..., Results]
 
 
 def test_there_is_a_row_for_every_take(results: Results) -> None:
-    """Each take with its factors, state, cost and what the backend did of what was asked."""
+    """A row has the factors, state, cost, and the honoured and ignored settings."""
     takes = results.takes
     assert list(takes["prompt"]) == ["static lock-off, cinematic", "fast pan left", "make it move"]
     assert set(takes["state"]) == {"fetched"}
@@ -32,7 +32,7 @@ def test_there_is_a_row_for_every_take(results: Results) -> None:
 
 
 def test_there_is_a_row_for_every_score(results: Results) -> None:
-    """Every take has every number once, with unit and direction, and a reason exactly where NaN."""
+    """Each take has each metric once, with unit, direction, and a reason if it is NaN."""
     scores = results.scores
     assert len(scores) == 3 * len(SPECS)
     assert not scores.duplicated(["take_id", "metric"]).any()
@@ -43,7 +43,7 @@ def test_there_is_a_row_for_every_score(results: Results) -> None:
 
 
 def test_there_is_a_row_for_every_frame(results: Results) -> None:
-    """Series carry the time of each frame, inside the clip and in its order."""
+    """Series have ascending times within the clip."""
     frames = results.frames
     for _, rows in frames.groupby(["take_id", "metric"]):
         assert rows["frame"].is_monotonic_increasing
@@ -54,31 +54,31 @@ def test_there_is_a_row_for_every_frame(results: Results) -> None:
     assert set(frames["take_id"]) == set(results.takes["take_id"])
 
 
-def test_the_tables_tell_what_the_measures_say(results: Results) -> None:
-    """A value in the table is the one that was measured."""
+def test_the_tables_hold_the_stored_measures(results: Results) -> None:
+    """A value in the table equals the stored one."""
     take_id = results.takes["take_id"][2]
-    kept = json.loads(results.folder.measures.path(take_id).read_text())["numbers"]
+    stored = json.loads(results.folder.measures.path(take_id).read_text())["numbers"]
     rows = results.scores[results.scores["take_id"] == take_id].set_index("metric")["value"]
-    assert rows["flicker"] == kept["flicker"]["value"]
-    assert rows["motion.still"] == kept["motion.still"]["value"]
+    assert rows["flicker"] == stored["flicker"]["value"]
+    assert rows["motion.still"] == stored["motion.still"]["value"]
 
 
-def test_only_what_was_varied_leads_the_table(results: Results) -> None:
-    """The short table shows the prompt, not its terms again, and the four headlines."""
+def test_the_table_has_varied_factors_and_headlines(results: Results) -> None:
+    """The table has the prompt without its terms, and the headlines."""
     assert results.varied == ("prompt",)
     assert list(results.table().columns) == ["take_id", "prompt", *HEADLINES, "remark"]
     assert len(results.table()) == 3
 
 
 def test_the_table_flags_takes_too_still_to_judge(results: Results, ranked: Ranked) -> None:
-    """There is a remark on each of them, and no such column where there is none."""
+    """Such takes have a remark; without them there is no column for remarks."""
     assert list(results.table()["remark"]) == ["too still to judge", "", ""]
     assert "too still to judge" in results._repr_html_()
     assert list(ranked({}, {}).table().columns) == ["take_id", "prompt", *HEADLINES]
 
 
 def test_a_take_without_scores_keeps_its_row(without: Without) -> None:
-    """A clip that was not measured is NaN with a reason in every number, and no row is lost."""
+    """An unmeasured clip has NaN with a reason for each metric."""
     results = without(1)
     assert len(results.takes) == len(results.table()) == 3
     lost = results.scores[results.scores["take_id"] == results.takes["take_id"][1]]
@@ -88,7 +88,7 @@ def test_a_take_without_scores_keeps_its_row(without: Without) -> None:
 
 
 def test_a_run_without_any_score_still_loads(without: Without) -> None:
-    """Nothing measured yet: tables are there, all NaN, no frames."""
+    """Before anything is measured, all scores are NaN and there are no frames."""
     results = without(0, 1, 2)
     assert len(results.scores) == 3 * len(SPECS)
     assert results.scores["value"].isna().all()
@@ -96,14 +96,14 @@ def test_a_run_without_any_score_still_loads(without: Without) -> None:
     assert results.table()[list(HEADLINES)].isna().all(axis=None)
 
 
-def test_a_measure_of_another_definition_does_not_count(without: Without, run_folder: Path) -> None:
-    """A number of another version of a metric is not mixed in; all others stay."""
+def test_a_score_of_another_version_does_not_count(without: Without, run_folder: Path) -> None:
+    """A score of another version of its metric is NaN; the other scores stay."""
     results = without()
     take_id = results.takes["take_id"][0]
     path = results.folder.measures.path(take_id)
-    kept = json.loads(path.read_text())
-    kept["numbers"]["flicker"]["version"] += 1
-    path.write_text(json.dumps(kept))
+    stored = json.loads(path.read_text())
+    stored["numbers"]["flicker"]["version"] += 1
+    path.write_text(json.dumps(stored))
     again = load(results.folder.path)
     before, after = (
         table[table["take_id"] == take_id].set_index("metric")["value"]
@@ -115,8 +115,8 @@ def test_a_measure_of_another_definition_does_not_count(without: Without, run_fo
     assert again.table()["remark"][0].endswith(again.not_fresh[take_id])
 
 
-def test_a_broken_measure_does_not_end_the_others(without: Without) -> None:
-    """Half a file of scores counts as none."""
+def test_a_damaged_measure_does_not_affect_the_others(without: Without) -> None:
+    """A truncated file of scores counts as missing."""
     results = without()
     results.folder.measures.path(results.takes["take_id"][0]).write_text('{"scores": {')
     again = load(results.folder.path)
@@ -124,8 +124,8 @@ def test_a_broken_measure_does_not_end_the_others(without: Without) -> None:
     assert list(missing) == [True, False, False]
 
 
-def test_a_summary_is_the_median_and_its_count(results: Results, without: Without) -> None:
-    """By level: median of each headline, and how many takes stand behind it."""
+def test_a_summary_has_medians_and_counts(results: Results, without: Without) -> None:
+    """Each level has the median of each headline and the number of takes."""
     summary = results.summary("fps")
     assert list(summary.columns) == ["fps", *HEADLINES, "takes", "too_still"]
     assert list(summary["takes"]) == [3]
@@ -138,8 +138,8 @@ def test_a_summary_is_the_median_and_its_count(results: Results, without: Withou
     assert set(by_prompt["takes"]) == {1}
 
 
-def test_a_summary_at_matched_motion_leaves_still_takes_out(ranked: Ranked) -> None:
-    """Scores that only follow motion have one median at every level; motion is as measured."""
+def test_a_summary_at_matched_motion_omits_takes_too_still(ranked: Ranked) -> None:
+    """Scores that only follow motion have the same median at each level; motion is as measured."""
     takes = [{"flicker": speed, "motion": speed} for speed in (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0)]
     still = {"flicker": 0.0, "motion": 0.0, "motion.still": 1.0}
     results = ranked(*takes, still)
@@ -151,8 +151,8 @@ def test_a_summary_at_matched_motion_leaves_still_takes_out(ranked: Ranked) -> N
     assert dict(even["too_still"]) == {"pan": 0, "orbit": 1}
 
 
-def test_a_take_is_called_by_what_varied(results: Results) -> None:
-    """Its title has the levels, and the repeat only where there are several."""
+def test_a_title_has_the_varied_levels(results: Results) -> None:
+    """The repeat is part of the title only if there are several."""
     take_id = results.takes["take_id"][1]
     assert results.title(take_id) == "fast pan left"
     several = replace(results, takes=results.takes.assign(repeat=[1, 2, 1]))
@@ -161,7 +161,7 @@ def test_a_take_is_called_by_what_varied(results: Results) -> None:
 
 
 def test_a_record_is_what_was_measured(results: Results, without: Without) -> None:
-    """Of a take with a scored clip there is the whole record; of any other a line that says why."""
+    """A scored take has the whole record; other takes raise an error with the reason."""
     take_id = results.takes["take_id"][2]
     assert results.record(take_id)["scores"]["motion"] == results.headlines()["motion"][take_id]
     with pytest.raises(InputError, match="no such take"):
@@ -170,8 +170,8 @@ def test_a_record_is_what_was_measured(results: Results, without: Without) -> No
         without(2).record(take_id)
 
 
-def test_tables_are_kept_as_parquet(without: Without) -> None:
-    """What is saved reads back the same, with nothing but the three tables added."""
+def test_tables_are_saved_as_parquet(without: Without) -> None:
+    """Saved tables read back the same, and nothing else is written."""
     results = without(2)
     for path, table in zip(
         results.save(), (results.takes, results.scores, results.frames), strict=True
@@ -182,14 +182,14 @@ def test_tables_are_kept_as_parquet(without: Without) -> None:
 
 
 def test_a_simulated_run_says_so_in_a_notebook(results: Results) -> None:
-    """The table shown in a notebook leads with the warning."""
+    """The table in a notebook begins with the warning."""
     assert results.simulated
     assert results._repr_html_().startswith("<p><b>Simulated")
     assert "3 takes" in repr(results)
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
-    """Loading something else names the folder and how to make a run."""
+    """The error names the folder and how to make a run."""
     with pytest.raises(RunFolderError, match="holds no run; make one with"):
         load(tmp_path)
     assert list(tmp_path.iterdir()) == []

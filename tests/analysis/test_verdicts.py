@@ -1,4 +1,4 @@
-"""Best and worst takes, and why."""
+"""Best and worst takes, with reasons."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,48 +10,49 @@ from lab.analysis import Results, best_and_worst
 Ranked = Callable[..., Results]
 
 
-def _bad(size: float) -> dict[str, float]:
+def _judged(size: float) -> dict[str, float]:
+    """Judged scores that are all equal."""
     return {"flicker": size, "drift": size, "warp": size}
 
 
 def test_the_best_has_the_lowest_mean_rank(ranked: Ranked) -> None:
-    """Places follow flicker, drift and warp together, and count only those ranked."""
-    found = best_and_worst(ranked(_bad(3), _bad(1), _bad(4), _bad(2)), count=2)
-    assert [(v.take_id, v.rank, v.ranked) for v in found.best] == [("t1", 1, 4), ("t3", 2, 4)]
-    assert [(v.take_id, v.rank) for v in found.worst] == [("t2", 4), ("t0", 3)]
+    """Ranks combine the judged metrics and count only ranked takes."""
+    ranking = best_and_worst(ranked(_judged(3), _judged(1), _judged(4), _judged(2)), count=2)
+    assert [(v.take_id, v.rank, v.ranked) for v in ranking.best] == [("t1", 1, 4), ("t3", 2, 4)]
+    assert [(v.take_id, v.rank) for v in ranking.worst] == [("t2", 4), ("t0", 3)]
 
 
 def test_no_take_is_both_best_and_worst(ranked: Ranked) -> None:
-    """Of three takes one is best and one is worst; of one there is neither."""
-    found = best_and_worst(ranked(_bad(1), _bad(2), _bad(3)), count=3)
-    assert [v.take_id for v in found.best] == ["t0"]
-    assert [v.take_id for v in found.worst] == ["t2"]
-    alone = best_and_worst(ranked(_bad(1)))
+    """Of three takes one is best and one is worst; a single take is neither."""
+    ranking = best_and_worst(ranked(_judged(1), _judged(2), _judged(3)), count=3)
+    assert [v.take_id for v in ranking.best] == ["t0"]
+    assert [v.take_id for v in ranking.worst] == ["t2"]
+    alone = best_and_worst(ranked(_judged(1)))
     assert alone.best == alone.worst == ()
 
 
 @pytest.mark.parametrize("matched", [True, False])
 def test_a_frozen_clip_cannot_win(ranked: Ranked, matched: bool) -> None:
-    """A take that holds still for most of the time is not ranked but named."""
-    frozen = {**_bad(0), "motion": 0.0, "motion.still": 1.0}
-    moving = [{**_bad(size), "motion": size} for size in range(1, 9)]
-    found = best_and_worst(ranked(frozen, *moving), matched=matched)
-    assert found.too_still == ("t0",)
-    assert "t0" not in {v.take_id for v in (*found.best, *found.worst)}
-    assert {v.ranked for v in (*found.best, *found.worst)} == {8}
+    """A take that hardly moves is listed but not ranked."""
+    frozen = {**_judged(0), "motion": 0.0, "motion.still": 1.0}
+    moving = [{**_judged(size), "motion": size} for size in range(1, 9)]
+    ranking = best_and_worst(ranked(frozen, *moving), matched=matched)
+    assert ranking.too_still == ("t0",)
+    assert "t0" not in {v.take_id for v in (*ranking.best, *ranking.worst)}
+    assert {v.ranked for v in (*ranking.best, *ranking.worst)} == {8}
 
 
-def test_a_take_without_a_score_is_not_ranked_but_named(ranked: Ranked) -> None:
-    """What lacks a headline is left out, neither best nor worst."""
-    found = best_and_worst(ranked({"drift": float("nan")}, _bad(2), _bad(3)))
-    assert {v.take_id for v in (*found.best, *found.worst)} == {"t1", "t2"}
-    assert (found.unscored, found.too_still) == (("t0",), ())
+def test_a_take_without_a_score_is_listed_but_not_ranked(ranked: Ranked) -> None:
+    """A take that lacks a headline is neither best nor worst."""
+    ranking = best_and_worst(ranked({"drift": float("nan")}, _judged(2), _judged(3)))
+    assert {v.take_id for v in (*ranking.best, *ranking.worst)} == {"t1", "t2"}
+    assert (ranking.unscored, ranking.too_still) == (("t0",), ())
 
 
 def test_moving_less_wins_nothing(ranked: Ranked) -> None:
-    """A take that is good for how much it moves beats those that only move less."""
-    takes = [{**_bad(speed), "motion": speed} for speed in (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)]
-    takes[5] = {**_bad(4.5), "motion": 6.0}
+    """A take that is good for its motion beats takes that only move less."""
+    takes = [{**_judged(speed), "motion": speed} for speed in (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)]
+    takes[5] = {**_judged(4.5), "motion": 6.0}
     matched, raw = (best_and_worst(ranked(*takes), 1, matched=how) for how in (True, False))
     assert [v.take_id for v in matched.best] == ["t5"]
     assert [v.take_id for v in raw.best] == ["t0"]
@@ -66,16 +67,16 @@ def test_moving_less_wins_nothing(ranked: Ranked) -> None:
 
 
 def test_too_few_takes_are_ranked_as_measured(ranked: Ranked) -> None:
-    """Nothing is matched by a line through five takes, and the words say so."""
-    takes = [{**_bad(speed), "motion": speed} for speed in (1.0, 2.0, 3.0, 4.0, 5.0)]
-    found = best_and_worst(ranked(*takes))
-    assert [v.take_id for v in found.best] == ["t0", "t1"]
-    assert "As measured, not at matched motion: flicker, drift" in found.method
-    assert "needs 6 takes that differ in motion by a tenth, and there are 5" in found.method
+    """Five takes are too few for a line, and the method says so."""
+    takes = [{**_judged(speed), "motion": speed} for speed in (1.0, 2.0, 3.0, 4.0, 5.0)]
+    ranking = best_and_worst(ranked(*takes))
+    assert [v.take_id for v in ranking.best] == ["t0", "t1"]
+    assert "As measured, not at matched motion: flicker, drift" in ranking.method
+    assert "needs 6 takes that differ in motion by a tenth, and there are 5" in ranking.method
 
 
-def test_why_leads_with_what_differs_most(ranked: Ranked) -> None:
-    """The clause of the number farthest from the median comes first, with unit and factor."""
+def test_reasons_begin_with_the_largest_difference(ranked: Ranked) -> None:
+    """The metric farthest from the median comes first, with unit and ratio."""
     odd = {"flicker": 1.0, "drift": 1.5, "warp": 6.0}
     (worst,) = best_and_worst(ranked({}, {}, odd), count=1).worst
     assert worst.take_id == "t2"
@@ -83,18 +84,18 @@ def test_why_leads_with_what_differs_most(ranked: Ranked) -> None:
     assert worst.reasons[2] == "flicker 1 8-bit code values, as the median take"
 
 
-def test_motion_is_no_merit(ranked: Ranked) -> None:
-    """How much a take moves by itself changes no place."""
-    plain = best_and_worst(ranked(_bad(1), _bad(2)))
-    moved = best_and_worst(ranked({**_bad(1), "motion": 90}, {**_bad(2), "motion": 2}))
+def test_motion_alone_does_not_change_ranks(ranked: Ranked) -> None:
+    """Different motion with equal scores gives the same ranks."""
+    plain = best_and_worst(ranked(_judged(1), _judged(2)))
+    moved = best_and_worst(ranked({**_judged(1), "motion": 90}, {**_judged(2), "motion": 2}))
     assert (plain.best, plain.worst) == (moved.best, moved.worst)
 
 
 def test_a_real_run_is_ranked(results: Results) -> None:
-    """Of real takes, the lock-off that holds still is named and not ranked."""
-    found = best_and_worst(results)
-    assert {v.take_id for v in (*found.best, *found.worst)} == set(results.takes["take_id"][1:])
-    assert found.too_still == (results.takes["take_id"][0],)
+    """The lock-off that hardly moves is listed and not ranked."""
+    ranking = best_and_worst(results)
+    assert {v.take_id for v in (*ranking.best, *ranking.worst)} == set(results.takes["take_id"][1:])
+    assert ranking.too_still == (results.takes["take_id"][0],)
 
 
 def test_a_take_whose_motion_is_stale_is_not_ranked(ranked: Callable[..., Results]) -> None:

@@ -1,4 +1,4 @@
-"""A clip to spoil by hand, rows with a known truth, and a calibration small enough to run."""
+"""A clean clip for defects, rows of known truth, and a small calibration."""
 
 import importlib
 from collections.abc import Callable, Iterator
@@ -20,14 +20,14 @@ Truth = Callable[[str, str, float], dict[str, float]]
 
 @pytest.fixture(scope="session")
 def disc() -> NDArray[np.uint8]:
-    """The subject of the clips below: (96, 128) uint8, a disc with a hard edge."""
+    """The subject's mask: (96, 128) uint8, a disc with a hard edge."""
     y, x = np.mgrid[:96, :128]
     return np.where(np.hypot(x - 64, y - 48) < 30, 255, 0).astype(np.uint8)
 
 
 @pytest.fixture(scope="session")
 def textured(texture: NDArray[np.uint8], disc: NDArray[np.uint8]) -> CleanClip:
-    """A second of a photograph held still in mid grey, half its contrast, so nothing clips."""
+    """A second of a static grey photograph at half contrast, so that no defect clips."""
     small = cv2.resize(texture, (128, 96), interpolation=cv2.INTER_AREA)
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     soft = (128 + (cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB) - 128.0) / 2).round().astype(np.uint8)
@@ -37,10 +37,10 @@ def textured(texture: NDArray[np.uint8], disc: NDArray[np.uint8]) -> CleanClip:
 
 @pytest.fixture(scope="session")
 def rows_of() -> Callable[..., list[Row]]:
-    """Rows as measured on eight photographs, of which every second is kept for the end.
+    """Builds the rows of eight photographs, every second of which is in the final half.
 
-    `truth` says what each metric adds for a kind, a name and a strength; everything else about a
-    base moves all of its clips alike. `places`: which strengths; `move`: empty for footage.
+    truth: what each metric adds for a kind, a name and a strength. All clips of a photograph share
+    an offset. places: indices of the strengths. move: empty for footage.
     """
 
     def build(truth: Truth, *, places: tuple[int, ...] = (0, 1, 2, 3, 4), move: str = "pan") -> Any:
@@ -52,15 +52,15 @@ def rows_of() -> Callable[..., list[Row]]:
                 "move": move,
                 "final": base % 2 == 1,
             }
-            made = [("clean", "clean", -1, 0.0)]
-            made += [("nuisance", nuisance.name, -1, 0.0) for nuisance in NUISANCES]
-            made += [
+            clips = [("clean", "clean", -1, 0.0)]
+            clips += [("nuisance", nuisance.name, -1, 0.0) for nuisance in NUISANCES]
+            clips += [
                 ("defect", defect.name, place, float(defect.strengths[place]))
                 for defect in DEFECTS
                 if known["final"] or not defect.held_out
                 for place in places
             ]
-            for kind, name, place, strength in made:
+            for kind, name, place, strength in clips:
                 added = truth(kind, name, strength)
                 scores = {metric: 0.01 * base + added.get(metric, 0.0) for metric in SPECS}
                 what = {"kind": kind, "name": name, "place": place, "strength": strength}
@@ -72,7 +72,7 @@ def rows_of() -> Callable[..., list[Row]]:
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> Iterator[Executor]:
-    """Clips of eight frames, two moves, two nuisances and two defects; and who measures them."""
+    """Reduces a calibration to eight frames, two moves, two nuisances, two defects; one worker."""
     small = {"FRAMES": 8, "SIZE_PX": (160, 96)}
     moves = {name: clean_clips.MOVES[name] for name in ("locked off", "pan")}
     nuisances = tuple(one for one in NUISANCES if one.name in ("film grain", "mirrored"))

@@ -1,4 +1,4 @@
-"""A calibration from end to end, stopped and gone on with, on clips of eight frames."""
+"""A calibration from end to end on clips of eight frames."""
 
 import importlib
 import json
@@ -35,7 +35,7 @@ FULL = 4 * (3 + 5) + 2 * 5
 
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """Counts the clips that are made, by key."""
+    """Counts the measured clips by key."""
     counted: Counter[str] = Counter()
 
     def count(chunk: Sequence[Probe]) -> list[dict[str, Any]]:
@@ -48,7 +48,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 @pytest.fixture
 def canned(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """Rows without the clips, for what does not depend on pixels; counted as well."""
+    """Replaces measuring by fixed rows where pixels do not matter, and counts the clips."""
     counted: Counter[str] = Counter()
 
     def make_up(chunk: Sequence[Probe]) -> list[dict[str, Any]]:
@@ -73,7 +73,8 @@ def canned(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     return counted
 
 
-def kept(out: Path) -> list[dict[str, Any]]:
+def cached_rows(out: Path) -> list[dict[str, Any]]:
+    """The rows in the cache."""
     return [json.loads(line) for line in (out / "probes.jsonl").read_text().splitlines()]
 
 
@@ -82,16 +83,16 @@ def photos(tmp_path: Path, texture: NDArray[np.uint8]) -> Path:
     """A folder of four small pictures."""
     folder = tmp_path / "photos"
     folder.mkdir()
-    for place, name in enumerate("abcd"):
+    for index, name in enumerate("abcd"):
         small = cv2.resize(texture, (240, 150), interpolation=cv2.INTER_AREA)
-        write_image(folder / f"{name}.png", np.roll(small, 40 * place, axis=place % 3))
+        write_image(folder / f"{name}.png", np.roll(small, 40 * index, axis=index % 3))
     return folder
 
 
 def test_a_calibration_ends_in_a_card(
     offline: Path, tiny: Executor, measured: Counter[str], photos: Path, tmp_path: Path
 ) -> None:
-    """Every clip is measured once; the card is returned and kept, and flicker is told."""
+    """Each clip is measured once, the card is returned and saved, and flicker is detected."""
     out = tmp_path / "out"
     card = calibrate(out, stills=photos, executor=tiny, quiet=True)
     assert len(measured) == measured.total() == FULL
@@ -109,7 +110,7 @@ def test_a_calibration_ends_in_a_card(
 def test_footage_is_measured_as_well(
     tiny: Executor, canned: Counter[str], photos: Path, tmp_path: Path
 ) -> None:
-    """A quick card over four photographs and two clips has a column for the clips."""
+    """A quick card over four photographs and two clips has a column for footage."""
     footage = tmp_path / "footage"
     footage.mkdir()
     for name in ("one", "two"):
@@ -117,17 +118,17 @@ def test_footage_is_measured_as_well(
     card = calibrate(
         tmp_path, stills=photos, footage=footage, quick=True, executor=tiny, quiet=True
     )
-    # Of the clips too, one in two is kept for the end and gets the defect that is held out.
+    # Of the clips too, one in two is cached_rows for the end and gets the defect that is held out.
     assert canned.total() == QUICK + 2 * 4 + 1
     assert card.facts["footage"] == ["one", "two"]
     assert "AUROC footage" in card.summary()
     assert not card.facts["complete"]
 
 
-def test_a_quick_one_takes_four_photographs_and_middle_strengths(
+def test_a_quick_calibration_uses_four_photographs_and_middle_strengths(
     tiny: Executor, canned: Counter[str], tmp_path: Path
 ) -> None:
-    """Of the shipped ones the first four."""
+    """These are the first four sample stills."""
     card = calibrate(tmp_path, quick=True, executor=tiny, quiet=True)
     assert canned.total() == QUICK
     assert card.facts["photographs"] == {
@@ -140,20 +141,20 @@ def test_a_quick_one_takes_four_photographs_and_middle_strengths(
 def test_what_was_measured_is_not_measured_again(
     tiny: Executor, canned: Counter[str], tmp_path: Path
 ) -> None:
-    """The same call again makes nothing; the full one after a quick one only what is new."""
+    """A second call measures nothing; a full one after a quick one measures only new clips."""
     first = calibrate(tmp_path, quick=True, executor=tiny, quiet=True)
     again = calibrate(tmp_path, quick=True, executor=tiny, quiet=True)
     assert canned.total() == QUICK
     assert str(again) == str(first)
     calibrate(tmp_path, executor=tiny, quiet=True)
     assert canned.most_common(1)[0][1] == 1
-    assert len(kept(tmp_path)) == canned.total()
+    assert len(cached_rows(tmp_path)) == canned.total()
 
 
-def test_a_line_that_was_cut_short_is_measured_again(
+def test_a_truncated_row_is_measured_again(
     tiny: Executor, canned: Counter[str], tmp_path: Path
 ) -> None:
-    """Only that one; and the row that follows it is not lost with it."""
+    """Only that row is measured again, and the next row is not lost."""
     calibrate(tmp_path, quick=True, executor=tiny, quiet=True)
     file = tmp_path / "probes.jsonl"
     file.write_text(file.read_text()[:-40])
@@ -164,12 +165,12 @@ def test_a_line_that_was_cut_short_is_measured_again(
     assert canned.total() == 1
 
 
-def test_rows_of_other_definitions_are_measured_again(
+def test_rows_of_other_versions_are_measured_again(
     tiny: Executor, canned: Counter[str], tmp_path: Path
 ) -> None:
-    """A value of one version never stands for another's."""
+    """Rows of another metric version are not used."""
     calibrate(tmp_path, quick=True, executor=tiny, quiet=True)
-    rows = kept(tmp_path)
+    rows = cached_rows(tmp_path)
     assert all(row["versions"] == VERSIONS for row in rows)
     for row in rows[:3]:
         row["versions"] = {**VERSIONS, "flicker": 0}
@@ -179,19 +180,21 @@ def test_rows_of_other_definitions_are_measured_again(
     assert set(canned) == {row["key"] for row in rows[:3]}
 
 
-def test_the_half_is_that_of_today(tiny: Executor, canned: Counter[str], tmp_path: Path) -> None:
-    """A row kept before the photographs changed places counts where its photograph is now."""
+def test_cached_rows_get_the_current_half(
+    tiny: Executor, canned: Counter[str], tmp_path: Path
+) -> None:
+    """A cached row counts in the half that its photograph belongs to now."""
     calibrate(tmp_path, quick=True, executor=tiny, quiet=True)
-    rows = [{**row, "final": not row["final"]} for row in kept(tmp_path)]
+    rows = [{**row, "final": not row["final"]} for row in cached_rows(tmp_path)]
     (tmp_path / "probes.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     card = calibrate(tmp_path, quick=True, executor=tiny, quiet=True)
     assert card.facts["photographs"]["final"] == ["cat", "coffee"]
 
 
-def test_ctrl_c_keeps_what_was_measured(
+def test_ctrl_c_keeps_the_measured_rows(
     tiny: Executor, canned: Counter[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It says how far it got and how to go on, and the same call measures only the rest."""
+    """The message has the progress and how to continue; the next call measures only the rest."""
 
     class Stopped(Progress):
         def advance(self, said: str = "") -> None:
@@ -204,7 +207,7 @@ def test_ctrl_c_keeps_what_was_measured(
         with pytest.raises(Interrupted, match=rf"7 of {QUICK} clips .* stored in .* to continue"):
             calibrate(tmp_path, quick=True, executor=tiny, quiet=True)
     assert not (tmp_path / "card.json").exists()
-    before = {row["key"] for row in kept(tmp_path)}
+    before = {row["key"] for row in cached_rows(tmp_path)}
     assert 7 <= len(before) < QUICK
     tiny.submit(int).result()  # what was asked for before the interrupt has ended
     canned.clear()
@@ -213,20 +216,20 @@ def test_ctrl_c_keeps_what_was_measured(
     assert len(before) + canned.total() == QUICK
 
 
-def test_progress_is_told_unless_quiet(
+def test_progress_is_shown_unless_quiet(
     tiny: Executor, canned: Counter[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One line where nobody watches; nothing at all when quiet."""
+    """One line is printed without a terminal, nothing with quiet."""
     calibrate(tmp_path / "one", quick=True, executor=tiny)
     assert capsys.readouterr() == ("", f"calibration clips: {QUICK} of {QUICK}\n")
     calibrate(tmp_path / "two", quick=True, executor=tiny, quiet=True)
     assert capsys.readouterr() == ("", "")
 
 
-def test_folders_without_pictures_are_told_before_any_work(
+def test_folders_without_pictures_are_refused_before_any_work(
     tiny: Executor, canned: Counter[str], photos: Path, tmp_path: Path
 ) -> None:
-    """Too few photographs, no such folder, no footage in it: each in one line."""
+    """Too few photographs, a missing folder and no footage each give one line."""
     (photos / "d.png").unlink()
     empty = tmp_path / "empty"
     empty.mkdir()
@@ -236,23 +239,23 @@ def test_folders_without_pictures_are_told_before_any_work(
         ({"footage": empty}, "empty: holds no clip"),
         ({"footage": tmp_path / "gone"}, "gone: no such folder"),
     ]
-    for how, says in wrong:
-        with pytest.raises(InputError, match=says) as error:
+    for how, message in wrong:
+        with pytest.raises(InputError, match=message) as error:
             calibrate(tmp_path / "out", executor=tiny, quiet=True, **how)
         assert "\n" not in str(error.value)
     assert not canned
 
 
-def test_a_place_that_cannot_be_written_is_told(tiny: Executor, tmp_path: Path) -> None:
-    """Before anything is measured."""
+def test_an_unwritable_folder_is_refused(tiny: Executor, tmp_path: Path) -> None:
+    """The error comes before anything is measured."""
     (tmp_path / "file").touch()
     with pytest.raises(RunFolderError, match="name another folder"):
         calibrate(tmp_path / "file" / "out", executor=tiny, quiet=True)
 
 
 @dataclass(frozen=True)
-class _Thing:
-    """Something to measure for the test below."""
+class _FakeClip:
+    """A clip for the tests below. deadly: measuring it kills the worker."""
 
     title: str
     deadly: bool = False
@@ -263,7 +266,7 @@ class _Thing:
         return self.title
 
 
-def _work(chunk: Sequence[_Thing]) -> list[dict[str, Any]]:
+def _work(chunk: Sequence[_FakeClip]) -> list[dict[str, Any]]:
     if any(thing.deadly for thing in chunk):
         os.kill(os.getpid(), signal.SIGKILL)
     return [{"key": thing.key} for thing in chunk]
@@ -272,32 +275,32 @@ def _work(chunk: Sequence[_Thing]) -> list[dict[str, Any]]:
 # The quick tier has it for runs and scores: tests/runs.
 @pytest.mark.slow
 def test_a_clip_that_kills_its_worker_is_named(tmp_path: Path) -> None:
-    """Its neighbours in the same call are measured and kept, and it is named with the reason."""
-    things = [_Thing("a"), _Thing("b", deadly=True), _Thing("c")]
+    """The other clips of the call are measured, and the clip is named with the reason."""
+    things = [_FakeClip("a"), _FakeClip("b", deadly=True), _FakeClip("c")]
     how: dict[str, Any] = {"executor": None, "quiet": True, "unit": "things"}
-    found = MEASURING.measure_clips(things, _work, tmp_path / "rows.jsonl", **how)
-    assert [row["key"] for _, row in found.pairs] == ["a", "c"]
-    (failed,) = found.failed
+    measured = MEASURING.measure_clips(things, _work, tmp_path / "rows.jsonl", **how)
+    assert [row["key"] for _, row in measured.pairs] == ["a", "c"]
+    (failed,) = measured.failed
     assert failed.startswith("b: its worker process died")
 
 
-def test_when_nothing_could_be_measured_the_first_reason_is_told(
+def test_if_nothing_could_be_measured_the_error_has_the_first_reason(
     tiny: Executor, tmp_path: Path
 ) -> None:
-    """There is no card to make of it."""
+    """Without rows there is no card."""
 
-    def fail(chunk: Sequence[_Thing]) -> list[dict[str, Any]]:
+    def fail(chunk: Sequence[_FakeClip]) -> list[dict[str, Any]]:
         raise MemoryError
 
     how: dict[str, Any] = {"executor": tiny, "quiet": True, "unit": "things"}
     with pytest.raises(InputError, match="none of 1 clips could be measured; the first: a: mem"):
-        MEASURING.measure_clips([_Thing("a")], fail, tmp_path / "rows.jsonl", **how)
+        MEASURING.measure_clips([_FakeClip("a")], fail, tmp_path / "rows.jsonl", **how)
 
 
 def test_a_card_names_what_could_not_be_measured(
     tiny: Executor, canned: Counter[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is worked out from the rest, and says so when read back."""
+    """The card is computed from the rest and lists the clip, also after loading."""
     make_up = MODULE.measure_probes
 
     def failing(chunk: Sequence[Probe]) -> list[dict[str, Any]]:
@@ -315,8 +318,10 @@ def test_a_card_names_what_could_not_be_measured(
     assert failed in str(card)
 
 
-def test_a_card_is_what_comes_back(tiny: Executor, canned: Counter[str], tmp_path: Path) -> None:
-    """A str is as good a folder as a Path, and is made if need be."""
+def test_calibrate_returns_a_card_and_makes_its_folder(
+    tiny: Executor, canned: Counter[str], tmp_path: Path
+) -> None:
+    """The folder may be a str and is created."""
     card = calibrate(str(tmp_path / "a" / "b"), quick=True, executor=tiny, quiet=True)
     assert isinstance(card, Card)
     assert {path.name for path in (tmp_path / "a" / "b").iterdir()} == {"card.json", "probes.jsonl"}

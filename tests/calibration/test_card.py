@@ -1,4 +1,4 @@
-"""The validity card: made of rows whose truth is known."""
+"""The validity card, from rows of known truth."""
 
 import json
 import math
@@ -21,10 +21,10 @@ PERFECT = "1.00 [1.00, 1.00]"
 
 
 def truth(kind: str, name: str, strength: float) -> dict[str, float]:
-    """Every metric tells its own defect, unit by unit, but `warp` is blind.
+    """Every metric grows by one a unit of its own defect, except `warp`, which is blind.
 
-    `drift` answers melting as well, and film grain moves `flicker.texture` by 1, half of what it
-    answers at the middle strength of 2.
+    `drift` also responds to melting. Film grain shifts `flicker.texture` by 1, half of its response
+    at the middle strength of 2.
     """
     if name == "film grain":
         return {"flicker.texture": 1.0}
@@ -39,7 +39,7 @@ def unmeasured(rows: list[Row], metric: str) -> list[Row]:
 
 @pytest.fixture(scope="module", autouse=True)
 def few_resamples() -> Any:
-    """Intervals are not what is looked at here."""
+    """Makes bootstraps fast; these tests do not look at intervals."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("lab.calibration.statistics._RESAMPLES", 20)
         yield
@@ -53,13 +53,13 @@ def card(rows_of: Rows) -> Card:
 
 @pytest.fixture(scope="module")
 def quick(rows_of: Rows) -> Card:
-    """Middle strengths only; drift.identity has no data at all."""
+    """Middle strengths only; drift.identity has no data."""
     return Card.of(unmeasured(rows_of(truth, places=(2,)), "drift.identity"))
 
 
 @pytest.fixture(scope="module")
 def filmed(rows_of: Rows) -> Card:
-    """Middle strengths of photographs and of footage, in which nothing is ever told."""
+    """Middle strengths of photographs and footage; in footage nothing is detected."""
     photographs = rows_of(truth, places=(2,))
     return Card.of(photographs + rows_of(lambda *_: {}, places=(2,), move=""))
 
@@ -67,8 +67,8 @@ def filmed(rows_of: Rows) -> Card:
 def row(card: Card, defect: str) -> dict[str, str]:
     """A row of the summary."""
     summary = card.summary()
-    (found,) = summary[summary["defect"] == defect].to_dict("records")
-    return found
+    (values,) = summary[summary["defect"] == defect].to_dict("records")
+    return values
 
 
 def same(one: Card, other: Card, digits: float = 1e-9) -> bool:
@@ -77,8 +77,8 @@ def same(one: Card, other: Card, digits: float = 1e-9) -> bool:
     return one.facts == other.facts
 
 
-def test_a_perfect_metric_is_called_perfect(card: Card) -> None:
-    """AUROC 1 from the weakest strength on, in order, one unit a unit."""
+def test_a_perfect_metric_has_perfect_values(card: Card) -> None:
+    """AUROC is 1 from the weakest strength on, the rank correlation is 1, the slope is 1."""
     assert row(card, "global flicker") == {
         "defect": "global flicker",
         "metric": "flicker.global",
@@ -91,32 +91,32 @@ def test_a_perfect_metric_is_called_perfect(card: Card) -> None:
     }
 
 
-def test_a_blind_metric_is_called_blind(card: Card) -> None:
-    """AUROC one half, no strength detected, no order, and no slope."""
-    found = row(card, "jelly")
-    assert found["AUROC final"] == found["AUROC develop"] == "0.50 [0.50, 0.50]"
-    assert (found["smallest detected"], found["Spearman"]) == ("-", "-")
-    assert found["slope"] == "0.00 [0.00, 0.00]"
+def test_a_blind_metric_has_the_values_of_guessing(card: Card) -> None:
+    """AUROC is 0.5, no strength is detected, and there is no correlation or slope."""
+    values = row(card, "jelly")
+    assert values["AUROC final"] == values["AUROC develop"] == "0.50 [0.50, 0.50]"
+    assert (values["smallest detected"], values["Spearman"]) == ("-", "-")
+    assert values["slope"] == "0.00 [0.00, 0.00]"
 
 
 def test_the_smallest_detected_strength_counts_nuisances_as_clean(card: Card) -> None:
-    """What grain alone can do is not detected; the next strength is."""
+    """A strength whose effect equals that of grain is not detected; the next one is."""
     assert row(card, "boiling texture")["smallest detected"] == "1 8-bit code values"
-    found = card.detection[card.detection["defect"] == "boiling texture"]
-    assert list(found[found["half"] == "final"]["strength"]) == [0.5, 1, 2, 4, 8]
-    assert (found["value"].to_numpy()[:5] <= 1).all()
+    values = card.detection[card.detection["defect"] == "boiling texture"]
+    assert list(values[values["half"] == "final"]["strength"]) == [0.5, 1, 2, 4, 8]
+    assert (values["value"].to_numpy()[:5] <= 1).all()
 
 
 def test_held_out_defects_are_marked_and_only_in_the_final_half(card: Card) -> None:
-    """Nobody has looked at them before."""
+    """The develop half has no held-out defects."""
     assert row(card, "pulse (held out)")["AUROC final"] == PERFECT
     assert row(card, "pulse (held out)")["AUROC develop"] == "-"
     developed = card.detection[card.detection["half"] == "develop"]
     assert set(developed["defect"]) == {defect.name for defect in DEFECTS if not defect.held_out}
 
 
-def test_shifts_are_shares_of_the_own_response(card: Card) -> None:
-    """Grain moves one metric by half of its response; a blind metric has nothing to share."""
+def test_nuisance_shifts_are_shares_of_the_response(card: Card) -> None:
+    """Grain shifts one metric by half of its response; a blind metric has no value."""
     shifts = card.nuisance_table()
     assert list(shifts.index) == [nuisance.name for nuisance in NUISANCES]
     assert set(shifts.columns) == set(OWN.values())
@@ -126,8 +126,8 @@ def test_shifts_are_shares_of_the_own_response(card: Card) -> None:
     assert rest.to_numpy() == pytest.approx(0)
 
 
-def test_crosstalk_names_who_answers_whom(card: Card) -> None:
-    """One on the diagonal, a half beside it, but for the metric that answers another's defect."""
+def test_crosstalk_shows_responses_to_other_defects(card: Card) -> None:
+    """AUROC is 1 for own defects, 0.5 for others, except for the metric with crosstalk."""
     crossed = card.crosstalk_table()
     assert list(crossed.columns) == list(OWN)
     heads = {metric.partition(".")[0] for metric in OWN.values()}
@@ -138,8 +138,8 @@ def test_crosstalk_names_who_answers_whom(card: Card) -> None:
     assert crossed.loc["warp.shape", "colour drift"] == 0.5
 
 
-def test_shortfalls_are_what_the_rows_were_made_to_miss(card: Card) -> None:
-    """Each in one line, and nothing else; the answer to an own defect is no crosstalk."""
+def test_shortfalls_are_the_goals_that_the_rows_miss(card: Card) -> None:
+    """Each missed goal is one line; the response to an own defect is not crosstalk."""
     expected = [
         *(
             f"warp detects {name} with AUROC 0.50"
@@ -159,7 +159,7 @@ def test_shortfalls_are_what_the_rows_were_made_to_miss(card: Card) -> None:
 
 
 def test_a_card_that_meets_every_goal_says_so(rows_of: Rows) -> None:
-    """Every metric told its defect and nothing else."""
+    """Each metric detects its own defect and no other."""
 
     def good(kind: str, name: str, strength: float) -> dict[str, float]:
         return {OWN[name]: strength} if kind == "defect" else {}
@@ -170,21 +170,21 @@ def test_a_card_that_meets_every_goal_says_so(rows_of: Rows) -> None:
 
 
 def test_a_quick_card_judges_nothing(quick: Card) -> None:
-    """It prints what it has and says that this is too little to judge the goals."""
+    """It says that there are too few clips to judge the goals."""
     too_few = "Too few clips were measured to judge the goals."
     assert quick.shortfalls() == [too_few]
     assert str(quick).endswith(f"\n\n{too_few}")
-    assert "Misses" not in str(quick)
-    found = row(quick, "global flicker")
-    assert found["AUROC final"] == PERFECT
-    assert (found["Spearman"], found["slope"]) == ("-", "-")
+    assert "Missed goals" not in str(quick)
+    values = row(quick, "global flicker")
+    assert values["AUROC final"] == PERFECT
+    assert (values["Spearman"], values["slope"]) == ("-", "-")
     assert quick.ordering.empty
 
 
 def test_what_has_no_data_is_not_judged(quick: Card, rows_of: Rows) -> None:
-    """It stands as a dash in every table, and no goal is missed for it."""
-    found = row(quick, "identity drift")
-    assert {found[name] for name in ("AUROC final", "AUROC develop", "smallest detected")} == {"-"}
+    """A metric without data has a dash in every table and misses no goal."""
+    values = row(quick, "identity drift")
+    assert {values[name] for name in ("AUROC final", "AUROC develop", "smallest detected")} == {"-"}
     assert quick.nuisance_table()["drift.identity"].isna().all()
     assert quick.crosstalk_table().loc["drift.identity"].isna().all()
     blank = rows_of(truth)
@@ -196,8 +196,8 @@ def test_what_has_no_data_is_not_judged(quick: Card, rows_of: Rows) -> None:
     assert "nan" not in str(card)
 
 
-def test_every_number_says_how_it_was_tried(card: Card, quick: Card) -> None:
-    """By a defect of its own, by others' alone, by camera moves, or never; each trial by name."""
+def test_every_number_says_how_it_was_calibrated(card: Card, quick: Card) -> None:
+    """By its own defect, by others' defects, by camera moves, or never; with the tests by name."""
     table = card.coverage().set_index("number")
     assert list(table.index) == list(SPECS)
     assert set(table.index[table["tried"] == "own defect"]) == set(OWN.values())
@@ -215,24 +215,24 @@ def test_every_number_says_how_it_was_tried(card: Card, quick: Card) -> None:
     assert not quick.coverage()["order"].any()
 
 
-def test_a_trial_without_a_value_is_none(quick: Card) -> None:
-    """drift.identity had no data on any clip, so nothing is known about it."""
+def test_a_test_without_a_value_does_not_count(quick: Card) -> None:
+    """drift.identity had no data, so it counts as never calibrated."""
     table = quick.coverage().set_index("number")
     assert table.loc["drift.identity", "tried"] == "never"
 
 
-def test_a_number_of_today_is_listed_as_never_calibrated(card: Card) -> None:
-    """Whatever is added to the definitions comes up by itself, in words too."""
+def test_a_new_number_is_listed_as_never_calibrated(card: Card) -> None:
+    """A metric that is added to the definitions appears by itself."""
     lines = describe_coverage(card.coverage([*SPECS, "warp.new"]))
     (never,) = [line for line in lines if line.startswith("Never calibrated")]
     assert never.endswith(", warp.new.")
     assert f"of {len(SPECS) + 1} numbers" in never
 
 
-def test_how_numbers_were_tried_stands_in_the_card(
+def test_the_card_shows_how_numbers_were_calibrated(
     card: Card, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Printed, and as data; the lists follow the definitions, not what the card was saved with."""
+    """Text and data follow the current definitions, not those of the saved card."""
     for line in describe_coverage(card.coverage()):
         assert line in str(card)
     monkeypatch.setitem(SPECS, "warp.new", SPECS["warp"])
@@ -241,18 +241,18 @@ def test_how_numbers_were_tried_stands_in_the_card(
     assert [row["number"] for row in data if row["tried"] == "never"][-1] == "warp.new"
 
 
-def test_footage_is_there_when_it_was_measured(card: Card, filmed: Card) -> None:
-    """Its figures stand beside those of photographs and never among them."""
+def test_footage_has_its_own_column(card: Card, filmed: Card) -> None:
+    """The values of footage are separate from those of photographs."""
     assert "AUROC footage" not in card.summary()
     assert card.facts["footage"] == []
-    found = row(filmed, "global flicker")
-    assert (found["AUROC final"], found["AUROC footage"]) == (PERFECT, "0.50 [0.50, 0.50]")
+    values = row(filmed, "global flicker")
+    assert (values["AUROC final"], values["AUROC footage"]) == (PERFECT, "0.50 [0.50, 0.50]")
     assert filmed.facts["footage"] == [f"photo {base}" for base in range(8)]
     assert set(filmed.nuisances["half"]) == {"develop", "final", "footage"}
 
 
 def test_the_facts_say_what_was_measured(card: Card, quick: Card, rows_of: Rows) -> None:
-    """Clips, photographs by half, versions, and whether all strengths were there."""
+    """The facts have clips, photographs by half, versions and completeness."""
     assert card.facts["clips"] == len(rows_of(truth))
     halves = {
         half: [f"photo {base}" for base in bases]
@@ -264,14 +264,14 @@ def test_the_facts_say_what_was_measured(card: Card, quick: Card, rows_of: Rows)
 
 
 def test_a_card_comes_back_from_json(card: Card, quick: Card, filmed: Card) -> None:
-    """Plain data and back, unknown values included."""
+    """Plain data restores the card, with its unknown values."""
     for one in (card, quick, filmed):
         text = json.dumps(one.to_json(), allow_nan=False)
         assert same(Card.from_json(json.loads(text)), one)
 
 
 def test_a_saved_card_is_loaded(card: Card, quick: Card, tmp_path: Path) -> None:
-    """The same to three decimals, and it prints the same."""
+    """It is equal to three decimals and prints the same."""
     for one in (card, quick):
         one.save(tmp_path / "card.json")
         loaded = load_card(tmp_path / "card.json")
@@ -280,7 +280,7 @@ def test_a_saved_card_is_loaded(card: Card, quick: Card, tmp_path: Path) -> None
 
 
 def test_a_changed_definition_makes_its_metric_stale(card: Card) -> None:
-    """It is named; a metric that the card has never heard of is not."""
+    """The metric is named; a metric that the card does not know is not."""
     assert card.stale == ()
     data = card.to_json()
     older = {**data["facts"]["versions"], "warp": 0, "drift.onset": 1000, "gone": 1}
@@ -293,8 +293,8 @@ def test_a_changed_definition_makes_its_metric_stale(card: Card) -> None:
     "text",
     ["", "{", "[]", "3", "null", "{}", '{"facts": {}, "detection": 3}', '{"facts": {}}', "\ud800"],
 )
-def test_a_broken_file_is_told_in_one_line(text: str, tmp_path: Path) -> None:
-    """Which file, and what writes a good one."""
+def test_a_broken_file_is_refused_in_one_line(text: str, tmp_path: Path) -> None:
+    """The error names the file and the command that writes a good one."""
     path = tmp_path / "card.json"
     path.write_text(text, encoding="utf-8", errors="surrogatepass")
     with pytest.raises(
@@ -305,21 +305,21 @@ def test_a_broken_file_is_told_in_one_line(text: str, tmp_path: Path) -> None:
 
 
 def test_a_card_without_its_facts_is_broken(card: Card, tmp_path: Path) -> None:
-    """What was measured, and for which versions, is part of it."""
+    """The facts are required."""
     path = tmp_path / "card.json"
     path.write_text(json.dumps({**card.to_json(), "facts": {}}))
     with pytest.raises(InputError, match="is not a validity card"):
         load_card(path)
 
 
-def test_a_missing_file_is_told_in_one_line(tmp_path: Path) -> None:
-    """The same words as for a broken one."""
+def test_a_missing_file_is_refused_in_one_line(tmp_path: Path) -> None:
+    """The error is the same as for a broken file."""
     with pytest.raises(InputError, match=r"gone\.json: is not a validity card"):
         load_card(tmp_path / "gone.json")
 
 
 def test_values_are_rounded_but_not_lost(card: Card, tmp_path: Path) -> None:
-    """NaN is null in the file; whole strengths stay as they are."""
+    """NaN is null in the file, and strengths are exact."""
     card.save(tmp_path / "card.json")
     data = json.loads((tmp_path / "card.json").read_text())
     assert {entry["strength"] for entry in data["detection"]} == {

@@ -1,4 +1,4 @@
-"""Clean clips: which there are, and what they are made of."""
+"""Clean clips and their sources."""
 
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -14,8 +14,8 @@ from lab.errors import InputError, LabError
 from lab.media import open_image, write_image
 
 
-def test_the_shipped_photographs_are_there() -> None:
-    """Seven that can be opened, in order of name."""
+def test_the_sample_photographs_can_be_opened() -> None:
+    """There are seven, in order of name."""
     shipped = photographs(None)
     assert [path.stem for path in shipped] == sorted(path.stem for path in shipped)
     assert len(shipped) == 7
@@ -23,43 +23,43 @@ def test_the_shipped_photographs_are_there() -> None:
 
 
 def test_a_folder_gives_its_pictures(tmp_path: Path) -> None:
-    """By name, whatever the case of the suffix, and nothing else."""
+    """In order of name, with suffixes of any case, and nothing else."""
     for name in ("b.JPG", "a.png", "c.jpeg", "notes.txt", "clip.mp4"):
         (tmp_path / name).touch()
     assert [path.name for path in photographs(tmp_path)] == ["a.png", "b.JPG", "c.jpeg"]
 
 
-def test_no_such_folder_is_told(tmp_path: Path) -> None:
-    """Photographs and footage alike."""
-    gone = tmp_path / "gone"
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
+    """This holds for photographs and for footage."""
+    missing = tmp_path / "gone"
     with pytest.raises(InputError, match="gone: no such folder"):
-        photographs(gone)
+        photographs(missing)
     with pytest.raises(InputError, match="gone: no such folder"):
-        sources(photographs(None), gone, moves_each=1)
+        sources(photographs(None), missing, moves_each=1)
 
 
 def test_fewer_than_four_photographs_are_too_few() -> None:
-    """Two for each half are the least."""
+    """Each half needs at least two."""
     with pytest.raises(InputError, match="at least four photographs"):
         sources(photographs(None)[:3], None, moves_each=1)
     assert len(sources(photographs(None)[:4], None, moves_each=1)) == 4
 
 
-def test_every_second_photograph_is_kept_for_the_end() -> None:
-    """All moves of a photograph are in the same half, and each half sees all moves."""
-    found = sources(photographs(None), None, moves_each=3)
-    assert len(found) == 21
-    assert len({source.name for source in found}) == 21
-    groups = {final: {one.group for one in found if one.final == final} for final in (True, False)}
+def test_every_second_photograph_is_in_the_final_half() -> None:
+    """All moves of a photograph are in the same half, and each half has all moves."""
+    made = sources(photographs(None), None, moves_each=3)
+    assert len(made) == 21
+    assert len({source.name for source in made}) == 21
+    groups = {final: {one.group for one in made if one.final == final} for final in (True, False)}
     assert groups[True] == {"cat", "coffee", "hopper"}
     assert groups[False] == {"astronaut", "china", "flower", "rocket"}
     for final in (True, False):
-        assert {one.move for one in found if one.final == final} == set(clean_clips.MOVES)
-    assert all(source.other != source.path for source in found)
+        assert {one.move for one in made if one.final == final} == set(clean_clips.MOVES)
+    assert all(source.other != source.path for source in made)
 
 
 def test_footage_follows_the_photographs(tmp_path: Path) -> None:
-    """Clips by name, without a move, every second one kept for the end; an empty folder is told."""
+    """Clips are in order of name, without a move, every second in the final half."""
     with pytest.raises(InputError, match=r"holds no clip \(\.mp4"):
         sources(photographs(None), tmp_path, moves_each=1)
     for name in ("b.mov", "a.mp4", "c.png"):
@@ -72,7 +72,7 @@ def test_footage_follows_the_photographs(tmp_path: Path) -> None:
 
 
 def test_a_photograph_becomes_a_clip_that_starts_from_its_still(tiny: Executor) -> None:
-    """Frames of the base's size with the subject's alpha for each; kept while it is in use."""
+    """Each frame has the rendered size and a mask of the subject; the clip is cached."""
     one, *_ = sources(photographs(None), None, moves_each=2)
     _, panned, *_ = sources(photographs(None), None, moves_each=2)
     held = clean_clip(one)
@@ -88,9 +88,9 @@ def test_a_photograph_becomes_a_clip_that_starts_from_its_still(tiny: Executor) 
 
 
 def test_the_other_picture_is_another_photograph(tiny: Executor) -> None:
-    """No larger than the clip's short side asks for, with even sides."""
-    made = clean_clip(sources(photographs(None), None, moves_each=1)[0])
-    height, width = made.other.shape[:2]
+    """It has at most the clip's height and even sides."""
+    clip = clean_clip(sources(photographs(None), None, moves_each=1)[0])
+    height, width = clip.other.shape[:2]
     assert min(height, width) == 96
     assert (height % 2, width % 2) == (0, 0)
 
@@ -101,29 +101,29 @@ def test_footage_is_cut_to_length_and_size(
     texture: NDArray[np.uint8],
     pan_clip: Callable[..., Path],
 ) -> None:
-    """The first frames at their own rate, as small as a rendered base; the first is the still."""
+    """The first frames are used at their own rate, reduced to the rendered height."""
     path = pan_clip(tmp_path / "pan.mp4", texture[:300, :420], count=12, fps=12.5)
     other = photographs(None)[0]
-    made = clean_clip(Source(path, "", other, final=False))
-    assert len(made.frames) == len(made.alphas) == 8
-    assert made.fps == pytest.approx(12.5)
-    assert {rgb.shape for rgb in made.frames} == {made.still.shape}
-    assert made.still.shape[0] == 96
-    assert made.still.shape[1] % 2 == 0
-    assert {alpha.shape for alpha in made.alphas} == {made.still.shape[:2]}
-    assert (made.still == made.frames[0]).all()
+    clip = clean_clip(Source(path, "", other, final=False))
+    assert len(clip.frames) == len(clip.alphas) == 8
+    assert clip.fps == pytest.approx(12.5)
+    assert {rgb.shape for rgb in clip.frames} == {clip.still.shape}
+    assert clip.still.shape[0] == 96
+    assert clip.still.shape[1] % 2 == 0
+    assert {alpha.shape for alpha in clip.alphas} == {clip.still.shape[:2]}
+    assert (clip.still == clip.frames[0]).all()
 
 
-def test_a_single_frame_of_footage_has_the_usual_rate(
+def test_a_single_frame_of_footage_has_the_default_rate(
     tiny: Executor, tmp_path: Path, texture: NDArray[np.uint8], pan_clip: Callable[..., Path]
 ) -> None:
-    """There is no length to tell it from."""
+    """One frame has no duration from which to compute a rate."""
     path = pan_clip(tmp_path / "one.mp4", texture[:100, :164], count=1, fps=10)
     assert clean_clip(Source(path, "", photographs(None)[0], final=False)).fps == 24
 
 
-def test_what_is_no_picture_is_told(tiny: Executor, tmp_path: Path) -> None:
-    """A photograph that cannot be opened ends in one line about that file."""
+def test_an_unreadable_photograph_is_refused(tiny: Executor, tmp_path: Path) -> None:
+    """The error is one line that names the file."""
     bad = tmp_path / "bad.jpg"
     bad.write_bytes(b"no picture")
     good = tmp_path / "good.png"

@@ -1,4 +1,4 @@
-"""Defects: of the strength they say, where they say, and nothing else."""
+"""Defects have the strength and the region that they state."""
 
 import numpy as np
 import pytest
@@ -30,13 +30,13 @@ SLOPES = np.array([1.9, 2.4])  # code values a pixel, across and down
 every_defect = pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name)
 
 
-def luck(seed: int = 0) -> np.random.Generator:
+def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def added(frames: list[NDArray[np.uint8]], base: CleanClip) -> NDArray[np.float64]:
-    """What was added to each pixel, (frames, h, w) in code values; the same in all channels."""
-    change = np.stack(frames).astype(float) - np.stack(base.frames)
+def added(frames: list[NDArray[np.uint8]], clip: CleanClip) -> NDArray[np.float64]:
+    """What was added to each pixel: (frames, h, w) in code values, equal in all channels."""
+    change = np.stack(frames).astype(float) - np.stack(clip.frames)
     assert (np.ptp(change, axis=-1) == 0).all()
     return change[..., 0]
 
@@ -46,36 +46,36 @@ def colours(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
     return lab
 
 
-def shifts(frames: list[NDArray[np.uint8]], base: CleanClip) -> NDArray[np.float64]:
-    """How far each pixel moved in CIELAB, (frames, h, w, 3)."""
-    pairs = zip(frames, base.frames, strict=True)
+def shifts(frames: list[NDArray[np.uint8]], clip: CleanClip) -> NDArray[np.float64]:
+    """How far each pixel moved in CIELAB: (frames, h, w, 3)."""
+    pairs = zip(frames, clip.frames, strict=True)
     return np.stack([colours(after) - colours(before) for after, before in pairs])
 
 
 @pytest.fixture(scope="module")
 def ramp(disc: NDArray[np.uint8]) -> CleanClip:
-    """Two seconds of a picture whose red says how far across a pixel is, and green how far down."""
+    """Two seconds of a picture whose red is the x position of a pixel and green its y position."""
     y, x = np.mgrid[:96, :128]
     rgb = np.dstack([5 + SLOPES[0] * x, 10 + SLOPES[1] * y, np.full(x.shape, 128)])
     rgb = rgb.round().astype(np.uint8)
     return CleanClip([rgb] * 48, [disc] * 48, 24.0, rgb, rgb)
 
 
-def displacements(frames: list[NDArray[np.uint8]], base: CleanClip) -> NDArray[np.float64]:
-    """How far each pixel moved, ‰ of the diagonal, (frames, h, w, 2); rounding included."""
-    change = np.stack(frames).astype(float) - np.stack(base.frames)
+def displacements(frames: list[NDArray[np.uint8]], clip: CleanClip) -> NDArray[np.float64]:
+    """How far each pixel moved in ‰ of the diagonal, (frames, h, w, 2), with rounding errors."""
+    change = np.stack(frames).astype(float) - np.stack(clip.frames)
     return change[..., :2] / SLOPES / diagonal_px(128, 96) * 1000
 
 
 def rms_length(moved: NDArray[np.float64]) -> float:
-    """Root mean square of the lengths of many displacements, less what rounding adds."""
+    """The root mean square length of displacements, without the part that rounding adds."""
     rounding = 2 * ROUNDING * ((1 / SLOPES) ** 2).sum() * (1000 / diagonal_px(128, 96)) ** 2
     return float(np.sqrt((moved**2).sum(axis=-1).mean() - rounding))
 
 
 @every_defect
 def test_a_row_of_the_table_is_complete(defect: Defect) -> None:
-    """Five rising strengths, all of them positive, and a metric that exists."""
+    """It has five ascending positive strengths and an existing metric."""
     assert len(defect.strengths) == 5
     assert defect.strengths[0] > 0
     assert list(defect.strengths) == sorted(set(defect.strengths))
@@ -86,34 +86,34 @@ def test_a_row_of_the_table_is_complete(defect: Defect) -> None:
 
 
 def test_names_are_unique() -> None:
-    """A kept row finds its defect by name."""
+    """Cached rows refer to defects by name."""
     assert len({defect.name for defect in DEFECTS}) == len(DEFECTS)
 
 
 @every_defect
-def test_frames_keep_their_count_size_and_kind(defect: Defect, textured: CleanClip) -> None:
-    """What comes out is what went in, spoiled; the clean clip is left as it was."""
+def test_frames_keep_their_count_size_and_type(defect: Defect, textured: CleanClip) -> None:
+    """The result has the shape and type of the input, and the clean clip is unchanged."""
     before = [rgb.copy() for rgb in textured.frames]
-    spoiled = defect.inject(textured, defect.middle, luck())
-    assert [(rgb.shape, rgb.dtype) for rgb in spoiled] == [((96, 128, 3), np.uint8)] * 24
+    changed = defect.inject(textured, defect.middle, rng())
+    assert [(rgb.shape, rgb.dtype) for rgb in changed] == [((96, 128, 3), np.uint8)] * 24
     assert all((a == b).all() for a, b in zip(before, textured.frames, strict=True))
 
 
 @every_defect
-def test_the_same_luck_gives_the_same_pixels(defect: Defect, textured: CleanClip) -> None:
-    """A clip can be made again anywhere."""
-    one, again = (defect.inject(textured, defect.middle, luck(5)) for _ in range(2))
+def test_the_same_seed_gives_the_same_pixels(defect: Defect, textured: CleanClip) -> None:
+    """Clips are reproducible."""
+    one, again = (defect.inject(textured, defect.middle, rng(5)) for _ in range(2))
     assert all(map(np.array_equal, one, again))
 
 
 @every_defect
 def test_a_stronger_defect_changes_more(defect: Defect, textured: CleanClip) -> None:
-    """The mean change of a pixel rises from each strength to the next, over a few lucks."""
+    """The mean change of a pixel grows with the strength, averaged over a few seeds."""
     clean = np.stack(textured.frames).astype(float)
     changes = [
         np.mean(
             [
-                np.abs(np.stack(defect.inject(textured, strength, luck(seed))) - clean).mean()
+                np.abs(np.stack(defect.inject(textured, strength, rng(seed))) - clean).mean()
                 for seed in range(4)
             ]
         )
@@ -124,10 +124,10 @@ def test_a_stronger_defect_changes_more(defect: Defect, textured: CleanClip) -> 
 
 
 @every_defect
-def test_no_strength_is_no_defect(defect: Defect, textured: CleanClip) -> None:
-    """Next to no strength leaves every frame as it was, but for a rounding of colours."""
-    for spoiled, clean in zip(defect.inject(textured, 1e-6, luck()), textured.frames, strict=True):
-        assert np.abs(spoiled.astype(int) - clean).max() <= 1
+def test_almost_no_strength_changes_nothing(defect: Defect, textured: CleanClip) -> None:
+    """Frames stay as they are, except for rounding of colours."""
+    for changed, clean in zip(defect.inject(textured, 1e-6, rng()), textured.frames, strict=True):
+        assert np.abs(changed.astype(int) - clean).max() <= 1
 
 
 @pytest.mark.parametrize("inject", [flicker_global, flicker_pulse])
@@ -135,46 +135,48 @@ def test_no_strength_is_no_defect(defect: Defect, textured: CleanClip) -> None:
 def test_flicker_of_the_whole_picture_has_its_rms(
     inject: object, strength: float, textured: CleanClip
 ) -> None:
-    """One offset a frame, the same at every pixel, with that rms over the clip and a mean of 0."""
-    change = added(inject(textured, strength, luck()), textured)  # type: ignore[operator]
+    """Each frame has one offset for all pixels; the offsets have this rms and mean 0."""
+    change = added(inject(textured, strength, rng()), textured)  # type: ignore[operator]
     assert (np.ptp(change, axis=(1, 2)) == 0).all()
     offsets = change[:, 0, 0]
     assert offsets.std() == pytest.approx(strength, abs=0.3)
     assert offsets.mean() == pytest.approx(0, abs=0.2)
 
 
-def test_the_pulse_beats_eight_times_a_second(textured: CleanClip) -> None:
-    """The offsets' strongest frequency is 8 Hz."""
-    offsets = added(flicker_pulse(textured, 8, luck()), textured)[:, 0, 0]
+def test_the_pulse_has_eight_hertz(textured: CleanClip) -> None:
+    """The strongest frequency of the offsets is 8 Hz."""
+    offsets = added(flicker_pulse(textured, 8, rng()), textured)[:, 0, 0]
     assert np.abs(np.fft.rfft(offsets)).argmax() == 8
 
 
 @pytest.mark.parametrize("fps", [4.0, 8.0])
-def test_a_pulse_that_a_frame_rate_cannot_show_is_none(textured: CleanClip, fps: float) -> None:
-    """Where every frame meets the same phase of 8 Hz nothing changes."""
-    base = CleanClip(textured.frames, textured.alphas, fps, textured.still, textured.other)
-    assert (added(flicker_pulse(base, 8, luck()), base) == 0).all()
+def test_a_pulse_that_the_frame_rate_cannot_show_changes_nothing(
+    textured: CleanClip, fps: float
+) -> None:
+    """If every frame has the same phase of 8 Hz, the frames stay."""
+    clip = CleanClip(textured.frames, textured.alphas, fps, textured.still, textured.other)
+    assert (added(flicker_pulse(clip, 8, rng()), clip) == 0).all()
 
 
 @given(strength=some.floats(1, 8), seed=some.integers(0, 99))
 def test_patches_and_texture_have_their_rms_in_every_frame(
     textured: CleanClip, strength: float, seed: int
 ) -> None:
-    """Local flicker and boiling are as strong as they say, frame by frame."""
+    """Local flicker and boiling have the stated strength in each frame."""
     short = CleanClip(
         textured.frames[:2], textured.alphas[:2], 24.0, textured.still, textured.other
     )
     for inject in (flicker_local, boiling):
-        change = added(inject(short, strength, luck(seed)), short)
-        found = np.sqrt((change**2).mean(axis=(1, 2)) - ROUNDING)
+        change = added(inject(short, strength, rng(seed)), short)
+        rms = np.sqrt((change**2).mean(axis=(1, 2)) - ROUNDING)
         # A few of the largest offsets may run into black or white.
-        assert found == pytest.approx(strength, rel=0.05)
+        assert rms == pytest.approx(strength, rel=0.05)
 
 
 def test_patches_are_large_and_texture_is_fine(textured: CleanClip) -> None:
-    """Neighbouring pixels share local flicker's offset; in boiling they hardly do."""
+    """Neighbouring pixels share the offset of local flicker; in boiling they hardly do."""
     patch, grain = (
-        added(inject(textured, 8, luck()), textured)[0] for inject in (flicker_local, boiling)
+        added(inject(textured, 8, rng()), textured)[0] for inject in (flicker_local, boiling)
     )
 
     def shared(change: NDArray[np.float64], apart: int) -> float:
@@ -187,68 +189,66 @@ def test_patches_are_large_and_texture_is_fine(textured: CleanClip) -> None:
 def test_boiling_is_strongest_in_texture(disc: NDArray[np.uint8]) -> None:
     """A blank half boils far less than a textured half."""
     rgb = np.full((96, 128, 3), 128, np.uint8)
-    rgb[:, 64:] += luck().integers(0, 40, (96, 64, 1)).astype(np.uint8)
-    base = CleanClip([rgb], [disc], 24.0, rgb, rgb)
-    change = added(boiling(base, 4, luck()), base)[0]
+    rgb[:, 64:] += rng().integers(0, 40, (96, 64, 1)).astype(np.uint8)
+    clip = CleanClip([rgb], [disc], 24.0, rgb, rgb)
+    change = added(boiling(clip, 4, rng()), clip)[0]
     assert change[:, 80:].std() > 3 * change[:, :48].std()
 
 
 @pytest.mark.parametrize("strength", [2, 8])
-def test_colour_flicker_moves_hue_and_leaves_lightness(
+def test_colour_flicker_shifts_hue_and_keeps_lightness(
     strength: float, textured: CleanClip
 ) -> None:
-    """The rms shift in the a, b plane is the strength in ΔE*ab; L stays within rounding."""
-    moved = shifts(flicker_colour(textured, strength, luck()), textured)
+    """The rms shift in the a, b plane is the strength in ΔE*ab; L is equal within rounding."""
+    moved = shifts(flicker_colour(textured, strength, rng()), textured)
     assert np.sqrt((moved[..., 1:] ** 2).sum(axis=-1).mean()) == pytest.approx(strength, rel=0.06)
     assert np.abs(moved[..., 0]).max() < 0.5
 
 
 @pytest.mark.parametrize("strength", [5, 20])
-def test_drift_of_colour_grows_linearly_and_only_on_the_subject(
+def test_colour_drift_grows_linearly_and_only_on_the_subject(
     strength: float, textured: CleanClip, disc: NDArray[np.uint8]
 ) -> None:
-    """The subject's hue has moved by the strength at the last frame, by half of it halfway."""
-    moved = shifts(drift_colour(textured, strength, luck(3)), textured)
+    """The hue shift is half the strength halfway and the full strength at the last frame."""
+    moved = shifts(drift_colour(textured, strength, rng(3)), textured)
     far = np.linalg.norm(moved[:, disc > 0].mean(axis=1), axis=-1)
     assert far == pytest.approx(strength * np.linspace(0, 1, 24), abs=0.03 * strength + 0.1)
     assert np.abs(moved[:, disc == 0]).max() < 1
 
 
-def test_a_gap_at_the_onset_is_there_from_the_first_frame(
-    textured: CleanClip, disc: NDArray[np.uint8]
-) -> None:
-    """All frames are the same, and the subject is away from the still by the strength."""
-    spoiled = onset_gap(textured, 20, luck())
-    assert all((rgb == spoiled[0]).all() for rgb in spoiled)
-    moved = colours(spoiled[0]) - colours(textured.still)
+def test_an_onset_gap_is_in_all_frames(textured: CleanClip, disc: NDArray[np.uint8]) -> None:
+    """All frames are equal, and the subject differs from the still by the strength."""
+    changed = onset_gap(textured, 20, rng())
+    assert all((rgb == changed[0]).all() for rgb in changed)
+    moved = colours(changed[0]) - colours(textured.still)
     assert np.linalg.norm(moved[disc > 0].mean(axis=0)) == pytest.approx(20, rel=0.03)
     assert np.abs(moved[disc == 0]).max() < 1
 
 
 @pytest.mark.parametrize("inject", [jelly, ripple])
-def test_wobbles_displace_by_what_they_say(inject: object, ramp: CleanClip) -> None:
-    """The rms displacement over pixels and frames is the strength, whatever the luck."""
+def test_wobbles_have_the_stated_displacement(inject: object, ramp: CleanClip) -> None:
+    """The rms displacement over pixels and frames is the strength, for every seed."""
     for seed in range(4):
-        moved = displacements(inject(ramp, 8, luck(seed)), ramp)  # type: ignore[operator]
+        moved = displacements(inject(ramp, 8, rng(seed)), ramp)  # type: ignore[operator]
         assert rms_length(moved[:, 8:-8, 8:-8]) == pytest.approx(8, rel=0.08)
 
 
 def test_jelly_wobbles_slowly_everywhere(ramp: CleanClip) -> None:
-    """Each place sways about where it was, at 1.5 to 4 Hz."""
-    moved = displacements(jelly(ramp, 8, luck()), ramp)[:, 8:-8:8, 8:-8:8].reshape(48, -1)
+    """Each region oscillates around its position at 1.5 to 4 Hz."""
+    moved = displacements(jelly(ramp, 8, rng()), ramp)[:, 8:-8:8, 8:-8:8].reshape(48, -1)
     power = (np.abs(np.fft.rfft(moved - moved.mean(axis=0), axis=0)) ** 2).sum(axis=1)
     hertz = np.fft.rfftfreq(48, 1 / 24)
     assert power[(hertz >= 1) & (hertz <= 4.5)].sum() > 0.9 * power.sum()
 
 
-def test_a_ripple_runs_twice_a_second_across_its_way(ramp: CleanClip) -> None:
-    """Frames half a second apart are the same; all displacements lie on one line."""
-    spoiled = ripple(ramp, 8, luck())
+def test_a_ripple_is_a_transverse_wave_of_two_hertz(ramp: CleanClip) -> None:
+    """Frames half a second apart are equal, and all displacements are parallel."""
+    changed = ripple(ramp, 8, rng())
     assert all(
-        np.abs(spoiled[i].astype(int) - spoiled[i + 12]).max() <= 1
-        for i in range(len(spoiled) - 12)
+        np.abs(changed[i].astype(int) - changed[i + 12]).max() <= 1
+        for i in range(len(changed) - 12)
     )
-    moved = displacements(spoiled, ramp)[:, 8:-8, 8:-8].reshape(-1, 2)
+    moved = displacements(changed, ramp)[:, 8:-8, 8:-8].reshape(-1, 2)
     wide, narrow = np.linalg.svd(moved[::50], compute_uv=False)
     assert narrow < 0.2 * wide
 
@@ -256,15 +256,15 @@ def test_a_ripple_runs_twice_a_second_across_its_way(ramp: CleanClip) -> None:
 def test_melting_reaches_its_displacement_at_the_end(
     ramp: CleanClip, disc: NDArray[np.uint8]
 ) -> None:
-    """Over many lucks the subject's surface is displaced by the strength at the last frame."""
+    """Averaged over seeds, the subject is displaced by the strength at the last frame."""
     ends = CleanClip([ramp.frames[0]] * 2, [disc] * 2, 24.0, ramp.still, ramp.other)
-    moved = np.stack([displacements(melt(ends, 20, luck(s)), ends)[-1] for s in range(40)])
+    moved = np.stack([displacements(melt(ends, 20, rng(s)), ends)[-1] for s in range(40)])
     assert rms_length(moved[:, disc > 0]) == pytest.approx(20, rel=0.1)
 
 
-def test_melting_grows_and_leaves_the_ground(ramp: CleanClip, disc: NDArray[np.uint8]) -> None:
-    """Nothing at the start, half of it halfway, and only the subject moves."""
-    moved = displacements(melt(ramp, 40, luck()), ramp)
+def test_melting_grows_and_leaves_the_background(ramp: CleanClip, disc: NDArray[np.uint8]) -> None:
+    """It is 0 at the start, half of it halfway, and affects only the subject."""
+    moved = displacements(melt(ramp, 40, rng()), ramp)
     assert not moved[0].any()
     half, full = (rms_length(moved[index][disc > 0]) for index in (24, 47))
     assert half == pytest.approx(full * 24 / 47, rel=0.05)
@@ -272,26 +272,28 @@ def test_melting_grows_and_leaves_the_ground(ramp: CleanClip, disc: NDArray[np.u
     assert not moved[:, :, :16].any()
 
 
-def test_identity_shows_the_other_by_its_share(
+def test_identity_drift_blends_by_its_strength(
     textured: CleanClip, disc: NDArray[np.uint8]
 ) -> None:
-    """At the last frame the subject is share * other + (1 - share) * itself, of the same colour."""
+    """The last frame of the subject is share * other + (1 - share) * itself, in the same mean
+    colour.
+    """
     inside = disc > 0
     still = textured.still[inside].astype(float)
-    ends = {share: identity(textured, share, luck())[-1][inside] for share in (0.4, 0.8, 1.0)}
+    ends = {share: identity(textured, share, rng())[-1][inside] for share in (0.4, 0.8, 1.0)}
     for share in (0.4, 0.8):
         change = (ends[share] - still).ravel()
         most = (ends[1.0] - still).ravel()
         assert change @ most / (most @ most) == pytest.approx(share, abs=0.02)
         assert ends[share].mean(axis=0) == pytest.approx(still.mean(axis=0), abs=1)
-    spoiled = identity(textured, 0.8, luck())
-    assert (spoiled[0] == textured.still).all()
-    assert all((rgb[~inside] == textured.still[~inside]).all() for rgb in spoiled)
+    changed = identity(textured, 0.8, rng())
+    assert (changed[0] == textured.still).all()
+    assert all((rgb[~inside] == textured.still[~inside]).all() for rgb in changed)
 
 
 def test_without_a_subject_nothing_can_drift(textured: CleanClip, disc: NDArray[np.uint8]) -> None:
-    """Defects of the subject leave a clip without one as it is."""
+    """Defects of the subject do not change a clip without one."""
     nobody = CleanClip(textured.frames, [0 * disc] * 24, 24.0, textured.still, textured.other)
     for inject in (identity, melt):
-        spoiled = inject(nobody, 0.8, luck())
-        assert all((rgb == nobody.still).all() for rgb in spoiled)
+        changed = inject(nobody, 0.8, rng())
+        assert all((rgb == nobody.still).all() for rgb in changed)

@@ -1,4 +1,4 @@
-"""Camera moves, asked and seen."""
+"""Requested and recognised camera moves."""
 
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -23,8 +23,8 @@ TERMS = [term.name for term in renderable_terms()]
 
 
 @pytest.mark.parametrize("term", renderable_terms(), ids=lambda term: term.name)
-def test_the_signature_is_what_the_renderer_does(term: object) -> None:
-    """Each camera term, played locally, moves the picture as its signature says, part by part."""
+def test_a_signature_matches_the_rendered_motion(term: object) -> None:
+    """The rendered rates of each camera term equal its signature, component by component."""
     name = term.name  # type: ignore[attr-defined]
     signature = vocabulary()[name].signature
     assert signature is not None
@@ -39,7 +39,7 @@ def test_the_signature_is_what_the_renderer_does(term: object) -> None:
 
 
 def test_the_shipped_table_holds_every_move_at_three_strengths() -> None:
-    """On every photograph, of which about half were kept for the figures."""
+    """It covers all photographs, about half of which are reserved for results."""
     clips = MEASURED.clips
     assert set(clips["term"]) == set(TERMS)
     assert set(clips["strength"]) == set(STRENGTHS)
@@ -49,8 +49,8 @@ def test_the_shipped_table_holds_every_move_at_three_strengths() -> None:
     assert len(clips) == len(TERMS) * 3 * clips["photo"].nunique()
 
 
-def test_what_is_asked_is_what_is_seen() -> None:
-    """On the photographs kept for this, nearly every move is recognised, its opposite never."""
+def test_requested_moves_are_recognised() -> None:
+    """In the final half nearly all moves are recognised, and none as its opposite."""
     summary = MEASURED.summary().set_index(["half", "strength"])
     for strength, least in (("subtle", 0.93), ("moderate", 0.96), ("strong", 0.96)):
         row = summary.loc[("final", strength)]
@@ -59,15 +59,15 @@ def test_what_is_asked_is_what_is_seen() -> None:
         assert row["opposite, at most"] <= 0.05
 
 
-def test_rates_are_read_in_their_units() -> None:
-    """Slopes of read on rendered rates lie near one, and what is absent reads near nothing."""
+def test_rates_are_measured_in_their_units() -> None:
+    """Slopes of measured on rendered rates are near 1, and absent components measure near 0."""
     rates = MEASURED.rates().set_index("part")
     assert rates["slope"].between(0.7, 1.2).all()
     assert (rates["rms where absent"] < 1.0).all()
 
 
 def test_the_confusion_counts_every_clip_once() -> None:
-    """Rows are the terms asked, columns the moves seen, by strength or over all."""
+    """Rows are terms, columns are recognised moves, by strength or over all strengths."""
     whole = MEASURED.confusion()
     assert list(whole.index) == TERMS
     assert whole.to_numpy().sum() == MEASURED.clips["final"].sum()
@@ -77,8 +77,8 @@ def test_the_confusion_counts_every_clip_once() -> None:
     assert labels == [name.replace("_", " ") for name in TERMS]
 
 
-def test_another_file_is_no_table_of_moves() -> None:
-    """Neither text nor another table passes."""
+def test_another_file_is_refused_as_a_table_of_moves() -> None:
+    """Neither text nor another table is accepted."""
     for text in ("", "a,b\n1,2\n", "\0"):
         with pytest.raises(InputError, match="not a table of camera moves"):
             Moves.read(text)
@@ -86,7 +86,7 @@ def test_another_file_is_no_table_of_moves() -> None:
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> Iterator[Executor]:
-    """Two moves on short small clips, measured here."""
+    """Restricts calibration to two moves on short small clips, and one worker."""
     chosen = tuple(term for term in renderable_terms() if term.name in ("lock_off", "pan_left"))
     for name, value in {
         "FRAMES": 12,
@@ -98,32 +98,32 @@ def few(monkeypatch: pytest.MonkeyPatch) -> Iterator[Executor]:
         yield executor
 
 
-def test_moves_are_measured_kept_and_read_back(
+def test_moves_are_measured_cached_and_read_back(
     few: Executor, tmp_path: Path, texture: NDArray[np.uint8], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A second call measures nothing again; the file it leaves is the table it returned."""
+    """A second call measures nothing, and the saved file equals the returned table."""
     photos = tmp_path / "photos"
     photos.mkdir()
     small = cv2.resize(texture, (320, 200), interpolation=cv2.INTER_AREA)
-    for place, name in enumerate("ab"):
-        write_image(photos / f"{name}.png", np.roll(small, 60 * place, axis=1))
+    for index, name in enumerate("ab"):
+        write_image(photos / f"{name}.png", np.roll(small, 60 * index, axis=1))
     out = tmp_path / "out"
-    found = calibrate_moves(out, stills=photos, quick=True, executor=few, quiet=True)
-    assert list(found.clips["seen"]) == ["lock_off", "pan_left"] * 2
-    assert list(found.clips["final"]) == [False, False, True, True]
-    kept = (out / "moves.jsonl").read_text()
+    table = calibrate_moves(out, stills=photos, quick=True, executor=few, quiet=True)
+    assert list(table.clips["seen"]) == ["lock_off", "pan_left"] * 2
+    assert list(table.clips["final"]) == [False, False, True, True]
+    cached = (out / "moves.jsonl").read_text()
     again = calibrate_moves(out, stills=photos, quick=True, executor=few, quiet=True)
-    assert (out / "moves.jsonl").read_text() == kept
-    assert_frame_equal(again.clips, found.clips)
+    assert (out / "moves.jsonl").read_text() == cached
+    assert_frame_equal(again.clips, table.clips)
     loaded = Moves.read((out / "moves.csv").read_text())
-    assert_frame_equal(loaded.clips, found.clips, atol=0.0006, check_dtype=False)
-    assert "requested and recognised" in str(found)
+    assert_frame_equal(loaded.clips, table.clips, atol=0.0006, check_dtype=False)
+    assert "requested and recognised" in str(table)
 
 
-def test_moves_of_an_earlier_table_are_measured_only_where_they_changed(
+def test_moves_of_a_known_table_are_measured_only_if_they_changed(
     few: Executor, tmp_path: Path, texture: NDArray[np.uint8]
 ) -> None:
-    """A row whose move is drawn as it was then is taken over; any other is measured."""
+    """A row is reused if its move is rendered as before."""
     photos = tmp_path / "photos"
     photos.mkdir()
     small = cv2.resize(texture, (320, 200), interpolation=cv2.INTER_AREA)
@@ -140,7 +140,7 @@ def test_moves_of_an_earlier_table_are_measured_only_where_they_changed(
 
 
 def test_one_photograph_is_too_few(few: Executor, tmp_path: Path) -> None:
-    """The halves need one each."""
+    """Each half needs one."""
     (tmp_path / "photos").mkdir()
     with pytest.raises(InputError, match="two photographs"):
         calibrate_moves(tmp_path / "out", stills=tmp_path / "photos", executor=few, quiet=True)

@@ -1,4 +1,4 @@
-"""Harmless changes: they change what they say and nothing else."""
+"""Harmless changes do what they state and nothing else."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,27 +17,27 @@ Pixels = NDArray[np.uint8]
 
 @pytest.fixture(scope="module")
 def moving(textured: CleanClip) -> CleanClip:
-    """A clip in which every frame is another: the grey photograph runs to the left."""
+    """A clip in which the grey photograph moves to the left in every frame."""
     frames = [np.roll(rgb, -3 * index, axis=1) for index, rgb in enumerate(textured.frames)]
     return replace(textured, frames=frames)
 
 
 @pytest.fixture(scope="module")
 def changed(moving: CleanClip) -> Callable[[str], CleanClip]:
-    """The moving clip after a nuisance of that name."""
+    """The moving clip after the nuisance of that name."""
     return lambda name: CHANGES[name].change(moving)
 
 
 def test_names_are_unique() -> None:
-    """A kept row finds its nuisance by name."""
+    """Cached rows refer to nuisances by name."""
     assert len(CHANGES) == len(NUISANCES)
 
 
 @pytest.mark.parametrize("nuisance", NUISANCES, ids=lambda nuisance: nuisance.name)
 def test_a_nuisance_keeps_what_it_does_not_name(nuisance: Nuisance, moving: CleanClip) -> None:
-    """Frames of one even size in 8 bits; count, rate, size and still are as they were or as said.
+    """Frames have one even size and 8 bits. Count, rate, size and still change only as stated.
 
-    The clean clip itself is never written to.
+    The clean clip is never changed.
     """
     before = np.stack(moving.frames).copy()
     after = nuisance.change(moving)
@@ -53,7 +53,7 @@ def test_a_nuisance_keeps_what_it_does_not_name(nuisance: Nuisance, moving: Clea
 
 
 def test_only_compression_is_left_to_the_encoder(moving: CleanClip) -> None:
-    """It alone changes no frame and asks for a higher CRF than clean clips get."""
+    """It changes no frame and asks for a higher CRF than clean clips have."""
     crf = {nuisance.name: nuisance.crf for nuisance in NUISANCES}
     assert crf.pop("compressed (CRF 30)") == 30
     assert set(crf.values()) == {16}
@@ -64,7 +64,7 @@ def test_only_compression_is_left_to_the_encoder(moving: CleanClip) -> None:
 
 
 def test_mirrored_twice_is_the_same_clip(moving: CleanClip) -> None:
-    """Frames and still come back."""
+    """Frames and still are restored."""
     mirror = CHANGES["mirrored"].change
     twice = mirror(mirror(moving))
     assert all(map(np.array_equal, twice.frames, moving.frames))
@@ -74,15 +74,15 @@ def test_mirrored_twice_is_the_same_clip(moving: CleanClip) -> None:
 def test_held_frames_show_every_second_frame_twice(
     changed: Callable[[str], CleanClip], moving: CleanClip
 ) -> None:
-    """Frames 0, 0, 2, 2 and so on."""
+    """The frames are 0, 0, 2, 2 and so on."""
     after = changed("held frames").frames
     assert all((after[i] == moving.frames[i - i % 2]).all() for i in range(24))
 
 
-def test_half_the_rate_and_a_trim_show_frames_as_they_were(
+def test_half_the_rate_and_a_trim_keep_frames_unchanged(
     changed: Callable[[str], CleanClip], moving: CleanClip
 ) -> None:
-    """Every second frame; or the first three fifths of them."""
+    """They keep every second frame, and the first three fifths."""
     assert all(map(np.array_equal, changed("half frame rate").frames, moving.frames[::2]))
     assert all(map(np.array_equal, changed("trimmed").frames, moving.frames[:14]))
 
@@ -90,7 +90,7 @@ def test_half_the_rate_and_a_trim_show_frames_as_they_were(
 def test_exposure_and_fade_are_slow_gains(
     changed: Callable[[str], CleanClip], moving: CleanClip
 ) -> None:
-    """Gains of 0.85 to 1.2 in even steps; and of 1 for half the clip, then falling to 0.4."""
+    """Gains from 0.85 to 1.2 in even steps; 1 for half the clip, then falling to 0.4."""
     before = np.stack(moving.frames).mean(axis=(1, 2, 3))
     ramp = np.stack(changed("exposure ramp").frames).mean(axis=(1, 2, 3)) / before
     assert ramp == pytest.approx(np.linspace(0.85, 1.2, 24), abs=0.01)
@@ -103,17 +103,17 @@ def test_exposure_and_fade_are_slow_gains(
 def test_grain_is_three_code_values_new_in_every_frame(
     changed: Callable[[str], CleanClip], moving: CleanClip
 ) -> None:
-    """Grey, without a pattern, and not the same twice."""
+    """It is grey, without a pattern, and different in each frame."""
     noise = np.stack(changed("film grain").frames).astype(float) - np.stack(moving.frames)
     assert (np.ptp(noise, axis=-1) == 0).all()
     assert noise.std() == pytest.approx(3, rel=0.02)
     assert abs(np.corrcoef(noise[0].ravel(), noise[1].ravel())[0, 1]) < 0.05
 
 
-def test_a_turning_subject_leaves_the_ground_alone(
+def test_a_turning_subject_leaves_the_background_alone(
     changed: Callable[[str], CleanClip], moving: CleanClip, disc: Pixels
 ) -> None:
-    """Its surface moves more and more; pixels well off the subject stay as they were."""
+    """The motion of its surface grows; pixels far from the subject stay."""
     after = np.stack(changed("turning subject").frames).astype(float)
     change = np.abs(after - np.stack(moving.frames)).mean(axis=-1)
     far = cv2.dilate(disc, np.ones((25, 25), np.uint8)) == 0
@@ -124,23 +124,23 @@ def test_a_turning_subject_leaves_the_ground_alone(
 
 
 def test_turning_without_a_subject_changes_nothing(moving: CleanClip, disc: Pixels) -> None:
-    """There is nothing to turn."""
+    """All frames stay as they are."""
     nobody = replace(moving, alphas=[0 * disc] * 24)
     assert all(map(np.array_equal, CHANGES["turning subject"].change(nobody).frames, moving.frames))
 
 
-def test_a_post_passes_and_is_gone_at_both_ends(
+def test_a_post_passes_within_the_middle_half(
     changed: Callable[[str], CleanClip], moving: CleanClip
 ) -> None:
-    """It covers a seventh of the width on its way from left to right, within the middle half."""
+    """It covers a seventh of the width and moves from left to right."""
     after = changed("passing post").frames
     columns = [
         np.flatnonzero((rgb != clean).any(axis=(0, 2)))
         for rgb, clean in zip(after, moving.frames, strict=True)
     ]
-    assert not any(len(found) for found in (*columns[:6], *columns[18:]))
-    assert max(len(found) for found in columns) == 128 // 7
-    middles = [found.mean() for found in columns if len(found)]
+    assert not any(len(column) for column in (*columns[:6], *columns[18:]))
+    assert max(len(column) for column in columns) == 128 // 7
+    middles = [column.mean() for column in columns if len(column)]
     assert np.all(np.diff(middles) > 0)
     assert middles[0] < 32
     assert middles[-1] > 96

@@ -1,4 +1,4 @@
-"""How well a metric tells: known answers, and what no data gives."""
+"""Statistics of detection: known answers and missing data."""
 
 import itertools
 import math
@@ -26,7 +26,7 @@ values = arrays(np.float64, some.integers(1, 12), elements=some.integers(-4, 4).
 
 
 def table(groups: dict[str, list[float]]) -> pd.DataFrame:
-    rows = [(group, value) for group, found in groups.items() for value in found]
+    rows = [(group, value) for group, values in groups.items() for value in values]
     return pd.DataFrame(rows, columns=["group", "value"])
 
 
@@ -47,44 +47,44 @@ def test_auroc_of_a_few_values(up: list[float], down: list[float], expected: flo
 
 @given(up=values, down=values)
 def test_auroc_is_the_share_of_pairs_won(up: Values, down: Values) -> None:
-    """What comparing every positive with every negative gives; ties count half."""
+    """It equals the comparison of all positives with all negatives; ties count half."""
     won = [(p > n) + 0.5 * (p == n) for p, n in itertools.product(up, down)]
     assert auroc(up, down) == pytest.approx(np.mean(won))
 
 
 @given(up=values, down=values)
 def test_auroc_is_symmetric(up: Values, down: Values) -> None:
-    """Swapping the sides mirrors it at a half; so does turning the values round."""
+    """Swapping the sides, or negating the values, gives one minus the value."""
     assert auroc(up, down) + auroc(down, up) == pytest.approx(1)
     assert auroc(-up, -down) == pytest.approx(auroc(down, up))
 
 
 @given(same=values)
 def test_auroc_of_equal_sides_is_a_half(same: Values) -> None:
-    """Nothing to tell apart."""
+    """Equal values cannot be separated."""
     assert auroc(same, same) == pytest.approx(0.5)
 
 
 @given(up=values, down=values)
-def test_auroc_asks_only_for_order(up: Values, down: Values) -> None:
-    """Any rising map of the values leaves it."""
+def test_auroc_depends_only_on_order(up: Values, down: Values) -> None:
+    """An increasing function of the values does not change it."""
     assert auroc(np.exp(up) * 7 - 1, np.exp(down) * 7 - 1) == auroc(up, down)
 
 
 def test_auroc_of_nothing_is_nan() -> None:
-    """Without positives or without negatives there is no chance to speak of."""
+    """It is undefined without positives or without negatives."""
     none, one = np.zeros(0), np.ones(1)
     assert all(math.isnan(auroc(*sides)) for sides in ((none, one), (one, none), (none, none)))
 
 
-def test_two_groups_told_without_a_miss_leave_no_doubt() -> None:
-    """However groups are drawn, every positive is above every negative."""
+def test_perfect_separation_has_a_narrow_interval() -> None:
+    """In every resample all positives exceed all negatives."""
     up, down = table({"a": [3, 4], "b": [5, 6]}), table({"a": [0, 1], "b": [1, 2]})
     assert detection_auroc(up, down, "value") == (1, 1, 1)
 
 
-def test_groups_are_drawn_as_wholes() -> None:
-    """Ten copies of every row say no more than one, and groups that disagree leave it open."""
+def test_groups_are_resampled_as_wholes() -> None:
+    """Ten copies of each row do not narrow the interval; groups that disagree widen it."""
     rng = np.random.default_rng(1)
     up = table({name: list(rng.normal(1, 1, 4)) for name in "abcdef"})
     down = table({name: list(rng.normal(0, 1, 6)) for name in "abcdef"})
@@ -97,8 +97,8 @@ def test_groups_are_drawn_as_wholes() -> None:
     assert detection_auroc(up, down, "value") == (0.5, 0, 1)
 
 
-def test_the_interval_holds_the_estimate() -> None:
-    """Whatever the data, but for a rare one; and the truth, about as often as it says."""
+def test_the_interval_contains_the_estimate() -> None:
+    """It nearly always contains the estimate, and the truth as often as stated."""
     rng = np.random.default_rng(2)
     truth = 0.5 * (1 + math.erf(0.5))  # of two normals whose means are one deviation apart
     estimate_in, truth_in = 0, 0
@@ -112,8 +112,8 @@ def test_the_interval_holds_the_estimate() -> None:
     assert truth_in >= 33
 
 
-def test_detection_leaves_out_what_could_not_be_measured() -> None:
-    """A NaN is neither a hit nor a miss; nothing but NaN is no estimate."""
+def test_detection_ignores_missing_values() -> None:
+    """NaN counts on neither side; only NaN gives NaN."""
     up, down = table({"a": [3, math.nan], "b": [4]}), table({"a": [1], "b": [2, math.nan]})
     assert detection_auroc(up, down, "value") == (1, 1, 1)
     lost = table({"a": [math.nan], "b": [math.nan]})
@@ -121,8 +121,8 @@ def test_detection_leaves_out_what_could_not_be_measured() -> None:
         assert all(map(math.isnan, detection_auroc(*sides, "value")))
 
 
-def test_per_base_is_the_median() -> None:
-    """Over all known values of all groups; the interval spans what groups say."""
+def test_median_by_group_is_the_median() -> None:
+    """It uses the known values of all groups; the interval covers the groups."""
     known = table({"a": [1, 1, math.nan], "b": [5, 5], "c": [2]})
     value, low, high = median_by_group(known, "value")
     assert value == 2
@@ -130,16 +130,16 @@ def test_per_base_is_the_median() -> None:
     assert median_by_group(table({"a": [4], "b": [4, 4]}), "value") == (4, 4, 4)
 
 
-def test_per_base_of_nothing_is_nan() -> None:
-    """No rows, or none that is known."""
+def test_median_by_group_of_nothing_is_nan() -> None:
+    """There are no rows, or no known values."""
     for nothing in (table({}), table({"a": [math.nan]})):
         assert all(map(math.isnan, median_by_group(nothing, "value")))
 
 
-def test_resampling_is_the_same_every_time() -> None:
-    """Two calls give the same interval: nobody's luck is in a card."""
+def test_resampling_is_reproducible() -> None:
+    """Two calls give the same interval."""
     groups = np.array(list("abcde"), object)
-    size = {name: float(place) for place, name in enumerate(groups)}
+    size = {name: float(index) for index, name in enumerate(groups)}
 
     def mean(drawn: NDArray[np.object_]) -> float:
         return float(np.mean([size[name] for name in drawn]))
@@ -147,20 +147,20 @@ def test_resampling_is_the_same_every_time() -> None:
     assert bootstrap(groups, mean) == bootstrap(groups, mean)
 
 
-@given(found=arrays(np.float64, 5, elements=some.integers(-9, 9).map(float)))
-def test_ordering_is_a_rank_correlation(found: Values) -> None:
-    """Between -1 and 1, the other way round for values turned round, NaN for constant ones."""
+@given(values=arrays(np.float64, 5, elements=some.integers(-9, 9).map(float)))
+def test_rank_correlation_is_in_range(values: Values) -> None:
+    """It is in -1..1, changes sign with the values, and is NaN for constant ones."""
     strengths = np.array([0.5, 1, 2, 4, 8])
-    value = rank_correlation(strengths, found)
-    if np.ptp(found) == 0:
+    value = rank_correlation(strengths, values)
+    if np.ptp(values) == 0:
         assert math.isnan(value)
     else:
         assert -1 <= value <= 1
-        assert rank_correlation(strengths, -found) == pytest.approx(-value)
+        assert rank_correlation(strengths, -values) == pytest.approx(-value)
 
 
-def test_ordering_asks_for_three_known_values() -> None:
-    """A rise is 1, a fall is -1; NaN are left out, and two values have no order to speak of."""
+def test_rank_correlation_needs_three_known_values() -> None:
+    """A rise is 1 and a fall is -1; NaN is ignored."""
     strengths = np.array([1.0, 2, 4, 8])
     assert rank_correlation(strengths, np.array([0, 1, 9, 10.0])) == pytest.approx(1)
     assert rank_correlation(strengths, np.array([3, 2, math.nan, 0])) == pytest.approx(-1)
@@ -168,7 +168,7 @@ def test_ordering_asks_for_three_known_values() -> None:
 
 
 def test_slope_is_the_median_between_neighbours() -> None:
-    """One step that saturates does not change it; an unknown value is stepped over."""
+    """A step that saturates does not change it; an unknown value is skipped."""
     strengths = np.array([1.0, 2, 4, 8])
     assert median_slope(strengths, 3 * strengths + 1) == pytest.approx(3)
     assert median_slope(strengths, np.array([3, 6, 12, 12.0])) == pytest.approx(3)

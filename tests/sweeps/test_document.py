@@ -1,4 +1,4 @@
-"""The sweep file: whatever stands in it, one clear line for every mistake."""
+"""Reading sweep files: one clear line for every mistake."""
 
 from pathlib import Path
 from typing import Any
@@ -29,12 +29,12 @@ def _read(path: Path, text: str | bytes) -> Any:
     return read_yaml(path)
 
 
-def _told(data: Any) -> tuple[str, ...]:
-    """The mistakes in a document, at least one if it is none; any other error escapes."""
+def _mistakes(data: Any) -> tuple[str, ...]:
+    """The mistakes in a document, empty if there are none; other errors are raised."""
     try:
         document = parse(data, "s.yaml")
     except SweepError as error:
-        return error.problems or ("said nothing\n",)
+        return error.problems or ("empty message\n",)
     return () if isinstance(document, SweepDocument) else ("is no document\n",)
 
 
@@ -46,41 +46,41 @@ def _problems(**fields: Any) -> tuple[str, ...]:
 
 @given(anything)
 def test_any_data_is_a_sweep_or_a_sweep_error(data: Any) -> None:
-    """Whatever plain data a YAML file holds, the answer is a document or a SweepError."""
-    told = _told(data)
-    assert all(line.startswith("s.yaml: ") and "\n" not in line for line in told)
+    """Any plain data gives a document or a SweepError."""
+    mistakes = _mistakes(data)
+    assert all(line.startswith("s.yaml: ") and "\n" not in line for line in mistakes)
 
 
 @given(st.dictionaries(st.sampled_from(list(SweepDocument.model_fields)), anything))
 @example({"elements": {"\n": None}})
 def test_any_field_may_be_wrong(fields: dict[str, Any]) -> None:
-    """Whatever stands in a known field, the answer is a document or a SweepError."""
-    assert all("\n" not in line for line in _told({**GOOD, **fields}))
+    """Any value of a known field gives a document or a SweepError."""
+    assert all("\n" not in line for line in _mistakes({**GOOD, **fields}))
 
 
 @given(st.text(max_size=60) | st.binary(max_size=60))
 def test_any_bytes_are_yaml_or_a_sweep_error(
     tmp_path_factory: pytest.TempPathFactory, content: str | bytes
 ) -> None:
-    """Whatever bytes a file holds, reading it raises nothing but SweepError."""
+    """Reading any bytes raises nothing but SweepError."""
     path = tmp_path_factory.getbasetemp() / "any.yaml"
     data = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
-    said = str(path)
+    message = str(path)
     try:
         _read(path, data)
     except SweepError as error:
-        said = str(error)
-    assert str(path) in said
+        message = str(error)
+    assert str(path) in message
 
 
-def test_a_ratio_and_off_are_words(tmp_path: Path) -> None:
-    """An unquoted 16:9 is a ratio and not 969, and off is a word and not false."""
+def test_a_ratio_and_off_are_strings(tmp_path: Path) -> None:
+    """An unquoted 16:9 is not 969, and an unquoted off is not false."""
     data = _read(tmp_path / "s.yaml", "a: [16:9, off, no, 1.5, 007]\n")
     assert data["a"][:4] == ["16:9", "off", "no", 1.5]
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "message"),
     [
         (b"\xff\xfe\x00", "not a text file"),
         ("stills: [a", "line 1"),
@@ -93,15 +93,15 @@ def test_a_ratio_and_off_are_words(tmp_path: Path) -> None:
     ],
     ids=["bytes", "broken", "key twice", "python object", "date", "tag", "digits", "deep"],
 )
-def test_a_bad_file_is_named(tmp_path: Path, content: str | bytes, says: str) -> None:
-    """A file that is no plain YAML is named, with the line where there is one."""
-    with pytest.raises(SweepError, match=says) as caught:
+def test_a_bad_file_is_named(tmp_path: Path, content: str | bytes, message: str) -> None:
+    """Invalid YAML is refused with the file's name, and the line if it is known."""
+    with pytest.raises(SweepError, match=message) as caught:
         _read(tmp_path / "s.yaml", content)
     assert str(tmp_path / "s.yaml") in str(caught.value)
 
 
-def test_an_absent_file_and_a_folder_are_named(tmp_path: Path) -> None:
-    """A path that is no file, or a file too large, is refused by name."""
+def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
+    """A missing file, a folder and a too large file are refused with their path."""
     with pytest.raises(InputError, match=r"gone\.yaml: no such file"):
         read_yaml(tmp_path / "gone.yaml")
     with pytest.raises(InputError, match="is a folder"):
@@ -111,7 +111,7 @@ def test_an_absent_file_and_a_folder_are_named(tmp_path: Path) -> None:
 
 
 def test_one_value_stands_for_a_list() -> None:
-    """A single still, prompt, setting or option may be written without brackets."""
+    """A single still, prompt, setting or option needs no brackets."""
     document = parse(
         {
             "stills": "a.jpg",
@@ -128,8 +128,8 @@ def test_one_value_stands_for_a_list() -> None:
     assert document.settings.model_extra == {"flaws": [0.5]}
 
 
-def test_defaults_are_stated() -> None:
-    """Stills and prompts are enough; the rest is one free take of 5 s at 720p, 24 fps."""
+def test_stills_and_prompts_are_enough() -> None:
+    """The defaults are one free take of 5 s at 720p and 24 fps."""
     document = parse(GOOD, "s.yaml")
     settings = document.settings
     assert (document.backend, document.repeats, document.budget_usd) == ("offline", 1, None)
@@ -165,14 +165,14 @@ def test_defaults_are_stated() -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_mistake_is_told_by_its_place(fields: dict[str, Any], path: str) -> None:
-    """Each mistake is one line that begins with the source and the path of the field."""
+def test_a_mistake_names_its_field(fields: dict[str, Any], path: str) -> None:
+    """Each mistake is one line that begins with the source and the field's path."""
     (line,) = _problems(**fields)
     assert line.startswith(f"s.yaml: {path}: ")
 
 
-def test_every_mistake_is_told_at_once() -> None:
-    """Three mistakes make three lines, not one after the other."""
+def test_all_mistakes_are_reported_together() -> None:
+    """Three mistakes give three lines."""
     lines = _problems(repeats=0, stils=["a.jpg"], settings={"fps": -1})
     assert len(lines) == 3
     assert {line.split(": ")[1] for line in lines} == {"repeats", "stils", "settings.fps[0]"}
@@ -187,12 +187,12 @@ def test_every_mistake_is_told_at_once() -> None:
     ],
 )
 def test_a_misspelt_field_gets_a_hint(fields: dict[str, Any], hint: str) -> None:
-    """An unknown field is answered with the nearest one, or with all of them."""
+    """An unknown field gets the nearest one as a hint, or all of them."""
     assert hint in _problems(**fields)[0]
 
 
-def test_what_is_missing_is_named() -> None:
-    """An empty file and a file without prompts say what they need."""
+def test_missing_fields_are_named() -> None:
+    """An empty file and a file without prompts get an error that says what is needed."""
     with pytest.raises(SweepError, match="it needs stills and prompts"):
         parse(None, "s.yaml")
     with pytest.raises(SweepError, match=r"s\.yaml: prompts: is missing and required"):
@@ -201,7 +201,7 @@ def test_what_is_missing_is_named() -> None:
         parse({"stills": [], "prompts": ["pan left"]}, "s.yaml")
 
 
-def test_a_long_value_is_cut_in_the_message() -> None:
-    """A mistake does not flood the screen with the value that is wrong."""
+def test_a_long_value_is_shortened_in_the_message() -> None:
+    """The line stays short."""
     (line,) = _problems(settings={"resolution": "x" * 10_000})
     assert len(line) < 250

@@ -1,4 +1,4 @@
-"""The plan: what a sweep will cost, and what stands against it."""
+"""The plan: the price of a sweep and what its backend cannot do."""
 
 import json
 from dataclasses import replace
@@ -15,7 +15,7 @@ from lab.sweeps import Plan, Sweep, plan
 
 @pytest.fixture
 def sweep(coffee: Still) -> Sweep:
-    """Two prompts, twice each, one of them vague."""
+    """Two prompts, one of them vague, with two repeats."""
     return Sweep.of(
         stills=[coffee.path.resolve()],
         prompts=["slow push in; steam rises", "make it move"],
@@ -31,7 +31,7 @@ def _of(still: Still, **settings: Any) -> Plan:
 
 
 def test_a_plan_counts_takes_and_prices_them(sweep: Sweep) -> None:
-    """Trials times repeats, at no cost offline, with time and disk in proportion."""
+    """Takes are trials times repeats; offline they are free; time and disk are proportional."""
     priced = plan(sweep)
     assert (priced.trials, priced.takes, priced.done) == (2, 4, 0)
     assert (priced.low_usd, priced.high_usd) == (0, 0)
@@ -43,8 +43,8 @@ def test_a_plan_counts_takes_and_prices_them(sweep: Sweep) -> None:
     assert twice.bytes == 2 * priced.bytes
 
 
-def test_takes_already_made_are_not_priced_again(sweep: Sweep) -> None:
-    """Time and disk are for the takes that are left."""
+def test_existing_takes_are_not_priced(sweep: Sweep) -> None:
+    """Time and disk cover only the remaining takes."""
     ids = [take.id for _, take in sweep.takes()]
     rest = plan(sweep, done={ids[0]})
     assert rest.done == 1
@@ -61,18 +61,18 @@ def test_takes_already_made_are_not_priced_again(sweep: Sweep) -> None:
 def test_a_plan_over_budget_is_refused(
     sweep: Sweep, high_usd: float, budget_usd: float | None, allowed: bool
 ) -> None:
-    """The upper price decides: at the budget it goes ahead, a cent over it does not."""
-    dear = replace(
+    """The high price decides: it may equal the budget but not exceed it."""
+    expensive = replace(
         plan(sweep),
         sweep=replace(sweep, budget_usd=budget_usd),
         low_usd=high_usd / 2,
         high_usd=high_usd,
     )
     if allowed:
-        dear.check()
+        expensive.check()
     else:
         with pytest.raises(MoneyError, match=rf"{high_usd:.2f} USD and the budget is"):
-            dear.check()
+            expensive.check()
 
 
 @pytest.mark.parametrize(
@@ -95,8 +95,8 @@ def test_what_the_backend_cannot_make_is_refused(
     assert any(label == "cannot" for label, _ in priced.lines())
 
 
-def test_what_will_be_ignored_does_not_block(coffee: Still) -> None:
-    """A request that the backend will not play is listed with its trials, and the plan holds."""
+def test_an_ignored_setting_does_not_block(coffee: Still) -> None:
+    """It is listed with its trials, and the plan can run."""
     priced = plan(
         Sweep.of(
             stills=[coffee.path.resolve()],
@@ -109,8 +109,8 @@ def test_what_will_be_ignored_does_not_block(coffee: Still) -> None:
     assert any(label == "differs" and "1 of 2" in text for label, text in priced.lines())
 
 
-def test_what_blocks_comes_first(sweep: Sweep, coffee: Still) -> None:
-    """Of several remarks on the backend, those that stop the run lead."""
+def test_blocking_settings_come_first(sweep: Sweep, coffee: Still) -> None:
+    """Settings that stop the run are listed before those that are ignored."""
     priced = plan(
         Sweep.of(
             stills=[coffee.path.resolve()],
@@ -121,8 +121,8 @@ def test_what_blocks_comes_first(sweep: Sweep, coffee: Still) -> None:
     assert [item.blocking for item, _ in priced.unsupported] == [True, False]
 
 
-def test_findings_are_told_once_each(sweep: Sweep) -> None:
-    """A remark on a still or a prompt stands once, however many trials it concerns."""
+def test_findings_are_listed_once(sweep: Sweep) -> None:
+    """A finding about a still or prompt is listed once for all its trials."""
     priced = plan(sweep)
     kinds = [(about, finding.kind) for about, finding in priced.findings]
     assert ("prompt 'make it move'", "no_camera_move") in kinds
@@ -131,7 +131,7 @@ def test_findings_are_told_once_each(sweep: Sweep) -> None:
 
 
 def test_a_plan_says_the_same_in_every_form(sweep: Sweep) -> None:
-    """Lines, text, JSON and HTML carry the count and the question."""
+    """Lines, text, JSON and HTML have the count and the question."""
     priced = plan(replace(sweep, budget_usd=3.0))
     data = json.loads(json.dumps(priced.to_json(), allow_nan=False))
     assert (data["trials"], data["repeats"], data["takes"]) == (2, 2, 4)
@@ -144,27 +144,27 @@ def test_a_plan_says_the_same_in_every_form(sweep: Sweep) -> None:
 
 
 def test_a_plan_escapes_what_it_shows(sweep: Sweep) -> None:
-    """A question with markup in it is text in a notebook."""
-    shown = plan(replace(sweep, question="<script>alert(1)</script>"))._repr_html_()
-    assert "<script>" not in shown
-    assert "&lt;script&gt;" in shown
+    """Markup in the question is shown as text in a notebook."""
+    html = plan(replace(sweep, question="<script>alert(1)</script>"))._repr_html_()
+    assert "<script>" not in html
+    assert "&lt;script&gt;" in html
 
 
-def test_a_remark_on_the_backend_reads_as_one_line() -> None:
-    """The setting, its value and what is accepted, in that order."""
+def test_an_unsupported_setting_reads_as_one_line() -> None:
+    """The line has the setting, its value and what is accepted."""
     assert str(Unsupported("fps", "23", "accepted: 24")) == "fps '23': accepted: 24"
 
 
 def test_planning_writes_nothing(sweep: Sweep, tmp_path: Path, monkeypatch: Any) -> None:
-    """Asking for the price leaves no file behind."""
+    """The current folder stays empty."""
     monkeypatch.chdir(tmp_path)
     plan(sweep)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.usefixtures("subject_weights")
-def test_room_that_a_still_lacks_is_told_with_the_prompt(coffee: Still) -> None:
-    """A whip pan needs room that the cup does not leave; the remark names both."""
+def test_missing_room_in_a_still_is_reported_with_the_prompt(coffee: Still) -> None:
+    """A whip pan needs room that the cup does not leave; the finding names both."""
     priced = plan(
         Sweep.of(
             stills=[coffee.path.resolve()],

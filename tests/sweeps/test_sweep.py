@@ -1,4 +1,4 @@
-"""A sweep: levels crossed or zipped into trials, repeated into takes."""
+"""Sweeps: levels are crossed or zipped into trials and repeated into takes."""
 
 import shutil
 from pathlib import Path
@@ -41,7 +41,7 @@ def _problems(folder: Path, **fields: Any) -> tuple[str, ...]:
 
 @pytest.fixture(scope="session")
 def coffee_path(coffee: Still) -> str:
-    """The good still's absolute path."""
+    """The absolute path of a good still."""
     return str(coffee.path.resolve())
 
 
@@ -60,7 +60,7 @@ def test_crossing_makes_every_combination_once(
     prompts: list[str],
     repeats: int,
 ) -> None:
-    """Trials are the product of the levels, each cell once, and takes are trials times repeats."""
+    """Trials are the product of all levels, and takes are trials times repeats."""
     sweep = Sweep.of(
         stills=[coffee_path],
         prompts=prompts,
@@ -69,15 +69,15 @@ def test_crossing_makes_every_combination_once(
     )
     trials, takes = sweep.trials(), sweep.takes()
     cells = {tuple(sorted(trial.factors.items())) for trial in trials}
-    wanted = len(durations) * len(ratios) * len(seeds) * len(prompts)
-    assert len(trials) == len(cells) == wanted
-    assert len(takes) == len({take.id for _, take in takes}) == wanted * repeats
-    assert [trial.index for trial in trials] == list(range(wanted))
+    expected = len(durations) * len(ratios) * len(seeds) * len(prompts)
+    assert len(trials) == len(cells) == expected
+    assert len(takes) == len({take.id for _, take in takes}) == expected * repeats
+    assert [trial.index for trial in trials] == list(range(expected))
 
 
 @given(count=st.integers(1, 4), loose=st.integers(1, 3))
 def test_zipped_factors_advance_together(coffee_path: str, count: int, loose: int) -> None:
-    """A zipped group counts its levels once, and the others are crossed with it."""
+    """A zipped group counts once and is crossed with the other factors."""
     sweep = Sweep.of(
         stills=[coffee_path],
         prompts=[PAN, PUSH, "tilt up"][:loose],
@@ -101,7 +101,7 @@ def test_zipped_factors_advance_together(coffee_path: str, count: int, loose: in
     )
 )
 def test_any_design_is_a_sweep_or_a_sweep_error(coffee_path: str, fields: dict[str, Any]) -> None:
-    """Whatever is put together from words a sweep knows, it is listed whole or a SweepError."""
+    """Any combination of known words gives a sweep that can be listed, or a SweepError."""
     try:
         document = parse({"stills": [coffee_path], "prompts": [PAN], **fields}, "s")
         sweep = Sweep.from_document(document, Path(), "s")
@@ -111,7 +111,7 @@ def test_any_design_is_a_sweep_or_a_sweep_error(coffee_path: str, fields: dict[s
     assert len(sweep.id) == 12
 
 
-def test_a_still_keeps_its_variants_together(folder: Path) -> None:
+def test_variants_of_a_still_are_adjacent(folder: Path) -> None:
     """Stills vary slowest, and whole repeats follow one another."""
     sweep = _of(folder, stills=["a.jpg", "b.jpg"], prompts=[PAN, PUSH], repeats=2)
     shown = [(take.repeat, t.factors["still"], t.factors["prompt"]) for t, take in sweep.takes()]
@@ -120,7 +120,7 @@ def test_a_still_keeps_its_variants_together(folder: Path) -> None:
 
 
 def test_factors_hold_what_tables_show(folder: Path) -> None:
-    """A trial names its still, prompt, terms, settings and the backend's own options."""
+    """A trial has its still, prompt, terms, settings and the backend's options."""
     (trial,) = _of(
         folder,
         prompts=[{"camera": "pan_left", "pace": "slow"}],
@@ -145,8 +145,8 @@ def test_factors_hold_what_tables_show(folder: Path) -> None:
     assert trial.shot.settings.option("flaws", 1.0) == 0
 
 
-def test_lists_of_terms_multiply(folder: Path) -> None:
-    """Terms by kind are crossed, and a + joins two of a kind in one prompt."""
+def test_lists_of_terms_are_crossed(folder: Path) -> None:
+    """Terms of different kinds are crossed; a + joins two terms of one kind."""
     sweep = _of(
         folder,
         prompts=[{"camera": ["pan_left", "push_in+tilt_up"], "pace": ["slow", "fast"]}],
@@ -158,13 +158,13 @@ def test_lists_of_terms_multiply(folder: Path) -> None:
 
 
 def test_varied_names_factors_with_several_levels(folder: Path) -> None:
-    """Only what has more than one level counts as varied."""
+    """A factor with one level is not varied."""
     sweep = _of(folder, prompts=[PAN, PUSH], settings={"seed": [1, 2], "duration_s": 1})
     assert sweep.varied == ("prompt", "seed")
 
 
 def test_a_pattern_names_every_still_it_matches(folder: Path) -> None:
-    """A pattern stands for its files, in the order of their names."""
+    """A pattern gives its files in order of name."""
     sweep = _of(folder, stills=["*.jpg"])
     assert [trial.factors["still"] for trial in sweep.trials()] == ["a", "b"]
 
@@ -172,35 +172,35 @@ def test_a_pattern_names_every_still_it_matches(folder: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["shoot[1]", "a*b", "what?", "[!x]", "{a,b}", "~me", "-v", "a b\nc"]
 )
-def test_the_sweeps_own_folder_is_no_pattern(
+def test_the_name_of_the_folder_is_not_a_pattern(
     tmp_path: Path, stills_dir: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever the folder is called, its own pictures are planned, never a neighbour's."""
-    for place, photograph in (
+    """A folder with wildcards in its name gives its own pictures, never those of another folder."""
+    for parent, photograph in (
         (name, "coffee"),
         ("shoot1", "cat"),
         ("aab", "cat"),
         ("whaty", "cat"),
     ):
-        (tmp_path / place).mkdir()
-        shutil.copy(stills_dir / f"{photograph}.jpg", tmp_path / place / f"{photograph}.jpg")
+        (tmp_path / parent).mkdir()
+        shutil.copy(stills_dir / f"{photograph}.jpg", tmp_path / parent / f"{photograph}.jpg")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / name))
     mine = tmp_path / name
-    told: tuple[tuple[str, Path], ...] = (
+    cases: tuple[tuple[str, Path], ...] = (
         ("*.jpg", mine),  # the sweep lies in it
         ("*.jpg", Path(name)),  # and the path is relative
         (f"{name}/*.jpg", tmp_path),  # the pattern names the folder
         (f"{mine}/*.jpg", tmp_path),
         ("~/*.jpg", tmp_path),  # the home folder is it
     )
-    for pattern, folder in told:
+    for pattern, folder in cases:
         stills = _of(folder, stills=[pattern]).levels["still"]
         assert [still.name for still in stills] == ["coffee"], (pattern, folder)
 
 
-def test_a_file_with_signs_of_a_pattern_in_its_name(folder: Path) -> None:
-    """[1].jpg and ~x.jpg mean the files that are called so; other signs are still patterns."""
+def test_a_file_with_wildcards_in_its_name(folder: Path) -> None:
+    """[1].jpg and ~x.jpg are files if they exist; other wildcards are patterns."""
     for name in ("b[1].jpg", "~x.jpg"):
         (folder / "a.jpg").rename(folder / name)
         stills = _of(folder, stills=[name]).levels["still"]
@@ -209,8 +209,8 @@ def test_a_file_with_signs_of_a_pattern_in_its_name(folder: Path) -> None:
     assert [still.name for still in _of(folder, stills=["[ab].jpg"]).levels["still"]] == ["a", "b"]
 
 
-def test_stills_are_looked_for_beside_the_file(folder: Path) -> None:
-    """A sweep file means its own folder, and takes its name when it gives none."""
+def test_paths_are_relative_to_the_sweep_file(folder: Path) -> None:
+    """A sweep without a name gets the name of its file."""
     path = folder / "night.yaml"
     path.write_text("stills: a.jpg\nprompts: pan left\nbudget_usd: 4\n")
     sweep = Sweep.load(path)
@@ -218,23 +218,23 @@ def test_stills_are_looked_for_beside_the_file(folder: Path) -> None:
     assert Sweep.load(path, budget_usd=0).budget_usd == 0
 
 
-def test_python_and_file_ask_for_the_same_takes(folder: Path) -> None:
-    """The same design from Python or from YAML has the same id."""
+def test_python_and_file_give_the_same_takes(folder: Path) -> None:
+    """The same design from Python and from YAML has the same id."""
     path = folder / "s.yaml"
     path.write_text("stills: [a.jpg]\nprompts: [pan left]\nsettings: {duration_s: 2, flaws: 0}\n")
     assert Sweep.load(path).id == _of(folder, settings={"duration_s": 2.0, "flaws": 0}).id
 
 
 def test_renaming_a_still_buys_nothing_again(folder: Path) -> None:
-    """Takes are known by the picture's content: a renamed or moved file keeps every id."""
+    """Take ids depend on the content of the picture, not on its path."""
     before = _of(folder).id
     (folder / "a.jpg").rename(folder / "c.jpg")
     assert _of(folder, stills=["c.jpg"]).id == before
     assert _of(folder, stills=["b.jpg"]).id != before
 
 
-def test_adding_a_level_keeps_the_takes_already_made(folder: Path) -> None:
-    """A grown sweep asks for every take of the smaller one, and more."""
+def test_adding_a_level_keeps_existing_takes(folder: Path) -> None:
+    """A larger sweep contains all takes of the smaller one."""
     small = {take.id for _, take in _of(folder).takes()}
     grown = _of(folder, prompts=[PUSH, PAN], repeats=2)
     ids = {take.id for _, take in grown.takes()}
@@ -243,7 +243,7 @@ def test_adding_a_level_keeps_the_takes_already_made(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "says"),
+    ("fields", "message"),
     [
         ({"stills": ["gone.jpg"]}, "stills[0]: "),
         ({"stills": ["~nobody-of-that-name/a.jpg"]}, "stills[0]: '~nobody"),
@@ -273,35 +273,35 @@ def test_adding_a_level_keeps_the_takes_already_made(folder: Path) -> None:
         ),
     ],
 )
-def test_a_design_that_cannot_be_is_told(folder: Path, fields: dict[str, Any], says: str) -> None:
-    """A mistake in the design is one line that names its place and what would be accepted."""
+def test_a_wrong_design_is_refused(folder: Path, fields: dict[str, Any], message: str) -> None:
+    """A mistake is one line that names its field and what is accepted."""
     (line,) = _problems(folder, **fields)
     assert line.startswith("sweep: ")
-    assert says in line
+    assert message in line
 
 
-def test_every_mistake_of_the_design_is_told_at_once(folder: Path) -> None:
-    """A missing still, an unknown term and an unknown setting make three lines."""
+def test_all_mistakes_of_the_design_are_reported_together(folder: Path) -> None:
+    """A missing still, an unknown term and an unknown setting give three lines."""
     fields = {"prompts": [{"camera": "no_such"}], "settings": {"flaw": 1}}
     assert len(_problems(folder, stills=["gone.jpg"], **fields)) == 3
 
 
 def test_the_same_picture_twice_is_refused(folder: Path) -> None:
-    """A copy of a still under another name is no second level."""
+    """A copy of a still under another name is not a second level."""
     shutil.copy(folder / "a.jpg", folder / "copy.jpg")
     (line,) = _problems(folder, stills=["a.jpg", "copy.jpg"])
     assert "is the same picture as" in line
 
 
 def test_two_stills_of_one_name_are_refused(folder: Path, photo: Any) -> None:
-    """Tables know stills by name, so two pictures of one name are refused."""
+    """Tables identify stills by name, so two pictures need two names."""
     write_image(folder / "a.png", photo[:, ::-1])
     (line,) = _problems(folder, stills=["a.jpg", "a.png"])
     assert "has the same name as" in line
 
 
-def test_names_that_look_alike_are_one_name(folder: Path) -> None:
-    """An accent written as one sign or as two reads the same in every table, so it is refused."""
+def test_names_that_look_alike_are_the_same_name(folder: Path) -> None:
+    """A composed and a decomposed accent look the same in tables, so they are refused."""
     (folder / "a.jpg").rename(folder / "caf\u00e9.jpg")
     (folder / "b.jpg").rename(folder / "cafe\u0301.jpg")
     (line,) = _problems(folder, stills=["*.jpg"])
@@ -309,30 +309,30 @@ def test_names_that_look_alike_are_one_name(folder: Path) -> None:
 
 
 def test_too_many_takes_are_refused_before_they_are_listed(folder: Path) -> None:
-    """A design beyond the bound is refused with its size."""
+    """The error has the size of the design."""
     fields = {"settings": {"seed": list(range(200))}, "repeats": 1000}
     (line,) = _problems(folder, **fields)
     assert f"makes 200000 takes; at most {MAX_TAKES}" in line
 
 
-def test_the_design_as_plain_data_names_no_path(folder: Path) -> None:
-    """What the ledger keeps of a design knows stills by hash, not by where they lay."""
+def test_the_design_as_plain_data_has_no_paths(folder: Path) -> None:
+    """The ledger identifies stills by hash."""
     shown = _of(folder, prompts=[PAN, PUSH], settings={"seed": [1, 2]}).to_json()
     assert str(folder) not in str(shown)
     assert [level["name"] for level in shown["levels"]["still"]] == ["a"]
     assert shown["levels"]["seed"] == [1, 2]
 
 
-def test_the_word_none_is_a_clip_from_text(folder: Path) -> None:
-    """Beside stills, none is a level like any other, and stands in the factor's column."""
+def test_none_is_a_level_without_a_still(folder: Path) -> None:
+    """Beside stills, none is a level for text-to-video, shown in the column of the factor."""
     sweep = _of(folder, stills=["a.jpg", "none"])
     assert [trial.factors["still"] for trial in sweep.trials()] == ["a", "none"]
     assert sweep.trials()[1].shot.still is None
     assert len({take.id for _, take in sweep.takes()}) == 2
 
 
-def test_last_frames_can_go_with_first_ones(folder: Path) -> None:
-    """Zipped, each still has its own last frame; crossed, every still meets every last frame."""
+def test_end_stills_can_be_zipped_with_stills(folder: Path) -> None:
+    """Zipped, each still has its own end still; crossed, each meets all."""
     pairs = {"stills": ["a.jpg", "b.jpg"], "end_stills": ["b.jpg", "a.jpg"]}
     zipped = _of(folder, **pairs, zip=["still", "end_still"]).trials()
     assert [(trial.shot.still.name, trial.factors["end_still"]) for trial in zipped] == [
@@ -343,7 +343,7 @@ def test_last_frames_can_go_with_first_ones(folder: Path) -> None:
 
 
 def test_elements_go_with_the_prompts_that_cite_them(folder: Path) -> None:
-    """A take carries just the elements its prompt cites, and they are part of what it is."""
+    """A take has the elements that its prompt cites, and they are part of its id."""
     sweep = _of(
         folder,
         prompts=["push in on @hero", "pan left"],
@@ -356,15 +356,15 @@ def test_elements_go_with_the_prompts_that_cite_them(folder: Path) -> None:
     assert other.takes()[0][1].id != sweep.takes()[0][1].id
 
 
-def test_misspelt_elements_are_told(folder: Path) -> None:
-    """An element nobody cites and a citation of none are both mistakes."""
-    told = _problems(folder, prompts=["push in on @heroo"], elements={"hero": "1"})
-    assert any("elements.hero: no prompt cites @hero" in line for line in told)
-    assert any("@heroo is not an element; did you mean 'hero'" in line for line in told)
+def test_misspelt_elements_are_refused(folder: Path) -> None:
+    """An element without a citation and a citation without an element are mistakes."""
+    problems = _problems(folder, prompts=["push in on @heroo"], elements={"hero": "1"})
+    assert any("elements.hero: no prompt cites @hero" in line for line in problems)
+    assert any("@heroo is not an element; did you mean 'hero'" in line for line in problems)
 
 
 def test_cuts_and_sound_come_from_the_file(folder: Path) -> None:
-    """Segments become a prompt with cuts; sound is a switch whose words are on and off."""
+    """Segments become a prompt with cuts; sound accepts on and off."""
     segments = [{"text": PUSH, "duration_s": 2}, {"text": PAN, "duration_s": 3}]
     sweep = _of(
         folder,
@@ -373,12 +373,12 @@ def test_cuts_and_sound_come_from_the_file(folder: Path) -> None:
     )
     assert [trial.shot.settings.sound for trial in sweep.trials()] == [True, False]
     assert [part.duration_s for part in sweep.trials()[0].shot.prompt.multi_shot] == [2, 3]
-    (told,) = _problems(folder, prompts=[{"text": PAN, "multi_shot": segments}])
-    assert "more than one of text, terms and multi_shot" in told
+    (problem,) = _problems(folder, prompts=[{"text": PAN, "multi_shot": segments}])
+    assert "more than one of text, terms and multi_shot" in problem
 
 
-def test_silent_takes_keep_the_ids_they_had(folder: Path) -> None:
-    """What came later than the first ledgers does not change a take that does not use it."""
+def test_takes_without_new_fields_keep_their_ids(folder: Path) -> None:
+    """A field that older versions did not have changes only the takes that use it."""
     (_, take), *_ = _of(folder, settings={"duration_s": 2, "seed": 1}).takes()
     assert set(take.shot.content()) == {"still", "prompt", "terms", "settings"}
     assert "sound" not in take.shot.content()["settings"]
@@ -386,20 +386,21 @@ def test_silent_takes_keep_the_ids_they_had(folder: Path) -> None:
     assert loud.id != take.id
 
 
-def test_prompts_may_be_given_as_they_were_made(folder: Path) -> None:
-    """Variants of a prompt go into a sweep with their names, written and cut ones too."""
-    made = [
+def test_prompt_objects_are_accepted(folder: Path) -> None:
+    """Variants, written prompts and prompts with cuts keep their names."""
+    prompts = [
         *vary(Prompt.of("push_in", "steam_rises", pace="slow"), "camera", ["lock_off"]),
         Prompt.cut([Segment("push in", 2), Segment("pan left", 3)], "two shots"),
     ]
-    sweep = _of(folder, prompts=made)
-    assert [prompt.label for prompt in sweep.levels["prompt"]] == [prompt.label for prompt in made]  # type: ignore[union-attr]
-    assert [prompt.text for prompt in sweep.levels["prompt"]] == [prompt.text for prompt in made]  # type: ignore[union-attr]
-    assert [prompt.multi_shot for prompt in sweep.levels["prompt"]][-1] == made[-1].multi_shot  # type: ignore[union-attr]
+    sweep = _of(folder, prompts=prompts)
+    levels = [level for level in sweep.levels["prompt"] if isinstance(level, Prompt)]
+    assert [level.label for level in levels] == [prompt.label for prompt in prompts]
+    assert [level.text for level in levels] == [prompt.text for prompt in prompts]
+    assert levels[-1].multi_shot == prompts[-1].multi_shot
 
 
-def test_a_name_with_brackets_is_a_name(tmp_path: Path, coffee: Still) -> None:
-    """A file that is called like a pattern is that file; a pattern that names none matches."""
+def test_a_file_name_with_brackets_is_not_a_pattern(tmp_path: Path, coffee: Still) -> None:
+    """An existing file of that name is used; another pattern matches as usual."""
     shutil.copy(coffee.path, tmp_path / "photo [1].jpg")
     sweep = Sweep.of(stills=[tmp_path / "photo [1].jpg"], prompts="push in")
     assert [trial.factors["still"] for trial in sweep.trials()] == ["photo [1]"]
@@ -407,13 +408,13 @@ def test_a_name_with_brackets_is_a_name(tmp_path: Path, coffee: Still) -> None:
 
 
 def test_elements_may_be_pictures(folder: Path) -> None:
-    """Relative to the file's folder, front first; a stand-in until their ids are known."""
+    """Paths are relative, the front view first; an element has a placeholder id at first."""
     sweep = _of(folder, prompts=["push in on @hero"], elements={"hero": ["b.jpg", "a.jpg"]})
     (hero,) = sweep.pictured_elements
     assert (hero.name, hero.files) == ("hero", ("b.jpg", "a.jpg"))
     assert sweep.unregistered_elements == (hero,)
-    ((_, stand_in),) = sweep.trials()[0].shot.elements
-    assert "unregistered" in stand_in
+    ((_, placeholder),) = sweep.trials()[0].shot.elements
+    assert "unregistered" in placeholder
     known = sweep.with_element_ids({hero.content: "861500000000000001"})
     assert known.trials()[0].shot.elements == (("hero", "861500000000000001"),)
     assert known.unregistered_elements == ()
@@ -424,7 +425,7 @@ def test_elements_may_be_pictures(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("given", "message"),
     [
         (["c.jpg"], "c.jpg: no such file"),
         (["a.jpg", "a.jpg"], "is the same picture"),
@@ -435,14 +436,14 @@ def test_elements_may_be_pictures(folder: Path) -> None:
         ({"front": "a.jpg"}, "should be an id, or a list of picture files"),
     ],
 )
-def test_wrong_pictures_of_an_element_are_told(folder: Path, given: Any, says: str) -> None:
-    """Each names the element and the file."""
-    told = _problems(folder, prompts=["push in on @hero"], elements={"hero": given})
-    assert any("elements.hero: " in line and says in line for line in told), told
+def test_wrong_pictures_of_an_element_are_refused(folder: Path, given: Any, message: str) -> None:
+    """The error names the element and the file."""
+    problems = _problems(folder, prompts=["push in on @hero"], elements={"hero": given})
+    assert any("elements.hero: " in line and message in line for line in problems), problems
 
 
-def test_two_elements_of_the_same_pictures_are_a_mistake(folder: Path) -> None:
-    """They would be one element at the service."""
-    given = {"hero": ["a.jpg"], "twin": ["a.jpg"]}
-    told = _problems(folder, prompts=["@hero meets @twin"], elements=given)
-    assert any("elements.twin: has the same pictures as 'hero'" in line for line in told)
+def test_two_elements_with_the_same_pictures_are_refused(folder: Path) -> None:
+    """The service would hold them as one element."""
+    given = {"hero": ["a.jpg"], "copy": ["a.jpg"]}
+    problems = _problems(folder, prompts=["@hero meets @copy"], elements=given)
+    assert any("elements.copy: has the same pictures as 'hero'" in line for line in problems)
