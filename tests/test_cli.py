@@ -508,7 +508,7 @@ def test_suggest_prints_evidence_and_writes_a_sweep(
 def test_compare_shows_what_the_camera_did(lab: Lab, ran: tuple[Path, Answer]) -> None:
     """Medians by term beside the scores, and every take with --camera."""
     folder, _ = ran
-    assert "Camera, asked and seen" in lab("compare", folder)[1]
+    assert "Camera moves, requested and recognised" in lab("compare", folder)[1]
     (row,) = _lines(lab("compare", folder, "--camera", "--json")[1])
     assert row["term"] == "push_in"
     assert 0 <= row["compliance"] <= 1

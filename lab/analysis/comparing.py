@@ -1,4 +1,4 @@
-"""Compare the takes of runs by factor: median scores, and what the camera did."""
+"""Compares takes by the levels of each factor: median scores and camera moves."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,19 +19,20 @@ from lab.units import escape_controls, escape_html, number_text
 
 _HEADINGS = {"too_still": TOO_STILL}
 _LEGEND = (
-    "compliance: 1 is what was asked and nothing else, 0 none of it; speed: a multiple of what the "
-    "vocabulary expects at that pace; seen: the one move that explains the camera's course best"
+    "compliance: 1 for exactly the requested motion, 0 for none of it; speed: a multiple of the "
+    "speed that the vocabulary expects at that pace; seen: the move that fits the measured camera "
+    "motion best"
 )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Comparison:
-    """Tables of what differs between the levels of each factor. No test is made.
+    """Tables that compare levels. They are descriptive: no difference is tested.
 
-    medians: by factor, one row a level: the median of each headline, how many takes there are, and
-    how many of them are too still to judge. matched: the medians are at matched motion.
-    camera: one row a camera term, with medians of its compliance and speed; where the camera alone
-    was asked for, one row a take and term. scale: how the scores were compared, in lines.
+    medians: by factor, a table with one row a level: the median of each headline, the number of
+    takes, and the number too still to judge; empty if only the camera is compared. camera: one row
+    a camera term with median compliance and speed; one row a take and term if only the camera is
+    compared. matched: the medians are at matched motion. scale: lines that say so.
     """
 
     results: Results
@@ -42,7 +43,7 @@ class Comparison:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader must know besides the tables, one line each."""
+        """Lines to show beside the tables: the scale, unmeasured clips, unusable stills, remarks."""
         not_fresh = lines_by_reason(self.results.not_fresh)
         if not self.medians:
             return tuple(not_fresh)
@@ -51,11 +52,11 @@ class Comparison:
 
     @property
     def legend(self) -> str:
-        """What the columns of the camera's table mean; "" where it is empty."""
+        """The meaning of the columns in `camera`; "" if it is empty."""
         return _LEGEND if len(self.camera) else ""
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Plain rows: one a factor and level, or one a take and camera term."""
+        """Plain rows, one a factor and level; one a take and camera term for the camera alone."""
         if not self.medians:
             return _records(self.camera)
         return [
@@ -72,7 +73,7 @@ class Comparison:
         if not self.medians:
             blocks.append(_camera_text(self._camera_by_take()))
         elif len(self.camera):
-            blocks.append("Camera, asked and seen:\n" + _camera_text(self.camera))
+            blocks.append("Camera moves, requested and recognised:\n" + _camera_text(self.camera))
         return "\n\n".join(blocks)
 
     def __repr__(self) -> str:
@@ -84,7 +85,7 @@ class Comparison:
             tables.append(self._camera_by_take())
         elif len(self.camera):
             tables.append(self.camera)
-        # Dollars in names of levels are no formulas.
+        # Without the class, MathJax reads dollars in level names as formulas.
         html = "".join(
             table.to_html(
                 index=False, float_format=number_text, na_rep="-", classes=["mathjax_ignore"]
@@ -98,8 +99,8 @@ class Comparison:
 
     def _camera_by_take(self) -> pd.DataFrame:
         run = ["run"] if len(self.results.runs) > 1 else []
-        asked = self.results.takes[["take_id", *run, "still", "prompt"]]
-        return asked.merge(self.camera.drop(columns="backend"), on="take_id")
+        takes = self.results.takes[["take_id", *run, "still", "prompt"]]
+        return takes.merge(self.camera.drop(columns="backend"), on="take_id")
 
 
 def compare(
@@ -109,35 +110,35 @@ def compare(
     raw: bool = False,
     camera: bool = False,
 ) -> Comparison:
-    """Compare the takes of a run, or of several, by level of each factor; `print` shows it.
+    """Compare the takes of one or several runs by the levels of each factor.
 
-    runs: loaded results, or what `lab.load` takes. by: one factor; every varied one when None. raw:
-    scores as measured, not at matched motion; takes too still to judge count. camera: only what
-    the camera did of what was asked, by take. Raises InputError for an unknown factor and where
-    nothing was varied, and as `lab.load`.
+    runs: a `Results`, or whatever `lab.load` accepts. by: the factor; all varied ones when None.
+    raw: use scores as measured, including takes too still to judge, instead of scores at matched
+    motion. camera: compare only requested and recognised camera moves, take by take. Raises
+    InputError for an unknown factor, for runs in which nothing varies, and as `lab.load`.
     """
     results = runs if isinstance(runs, Results) else load(runs)
-    course = compliance(results)
+    camera_moves = compliance(results)
     if camera:
-        return Comparison(results, {}, course)
+        return Comparison(results, {}, camera_moves)
     if by is not None and by not in results.factors:
         raise InputError(f"{by!r} is not a factor of this run; {did_you_mean(by, results.factors)}")
     factors = [by] if by is not None else list(results.varied)
     if not factors:
         path = results.runs[0].folder.path
-        raise InputError(f"{path}: nothing was varied, so there is nothing to compare")
+        raise InputError(f"{path}: no factor varies, so there is nothing to compare")
     medians = {factor: results.summary(factor, matched=not raw) for factor in factors}
     matched = not raw and any(not results.motion_lines[name].reason for name in JUDGED)
-    return Comparison(results, medians, by_term(course), matched, _scale(results, raw))
+    return Comparison(results, medians, by_term(camera_moves), matched, _scale(results, raw))
 
 
 def _scale(results: Results, raw: bool) -> tuple[str, ...]:
-    notes = ["As measured." if raw else describe_lines(results.motion_lines)]
+    lines = ["As measured." if raw else describe_lines(results.motion_lines)]
     if results.too_still:
-        counted = "counted all the same" if raw else "in no median but that of motion"
-        notes.append(f"{TOO_STILL}, {counted}:")
-        notes += [f"  {take_id}  {results.title(take_id)}" for take_id in results.too_still]
-    return tuple(notes)
+        counted = "but counted" if raw else "counted only in the median of motion"
+        lines.append(f"{TOO_STILL}, {counted}:")
+        lines += [f"  {take_id}  {results.title(take_id)}" for take_id in results.too_still]
+    return tuple(lines)
 
 
 def _camera_text(table: pd.DataFrame) -> str:

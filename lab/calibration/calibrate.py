@@ -48,6 +48,6 @@ def calibrate(
     )
     # A photograph changes halves when others are added to its folder, so a cached half may be old.
     rows: list[ProbeRow] = [{**row, "final": probe.source.final} for probe, row in measured.pairs]
-    card = Card.of(rows, failed=measured.failed)
+    card = Card.from_rows(rows, failed=measured.failed)
     card.save(folder / "card.json")
     return card

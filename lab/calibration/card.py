@@ -83,7 +83,7 @@ class Card:
     facts: Facts
 
     @classmethod
-    def of(cls, rows: Sequence[ProbeRow], failed: Sequence[str] = ()) -> Self:
+    def from_rows(cls, rows: Sequence[ProbeRow], failed: Sequence[str] = ()) -> Self:
         """Compute the card from measured probes. failed: one line for each clip without a row."""
         table = pd.DataFrame(
             [{**{k: v for k, v in row.items() if k != "scores"}, **row["scores"]} for row in rows]

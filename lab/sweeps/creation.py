@@ -29,7 +29,7 @@ class CreatedStill:
     chosen: Still | None = None
 
     @classmethod
-    def of(
+    def for_prompt(
         cls,
         prompt: Prompt,
         *,

@@ -123,7 +123,7 @@ def _created_still(
     words = " ".join(_NOT_IN_NAMES.sub(" ", prompt.text).split())
     yield (
         repr(prompt.text),
-        CreatedStill.of(
+        CreatedStill.for_prompt(
             prompt,
             name=entry.name or words[:_NAME_CHARS].strip() or "created",
             best_of=entry.best_of,

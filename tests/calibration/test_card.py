@@ -48,20 +48,20 @@ def few_resamples() -> Any:
 @pytest.fixture(scope="module")
 def card(rows_of: Rows) -> Card:
     """All strengths, photographs only."""
-    return Card.of(rows_of(truth))
+    return Card.from_rows(rows_of(truth))
 
 
 @pytest.fixture(scope="module")
 def quick(rows_of: Rows) -> Card:
     """Middle strengths only; drift.identity has no data."""
-    return Card.of(unmeasured(rows_of(truth, places=(2,)), "drift.identity"))
+    return Card.from_rows(unmeasured(rows_of(truth, places=(2,)), "drift.identity"))
 
 
 @pytest.fixture(scope="module")
 def filmed(rows_of: Rows) -> Card:
     """Middle strengths of photographs and footage; in footage nothing is detected."""
     photographs = rows_of(truth, places=(2,))
-    return Card.of(photographs + rows_of(lambda *_: {}, places=(2,), move=""))
+    return Card.from_rows(photographs + rows_of(lambda *_: {}, places=(2,), move=""))
 
 
 def row(card: Card, defect: str) -> dict[str, str]:
@@ -164,7 +164,7 @@ def test_a_card_that_meets_every_goal_says_so(rows_of: Rows) -> None:
     def good(kind: str, name: str, strength: float) -> dict[str, float]:
         return {OWN[name]: strength} if kind == "defect" else {}
 
-    card = Card.of(rows_of(good))
+    card = Card.from_rows(rows_of(good))
     assert card.shortfalls() == []
     assert str(card).endswith("\n\nEvery goal is met.")
 
@@ -190,7 +190,7 @@ def test_what_has_no_data_is_not_judged(quick: Card, rows_of: Rows) -> None:
     blank = rows_of(truth)
     for metric in SPECS:
         blank = unmeasured(blank, metric)
-    card = Card.of(blank)
+    card = Card.from_rows(blank)
     assert card.shortfalls() == []
     assert card.nuisance_table().isna().all(axis=None)
     assert "nan" not in str(card)
