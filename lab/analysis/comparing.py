@@ -43,7 +43,7 @@ class Comparison:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Lines to show beside the tables: the scale, unmeasured clips, unusable stills, remarks."""
+        """Lines for below the tables: scale, unmeasured clips, unusable stills, remarks."""
         not_fresh = lines_by_reason(self.results.not_fresh)
         if not self.medians:
             return tuple(not_fresh)
