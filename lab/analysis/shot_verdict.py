@@ -1,4 +1,4 @@
-"""The verdict on one shot: its still, its prompt, what the camera did, and the scores."""
+"""Judges one shot: its still, its prompt, its camera moves and its scores."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +19,11 @@ from lab.stills import Preflight
 
 @dataclass(frozen=True)
 class ShotVerdict:
-    """What was found before a clip was made, and what was measured after.
+    """The findings about a shot and the measurements of its clip.
 
-    record: the clip's scores, as `lab.score` yields them. compliance: one entry a camera term of
-    the prompt. contact_sheet: a picture of frames spread evenly over the clip.
+    preflight: the findings about the still. review: those about the prompt. record: the clip's
+    scores, as `lab.score` yields them. compliance: one entry a camera term of the prompt.
+    contact_sheet: the path of a picture with frames from the whole clip.
     """
 
     preflight: Preflight
@@ -45,7 +46,7 @@ class ShotVerdict:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data: what `lab score --json` prints, and what was found besides."""
+        """Plain data: that of `lab score --json`, with findings, compliance and contact sheet."""
         return {
             **score_json(self.record),
             "contact_sheet": str(self.contact_sheet),
@@ -59,10 +60,10 @@ class ShotVerdict:
 
 
 def judge_shot(preflight: Preflight, review: Review, clip: Clip) -> ShotVerdict:
-    """The verdict on a clip that `lab.shoot` made of this still and this prompt.
+    """Judge a clip that `lab.shoot` made from a checked still and a reviewed prompt.
 
-    Writes the contact sheet to `sheets/` in the run folder. Raises RunFolderError where the clip
-    was not measured.
+    Writes the contact sheet to `sheets/` in the run folder. Raises RunFolderError if the clip was
+    not measured.
     """
     folder, take_id = RunFolder(clip.path.parent.parent), clip.path.stem
     with Ledger.read(folder.ledger) as ledger:

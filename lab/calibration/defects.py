@@ -24,15 +24,15 @@ _GRID = (5, 8)  # rows and columns of a random field before it is upsampled
 class Defect:
     """A kind of defect and the metric that must detect it.
 
-    strengths: in `unit`, the weakest first. The metric must detect the middle one. says: what the
-    strength measures. inject: returns the frames of a clip with the defect. held_out: no definition
-    or threshold was chosen with this defect.
+    strengths: in `unit`, the weakest first. The metric must detect the middle one. description:
+    what the strength measures. inject: returns the frames of a clip with the defect. held_out: no
+    definition or threshold was chosen with this defect.
     """
 
     name: str
     metric: str
     unit: str
-    says: str
+    description: str
     strengths: tuple[float, float, float, float, float]
     inject: Inject
     held_out: bool = False
@@ -197,7 +197,7 @@ DEFECTS: tuple[Defect, ...] = (
         name="global flicker",
         metric="flicker.global",
         unit="8-bit code values",
-        says="rms of the offset of each frame",
+        description="rms of the offset of each frame",
         strengths=(0.5, 1, 2, 4, 8),
         inject=flicker_global,
     ),
@@ -205,7 +205,7 @@ DEFECTS: tuple[Defect, ...] = (
         name="local flicker",
         metric="flicker.local",
         unit="8-bit code values",
-        says="rms of the offset of patches, about a sixth of the frame each",
+        description="rms of the offset of patches, about a sixth of the frame each",
         strengths=(0.5, 1, 2, 4, 8),
         inject=flicker_local,
     ),
@@ -213,7 +213,7 @@ DEFECTS: tuple[Defect, ...] = (
         name="boiling texture",
         metric="flicker.texture",
         unit="8-bit code values",
-        says="rms of fine texture that is new in each frame",
+        description="rms of fine texture that is new in each frame",
         strengths=(0.5, 1, 2, 4, 8),
         inject=boiling,
     ),
@@ -221,7 +221,7 @@ DEFECTS: tuple[Defect, ...] = (
         name="colour flicker",
         metric="flicker.colour",
         unit="ΔE*ab",
-        says="rms of the hue shift of patches",
+        description="rms of the hue shift of patches",
         strengths=(0.5, 1, 2, 4, 8),
         inject=flicker_colour,
     ),
@@ -229,7 +229,7 @@ DEFECTS: tuple[Defect, ...] = (
         name="jelly",
         metric="warp",
         unit="‰ of the diagonal",
-        says="rms displacement of a smooth wobble at 1.5 to 4 Hz",
+        description="rms displacement of a smooth wobble at 1.5 to 4 Hz",
         strengths=(0.5, 1, 2, 4, 8),
         inject=jelly,
     ),
@@ -237,7 +237,7 @@ DEFECTS: tuple[Defect, ...] = (
         name="melting",
         metric="warp.shape",
         unit="‰ of the diagonal",
-        says="rms displacement of the subject's surface at the last frame",
+        description="rms displacement of the subject's surface at the last frame",
         strengths=(2.5, 5, 10, 20, 40),
         inject=melt,
     ),
@@ -245,7 +245,7 @@ DEFECTS: tuple[Defect, ...] = (
         name="colour drift",
         metric="drift",
         unit="ΔE*ab",
-        says="hue shift of the subject at the last frame",
+        description="hue shift of the subject at the last frame",
         strengths=(2.5, 5, 10, 20, 40),
         inject=drift_colour,
     ),
@@ -253,7 +253,7 @@ DEFECTS: tuple[Defect, ...] = (
         name="identity drift",
         metric="drift.identity",
         unit="share of another subject",
-        says="weight of another subject at the last frame",
+        description="weight of another subject at the last frame",
         strengths=(0.1, 0.2, 0.4, 0.6, 0.8),
         inject=identity,
     ),
@@ -261,7 +261,7 @@ DEFECTS: tuple[Defect, ...] = (
         name="onset gap",
         metric="drift.onset",
         unit="ΔE*ab",
-        says="hue shift of the subject against the still in all frames",
+        description="hue shift of the subject against the still in all frames",
         strengths=(2.5, 5, 10, 20, 40),
         inject=onset_gap,
     ),
@@ -269,7 +269,7 @@ DEFECTS: tuple[Defect, ...] = (
         name="pulse",
         metric="flicker.global",
         unit="8-bit code values",
-        says="rms of an 8 Hz pulse of the whole frame",
+        description="rms of an 8 Hz pulse of the whole frame",
         strengths=(0.5, 1, 2, 4, 8),
         inject=flicker_pulse,
         held_out=True,
@@ -278,7 +278,7 @@ DEFECTS: tuple[Defect, ...] = (
         name="ripple",
         metric="warp",
         unit="‰ of the diagonal",
-        says="rms displacement by a travelling wave",
+        description="rms displacement by a travelling wave",
         strengths=(0.5, 1, 2, 4, 8),
         inject=ripple,
         held_out=True,

@@ -82,7 +82,7 @@ def test_a_row_of_the_table_is_complete(defect: Defect) -> None:
     assert defect.middle == defect.strengths[2]
     assert defect.metric in SPECS
     assert defect.unit
-    assert defect.says
+    assert defect.description
 
 
 def test_names_are_unique() -> None:
