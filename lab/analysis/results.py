@@ -65,19 +65,19 @@ class Results:
 
     @property
     def run(self) -> LoadedRun:
-        """The run. Raises InputError if there are several."""
+        """The only run. Raises InputError if there are several."""
         if len(self.runs) > 1:
             raise InputError(f"this needs one run, and {len(self.runs)} are loaded; load one")
         return self.runs[0]
 
     @property
     def folder(self) -> RunFolder:
-        """The folder of the run. Raises InputError if there are several runs."""
+        """The folder of the only run. Raises InputError if there are several."""
         return self.run.folder
 
     @property
     def sweep(self) -> Mapping[str, Any]:
-        """The design of the run. Raises InputError if there are several runs."""
+        """The design of the only run, as plain data. Raises InputError if there are several."""
         return self.run.sweep
 
     def run_of(self, take: Mapping[Any, Any]) -> LoadedRun:

@@ -85,7 +85,7 @@ class _Strict(BaseModel):
 
 
 class SegmentEntry(_Strict):
-    """One shot of a clip with cuts."""
+    """One segment of a clip with cuts."""
 
     text: str = Field(min_length=1)
     duration_s: Duration
@@ -218,14 +218,14 @@ def write_yaml(path: Path, data: Mapping[str, Any], comments: Sequence[str] = ()
 
 
 class SegmentYaml(TypedDict):
-    """A segment as a sweep file has it."""
+    """A segment as an entry of a sweep file."""
 
     text: str
     duration_s: float
 
 
 class PromptYaml(TypedDict, total=False):
-    """A prompt as a sweep file has it: a text, or the segments of a clip with cuts."""
+    """A prompt as an entry of a sweep file: a text, or the segments of a clip with cuts."""
 
     name: str
     text: str
@@ -233,7 +233,7 @@ class PromptYaml(TypedDict, total=False):
 
 
 class CreateYaml(TypedDict, total=False):
-    """A text as a sweep file has it, from which the run makes a still: the best of several."""
+    """A still to create from text, as an entry of a sweep file."""
 
     create: str
     name: str
