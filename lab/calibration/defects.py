@@ -92,10 +92,8 @@ def flicker_colour(clip: CleanClip, strength: float, rng: np.random.Generator) -
     size = clip.frames[0].shape[:2]
     frames = []
     for rgb in clip.frames:
-        shift = np.stack([_smooth_noise(rng, size), _smooth_noise(rng, size)], axis=-1) / math.sqrt(
-            2
-        )
-        frames.append(_shift_lab(rgb, strength * shift))
+        axes = [_smooth_noise(rng, size) for _ in range(2)]
+        frames.append(_shift_lab(rgb, strength * np.stack(axes, axis=-1) / math.sqrt(2)))
     return frames
 
 
@@ -134,9 +132,8 @@ def ripple(clip: CleanClip, strength: float, rng: np.random.Generator) -> Frames
 def melt(clip: CleanClip, strength: float, rng: np.random.Generator) -> Frames:
     """Deform the subject, from nothing at the first frame to the full amount at the last."""
     height, width = clip.frames[0].shape[:2]
-    field = np.stack([_smooth_noise(rng, (height, width)) for _ in range(2)], axis=-1) / math.sqrt(
-        2
-    )
+    axes = [_smooth_noise(rng, (height, width)) for _ in range(2)]
+    field = np.stack(axes, axis=-1) / math.sqrt(2)
     amplitude_px = strength / 1000 * diagonal_px(width, height)
     frames = []
     for index, (rgb, alpha) in enumerate(zip(clip.frames, clip.alphas, strict=True)):
@@ -178,9 +175,8 @@ def identity(clip: CleanClip, strength: float, rng: np.random.Generator) -> Fram
             frames.append(rgb)
             continue
         box = np.s_[top : top + height, left : left + width]
-        replacement = cv2.resize(other, (width, height), interpolation=cv2.INTER_AREA).astype(
-            np.float32
-        )
+        resized = cv2.resize(other, (width, height), interpolation=cv2.INTER_AREA)
+        replacement = resized.astype(np.float32)
         subject = rgb[box].astype(np.float32)
         inside = alpha[box] > 127
         replacement += subject[inside].mean(axis=0) - replacement[inside].mean(axis=0)

@@ -102,8 +102,8 @@ class Moves:
     def rates(self, *, final: bool = True) -> pd.DataFrame:
         """One row a motion component: how exactly its rate is measured.
 
-        slope: of the regression of measured on true rates through 0. rms where absent: of the
-        measured rates of clips without that component, in its unit.
+        slope: regression through 0 of measured on true rates. rms where absent: rms of the measured
+        rates in clips without that component, in its unit.
         """
         clips = self.clips[self.clips["final"] == final]
         rows = []
