@@ -7,7 +7,7 @@ from lab.calibration.defects import DEFECTS, Defect
 from lab.calibration.figures import confusion, detection_curves
 from lab.calibration.moves import Moves, calibrate_moves, load_moves
 from lab.calibration.nuisances import NUISANCES, Nuisance
-from lab.calibration.probes import spoil
+from lab.calibration.probes import inject_defect
 
 __all__ = [
     "DEFECTS",
@@ -21,7 +21,7 @@ __all__ = [
     "confusion",
     "describe_coverage",
     "detection_curves",
+    "inject_defect",
     "load_card",
     "load_moves",
-    "spoil",
 ]

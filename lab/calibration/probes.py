@@ -129,7 +129,7 @@ def measure_probes(chunk: Sequence[Probe]) -> list[ProbeRow]:
     return [measure_probe(probe) for probe in chunk]
 
 
-def spoil(
+def inject_defect(
     still: str | Path,
     defect: str,
     strength: float,
