@@ -2,12 +2,9 @@
 
 import importlib
 import json
-import os
-import signal
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -251,50 +248,6 @@ def test_an_unwritable_folder_is_refused(tiny: Executor, tmp_path: Path) -> None
     (tmp_path / "file").touch()
     with pytest.raises(RunFolderError, match="name another folder"):
         calibrate(tmp_path / "file" / "out", executor=tiny, quiet=True)
-
-
-@dataclass(frozen=True)
-class _FakeClip:
-    """A clip for the tests below. deadly: measuring it kills the worker."""
-
-    title: str
-    deadly: bool = False
-    source: str = "one photograph"
-
-    @property
-    def key(self) -> str:
-        return self.title
-
-
-def _work(chunk: Sequence[_FakeClip]) -> list[dict[str, Any]]:
-    if any(thing.deadly for thing in chunk):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return [{"key": thing.key} for thing in chunk]
-
-
-# The quick tier has it for runs and scores: tests/runs.
-@pytest.mark.slow
-def test_a_clip_that_kills_its_worker_is_named(tmp_path: Path) -> None:
-    """The other clips of the call are measured, and the clip is named with the reason."""
-    things = [_FakeClip("a"), _FakeClip("b", deadly=True), _FakeClip("c")]
-    how: dict[str, Any] = {"executor": None, "quiet": True, "unit": "things"}
-    measured = MEASURING.measure_clips(things, _work, tmp_path / "rows.jsonl", **how)
-    assert [row["key"] for _, row in measured.pairs] == ["a", "c"]
-    (failed,) = measured.failed
-    assert failed.startswith("b: its worker process died")
-
-
-def test_if_nothing_could_be_measured_the_error_has_the_first_reason(
-    tiny: Executor, tmp_path: Path
-) -> None:
-    """Without rows there is no card."""
-
-    def fail(chunk: Sequence[_FakeClip]) -> list[dict[str, Any]]:
-        raise MemoryError
-
-    how: dict[str, Any] = {"executor": tiny, "quiet": True, "unit": "things"}
-    with pytest.raises(InputError, match="none of 1 clips could be measured; the first: a: mem"):
-        MEASURING.measure_clips([_FakeClip("a")], fail, tmp_path / "rows.jsonl", **how)
 
 
 def test_a_card_names_what_could_not_be_measured(

@@ -8,7 +8,6 @@ import pytest
 
 from lab.calibration import DEFECTS, NUISANCES
 from lab.calibration.clean_clips import Source, photographs, sources
-from lab.calibration.measuring import chunks
 from lab.calibration.probes import Probe, measure_probe, measure_probes, probes
 from lab.metrics import SPECS
 
@@ -61,16 +60,6 @@ def test_a_key_depends_on_the_content_of_the_clip(all_sources: list[Source]) -> 
         replace(probe, source=all_sources[1]),
     ]
     assert len({probe.key, *(other.key for other in others)}) == 6
-
-
-def test_chunks_keep_the_order_and_never_mix_sources(all_sources: list[Source]) -> None:
-    """They have at most the given size, and nothing is lost."""
-    made = probes(all_sources, quick=True)
-    cut = list(chunks(made, size=5))
-    assert [probe for chunk in cut for probe in chunk] == made
-    assert all(len({probe.source for probe in chunk}) == 1 for chunk in cut)
-    assert max(len(chunk) for chunk in cut) == 5
-    assert list(chunks([])) == []
 
 
 def test_a_row_is_plain_data_and_identifies_its_clip(
