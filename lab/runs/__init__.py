@@ -13,13 +13,13 @@ from lab.runs.ledger import Ledger
 from lab.runs.measuring import MeasureOutcome, measure
 from lab.runs.money import Money
 from lab.runs.planning import plan
-from lab.runs.purse import cap_reached
 from lab.runs.reconciliation import ReconciledTake, reconcile
 from lab.runs.recovery import RecoverOutcome, recover
 from lab.runs.run_status import RunStatus, status
 from lab.runs.running import RunOutcome, run
 from lab.runs.scoring import score
 from lab.runs.shooting import create, shoot, shot_sweep
+from lab.runs.spend_guard import cap_reached
 from lab.runs.take_row import TakeRow, TakeState
 
 __all__ = [

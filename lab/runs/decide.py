@@ -1,50 +1,385 @@
-"""What next? A pure function from what is known to what may be done; effects live in the runner."""
+"""Decide what a run does next. A pure function: it reads no clock and no file, and sends nothing.
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from enum import StrEnum
+`next_steps` takes the state, an event and the time, and returns the new state and the commands to
+perform, in order. `lab.runs.runner` performs them.
+"""
 
-from lab.runs.take_row import TakeRow, TakeState
+from concurrent.futures import BrokenExecutor
+from dataclasses import replace
+from itertools import islice
+from typing import assert_never
 
-MAX_FETCHES = 3
+from lab.backends import Job, JobStatus
+from lab.backends.contract import JobState
+from lab.errors import (
+    AccountError,
+    InputError,
+    NoSlot,
+    Refusal,
+    RunFolderError,
+    ServiceError,
+    WorkerDied,
+)
+from lab.runs.draft import Draft
+from lab.runs.events import (
+    AddPurchase,
+    CheckStills,
+    Command,
+    Fetch,
+    Fetched,
+    FetchFailed,
+    FolderFailed,
+    InterruptReceived,
+    LookedUp,
+    LookUp,
+    LookupFailed,
+    MeasureClip,
+    Measured,
+    MeasureFailed,
+    PauseChanged,
+    Poll,
+    Polled,
+    PollFailed,
+    RunEvent,
+    ShowStatus,
+    Started,
+    StillChanged,
+    StillsChecked,
+    Submit,
+    SubmitFailed,
+    Submitted,
+    TimerEnded,
+)
+from lab.runs.executors import failure_text
+from lab.runs.state import MAX_FETCHES, Request, RunState, TakeStatus
+from lab.runs.take_row import EventKind, TakeState, job_key
+from lab.units import seconds_text
+
+MAX_ABSENCES = 3
+"""Submissions of one take that may be lost before they arrive. Then the run stops submitting."""
 
 
-class Action(StrEnum):
-    """What may be done for a take. `LOOK_UP` never costs anything; `SUBMIT` may."""
+def next_steps(
+    state: RunState, event: RunEvent, now_s: float
+) -> tuple[RunState, tuple[Command, ...]]:
+    """The state after an event, and the commands to perform now, in this order.
 
-    LOOK_UP = "look up"
-    SUBMIT = "submit"
-    POLL = "poll"
-    FETCH = "fetch"
+    now_s: seconds on any clock that never goes back.
 
-
-@dataclass(frozen=True)
-class Step:
-    """One thing to do for one take."""
-
-    action: Action
-    take_id: str
-
-
-def next_steps(rows: Iterable[TakeRow], *, concurrency: int) -> tuple[Step, ...]:
-    """Everything that may be done now, in the order of the design.
-
-    A take found `submitting` was interrupted between its intent and the answer: it is looked up,
-    never submitted again. rows need not be all takes: the planned ones may end after the first
-    `concurrency`. At most `concurrency` takes are in flight at once. A clip that could not
-    be fetched three times is left for the next run.
+    A take is submitted only while it is planned, and `Record` precedes `Submit`. A take whose
+    submission has no answer is looked up, and never submitted before the answer. If the ledger
+    cannot be written, the caller drops the commands after that and sends `FolderFailed`.
     """
-    rows = list(rows)
-    free = concurrency - sum(row.state in (TakeState.SUBMITTING, TakeState.WAITING) for row in rows)
-    steps = []
-    for row in rows:
-        if row.state is TakeState.SUBMITTING:
-            steps.append(Step(Action.LOOK_UP, row.take_id))
-        elif row.state is TakeState.PLANNED and free > 0:
-            free -= 1
-            steps.append(Step(Action.SUBMIT, row.take_id))
-        elif row.state is TakeState.WAITING:
-            steps.append(Step(Action.POLL, row.take_id))
-        elif row.state is TakeState.READY and row.fetches < MAX_FETCHES:
-            steps.append(Step(Action.FETCH, row.take_id))
-    return tuple(steps)
+    draft = Draft(state, now_s)
+    _handle(draft, event)
+    if not draft.state.closing:
+        _start_takes(draft)
+        _start_poll(draft)
+    return draft.state, tuple(draft.commands)
+
+
+def _handle(draft: Draft, event: RunEvent) -> None:
+    """Change the state as the event says, and record what has to be recorded."""
+    match event:
+        case Started():
+            pass
+        case PauseChanged():
+            draft.update(paused=event.paused)
+        case InterruptReceived():
+            draft.update(interrupted=True)
+        case FolderFailed():
+            _folder_failed(draft, event.error)
+        case TimerEnded():
+            draft.update(timer=False)
+        case StillsChecked():
+            _stills_checked(draft, event)
+        case StillChanged():
+            _still_changed(draft, event)
+        case Submitted():
+            _submitted(draft, event)
+        case SubmitFailed():
+            _submit_failed(draft, event)
+        case LookedUp():
+            _looked_up(draft, event)
+        case LookupFailed():
+            _lookup_failed(draft, event)
+        case Polled():
+            _polled(draft, event)
+        case PollFailed():
+            _poll_failed(draft, event)
+        case Fetched():
+            _fetched(draft, event)
+        case FetchFailed():
+            _fetch_failed(draft, event)
+        case Measured():
+            draft.finish(replace(draft.answered(event.take_id), remark=event.remark), "")
+        case MeasureFailed():
+            _measure_failed(draft, event)
+        case _:
+            assert_never(event)
+
+
+def _folder_failed(draft: Draft, error: RunFolderError) -> None:
+    draft.update(folder_error=draft.state.folder_error or error)
+
+
+def _stills_checked(draft: Draft, event: StillsChecked) -> None:
+    status = draft.answered(event.take_id)
+    draft.put(status)
+    if not draft.state.closing and not draft.submit_closed:
+        _submit(draft, status)
+
+
+def _still_changed(draft: Draft, event: StillChanged) -> None:
+    draft.put(draft.answered(event.take_id))
+    draft.update(submit_error=event.error)  # no clip of another picture
+
+
+def _submitted(draft: Draft, event: Submitted) -> None:
+    draft.reset_backoff()
+    status = draft.answered(event.take_id)
+    draft.record(status, EventKind.SUBMITTED, job=event.job.to_json())
+
+
+def _submit_failed(draft: Draft, event: SubmitFailed) -> None:
+    status, error = draft.answered(event.take_id), event.error
+    if isinstance(error, NoSlot | AccountError | ServiceError):
+        draft.record(status, EventKind.NOT_SUBMITTED, message=str(error))
+        _turned_away(draft, error)
+    elif isinstance(error, Refusal):
+        draft.finish(draft.record(status, EventKind.REFUSED, message=str(error)))
+    elif isinstance(error, InputError) and len(status.accounts) > 1:
+        # An earlier submission may have arrived, and the service may reject the second one.
+        _doubt(draft, status, f"it was sent before, and now: {error}")
+    elif isinstance(error, InputError):
+        draft.finish(draft.record(status, EventKind.FAILED, message=str(error)))
+    else:
+        # The request may have arrived. The take stays `submitting` and is looked up next.
+        draft.put(replace(status, lost_answer=failure_text(error)))
+
+
+def _turned_away(draft: Draft, error: NoSlot | AccountError | ServiceError) -> None:
+    """Submit later, or no more in this run, after the backend surely bought nothing."""
+    if isinstance(error, AccountError):
+        draft.update(submit_error=error)
+        return
+    waited_s = draft.back_off()
+    if not isinstance(error, NoSlot):
+        if waited_s > draft.can.outage_s:
+            draft.update(submit_error=error)
+    elif waited_s > draft.can.slot_wait_s:
+        limit = seconds_text(draft.can.slot_wait_s)
+        draft.update(submit_error=ServiceError(f"no free slot within {limit} ({error})"))
+
+
+def _looked_up(draft: Draft, event: LookedUp) -> None:
+    status, answer = draft.answered(event.take_id), event.answer
+    if isinstance(answer, Job):
+        draft.record(status, EventKind.SUBMITTED, job=answer.to_json())
+    elif answer != "absent":
+        _doubt(draft, status, "the service cannot say")
+    elif set(status.accounts) != {draft.state.rules.account}:
+        _doubt(draft, status, "it may have been sent with another key, which alone could find it")
+    else:
+        status = draft.record(status, EventKind.NOT_SUBMITTED, message="the backend never got it")
+        _count_absence(draft, status)
+
+
+def _lookup_failed(draft: Draft, event: LookupFailed) -> None:
+    if draft.state.submit_error is None:
+        draft.update(submit_error=event.error)
+    draft.defer(
+        draft.answered(event.take_id),
+        f"it is unknown whether this take was bought, because {event.error}",
+    )
+
+
+def _count_absence(draft: Draft, status: TakeStatus) -> None:
+    """Slow down when submissions are lost before they arrive; stop when it goes on."""
+    if not status.lost_answer:
+        return  # that submission was made by an earlier run
+    draft.back_off()
+    reason, count = status.lost_answer, status.absences + 1
+    draft.put(replace(status, lost_answer="", absences=count))
+    if count >= MAX_ABSENCES:
+        draft.update(submit_error=ServiceError(f"orders break off and never arrive ({reason})"))
+
+
+def _doubt(draft: Draft, status: TakeStatus, reason: str) -> None:
+    """Let a person decide whether this take was bought."""
+    message = f"it is unknown whether this take was bought: {reason}; `lab reconcile` settles it"
+    draft.finish(draft.record(status, EventKind.UNCERTAIN, message=message), message)
+
+
+def _polled(draft: Draft, event: Polled) -> None:
+    draft.update(polling=False, silent_since_s=None)
+    for status in draft.with_jobs():
+        job = status.row.job
+        if job is not None and job.id in event.statuses:
+            _apply_job_status(draft, replace(status, unlisted_since_s=None), event.statuses[job.id])
+        elif status.row.state is TakeState.WAITING and not status.deferred:
+            _unlisted(draft, status)
+    waiting = sum(s.row.state is TakeState.WAITING for s in draft.state.open.values())
+    if waiting and draft.can.poll_every_s:
+        draft.commands.append(ShowStatus(f"{waiting} at the backend"))
+    if waiting:
+        draft.start_timer(draft.can.poll_every_s * (0.9 + 0.2 * draft.draw()))
+
+
+def _apply_job_status(draft: Draft, status: TakeStatus, job_status: JobStatus) -> None:
+    draft.put(status)
+    if status.row.state is not TakeState.WAITING or job_status.state is JobState.WAITING:
+        return
+    draft.reset_backoff()  # a job that ended leaves a free slot
+    done = job_status.state is JobState.DONE
+    kind = EventKind.READY if done else EventKind(job_status.state.value)
+    status = draft.record(
+        replace(status, waiting_since_s=None),
+        kind,
+        message=job_status.message,
+        cost_usd=job_status.cost_usd,
+    )
+    if status.row.state.settled:
+        draft.finish(status)
+
+
+def _unlisted(draft: Draft, status: TakeStatus) -> None:
+    """Wait for a job that the backend leaves out of its answers, but not for ever."""
+    since_s = draft.now_s if status.unlisted_since_s is None else status.unlisted_since_s
+    status = replace(status, unlisted_since_s=since_s)
+    if draft.now_s - since_s > draft.can.unlisted_s and status.row.job is not None:
+        draft.defer(status, f"the service says nothing of job {status.row.job.id}")
+    else:
+        draft.put(status)
+
+
+def _poll_failed(draft: Draft, event: PollFailed) -> None:
+    """Poll again for a while; after that, leave the jobs to the next run."""
+    since_s = draft.state.silent_since_s
+    since_s = draft.now_s if since_s is None else since_s
+    silent_s = draft.now_s - since_s
+    draft.update(polling=False, silent_since_s=since_s)
+    if isinstance(event.error, ServiceError) and silent_s <= draft.can.outage_s:
+        draft.commands.append(ShowStatus(f"no answer for {seconds_text(silent_s)}"))
+        draft.start_timer(min(max(silent_s, draft.can.poll_every_s), draft.can.backoff_s[1]))
+        return
+    draft.update(poll_error=event.error)
+    for status in draft.with_jobs():
+        if status.row.state is TakeState.WAITING:
+            draft.defer(status, str(event.error))
+
+
+def _fetched(draft: Draft, event: Fetched) -> None:
+    status = draft.record(draft.answered(event.take_id), EventKind.FETCHED, clip=event.clip)
+    draft.commands.append(AddPurchase(event.take_id))
+    _completed(draft, status)
+
+
+def _fetch_failed(draft: Draft, event: FetchFailed) -> None:
+    status, error = draft.answered(event.take_id), event.error
+    if isinstance(error, RunFolderError):
+        _folder_failed(draft, error)
+        return
+    status = draft.record(status, EventKind.FETCH_FAILED, message=failure_text(error))
+    if isinstance(error, WorkerDied | BrokenExecutor) or status.row.fetches >= MAX_FETCHES:
+        draft.defer(status, failure_text(error))
+
+
+def _measure_failed(draft: Draft, event: MeasureFailed) -> None:
+    status = draft.answered(event.take_id)
+    if isinstance(event.error, RunFolderError):
+        _folder_failed(draft, event.error)
+    else:
+        draft.finish(status, failure_text(event.error))
+
+
+def _completed(draft: Draft, status: TakeStatus) -> None:
+    """A clip still has to be measured. A still has not."""
+    if status.row.take.shot.makes == "still":
+        draft.finish(status, "")
+
+
+def _start_takes(draft: Draft) -> None:
+    """Start everything that may start for single takes, in the order of the design."""
+    rules = draft.state.rules
+    requests = [status.request for status in draft.state.open.values()]
+    fetches = requests.count(Request.FETCH)
+    measures = requests.count(Request.MEASURE)
+    # A local render is a fetch. Few are started at once, so that a pause stops most of them.
+    fetch_limit = 2 * rules.workers if draft.can.renders_locally else len(requests)
+    if draft.can.renders_locally and draft.state.paused:
+        fetch_limit = 0
+    for status in list(draft.state.open.values()):
+        take_id, state = status.row.take_id, status.row.state
+        if not status.idle:
+            continue
+        if state is TakeState.SUBMITTING:
+            draft.start(status, Request.LOOK_UP, LookUp(take_id))
+        elif status.fetchable and fetches < fetch_limit:
+            fetches += 1
+            draft.start(status, Request.FETCH, Fetch(take_id))
+        elif state is TakeState.FETCHED and measures < 2 * rules.workers:
+            measures += 1
+            draft.start(status, Request.MEASURE, MeasureClip(take_id))
+    _submit_takes(draft)
+
+
+def _submit_takes(draft: Draft) -> None:
+    """Begin to submit planned takes, as many as the slots and the cap allow."""
+    draft.update(capped=False)
+    if draft.submit_closed:
+        return
+    planned = draft.state.planned.values()
+    free = draft.can.concurrency - sum(
+        status.row.state in (TakeState.SUBMITTING, TakeState.WAITING)
+        for status in draft.state.open.values()
+    )
+    # Only the first ones can be under way: a take that comes back goes first.
+    candidates = list(islice(planned, max(0, free)))
+    for status in candidates:
+        if not status.idle:
+            continue
+        guard = draft.state.guard.admit(status.row)
+        if guard is None:
+            draft.update(capped=True)
+            return
+        draft.update(guard=guard)
+        draft.start(status, Request.CHECK_STILLS, CheckStills(status.row.take_id))
+
+
+def _submit(draft: Draft, status: TakeStatus) -> None:
+    """Record the intent, then send."""
+    rules, row = draft.state.rules, status.row
+    status = draft.record(
+        replace(status, accounts=(*status.accounts, rules.account)),
+        EventKind.SUBMITTING,
+        low_usd=row.low_usd,
+        high_usd=row.high_usd,
+        account=rules.account,
+        # Every submission repeats these two, so that a damaged ledger can still be traced.
+        origin=rules.origin,
+        key=job_key(rules.run_id, row.take_id),
+    )
+    draft.start(status, Request.SUBMIT, Submit(row.take_id))
+
+
+def _start_poll(draft: Draft) -> None:
+    """Poll all waiting jobs together, unless a poll or a pause is under way."""
+    if draft.state.polling or draft.state.timer:
+        return
+    jobs = []
+    for status in draft.with_jobs():
+        if status.row.state is not TakeState.WAITING or not status.idle:
+            continue
+        since_s = draft.now_s if status.waiting_since_s is None else status.waiting_since_s
+        status = replace(status, waiting_since_s=since_s)
+        if draft.now_s - since_s > draft.can.job_wait_s:
+            draft.defer(status, f"still waiting after {seconds_text(draft.can.job_wait_s)}")
+        elif status.row.job is not None:
+            draft.put(status)
+            jobs.append(status.row.job)
+    if jobs and draft.state.poll_error is None:
+        draft.update(polling=True)
+        draft.commands.append(Poll(tuple(jobs)))
+    elif draft.backoff_left_s > 0 and draft.state.planned and not draft.gave_up:
+        draft.start_timer(draft.backoff_left_s)

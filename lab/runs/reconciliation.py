@@ -10,8 +10,7 @@ from lab.errors import InputError, LabError, did_you_mean
 from lab.runs.folder import RunFolder
 from lab.runs.ledger import Ledger
 from lab.runs.losses import FACT, Losses
-from lab.runs.runner import job_key
-from lab.runs.take_row import UNKNOWN_ACCOUNT, EventKind, TakeRow, TakeState
+from lab.runs.take_row import UNKNOWN_ACCOUNT, EventKind, TakeRow, TakeState, job_key
 from lab.takes import Take
 
 _UNDECIDED = (TakeState.UNCERTAIN, TakeState.SUBMITTING)

@@ -9,7 +9,7 @@ from lab.measures import MeasureState
 from lab.runs.folder import RunFolder
 from lab.runs.ledger import Ledger
 from lab.runs.money import Money
-from lab.runs.purse import cap_reached
+from lab.runs.spend_guard import cap_reached
 from lab.runs.take_row import TakeRow
 from lab.takes import lines_by_reason
 

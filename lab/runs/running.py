@@ -180,20 +180,19 @@ class _Session:
                 quiet=self.quiet,
                 control=self.control,
             ) as runner:
-                take_ids = list(quotes)
-                runner.run(take_ids, quotes, doing=progress_label)
-                if runner.turned_away is not None:
-                    raise runner.turned_away
-                return RunOutcome(
-                    folder=self.folder.path,
-                    takes=len(take_ids),
-                    scored=runner.scored,
-                    reused=runner.reused,
-                    money=self.ledger.money(),
-                    problems=tuple(runner.problems(take_ids)),
-                    remarks=tuple(runner.remarks(take_ids)),
-                    stopped=runner.stopped,
-                )
+                end, reused = runner.run(quotes, label=progress_label)
+            if end.rejected_account is not None:
+                raise end.rejected_account
+            return RunOutcome(
+                folder=self.folder.path,
+                takes=len(quotes),
+                scored=end.scored,
+                reused=reused,
+                money=self.ledger.money(),
+                problems=tuple(end.problems()),
+                remarks=tuple(end.remarks()),
+                stopped=end.stopped,
+            )
 
     def _add_to_ledger(
         self, sweep: Sweep, pairs: Sequence[tuple[Trial, Take]], quotes: Mapping[str, Quote]

@@ -178,3 +178,11 @@ def _restore_snapshot(row: TakeRow, data: Mapping[str, Any]) -> TakeRow:
         low_usd=data.get("low_usd", row.low_usd),
         high_usd=data.get("high_usd", row.high_usd),
     )
+
+
+def job_key(run_id: str, take_id: str) -> str:
+    """Our own name for a take at a service.
+
+    Every submission of a take uses the same key, so a service with unique keys makes it once.
+    """
+    return f"i2v-{run_id}-{take_id}"

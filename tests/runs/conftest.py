@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -153,3 +153,14 @@ def sweep_of(still: Path) -> Callable[..., Sweep]:
         return Sweep.of(stills=[still], prompts=list(prompts), settings=settings, **fields)
 
     return make
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Changes how long a run waits for the scripted backend."""
+
+    def change(**waits: object) -> None:
+        can = replace(BACKENDS["scripted"].capabilities, **waits)
+        monkeypatch.setattr(BACKENDS["scripted"], "capabilities", can)
+
+    return change

@@ -313,10 +313,10 @@ def test_no_damage_of_any_page_makes_a_bought_take_planned(
 
 
 def test_the_next_run_sends_only_what_was_never_sent(
-    paid: tuple[RunFolder, Sweep, set[str]], remote: Any, monkeypatch: pytest.MonkeyPatch
+    paid: tuple[RunFolder, Sweep, set[str]], remote: Any, impatient: Callable[..., None]
 ) -> None:
     """After any damage, the next run submits only takes that were certainly never bought."""
-    monkeypatch.setattr("lab.runs.runner._UNHEARD_S", 0.0)
+    impatient(unlisted_s=0.0)
     folder, sweep, sent = paid
     intact = folder.path.with_name("kept")
     shutil.copytree(folder.path, intact)

@@ -246,10 +246,10 @@ def test_a_short_outage_is_waited_for(
 
 
 def test_submissions_that_never_arrive_are_not_repeated_for_ever(
-    sweep_of: SweepOf, go, remote, monkeypatch: pytest.MonkeyPatch
+    sweep_of: SweepOf, go, remote, impatient
 ) -> None:
     """Three submissions that never arrive stop the submitting, with the reason."""
-    monkeypatch.setattr("lab.runs.runner._HOLD_S", (0.001, 0.001))
+    impatient(backoff_s=(0.001, 0.001))
     sent = []
 
     def break_off(take_id: str) -> None:
@@ -399,17 +399,6 @@ def test_takes_are_submitted_in_parallel(sweep_of: SweepOf, go, remote) -> None:
     together = threading.Barrier(2, timeout=20)
     remote.on_submit = lambda take_id: together.wait() and None
     assert go(sweep_of(["push in", "pan left"], backend="scripted")).complete
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Changes how long a run waits for the scripted backend."""
-
-    def change(**seconds: float) -> None:
-        can = replace(BACKENDS["scripted"].capabilities, **seconds)
-        monkeypatch.setattr(BACKENDS["scripted"], "capabilities", can)
-
-    return change
 
 
 @pytest.fixture
