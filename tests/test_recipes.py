@@ -97,5 +97,5 @@ def test_a_change_that_does_not_fit_is_refused() -> None:
     """Where its lines stand twice or nowhere, nothing is guessed."""
     assert changed("a\nb\nc\n", " a\n-b\n+B\n@@\n c\n+d\n") == "a\nB\nc\nd\n"
     for text in ("x\n", "a\na\n"):
-        with pytest.raises(ValueError, match="not once"):
+        with pytest.raises(ValueError, match="instead of once"):
             changed(text, " a\n+b\n")

@@ -296,7 +296,7 @@ def _half_tables(rows: pd.DataFrame) -> Tables:
             values = _per_clean_clip(positives, defect.metric, statistic)
             if values is not None:
                 interval = median_by_group(values, "value")
-                row = {**names, "what": what, **_interval_columns(interval)}
+                row: TableRow = {**names, "what": what, **_interval_columns(interval)}
                 tables["ordering"].append(row)
         middle = positives[positives["place"] == 2]
         response = middle.set_index("base")[defect.metric] - clean[defect.metric]
