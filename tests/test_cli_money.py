@@ -307,7 +307,7 @@ def test_the_doctor_lists_backends(
     code, out, _ = lab(capsys, "doctor")
     assert code == 0
     assert "KLING_API_KEY (the environment)" in out
-    assert "offline: asks no service" in out
+    assert "offline: uses no service" in out
     rows = [json.loads(line) for line in lab(capsys, "doctor", "--json")[1].splitlines()]
     assert [row["backend"] for row in rows if row["checks"]] == ["kling"]
     assert service.emulator.requests == {}
