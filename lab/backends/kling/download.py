@@ -332,7 +332,7 @@ def _redirect_link(link: str, location: str, label: str) -> str:
     try:
         return urljoin(link, location)
     except ValueError:
-        raise FetchError(f"{label}: redirected to an invalid URL") from None
+        raise FetchError(f"{label}: the redirect does not lead to a valid URL") from None
 
 
 def _parse_length(text: str | None) -> int | None:

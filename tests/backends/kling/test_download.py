@@ -150,7 +150,7 @@ class TestFailing:
             ({"status": 302, "headers": {"location": "/again"}}, "redirected more than 3"),
             ({"status": 302, "headers": {"location": "https://evil.example/"}}, "evil.example"),
             ({"status": 302, "headers": {"location": "file:///etc/passwd"}}, "plain URL"),
-            ({"status": 302, "headers": {"location": "http://[bad"}}, "not a valid URL"),
+            ({"status": 302, "headers": {"location": "http://[bad"}}, "to a valid URL"),
             ({"status": 200, "headers": {"content-encoding": "gzip"}}, "compressed"),
             ({"drop": True}, "connection lost"),
         ],

@@ -77,7 +77,7 @@ class TestNewSubmissions:
         """The prompt is at the top level, and the ratio is stated."""
         golden = _golden("new/create_text_to_video")["request"]
         take = take_with("a lighthouse at dusk; slow pan right", still=None)
-        request = _built(modern, take, "take-0003", pictures=EncodedFrames())
+        request = _built(modern, take, "take-0003", frames=EncodedFrames())
         assert request.path == golden["path"]
         assert _holds(request.body, golden["json"])
         assert "contents" not in request.body
@@ -89,7 +89,7 @@ class TestNewSubmissions:
         request = _built(modern, take, "take-0004")
         assert request.path == golden["path"]
         assert _holds(request.body, golden["json"])
-        alone = _built(modern, take, pictures=EncodedFrames()).body
+        alone = _built(modern, take, frames=EncodedFrames()).body
         assert [each["type"] for each in alone["contents"]] == ["prompt"]
         assert alone["settings"]["aspect_ratio"] == "16:9"
 
@@ -284,9 +284,8 @@ class TestReplies:
     @pytest.mark.parametrize("name", ["create_image_to_video", "create_omni_video"])
     def test_created(self, name: str) -> None:
         """Both protocols return the job with all digits of its id."""
-        for wire, folder in ((modern, "new"), (legacy, "legacy")):
-            golden = _golden(f"{folder}/{name}")
-            row = wire.parse_created(parse_reply(golden["reply"]), money=MONEY)  # type: ignore[attr-defined]
+        for parse, folder in ((modern.parse_created, "new"), (legacy.parse_job, "legacy")):
+            row = parse(parse_reply(_golden(f"{folder}/{name}")["reply"]), money=MONEY)
             assert row.id.startswith("8936059464028")
             assert row.state == "waiting"
             assert row.key.startswith("take-000")
