@@ -25,7 +25,7 @@ Address = Callable[[Path], str]
 
 
 class MetricEntry(TypedDict):
-    """A headline metric; `metric_entries` says what each field holds."""
+    """A headline metric. threshold: the level up to which nobody would notice, or None."""
 
     name: str
     unit: str
@@ -34,7 +34,7 @@ class MetricEntry(TypedDict):
 
 
 class WorstEntry(TypedDict):
-    """A worst moment; `_worst_moments` says what weight is."""
+    """A worst moment. weight: its value as a multiple of the metric's noticeability threshold."""
 
     metric: str
     time_s: float
@@ -44,7 +44,14 @@ class WorstEntry(TypedDict):
 
 
 class ClipEntry(TypedDict):
-    """One clip; `clip_entry` says what each field holds."""
+    """A clip.
+
+    video, poster, still: addresses, "" if there is none. no_video: why there is no video. heatmaps:
+    addresses of heatmap videos by metric. remark: a problem of the clip or its measurements, or "".
+    times_s: the start of each frame in s, None if frames are evenly spaced. series: by metric,
+    pairs of time in s and value. boxes: by metric and frame, left, top, right, bottom as shares of
+    the picture.
+    """
 
     id: str
     title: str
@@ -64,7 +71,11 @@ class ClipEntry(TypedDict):
 
 
 class Session(TypedDict):
-    """All that the player reads; `session` says what each field holds."""
+    """Everything that the player reads.
+
+    line_styles: colour and dash pattern by the index of the clip. message: a line above the clips.
+    can_make_heatmaps: the player offers to make missing heatmaps.
+    """
 
     clips: list[ClipEntry]
     metrics: list[MetricEntry]
@@ -87,10 +98,6 @@ def session(
     address: turns a file into an address that the page can load. heatmaps: heatmap videos by take
     id and metric. can_make_heatmaps: the player offers to make missing ones. Raises InputError for
     a take that is not in the run, and for more than nine takes.
-
-    The result has `clips` (see `clip_entry`), `metrics` (see `metric_entries`), `line_styles`
-    (colour and dash pattern by clip index), `message` (a line above the clips) and
-    `can_make_heatmaps`.
     """
     if len(take_ids) > MAX_CLIPS:
         raise InputError(f"{len(take_ids)} takes are too many to watch; choose up to {MAX_CLIPS}")
@@ -112,10 +119,7 @@ def session(
 
 
 def metric_entries() -> list[MetricEntry]:
-    """Name, unit, description and threshold of each headline metric.
-
-    threshold: the level up to which nobody would notice, or null.
-    """
+    """The headline metrics."""
     return [
         {
             "name": name,
@@ -135,15 +139,7 @@ def clip_entry(
     *,
     heatmaps: Mapping[str, Path],
 ) -> ClipEntry:
-    """One clip for the player. take: a row of `Results.takes`. heatmaps: videos by metric.
-
-    id, title; video, poster and still: addresses, "" if there is none; no_video: why there is no
-    video; remark: a problem of the clip file or its measurements, or ""; frames, fps and times_s:
-    start of each frame in s, null if frames are evenly spaced; series: by metric, pairs of time in
-    s and value; boxes: by metric and frame, left, top, right, bottom as shares of the picture;
-    worst: the worst moments, each with a weight that compares moments of different metrics;
-    heatmaps: addresses by metric.
-    """
+    """A clip for the player. take: a row of `Results.takes`. heatmaps: videos by metric."""
     take_id, still = str(take["take_id"]), str(take["still_path"])
     video, poster = proxies.videos.get(take_id), proxies.posters.get(take_id)
     stored = results.stored_measure(take_id)
@@ -200,10 +196,7 @@ def clip_entry(
 
 
 def _worst_moments(measure: Measure) -> list[WorstEntry]:
-    """The worst values of each judged metric.
-
-    weight: the value as a multiple of the metric's noticeability threshold.
-    """
+    """The worst moments of each judged metric."""
     record = measure.record()
     return [
         {
