@@ -19,7 +19,6 @@ from lab.runs.run_status import RunStatus, status
 from lab.runs.running import RunOutcome, run
 from lab.runs.scoring import score
 from lab.runs.shooting import create, shoot, shot_sweep
-from lab.runs.spend_guard import cap_reached
 from lab.runs.take_row import TakeRow, TakeState
 
 __all__ = [
@@ -35,7 +34,6 @@ __all__ = [
     "RunStatus",
     "TakeRow",
     "TakeState",
-    "cap_reached",
     "create",
     "delete_element",
     "known_elements",
