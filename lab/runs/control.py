@@ -1,14 +1,14 @@
-"""A hand on a run that is under way in another thread."""
+"""Pause, resume or stop a run from another thread."""
 
 import threading
 from concurrent.futures import Future
 
 
 class Control:
-    """Pauses, resumes and stops the run it was given to. Safe to call from any thread.
+    """Pauses, resumes and stops the run that it is passed to. Every method is thread-safe.
 
-    A paused run sends nothing new; what is under way is still fetched and measured. A stopped run
-    ends as with Ctrl-C: nothing is lost, and the same run can be called again.
+    A paused run submits nothing new, and still fetches and measures what it has submitted. A
+    stopped run ends like one after Ctrl-C: nothing is lost, and the same call continues it.
     """
 
     def __init__(self) -> None:
@@ -18,30 +18,30 @@ class Control:
 
     @property
     def paused(self) -> bool:
-        """True while nothing new shall be sent."""
+        """True while the run must submit nothing new."""
         return self._paused
 
     @property
     def stopped(self) -> bool:
-        """True once the run shall end."""
+        """True once the run has to end."""
         return self._stopped
 
     @property
     def changed(self) -> "Future[None]":
-        """Done at the next pause, resume or stop; then there is another one."""
+        """A future that ends at the next pause, resume or stop. After that, read it again."""
         with self._lock:
             return self._changed
 
     def pause(self) -> None:
-        """Send nothing new."""
+        """Submit nothing new from now on."""
         self._set(paused=True)
 
     def resume(self) -> None:
-        """Go on sending."""
+        """Continue after a pause."""
         self._set(paused=False)
 
     def stop(self) -> None:
-        """End soon, as with Ctrl-C."""
+        """End the run, as Ctrl-C does."""
         self._set(stopped=True)
 
     def _set(self, *, paused: bool | None = None, stopped: bool = False) -> None:

@@ -155,7 +155,7 @@ RunEvent = (
 
 @dataclass(frozen=True)
 class Record:
-    """Append an event to the ledger. Everything after it waits until it is on disk."""
+    """Append an event to the ledger. The commands after it wait until it is on disk."""
 
     take_id: str
     kind: EventKind
