@@ -132,7 +132,11 @@ class TaskResult(TypedDict, total=False):
 
 
 class Task(TypedDict):
-    """A task on the wire. A query adds watermark_info, an end what became of it."""
+    """A task in a reply or a callback.
+
+    Finished tasks have task_result and final_unit_deduction. Only query replies have
+    watermark_info.
+    """
 
     task_id: str
     task_status: str

@@ -95,17 +95,17 @@ def listing(store: Store, request: ApiRequest) -> Reply:
 
 
 class _Head(TypedDict):
-    """What the reply to a new task says of it."""
+    """A task in the reply to its creation."""
 
     id: str
     status: str
     create_time: int
     update_time: int
-    external_id: str | None
+    external_id: str
 
 
 class Output(TypedDict):
-    """A file of a task."""
+    """One file of a finished task."""
 
     type: str
     id: str
@@ -115,14 +115,14 @@ class Output(TypedDict):
 
 
 class Task(TypedDict):
-    """A task on the wire. outputs and billing: at its end."""
+    """A task in a reply or a callback; finished tasks have outputs and billing."""
 
     id: str
     status: str
     message: str
     create_time: int
     update_time: int
-    external_id: str | None
+    external_id: str
     outputs: NotRequired[list[Output]]
     billing: NotRequired[list[dict[str, str]]]
 
