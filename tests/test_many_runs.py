@@ -200,7 +200,7 @@ def test_runs_give_one_report(page: str, series: list[Path]) -> None:
     for path in series:
         (take_id,) = lab.load(path).takes["take_id"]
         assert f'id="take-{take_id}"' in page
-        assert f'id="film-{take_id}"' in page
+        assert f'id="video-{take_id}"' in page
         assert f'href="./{path.name}/clips/{take_id}.mp4"' in page
     assert "Medians by run, as measured" in page
 
