@@ -68,6 +68,6 @@ def test_wrong_pictures_of_an_element_are_refused(folder: Path, given: Any, mess
 
 def test_two_elements_with_the_same_pictures_are_refused(folder: Path) -> None:
     """The service would hold them as one element."""
-    given = {"hero": ["a.jpg"], "copy": ["a.jpg"]}
-    problems = problems_of(folder, prompts=["@hero meets @copy"], elements=given)
-    assert any("elements.copy: has the same pictures as 'hero'" in line for line in problems)
+    given = {"hero": ["a.jpg"], "villain": ["a.jpg"]}
+    problems = problems_of(folder, prompts=["@hero meets @villain"], elements=given)
+    assert any("elements.villain: has the same pictures as 'hero'" in line for line in problems)
