@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ("lab", "tests", "data", "docs", "pyproject.toml", "Makefile", "README.md", "LICENSE")
+PARTS = (
+    "lab",
+    "tests",
+    "benchmarks",
+    "data",
+    "docs",
+    "pyproject.toml",
+    "Makefile",
+    "README.md",
+    "LICENSE",
+)
 _BLOCK = re.compile(
     r"^(?P<verb>New file|Change|Run)(?: `(?P<path>[^`]+)`)?:\n\n```\w+\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
