@@ -32,7 +32,7 @@ from lab.runs import (
     Ledger,
     RunFolder,
     delete_element,
-    elements,
+    element_registration,
     known_elements,
     list_elements,
     plan,
@@ -229,7 +229,7 @@ class TestTrouble:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """After any fault the service is asked, and there is exactly one registration."""
-        monkeypatch.setattr(elements, "_SLOT_PAUSES_S", (0.01, 0.01))
+        monkeypatch.setattr(element_registration, "_SLOT_RETRY_S", (0.01, 0.01))
         service.emulator.add_fault(fault)
         assert hero(pictures).id == the_only_element(service)["element_id"]
 
