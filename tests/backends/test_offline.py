@@ -68,7 +68,7 @@ def test_flaws_follow_the_craft(take_of: TakeOf) -> None:
         assert worse.flicker_dn > calm.flicker_dn > 0
         assert worse.drift_de > calm.drift_de > 0
         assert worse.warp_permille > calm.warp_permille > 0
-    assert flaws_of(take_of("make it move").shot, 0.0, 5).none
+    assert flaws_of(take_of("make it move").shot, 0.0, 5).is_clean
 
 
 def test_random_factors_are_paired_by_seed(take_of: TakeOf) -> None:
