@@ -1,6 +1,6 @@
 """Shows the takes of a run folder in a table and updates it while the run goes on.
 
-Everything shown is read from the ledger and the measurements each time; nothing is stored here.
+Everything shown comes from the ledger and the stored measurements, which each update reads again.
 """
 
 import threading

@@ -83,7 +83,7 @@ STRINGS = (
     "-Infinity",
     "'; DROP TABLE takes; --",
     '=HYPERLINK("http://198.51.100.7/";"x")',
-    "film-x' or 1=1 #i2v-session",
+    "video-x' or 1=1 #i2v-session",
     "a" * 300,
     "\U0001f3a5\U0001f468\u200d\U0001f469\u200d\U0001f467 e\u0301\u0323 \ufdfd",
 )

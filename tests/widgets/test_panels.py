@@ -1,9 +1,7 @@
 """Panels without a browser: the sweeps of their fields, their messages, and their files."""
 
 import json
-import os
 import re
-import shutil
 import sys
 from pathlib import Path
 
@@ -11,39 +9,12 @@ import pytest
 
 import lab
 from lab.runs import RunFolder
-from lab.stills import Still
 from lab.sweeps import Sweep
 from lab.widgets import PromptPanel, ResultsPanel, StillPanel, SweepPanel
-from lab.widgets.field_text import parse_levels, setting_level_text
 from tests.waiting import until
-
-HOSTILE = """<img src=x onerror=alert(1)>"'</script>"""
+from tests.widgets.conftest import HOSTILE
 
 pytestmark = pytest.mark.usefixtures("in_process")
-
-
-@pytest.fixture
-def folder(tmp_path: Path, coffee: Still, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with a still in it. Jupyter would serve this folder."""
-    shutil.copy(coffee.path, tmp_path / "cup.jpg")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("JPY_PARENT_PID", "none")
-    from lab.widgets.jupyter_files import server_root
-
-    server_root.cache_clear()
-    return tmp_path
-
-
-@pytest.fixture
-def sweep(folder: Path) -> Sweep:
-    """A sweep with two short takes."""
-    return Sweep.of(
-        stills="cup.jpg",
-        prompts=["slow push-in; steam rises", {"name": "left", "text": "fast pan left"}],
-        settings={"duration_s": 0.4, "seed": 7, "flaws": 0.5},
-        name="two",
-        question=HOSTILE,
-    )
 
 
 def _ids(sweep: Sweep) -> list[str]:
@@ -125,12 +96,8 @@ def test_a_sum_of_money_is_one_number(sweep: Sweep, typed: str) -> None:
         panel.form.arguments()
 
 
-def test_text_with_commas_stays_one_level(folder: Path) -> None:
-    """Levels that look like commas, numbers or switches come back with the same type."""
-    levels = ["blur, text", "on", "2", "", 2, 2.0, True, 'a "b"', "plain"]
-    text = ", ".join(setting_level_text("negative", level) for level in levels)
-    parsed = parse_levels(text)
-    assert [(type(level), level) for level in parsed] == [(type(level), level) for level in levels]
+def test_an_open_quote_is_refused(folder: Path) -> None:
+    """A quote that is not closed in a setting is refused."""
     panel = SweepPanel(out="run")
     panel.form.more.value = 'negative: "blur'
     with pytest.raises(lab.errors.InputError, match="a quote too many or too few"):
@@ -329,39 +296,6 @@ def _check_results(out: Path) -> None:
     results.folder_field.value = str(out)
     until(lambda: results.summary.value)
     assert (results.summary.value, results.takes.table.rows, results.status.value) == (*before, "")
-
-
-def test_a_run_that_jupyter_does_not_serve_is_refused(
-    folder: Path, sweep: Sweep, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """The message names the folder and what to change."""
-    from lab.widgets.jupyter_files import file_address
-
-    elsewhere = tmp_path_factory.mktemp("elsewhere")
-    with pytest.raises(lab.errors.InputError, match=r"lies outside .* start Jupyter"):
-        file_address(elsewhere / "a.mp4")
-    with pytest.raises(lab.errors.InputError, match="starts with"):
-        file_address(folder / ".hidden" / "a.mp4")
-    assert file_address(folder / "run" / "a b.mp4") == "files/run/a b.mp4"
-
-
-def test_the_server_that_started_this_kernel_is_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The root folder comes from the file that the server wrote about itself."""
-    from lab.widgets.jupyter_files import server_root
-
-    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path))
-    monkeypatch.setenv("JPY_PARENT_PID", str(os.getpid()))
-    (tmp_path / "jpserver-1.json").write_text("{broken")
-    (tmp_path / "jpserver-2.json").write_text(
-        json.dumps({"pid": os.getpid(), "root_dir": str(tmp_path / "notebooks")})
-    )
-    server_root.cache_clear()
-    try:
-        assert server_root() == tmp_path / "notebooks"
-    finally:
-        server_root.cache_clear()
 
 
 def test_prompts_are_picked_typed_and_varied(folder: Path) -> None:
