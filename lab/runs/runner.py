@@ -98,6 +98,8 @@ class Runner:
         return self._state, reused
 
     def _loop(self) -> None:
+        if self._control.stopped:  # a stopped run submits nothing
+            raise KeyboardInterrupt
         self._handle(Started())
         pending = self._effects.pending
         while True:
