@@ -56,6 +56,7 @@ class RunStatus:
         }
 
     def __str__(self) -> str:
+        takes = "take" if self.takes == 1 else "takes"
         pictures = f" ({self.pictures} of them pictures made from text)" if self.pictures else ""
         states = ", ".join(f"{count} {state}" for state, count in self.states.items())
         measured = [f"{self.measures.get(MeasureState.FRESH, 0)} measured"]
@@ -65,7 +66,7 @@ class RunStatus:
             if state in _MEASURES
         ]
         lines = [
-            f"{self.folder}: {self.takes} takes{pictures}: {states}; {', '.join(measured)}; "
+            f"{self.folder}: {self.takes} {takes}{pictures}: {states}; {', '.join(measured)}; "
             f"{self.money}"
         ]
         lines += lines_by_reason(self.not_fresh)
