@@ -146,8 +146,8 @@ def _drifts(subjects: list[Cutout], index: int) -> Iterator[tuple[str, Cutout]]:
         replaced[subject.box] = cv2.resize(other.rgb[other.box], size, interpolation=cv2.INTER_AREA)
         for percent in (20, 40, 60):
             dissolved = cv2.addWeighted(rgb, 1 - percent / 100, replaced, percent / 100, 0)
-            shown = np.where(alpha[..., None] > 0, dissolved, rgb)
-            yield f"dissolved {percent} %", Cutout(shown, alpha)
+            blended = np.where(alpha[..., None] > 0, dissolved, rgb)
+            yield f"dissolved {percent} %", Cutout(blended, alpha)
         yield "another subject", other
     hsv = cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV)
     for degrees in (30, -30):

@@ -265,5 +265,5 @@ def _clear_caches() -> None:
     from lab.stills.look import look
     from lab.vision.weights import _try_fetch
 
-    for kept in (settings, weight_path, _try_fetch, look):
-        kept.cache_clear()
+    for cached in (settings, weight_path, _try_fetch, look):
+        cached.cache_clear()

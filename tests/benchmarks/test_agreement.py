@@ -97,10 +97,10 @@ def test_the_opposite_metric_has_the_opposite_agreement(seed: int) -> None:
 def test_a_perfect_metric_agrees_fully(noise: np.random.Generator, sample: Sample) -> None:
     """The rating itself has agreement 1 with an interval of width 0."""
     rating = noise.normal(size=60)
-    found = agreement(np.exp(rating), rating, sample)
-    for estimate in (found.rho, found.partial, found.accuracy):
+    result = agreement(np.exp(rating), rating, sample)
+    for estimate in (result.rho, result.partial, result.accuracy):
         assert (estimate.value, estimate.low, estimate.high) == pytest.approx((1, 1, 1))
-    assert (found.clips, found.pairs) == (60, 12 * 10)
+    assert (result.clips, result.pairs) == (60, 12 * 10)
 
 
 def test_a_metric_of_motion_has_no_partial_correlation(noise: np.random.Generator) -> None:
@@ -138,11 +138,11 @@ def test_pairs_are_counted_within_groups() -> None:
 def test_without_pairs_only_the_accuracy_is_unknown(noise: np.random.Generator) -> None:
     """Groups of one clip still give a rho with an interval."""
     x, y, motion = noise.normal(size=(3, 9))
-    found = agreement(x, y, Sample(motion, np.arange(9), resamples(9)))
-    assert found.pairs == 0
-    assert math.isnan(found.accuracy.value)
-    assert math.isnan(found.accuracy.low)
-    assert found.rho.low < found.rho.value < found.rho.high
+    result = agreement(x, y, Sample(motion, np.arange(9), resamples(9)))
+    assert result.pairs == 0
+    assert math.isnan(result.accuracy.value)
+    assert math.isnan(result.accuracy.low)
+    assert result.rho.low < result.rho.value < result.rho.high
 
 
 def test_one_group_has_no_interval(noise: np.random.Generator) -> None:
@@ -150,21 +150,21 @@ def test_one_group_has_no_interval(noise: np.random.Generator) -> None:
     x, y, motion = noise.normal(size=(3, 9))
     group = np.array([0] * 8 + [1])
     x[-1] = math.nan
-    found = agreement(x, y, Sample(motion, group, resamples(2)))
-    assert math.isfinite(found.rho.value)
-    assert math.isfinite(found.accuracy.value)
-    assert math.isnan(found.rho.low)
-    assert math.isnan(found.accuracy.high)
+    result = agreement(x, y, Sample(motion, group, resamples(2)))
+    assert math.isfinite(result.rho.value)
+    assert math.isfinite(result.accuracy.value)
+    assert math.isnan(result.rho.low)
+    assert math.isnan(result.accuracy.high)
 
 
 def test_clips_without_data_are_skipped(noise: np.random.Generator, sample: Sample) -> None:
     """A clip with NaN in the metric or the rating does not count."""
     x, y = noise.normal(size=(2, 60))
     x[:4], y[10] = math.nan, math.nan
-    found = agreement(x, y, sample)
+    result = agreement(x, y, sample)
     valid = np.isfinite(x + y)
-    assert found.clips == 55
-    assert found.rho.value == pytest.approx(stats.spearmanr(x[valid], y[valid]).statistic)
+    assert result.clips == 55
+    assert result.rho.value == pytest.approx(stats.spearmanr(x[valid], y[valid]).statistic)
     assert agreement(np.full(60, math.nan), y, sample).clips == 0
     assert math.isnan(agreement(np.full(60, math.nan), y, sample).rho.value)
     assert math.isnan(agreement(np.ones(60), y, sample).rho.value)
@@ -176,8 +176,8 @@ def test_an_interval_contains_its_estimate(
 ) -> None:
     """The interval contains the estimate and stays within the possible range."""
     y = noise.normal(size=60)
-    found = agreement(y + noise_size * noise.normal(size=60), y, sample)
-    for estimate, least in ((found.rho, -1), (found.partial, -1), (found.accuracy, 0)):
+    result = agreement(y + noise_size * noise.normal(size=60), y, sample)
+    for estimate, least in ((result.rho, -1), (result.partial, -1), (result.accuracy, 0)):
         assert least <= estimate.low <= estimate.value <= estimate.high <= 1
         assert 0 < estimate.high - estimate.low < 1
 
@@ -199,15 +199,15 @@ def test_the_ceiling_leaves_one_rater_out(noise: np.random.Generator, sample: Sa
     assert agreed.rho.value == pytest.approx(1)
     raters = rating + noise.normal(size=(3, 60))
     raters[0, :7] = math.nan
-    found = ceiling(raters, sample)
-    assert found is not None
+    result = ceiling(raters, sample)
+    assert result is not None
     known = []
     for index in range(3):
         rest = np.nanmean(np.delete(raters, index, axis=0), axis=0)
         seen = np.isfinite(raters[index])
         known.append(stats.spearmanr(raters[index][seen], rest[seen]).statistic)
-    assert found.rho.value == pytest.approx(np.mean(known))
-    assert found.clips == 60 + 60 + 53
+    assert result.rho.value == pytest.approx(np.mean(known))
+    assert result.clips == 60 + 60 + 53
     assert ceiling(raters[:1], sample) is None
     assert ceiling(raters[:0], sample) is None
 
@@ -260,11 +260,11 @@ def test_the_literature_is_scored_too(monkeypatch: pytest.MonkeyPatch) -> None:
         assert literature
 
     monkeypatch.setattr("benchmarks.agreement.score", fake)
-    found = score_clips([Path("a.mp4"), Path("b.mp4")], quiet=True)
-    assert list(found.values) == [*SPECS, "ssim.temporal"]
-    assert found.values["ssim.temporal"] == pytest.approx([0.9, math.nan], nan_ok=True)
-    assert found.reasons["ssim.temporal"][1] == "b.mp4: not a video"
-    assert found.failed == ("b.mp4: not a video",)
+    result = score_clips([Path("a.mp4"), Path("b.mp4")], quiet=True)
+    assert list(result.values) == [*SPECS, "ssim.temporal"]
+    assert result.values["ssim.temporal"] == pytest.approx([0.9, math.nan], nan_ok=True)
+    assert result.reasons["ssim.temporal"][1] == "b.mp4: not a video"
+    assert result.failed == ("b.mp4: not a video",)
 
 
 def write_ratings(folder: Path, rows: list[dict[str, object]]) -> Path:

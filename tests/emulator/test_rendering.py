@@ -36,9 +36,9 @@ def rendered(tmp_path: Path, images: ImageStore, still_base64: str) -> Callable[
     assert failure == ""
 
     def make(number: int = 0, *, watermarked: bool = False, **spec: Any) -> Clip:
-        usual = {"still": key, "prompt": "push in", "duration_s": 3}
+        defaults = {"still": key, "prompt": "push in", "duration_s": 3}
         path = tmp_path / f"{number}{watermarked}.mp4"
-        job = _job(number, **{**usual, **spec})
+        job = _job(number, **{**defaults, **spec})
         render_clip(job, images, path, watermarked=watermarked, short_side_px=SHORT)
         return Clip.open(path)
 
@@ -46,7 +46,7 @@ def rendered(tmp_path: Path, images: ImageStore, still_base64: str) -> Callable[
 
 
 def _job(number: int = 0, **spec: Any) -> Job:
-    usual: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "protocol": "new",
         "family": "image-to-video",
         "model": "kling-3.0",
@@ -54,7 +54,7 @@ def _job(number: int = 0, **spec: Any) -> Job:
         "units": Decimal(1),
         "usd": Decimal("0.14"),
     }
-    return Job(str(10**17 + number), number, TaskSpec(**usual | spec), 0.0, 0.0, 0.0)
+    return Job(str(10**17 + number), number, TaskSpec(**defaults | spec), 0.0, 0.0, 0.0)
 
 
 def _jumps(clip: Clip) -> list[int]:
