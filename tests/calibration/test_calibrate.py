@@ -194,8 +194,8 @@ def test_ctrl_c_keeps_the_measured_rows(
     """The message has the progress and how to continue; the next call measures only the rest."""
 
     class Stopped(Progress):
-        def advance(self, said: str = "") -> None:
-            super().advance(said)
+        def advance(self) -> None:
+            super().advance()
             if self._done == 7:
                 raise KeyboardInterrupt
 
