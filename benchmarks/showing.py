@@ -12,7 +12,7 @@ from lab.media import probe
 from lab.player import make_proxies
 from lab.report import write_report
 from lab.runs import Ledger, RunFolder, run
-from lab.runs.take_row import TakeRow
+from lab.runs.ledger import TakeRow
 from lab.stills import Still
 from lab.sweeps import Sweep
 from lab.widgets import ResultsPanel

@@ -201,7 +201,7 @@ def test_a_still_outside_the_run_folder_is_not_followed(
 
 def _rewrite_still(folder: RunFolder, path: str) -> None:
     """Write another path of the first take's still into the ledger, with a valid checksum."""
-    from lab.runs.ledger_schema import row_checksum
+    from lab.runs.ledger.schema import row_checksum
 
     with sqlite3.connect(folder.ledger) as connection:
         (row,) = connection.execute("SELECT * FROM takes ORDER BY position LIMIT 1").fetchall()
@@ -218,7 +218,7 @@ def _rewrite_still(folder: RunFolder, path: str) -> None:
 def test_a_take_id_is_not_a_path(folder: RunFolder, lab: Lab) -> None:
     """A take id with a path in it is damage, because files are named after takes."""
     with sqlite3.connect(folder.ledger) as connection:
-        from lab.runs.ledger_schema import row_checksum
+        from lab.runs.ledger.schema import row_checksum
 
         (row,) = connection.execute("SELECT * FROM takes ORDER BY position LIMIT 1").fetchall()
         columns = ("../../x", *row[1:-1])

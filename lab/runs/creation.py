@@ -7,7 +7,7 @@ from lab.files import atomic_write, make_writable_folder
 from lab.findings import Finding
 from lab.prompts import Prompt
 from lab.runs.folder import RunFolder
-from lab.runs.take_row import TakeRow, TakeState
+from lab.runs.ledger import TakeRow, TakeState
 from lab.stills import Needs, Still, preflight
 from lab.sweeps import CreatedStill, Sweep
 

@@ -6,9 +6,8 @@ from typing import Any
 
 from lab.errors import RunFolderError, StillError, SweepError
 from lab.runs.folder import RunFolder
-from lab.runs.ledger import Ledger
-from lab.runs.losses import FACT
-from lab.runs.take_row import TakeRow
+from lab.runs.ledger import Ledger, TakeRow
+from lab.runs.recovery import FACT
 from lab.stills import Still
 from lab.sweeps import Sweep
 

@@ -26,8 +26,7 @@ from lab.files import (
     write_json,
 )
 from lab.measures import ClipFile, Measure, MeasureState, MeasureStore, StoredMeasure
-from lab.runs.ledger import Ledger
-from lab.runs.take_row import TakeRow
+from lab.runs.ledger import Ledger, TakeRow
 from lab.stills import Still
 from lab.takes import Take
 from lab.units import bytes_text

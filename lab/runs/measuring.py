@@ -10,9 +10,8 @@ from lab.errors import Interrupted, LabError, StillError
 from lab.measures import Measure, MeasureJson, MeasureState, StoredMeasure, measure_clip
 from lab.runs.executors import failed_future, failure_text, open_executor, submit_to
 from lab.runs.folder import RunFolder
-from lab.runs.ledger import Ledger
+from lab.runs.ledger import Ledger, TakeRow
 from lab.runs.progress import Progress
-from lab.runs.take_row import TakeRow
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,8 @@ from lab.backends import open_backend
 from lab.runs.creation import with_chosen
 from lab.runs.elements import known_ids
 from lab.runs.folder import RunFolder
-from lab.runs.ledger import Ledger
+from lab.runs.ledger import Ledger, TakeRow, TakeState
 from lab.runs.purchases import PurchaseIndex
-from lab.runs.take_row import TakeRow, TakeState
 from lab.sweeps import Plan, Sweep
 from lab.sweeps import plan as price
 

@@ -8,9 +8,8 @@ from typing import Any
 from lab.backends import Backend, Job, open_backend
 from lab.errors import InputError, LabError, did_you_mean
 from lab.runs.folder import RunFolder
-from lab.runs.ledger import Ledger
-from lab.runs.losses import FACT, Losses
-from lab.runs.take_row import UNKNOWN_ACCOUNT, EventKind, TakeRow, TakeState, job_key
+from lab.runs.ledger import UNKNOWN_ACCOUNT, EventKind, Ledger, TakeRow, TakeState, job_key
+from lab.runs.recovery import FACT, Losses
 from lab.takes import Take
 
 _UNDECIDED = (TakeState.UNCERTAIN, TakeState.SUBMITTING)

@@ -7,10 +7,8 @@ from typing import Any
 
 from lab.measures import MeasureState
 from lab.runs.folder import RunFolder
-from lab.runs.ledger import Ledger
-from lab.runs.money import Money
-from lab.runs.spend_guard import cap_reached
-from lab.runs.take_row import TakeRow
+from lab.runs.ledger import Ledger, Money, TakeRow
+from lab.runs.runner import cap_reached
 from lab.takes import lines_by_reason
 
 _MEASURES = {

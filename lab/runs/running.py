@@ -16,17 +16,15 @@ from lab.backends import Quote, open_backend
 from lab.errors import MoneyError
 from lab.runs.control import Control
 from lab.runs.creation import choose, with_chosen
-from lab.runs.element_registration import ensure_registered
+from lab.runs.elements import ensure_registered
 from lab.runs.folder import RunFolder
-from lab.runs.ledger import Ledger
-from lab.runs.money import Money
+from lab.runs.ledger import Ledger, Money, TakeRow
 from lab.runs.planning import plan
 from lab.runs.provenance import provenance
 from lab.runs.purchases import PurchaseIndex
+from lab.runs.recovery import snapshots_of_lost_takes
 from lab.runs.runner import Runner
 from lab.runs.same_sweep import check_same_sweep
-from lab.runs.take_recovery import snapshots_of_lost_takes
-from lab.runs.take_row import TakeRow
 from lab.sweeps import Plan, Sweep, Trial
 from lab.takes import Take
 from lab.units import usd_text

@@ -13,7 +13,7 @@ import traceback
 import lab.backends
 from benchmarks.unscored import Unscored
 from lab.runs import reconcile, run
-from lab.runs.element_registration import ensure_registered
+from lab.runs.elements import ensure_registered
 from lab.sweeps import Sweep
 
 

@@ -22,8 +22,8 @@ from lab.files import sha256_file
 from lab.media import write_clip
 from lab.report import write_report
 from lab.runs import Ledger, RunFolder, TakeRow, TakeState, plan, reconcile, recover, run
-from lab.runs.ledger_errors import translate_sqlite_errors
-from lab.runs.ledger_schema import PAGE_BYTES
+from lab.runs.ledger.errors import translate_sqlite_errors
+from lab.runs.ledger.schema import PAGE_BYTES
 from lab.runs.purchases import PurchaseIndex
 from lab.stills import Still
 from lab.sweeps import Sweep
@@ -432,7 +432,7 @@ def test_with_the_run_id_lost_submitted_takes_are_uncertain(
     with closing(sqlite3.connect(folder.ledger)) as other, other:
         other.execute("DROP TABLE facts")
     # As in a ledger of the second version, whose sendings do not say their names.
-    monkeypatch.setattr("lab.runs.recovered_rows._JOB_KEY", re.compile("none"))
+    monkeypatch.setattr("lab.runs.recovery.recovered_rows._JOB_KEY", re.compile("none"))
     outcome = recover(folder.path)
     assert fresh <= set(outcome.uncertain)
     assert not any("events" in line for line in outcome.lost)

@@ -8,8 +8,9 @@ from lab.backends import Capabilities, Job, JobStatus
 from lab.backends.contract import JobState
 from lab.errors import AccountError, FetchError, NoSlot, ServiceError, SubmitUncertain
 from lab.prompts import Prompt
-from lab.runs.decide import MAX_ABSENCES, next_steps
-from lab.runs.events import (
+from lab.runs.ledger import TakeRow, TakeState
+from lab.runs.runner.decide import MAX_ABSENCES, next_steps
+from lab.runs.runner.events import (
     CheckStills,
     Fetch,
     FetchFailed,
@@ -27,9 +28,8 @@ from lab.runs.events import (
     SubmitFailed,
     TimerEnded,
 )
-from lab.runs.spend_guard import SpendGuard
-from lab.runs.state import MAX_FETCHES, Backoff, Rules, RunState, TakeStatus
-from lab.runs.take_row import TakeRow, TakeState
+from lab.runs.runner.spend_guard import SpendGuard
+from lab.runs.runner.state import MAX_FETCHES, Backoff, Rules, RunState, TakeStatus
 from lab.shots import Shot
 from lab.stills import Still
 from lab.takes import Take

@@ -16,7 +16,7 @@ from lab.backends.contract import Option
 from lab.errors import Interrupted, LabError, RunFolderError, SweepError
 from lab.prompts import vary
 from lab.runs import Control, run
-from lab.runs.ledger_schema import row_checksum
+from lab.runs.ledger.schema import row_checksum
 from lab.stills import Still
 from lab.sweeps import Sweep
 from tests.runs.conftest import STILLS, Remote, ScriptedBackend

@@ -39,7 +39,7 @@ from lab.runs import (
     register_element,
     run,
 )
-from lab.runs.element_store import ElementRowState
+from lab.runs.elements import ElementRowState
 from lab.settings import settings
 from lab.sweeps import Sweep
 from tests.runs.test_crash import STILLS, Runs

@@ -33,8 +33,9 @@ from lab.errors import (
     SubmitUncertain,
 )
 from lab.prompts import Prompt
-from lab.runs.decide import next_steps
-from lab.runs.events import (
+from lab.runs.ledger import EventKind, TakeRow, TakeState, apply_event
+from lab.runs.runner.decide import next_steps
+from lab.runs.runner.events import (
     AddPurchase,
     CheckStills,
     Command,
@@ -65,9 +66,8 @@ from lab.runs.events import (
     Submitted,
     TimerEnded,
 )
-from lab.runs.spend_guard import SpendGuard
-from lab.runs.state import Backoff, Request, Rules, RunState, TakeStatus
-from lab.runs.take_row import EventKind, TakeRow, TakeState, apply_event
+from lab.runs.runner.spend_guard import SpendGuard
+from lab.runs.runner.state import Backoff, Request, Rules, RunState, TakeStatus
 from lab.shots import Shot
 from lab.stills import Still
 from lab.sweeps import block_of

@@ -13,7 +13,7 @@ from lab.backends import Job
 from lab.errors import RunFolderError
 from lab.prompts import Prompt
 from lab.runs import Ledger, Money, TakeRow, TakeState
-from lab.runs.ledger_schema import PAGE_BYTES
+from lab.runs.ledger.schema import PAGE_BYTES
 from lab.shots import Shot
 from lab.stills import Still
 from lab.takes import Take

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.prompts import Prompt
-from lab.runs.spend_guard import SpendGuard
-from lab.runs.take_row import TakeRow, TakeState
+from lab.runs.ledger import TakeRow, TakeState
+from lab.runs.runner.spend_guard import SpendGuard
 from lab.shots import Shot
 from lab.stills import Still
 from lab.sweeps import block_of

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.runs.ledger_schema import PAGE_BYTES
-from lab.runs.sqlite_pages import DatabaseImage
+from lab.runs.ledger.schema import PAGE_BYTES
+from lab.runs.recovery.sqlite_pages import DatabaseImage
 
 VALUES = [
     None,

@@ -13,20 +13,19 @@ from lab.errors import LabError
 from lab.files import atomic_write
 from lab.runs.design import stored_stills
 from lab.runs.folder import RunFolder
-from lab.runs.ledger import Ledger
-from lab.runs.ledger_codec import DECODE_ERRORS
-from lab.runs.ledger_errors import DamagedLedgerError
-from lab.runs.losses import FACT, Losses
-from lab.runs.recovered_rows import RecoveredRows, placeholder_row
-from lab.runs.sqlite_pages import DatabaseImage
-from lab.runs.take_recovery import (
+from lab.runs.ledger import Ledger, TakeRow, TakeState, replay
+from lab.runs.ledger.codec import DECODE_ERRORS
+from lab.runs.ledger.errors import DamagedLedgerError
+from lab.runs.recovery.losses import FACT, Losses
+from lab.runs.recovery.recovered_rows import RecoveredRows, placeholder_row
+from lab.runs.recovery.sqlite_pages import DatabaseImage
+from lab.runs.recovery.take_recovery import (
     RESULT_FOUND,
     UNDECIDED,
     recovered_take,
     recovery_snapshot,
     submissions_may_be_unknown,
 )
-from lab.runs.take_row import TakeRow, TakeState, replay
 from lab.shots import Shot
 from lab.sweeps import Sweep
 

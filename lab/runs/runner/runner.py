@@ -13,15 +13,15 @@ from typing import Self
 from lab.backends import Backend, Quote
 from lab.errors import Interrupted, RunFolderError
 from lab.runs.control import Control
-from lab.runs.decide import next_steps
-from lab.runs.effects import Effects
-from lab.runs.events import FolderFailed, InterruptReceived, PauseChanged, RunEvent, Started
 from lab.runs.folder import RunFolder
 from lab.runs.ledger import Ledger
 from lab.runs.progress import Progress
 from lab.runs.purchases import PurchaseIndex
-from lab.runs.resuming import Resumer
-from lab.runs.state import Rules, RunState
+from lab.runs.runner.decide import next_steps
+from lab.runs.runner.effects import Effects
+from lab.runs.runner.events import FolderFailed, InterruptReceived, PauseChanged, RunEvent, Started
+from lab.runs.runner.resuming import Resumer
+from lab.runs.runner.state import Rules, RunState
 from lab.settings import settings
 
 

@@ -13,13 +13,11 @@ from lab.backends import BACKENDS
 from lab.clips import Clip
 from lab.errors import LabError
 from lab.runs.folder import RunFolder
-from lab.runs.ledger import Ledger
-from lab.runs.losses import FACT, Losses
-from lab.runs.recovered_rows import RecoveredRows
-from lab.runs.take_row import (
+from lab.runs.ledger import (
     UNKNOWN_ACCOUNT,
     Event,
     EventKind,
+    Ledger,
     TakeRow,
     TakeState,
     apply_event,
@@ -27,6 +25,8 @@ from lab.runs.take_row import (
     replay,
     snapshot,
 )
+from lab.runs.recovery.losses import FACT, Losses
+from lab.runs.recovery.recovered_rows import RecoveredRows
 from lab.stills import Still
 
 RESULT_FOUND = "what was known of it was lost with a damaged ledger; its result is here"

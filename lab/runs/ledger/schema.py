@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from lab.errors import RunFolderError
 from lab.files import content_id
-from lab.runs.ledger_errors import damaged_ledger
+from lab.runs.ledger.errors import damaged_ledger
 
 SCHEMA_VERSION = 3
 PAGE_BYTES = 4096

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
-from lab.runs.take_row import TakeRow, TakeState
+from lab.runs.ledger import TakeRow, TakeState
 from lab.sweeps import block_of
 from lab.units import usd_text
 

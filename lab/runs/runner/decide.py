@@ -1,7 +1,7 @@
 """Decide what a run does next. A pure function: it reads no clock and no file, and sends nothing.
 
 `next_steps` takes the state, an event and the time, and returns the new state and the commands to
-perform, in order. `lab.runs.runner` performs them.
+perform, in order. `lab.runs.runner.runner` performs them.
 """
 
 from concurrent.futures import BrokenExecutor
@@ -20,8 +20,10 @@ from lab.errors import (
     ServiceError,
     WorkerDied,
 )
-from lab.runs.draft import Draft
-from lab.runs.events import (
+from lab.runs.executors import failure_text
+from lab.runs.ledger import EventKind, TakeState, job_key
+from lab.runs.runner.draft import Draft
+from lab.runs.runner.events import (
     AddPurchase,
     CheckStills,
     Command,
@@ -50,9 +52,7 @@ from lab.runs.events import (
     Submitted,
     TimerEnded,
 )
-from lab.runs.executors import failure_text
-from lab.runs.state import MAX_FETCHES, Request, RunState, TakeStatus
-from lab.runs.take_row import EventKind, TakeState, job_key
+from lab.runs.runner.state import MAX_FETCHES, Request, RunState, TakeStatus
 from lab.units import seconds_text
 
 MAX_ABSENCES = 3

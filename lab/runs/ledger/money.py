@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
-from lab.runs.take_row import TakeRow
+from lab.runs.ledger.take_row import TakeRow
 from lab.units import usd_text
 
 

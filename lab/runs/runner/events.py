@@ -7,7 +7,7 @@ from typing import Any
 from lab.backends import Job, JobStatus
 from lab.backends.contract import Lookup
 from lab.errors import LabError, RunFolderError
-from lab.runs.take_row import EventKind
+from lab.runs.ledger import EventKind
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.runs.ledger_schema import PAGE_BYTES, Table
+from lab.runs.ledger.schema import PAGE_BYTES, Table
 
 _MAGIC = b"SQLite format 3\0"
 _FILE_HEADER_BYTES = 100

@@ -7,8 +7,8 @@ from pathlib import Path
 from lab.backends import Backend, RegisteredElement, element_library, open_backend
 from lab.elements import Element
 from lab.errors import BackendError, InputError, MoneyError, did_you_mean
-from lab.runs.element_registration import delete_at_service, ensure_registered
-from lab.runs.element_store import ElementRow, ElementRowState, ElementStore
+from lab.runs.elements.registration import delete_at_service, ensure_registered
+from lab.runs.elements.store import ElementRow, ElementRowState, ElementStore
 from lab.stills import Still
 from lab.units import usd_text
 

@@ -8,12 +8,11 @@ from lab.backends import Quote
 from lab.files import atomic_write
 from lab.measures import MeasureState
 from lab.runs.folder import RunFolder
-from lab.runs.ledger import Ledger
+from lab.runs.ledger import UNKNOWN_ACCOUNT, EventKind, Ledger, TakeRow, TakeState
 from lab.runs.measuring import damage_text
 from lab.runs.purchases import PurchaseIndex
-from lab.runs.spend_guard import SpendGuard
-from lab.runs.state import NO_REASON, Backoff, Rules, RunState, TakeStatus
-from lab.runs.take_row import UNKNOWN_ACCOUNT, EventKind, TakeRow, TakeState
+from lab.runs.runner.spend_guard import SpendGuard
+from lab.runs.runner.state import NO_REASON, Backoff, Rules, RunState, TakeStatus
 
 
 @dataclass(frozen=True)

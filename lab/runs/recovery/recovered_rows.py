@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lab.prompts import Prompt
-from lab.runs.ledger_codec import DECODE_ERRORS, decode_event, decode_take
-from lab.runs.ledger_schema import Table, checksum_matches
-from lab.runs.losses import FACT, Losses, SeqRange
-from lab.runs.sqlite_pages import DatabaseImage, Row
-from lab.runs.take_row import Event, EventKind, TakeRow, apply_event
+from lab.runs.ledger import Event, EventKind, TakeRow, apply_event
+from lab.runs.ledger.codec import DECODE_ERRORS, decode_event, decode_take
+from lab.runs.ledger.schema import Table, checksum_matches
+from lab.runs.recovery.losses import FACT, Losses, SeqRange
+from lab.runs.recovery.sqlite_pages import DatabaseImage, Row
 from lab.shots import Shot
 from lab.takes import Take
 

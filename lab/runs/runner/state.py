@@ -7,8 +7,8 @@ from enum import StrEnum
 
 from lab.backends import Capabilities
 from lab.errors import AccountError, LabError, RunFolderError
-from lab.runs.spend_guard import SpendGuard, cap_text
-from lab.runs.take_row import TakeRow, TakeState
+from lab.runs.ledger import TakeRow, TakeState
+from lab.runs.runner.spend_guard import SpendGuard, cap_text
 
 MAX_FETCHES = 3
 """Attempts to fetch one clip in one run. Fetching is free, but a broken clip stays broken."""

@@ -29,7 +29,7 @@ from lab.errors import (
     SubmitUncertain,
 )
 from lab.runs.control import Control
-from lab.runs.element_store import ElementRow, ElementRowState, ElementStore
+from lab.runs.elements.store import ElementRow, ElementRowState, ElementStore
 from lab.runs.progress import Progress
 from lab.runs.purchases import utc_timestamp
 from lab.units import seconds_text

@@ -6,7 +6,7 @@ from typing import Any
 
 from lab.backends import Job
 from lab.errors import LabError
-from lab.runs.take_row import Event, TakeRow, TakeState
+from lab.runs.ledger.take_row import Event, TakeRow, TakeState
 from lab.takes import Take
 from lab.units import escape_controls
 

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
-from lab.runs.events import Command, Record, StartTimer
-from lab.runs.state import NO_REASON, Request, RunState, TakeStatus
-from lab.runs.take_row import EventKind, apply_event
+from lab.runs.ledger import EventKind, apply_event
+from lab.runs.runner.events import Command, Record, StartTimer
+from lab.runs.runner.state import NO_REASON, Request, RunState, TakeStatus
 
 
 class Draft:

@@ -14,7 +14,13 @@ from lab.backends import Backend, Job, open_backend
 from lab.clips import Clip
 from lab.errors import AccountError, RunFolderError, ServiceError, StillError, WeightsError
 from lab.measures import Measure
-from lab.runs.events import (
+from lab.runs.executors import submit_to
+from lab.runs.folder import RunFolder
+from lab.runs.ledger import Ledger, TakeRow, job_key
+from lab.runs.measuring import damage_text, start_measuring
+from lab.runs.progress import Progress
+from lab.runs.purchases import Purchase, PurchaseIndex, utc_timestamp
+from lab.runs.runner.events import (
     AddPurchase,
     CheckStills,
     Command,
@@ -41,14 +47,7 @@ from lab.runs.events import (
     Submitted,
     TimerEnded,
 )
-from lab.runs.executors import submit_to
-from lab.runs.folder import RunFolder
-from lab.runs.ledger import Ledger
-from lab.runs.measuring import damage_text, start_measuring
-from lab.runs.progress import Progress
-from lab.runs.purchases import Purchase, PurchaseIndex, utc_timestamp
-from lab.runs.state import RunState
-from lab.runs.take_row import TakeRow, job_key
+from lab.runs.runner.state import RunState
 from lab.runs.worker_pool import SingleThreadPool, WorkerPool, create_worker_pool
 from lab.settings import settings
 from lab.stills import Still

@@ -16,7 +16,7 @@ from typing import Any, Self, TypeVar
 
 from lab.errors import RunFolderError
 from lab.files import atomic_write
-from lab.runs.ledger_codec import (
+from lab.runs.ledger.codec import (
     DECODE_ERRORS,
     DESIGN_COLUMNS,
     decode_event,
@@ -24,8 +24,9 @@ from lab.runs.ledger_codec import (
     encode_json,
     encode_take,
 )
-from lab.runs.ledger_errors import damaged_ledger, translate_sqlite_errors
-from lab.runs.ledger_schema import (
+from lab.runs.ledger.errors import damaged_ledger, translate_sqlite_errors
+from lab.runs.ledger.money import Money
+from lab.runs.ledger.schema import (
     CHECKSUM_VERSION,
     SCHEMA_VERSION,
     Table,
@@ -38,8 +39,7 @@ from lab.runs.ledger_schema import (
     row_checksum,
     schema_version,
 )
-from lab.runs.money import Money
-from lab.runs.take_row import Event, EventKind, TakeRow, TakeState, apply_event, replay
+from lab.runs.ledger.take_row import Event, EventKind, TakeRow, TakeState, apply_event, replay
 
 _T = TypeVar("_T")
 
