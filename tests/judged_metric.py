@@ -40,7 +40,7 @@ shown = {
     "lab": lab.__file__,
     "best": [takes.index(verdict.take_id) for verdict in ranking.best],
     "worst": [takes.index(verdict.take_id) for verdict in ranking.worst],
-    "why": ranking.best[0].why[0],
+    "reason": ranking.best[0].reasons[0],
     "leaders": " ".join(leaders(results)),
     "page": write_report(results, out / "report.html").read_text(encoding="utf-8"),
     "player": [entry["name"] for entry in metric_entries()],

@@ -65,7 +65,7 @@ def test_a_judged_metric_needs_no_other_edit(tmp_path: Path, stills_dir: Path) -
     said, *compared = map(json.loads, lines)
     assert said["lab"].startswith(str(tree))
     assert (said["best"], said["worst"]) == ([0], [1])
-    assert said["why"] == "sharpness 0.75 share of the still's, 1.5x the median"
+    assert said["reason"] == "sharpness 0.75 share of the still's, 1.5x the median"
     assert "sharpness is highest for “pan left” (0.75 share of the still's)" in said["leaders"]
     assert "lowest for “pan right” (0.25)" in said["leaders"]
     for shown in (
