@@ -109,8 +109,8 @@ def make_heatmap_videos(results: Results, take_id: str) -> dict[str, Path]:
     missing = [path for path in videos.values() if not path.is_file()]
     if missing:
         still = Still.open(folder.path / take["still_path"]) if take["still_path"] else None
-        if still and (why := folder.still_error(take["still_path"], take["still_sha256"])):
-            raise StillError(f"{take_id}: {why}")
+        if still and (problem := folder.still_error(take["still_path"], take["still_sha256"])):
+            raise StillError(f"{take_id}: {problem}")
         measure_with_heatmaps(folder.clip_path(run_take_id), still, METRICS, missing[0].parent)
     return {name: path for name, path in videos.items() if path.is_file()}
 
@@ -118,15 +118,15 @@ def make_heatmap_videos(results: Results, take_id: str) -> dict[str, Path]:
 def _clip_jobs(
     folder: RunFolder, takes: Iterable[Mapping[Any, Any]], short_side_px: int | None
 ) -> tuple[dict[str, _Job], dict[str, str]]:
-    """The proxies to make, by take id; and the takes whose clip must not be read, with why."""
+    """The proxies to make, and the problems of clips that must not be read; both by take id."""
     jobs: dict[str, _Job] = {}
     problems: dict[str, str] = {}
     for take in takes:
         if not take["clip"]:
             continue
         clip = folder.path / take["clip"]
-        if why := folder.outside_error(clip):
-            problems[take["take_id"]] = why
+        if problem := folder.outside_error(clip):
+            problems[take["take_id"]] = problem
             continue
         name = f"{take['clip_sha256'][:16]}-{short_side_px}.mp4"
         is_video = short_side_px and not take["clip"].endswith(".png")  # PNG: a created still
@@ -169,8 +169,8 @@ def _still_proxies(folder: RunFolder, takes: Iterable[Mapping[Any, Any]]) -> dic
         proxy = _proxy_path(folder, folder.proxies, name)
         try:
             if not proxy.is_file():
-                if why := folder.still_error(path, sha256):
-                    raise StillError(why)
+                if problem := folder.still_error(path, sha256):
+                    raise StillError(problem)
                 _write(proxy, poster_jpeg(open_image(folder.path / path).rgb, SHORT_SIDE_PX))
         except StillError:
             continue
@@ -190,7 +190,7 @@ def _proxy_path(folder: RunFolder, parent: Path, name: str) -> Path:
 
 
 def _make_proxy(job: _Job) -> str:
-    """Make what is missing of one clip's proxies; returns why that failed, or ""."""
+    """Make the missing proxies of one clip; returns the error as text, or ""."""
     try:
         # A proxy's name contains the clip's hash, so no other file may be read for it.
         if job.clip.is_file() and sha256_file(job.clip) != job.sha256:
