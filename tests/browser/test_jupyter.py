@@ -188,8 +188,8 @@ def test_a_run_is_paused_followed_and_finished(bench: Notebook) -> None:
 
     bench.cell(OTHER_CELL).locator(".jp-InputArea-editor").click()
     bench.page.keyboard.press("Control+Enter")
-    said = bench.cell(OTHER_CELL).locator(".jp-OutputArea-output")
-    expect(said).to_have_text("still answering")
+    output = bench.cell(OTHER_CELL).locator(".jp-OutputArea-output")
+    expect(output).to_have_text("still answering")
     _expect_buttons(bench.panel(RUN), resume=True, stop=True)
 
     bench.save()

@@ -263,9 +263,9 @@ def test_the_wipe_shows_one_clip_left_and_the_other_right(page: Page, tmp_path: 
     slider = pair.root.get_by_label("Position of the wipe")
     slider.focus()
     # 20 is 0001 0100 and 8 is 0000 1000: half of each is 0001 1000.
-    for key, place, number in (("Home", "0", 8), ("End", "100", 20)):
+    for key, value, number in (("Home", "0", 8), ("End", "100", 20)):
         page.keyboard.press(key)
-        expect(slider).to_have_value(place)
+        expect(slider).to_have_value(value)
         assert number_in(_picture(pair, tmp_path / "wiped.png")) == number
     for _ in range(5):
         page.keyboard.press("PageDown")

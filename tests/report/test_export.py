@@ -121,7 +121,7 @@ def everything() -> tuple[list[NotebookNode], dict[str, Any]]:
         new_code_cell(
             "fail()",
             outputs=[
-                new_output("stream", name="stdout", text="said\n"),
+                new_output("stream", name="stdout", text="printed\n"),
                 new_output("stream", name="stderr", text="\x1b[31mwarned\x1b[0m <b>\n"),
                 new_output("error", ename="E", evalue="v", traceback=["\x1b[1;31mE\x1b[0m: v"]),
             ],
@@ -215,7 +215,7 @@ def test_outputs_that_failed_stay(exported: Exported) -> None:
     assert 'class="ansi-red-fg">warned' in text
     assert 'class="ansi-red-intense-fg ansi-bold">E' in text
     assert any("<b>" in text for text in page.texts_in("pre"))
-    assert "said" in page.texts_in("pre")
+    assert "printed" in page.texts_in("pre")
 
 
 def test_an_output_that_is_only_a_script_says_so(exported: Exported) -> None:
@@ -306,7 +306,7 @@ def test_pictures_beside_the_notebook_are_embedded(exported: Exported, tmp_path:
         exported(
             new_markdown_cell("![dot](my%20pictures/dot.png) <img src='drawing.svg'>"),
             new_markdown_cell(
-                "![kept](attachment:a.png)", attachments={"a.png": {"image/png": DOT}}
+                "![attached](attachment:a.png)", attachments={"a.png": {"image/png": DOT}}
             ),
         )
     )
@@ -314,7 +314,7 @@ def test_pictures_beside_the_notebook_are_embedded(exported: Exported, tmp_path:
     assert [picture["alt"] for picture in page.of("img")] == [
         "dot",
         "Picture without a description",
-        "kept",
+        "attached",
     ]
     assert [picture["src"] for picture in page.of("img")][::2] == [address, address]
     assert (page.of("img")[1]["src"] or "").startswith("data:image/svg+xml;base64,")

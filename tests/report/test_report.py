@@ -129,8 +129,8 @@ def test_the_player_has_what_it_plays(hostile_results: Results, parsed: Page) ->
         assert base64.b64decode(video)[4:8] == b"ftyp"
         assert clip["frames"] == len(clip["times_s"] or range(6))
         assert clip["series"]["flicker"]
-    (place,) = [a for a in parsed.of("div") if a.get("id") == "i2v-player"]
-    assert set((place["data-chosen"] or "").split()) <= {clip["id"] for clip in data["clips"]}
+    (player,) = [a for a in parsed.of("div") if a.get("id") == "i2v-player"]
+    assert set((player["data-chosen"] or "").split()) <= {clip["id"] for clip in data["clips"]}
 
 
 def test_links_lead_to_the_originals(hostile_results: Results, parsed: Page) -> None:

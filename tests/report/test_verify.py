@@ -284,9 +284,9 @@ def test_changes_in_the_ledger_are_reported(moved: Path) -> None:
     with Ledger.write(moved / "ledger.sqlite") as ledger:
         take_id = next(iter(ledger.states()))
         ledger.record(take_id, "refused", message="taken back", cost_usd=3.0)
-    said = _mismatch_texts(verify(moved / "report.html", scores=False))
-    assert f"take {take_id}: state: the report says fetched, found refused" in said
-    assert "cost in USD" in said
+    texts = _mismatch_texts(verify(moved / "report.html", scores=False))
+    assert f"take {take_id}: state: the report says fetched, found refused" in texts
+    assert "cost in USD" in texts
 
 
 @pytest.mark.parametrize("state", STATES)
