@@ -28,7 +28,7 @@ _MIN_SIDE_PX = 300
 _MAX_RATIO = 2.5
 _DOWNLOAD_TIMEOUT_S = 5.0
 _JPEG_FRAME_MARKERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-_PLACEHOLDER_PREFIX = "drawn-"
+_PLACEHOLDER_PREFIX = "drawn-"  # part of the seed: another prefix gives other images
 _PLACEHOLDER_SIZE_PX = (1280, 720)
 # A sweep repeats few stills at a time; a mask is as large as its image.
 _MASK_CACHE_SIZE = 4

@@ -26,7 +26,7 @@ _STEP_CHARS = 300
 
 @dataclass(frozen=True)
 class DecodedImage:
-    """An image ready for use, and the conversions that this took.
+    """An image ready for use, with the conversions that were applied.
 
     rgb: (height, width, 3) uint8, upright, opaque.
     changes: one clause per conversion ("rotated upright as EXIF says", "alpha laid on white").
