@@ -32,7 +32,6 @@ from lab.runs import (
     Ledger,
     RunFolder,
     delete_element,
-    element_registration,
     known_elements,
     list_elements,
     plan,
@@ -226,10 +225,8 @@ class TestTrouble:
         service: RunningServer,
         pictures: list[Path],
         fault: Fault,
-        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """After any fault the service is asked, and there is exactly one registration."""
-        monkeypatch.setattr(element_registration, "_SLOT_RETRY_S", (0.01, 0.01))
         service.emulator.add_fault(fault)
         assert hero(pictures).id == the_only_element(service)["element_id"]
 

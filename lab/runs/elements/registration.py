@@ -37,8 +37,6 @@ from lab.units import seconds_text
 _MAX_SUBMISSIONS = 3
 _MAX_REGISTRATIONS = 100
 """Each failed or deleted registration of the same pictures uses up one key."""
-_SLOT_RETRY_S = (1.0, 60.0)
-"""First and longest delay before a registration is tried again for want of a free slot."""
 _DELETION_POLLS = 6
 
 
@@ -207,7 +205,8 @@ class _Registration:
 
     def _submit(self, element: Element, row: ElementRow) -> ElementRow:
         """Store the intent, then submit. A row that is still submitting had no clear answer."""
-        waited_s, delay_s = 0.0, _SLOT_RETRY_S[0]
+        delay_s, longest_s = self._backend.capabilities.backoff_s
+        waited_s = 0.0
         while True:
             self._raise_if_stopped()
             row = replace(row, state=ElementRowState.SUBMITTING, at=utc_timestamp())
@@ -220,7 +219,7 @@ class _Registration:
                     raise ServiceError(f"no free slot within {seconds_text(waited_s)}") from error
                 self._backend.pause(delay_s)
                 waited_s += delay_s
-                delay_s = min(2 * delay_s, _SLOT_RETRY_S[1])
+                delay_s = min(2 * delay_s, longest_s)
             except (AccountError, ServiceError, InputError):
                 self._store.remove(row)  # certainly nothing was registered
                 raise
