@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import lab
-from lab.analysis import best_and_worst, leaders, load
+from lab.analysis import best_and_worst, describe_levels, load
 from lab.cli import main
 from lab.metrics import JUDGED
 from lab.player.session import metric_entries
@@ -38,10 +38,10 @@ results = replace(results, scores=scores)
 ranking = best_and_worst(results)
 shown = {
     "lab": lab.__file__,
-    "best": [takes.index(verdict.take_id) for verdict in ranking.best],
-    "worst": [takes.index(verdict.take_id) for verdict in ranking.worst],
+    "best": [takes.index(ranked.take_id) for ranked in ranking.best],
+    "worst": [takes.index(ranked.take_id) for ranked in ranking.worst],
     "reason": ranking.best[0].reasons[0],
-    "leaders": " ".join(leaders(results)),
+    "levels": " ".join(describe_levels(results)),
     "page": write_report(results, out / "report.html").read_text(encoding="utf-8"),
     "player": [entry["name"] for entry in metric_entries()],
 }

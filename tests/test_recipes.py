@@ -55,7 +55,7 @@ def test_the_table_of_recipes_is_whole() -> None:
 
 
 def test_a_judged_metric_needs_no_other_edit(tmp_path: Path, stills_dir: Path) -> None:
-    """Of the metric's recipe, of which more is better, ranks, verdicts, tiles, tables, the command
+    """Of the metric's recipe, of which more is better, ranks, rankings, tiles, tables, the command
     line and the player know from its definition alone.
     """
     tree = copy_tree(tmp_path / "tree")
@@ -66,8 +66,8 @@ def test_a_judged_metric_needs_no_other_edit(tmp_path: Path, stills_dir: Path) -
     assert said["lab"].startswith(str(tree))
     assert (said["best"], said["worst"]) == ([0], [1])
     assert said["reason"] == "sharpness 0.75 share of the still's, 1.5x the median"
-    assert "sharpness is highest for “pan left” (0.75 share of the still's)" in said["leaders"]
-    assert "lowest for “pan right” (0.25)" in said["leaders"]
+    assert "sharpness is highest for “pan left” (0.75 share of the still's)" in said["levels"]
+    assert "lowest for “pan right” (0.25)" in said["levels"]
     for shown in (
         "sharpness 0.75",
         "sharpness ↑ (share of the still&#39;s)",

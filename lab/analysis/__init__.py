@@ -7,10 +7,10 @@ from lab.analysis.figures import by_factor, motion_against, timelines
 from lab.analysis.loading import load
 from lab.analysis.matched import MotionLine
 from lab.analysis.parts import parts
+from lab.analysis.ranking import RankedTake, Ranking, best_and_worst, describe_levels
 from lab.analysis.results import LoadedRun, Results
 from lab.analysis.shot_verdict import ShotVerdict, judge_shot
 from lab.analysis.suggestion import Suggestion
-from lab.analysis.verdicts import Ranking, Verdict, best_and_worst, leaders
 
 __all__ = [
     "Advice",
@@ -18,19 +18,19 @@ __all__ = [
     "Compliance",
     "LoadedRun",
     "MotionLine",
+    "RankedTake",
     "Ranking",
     "Results",
     "ShotVerdict",
     "Suggestion",
-    "Verdict",
     "best_and_worst",
     "by_factor",
     "by_term",
     "clip_compliance",
     "compare",
     "compliance",
+    "describe_levels",
     "judge_shot",
-    "leaders",
     "load",
     "motion_against",
     "parts",

@@ -24,7 +24,7 @@ class MetricSpec:
     and finite. version grows when the definition changes; values of different versions are never
     compared. ignores: what must not move it. reference: the source of the idea. unnoticed: a value
     this good or better shows no flaw that anybody would notice; NaN where that has no meaning.
-    judged: takes are ranked by this headline, and tables, tiles and verdicts show it.
+    judged: takes are ranked by this headline, and tables, tiles and rankings show it.
     """
 
     name: str

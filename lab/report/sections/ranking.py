@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from lab.analysis import Verdict, leaders
+from lab.analysis import RankedTake, describe_levels
 from lab.analysis.matched import TOO_STILL
 from lab.report.blocks import Cell, Paragraph, Section, Table
 from lab.report.context import ReportContext
@@ -15,7 +15,7 @@ def ranking(context: ReportContext) -> Section:
     results, ranking = context.results, context.ranking
     blocks: list[Paragraph | Table] = [
         Paragraph(sentence, "lead", f"sentence {number} on what leads")
-        for number, sentence in enumerate(leaders(results), start=1)
+        for number, sentence in enumerate(describe_levels(results), start=1)
     ]
     if results.not_fresh:
         blocks.append(
@@ -24,7 +24,7 @@ def ranking(context: ReportContext) -> Section:
     if ranking.best:
         caution = "A rank does not say that a difference would be seen again."
         rows = [
-            _verdict_row(context, verdict) for verdict in (*ranking.best, *reversed(ranking.worst))
+            _ranked_row(context, ranked) for ranked in (*ranking.best, *reversed(ranking.worst))
         ]
         blocks.append(Paragraph(f"{ranking.method} {caution}", verified_as="how takes are ranked"))
         blocks.append(
@@ -61,12 +61,12 @@ def _not_fresh_text(reason_by_take: Mapping[str, str]) -> str:
     return f"{count} ({'; '.join(reasons[:_MAX_REASONS])}{more})."
 
 
-def _verdict_row(context: ReportContext, verdict: Verdict) -> tuple[Cell, ...]:
+def _ranked_row(context: ReportContext, ranked: RankedTake) -> tuple[Cell, ...]:
     return (
-        Cell(f"{verdict.rank} of {verdict.ranked}", float(verdict.rank)),
-        Cell(context.results.title(verdict.take_id)),
-        Cell("; ".join(verdict.reasons)),
-        Cell(verdict.take_id),
+        Cell(f"{ranked.rank} of {ranked.ranked}", float(ranked.rank)),
+        Cell(context.results.title(ranked.take_id)),
+        Cell("; ".join(ranked.reasons)),
+        Cell(ranked.take_id),
     )
 
 

@@ -10,10 +10,10 @@ from lab.metrics import JUDGED, SPECS
 
 
 @dataclass(frozen=True)
-class Verdict:
+class RankedTake:
     """The rank of a take. rank: 1 is best. ranked: how many takes are ranked.
 
-    reasons: one clause a judged metric, the largest difference from the median first.
+    reasons: one clause per judged metric, the largest difference from the median first.
     """
 
     take_id: str
@@ -26,12 +26,12 @@ class Verdict:
 class Ranking:
     """The best takes, best first, and the worst takes, worst first.
 
-    too_still, unscored: ids of takes that are not ranked, because they hardly move or lack a score.
-    method: how takes were ranked, in words.
+    too_still: ids of takes that hardly move. unscored: ids of takes that lack a score. Neither are
+    ranked. method: how the takes were ranked, in words.
     """
 
-    best: tuple[Verdict, ...]
-    worst: tuple[Verdict, ...]
+    best: tuple[RankedTake, ...]
+    worst: tuple[RankedTake, ...]
     too_still: tuple[str, ...]
     unscored: tuple[str, ...]
     method: str
@@ -42,7 +42,8 @@ def best_and_worst(results: Results, count: int = 3, *, matched: bool = True) ->
 
     count: how many best and worst takes to return. matched: rank values at matched motion where the
     run allows it. A take is not ranked if it lacks a judged metric, is too still to judge or has
-    unknown motion: a frozen clip would win. A rank describes these takes; it tests no difference.
+    unknown motion; otherwise a frozen clip would win. Ranks only describe these takes; no
+    difference is tested.
     """
     names = list(JUDGED)
     measured = results.headlines()[names]
@@ -52,24 +53,24 @@ def best_and_worst(results: Results, count: int = 3, *, matched: bool = True) ->
     flaws = judged.apply(lambda scores: scores.map(SPECS[str(scores.name)].flaw))
     order = flaws.rank().mean(axis=1).sort_values(kind="stable").index
     medians = judged.median()
-    verdicts = [
-        Verdict(
+    ranked = [
+        RankedTake(
             take_id, rank, len(order), _reasons(judged.loc[take_id], measured.loc[take_id], medians)
         )
         for rank, take_id in enumerate(order, start=1)
     ]
-    count = min(count, len(verdicts) // 2)
+    count = min(count, len(ranked) // 2)
     method = f"Ranked by the mean rank of {', '.join(names[:-1])} and {names[-1]}. "
     return Ranking(
-        best=tuple(verdicts[:count]),
-        worst=tuple(verdicts[len(verdicts) - count :][::-1]),
+        best=tuple(ranked[:count]),
+        worst=tuple(ranked[len(ranked) - count :][::-1]),
         too_still=results.too_still,
         unscored=tuple(wide.index[~too_still & ~wide.index.isin(order)]),
         method=method + (describe_lines(results.motion_lines) if matched else "As measured."),
     )
 
 
-def leaders(results: Results) -> tuple[str, ...]:
+def describe_levels(results: Results) -> tuple[str, ...]:
     """Sentences that name the best and the worst level of each varied factor.
 
     Levels are compared by their medians at matched motion. The last sentence says that this

@@ -108,6 +108,6 @@ def test_a_take_whose_motion_is_stale_is_not_ranked(ranked: Callable[..., Result
     )
     ranking = best_and_worst(replace(results, scores=scores))
     assert "t0" in ranking.unscored
-    assert "t0" not in {verdict.take_id for verdict in (*ranking.best, *ranking.worst)}
+    assert "t0" not in {v.take_id for v in (*ranking.best, *ranking.worst)}
     even = replace(results, scores=scores).matched()
     assert even[even["take_id"] == "t0"]["value"].isna().all()
