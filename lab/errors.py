@@ -12,7 +12,7 @@
     │   └── NoSlot              wait: the account has no free slot; nothing was bought
     ├── MoneyError              decide about money: a plan over budget
     │   └── AccountError        fix the account: key, balance or permission; ends a run
-    ├── ServiceError            the service does not answer, or not understandably; go on later
+    ├── ServiceError            the service does not answer, or not understandably; try again later
     ├── Refusal                 a result: the backend refuses to make this take; never retried
     ├── SubmitUncertain         the take may have been bought; look it up first
     ├── FetchError              the clip exists but was not downloaded; fetch it again

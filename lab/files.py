@@ -108,7 +108,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno in _NO_SPACE:
             raise RunFolderError(
-                f"{path.parent}: the disk is full; free space and go on"
+                f"{path.parent}: the disk is full; free space and try again"
             ) from error
         raise
 

@@ -130,7 +130,7 @@ def test_ctrl_c_is_resumable(monkeypatch: pytest.MonkeyPatch, offline: Path) -> 
         until(lambda: any("{id} 200" in what for what in emulator.requests), running)
         running.send_signal(signal.SIGINT)
         assert running.wait(timeout=HANGS_S) == 130
-        assert b"run the same again" in running.stderr.read()
+        assert b"run the same command again" in running.stderr.read()
         running.stderr.close()
         now_s[0] += 100
         assert subprocess.run(command, capture_output=True, check=False).returncode == 0

@@ -163,14 +163,14 @@ def test_a_run_that_ended_at_its_cap_says_so_again(
     for _ in range(2):
         code, table, err = lab(capsys, "run", sweep, "--out", out)
         assert code == 1
-        assert f"{said} after whole blocks; 1 take was not sent; raise the cap to go on" in err
+        assert f"{said} after whole blocks; 1 take was not sent; raise the cap to continue" in err
         assert "fetched" in table
         assert service.emulator.charged_jobs == 1
     assert said in lab(capsys, "status", out)[1]
     assert json.loads(lab(capsys, "status", out, "--json")[1])["stopped"].startswith(said)
     code, planned, _ = lab(capsys, "plan", sweep, "--out", out)
     assert code == 0
-    assert "reached; raise it to go on" in planned
+    assert "reached; raise it to continue" in planned
     assert lab(capsys, "run", sweep, "--out", out, "--cap", 1)[0] == 0
     assert said not in lab(capsys, "status", out)[1]
     assert json.loads(lab(capsys, "status", out, "--json")[1])["stopped"] == ""
@@ -326,7 +326,7 @@ def test_ctrl_c_does_not_wait_for_a_slow_answer(
     service: RunningServer, sweep: Path, tmp_path: Path, presses: int
 ) -> None:
     """With an order under way whose answer takes an hour it ends all the same, 130, and says once
-    how to go on, however often Ctrl-C is pressed while it winds down. There is one purchase.
+    how to continue, however often Ctrl-C is pressed while it winds down. There is one purchase.
 
     The resumed run knows the budget that the interrupted one was given.
     """
@@ -344,7 +344,7 @@ def test_ctrl_c_does_not_wait_for_a_slow_answer(
         running.send_signal(signal.SIGINT)
     said = running.stderr.read().decode()
     assert running.wait(timeout=HANGS_S) == 130
-    assert said.count(f"run the same again to go on (`lab resume {out}`)") == 1
+    assert said.count(f"run the same command again to continue (`lab resume {out}`)") == 1
     assert "Traceback" not in said
     running.stderr.close()
     service.emulator.clear_faults()
@@ -370,6 +370,6 @@ def test_ctrl_c_before_a_run_says_how_to_go_on_too(sweep: Path) -> None:
                 break
     os.close(ours)
     assert process.returncode == 130
-    assert "run the same again to go on" in said.decode()
+    assert "run the same command again to continue" in said.decode()
     assert "Traceback" not in said.decode()
     assert not (sweep.parent / "run").exists()

@@ -2,7 +2,7 @@
 
 Tables and JSON go to standard output, everything else to standard error. Exit codes: 0 done; 1 done
 but some item failed (each is named); 2 wrong input (one line says what to change); 130 interrupted
-(run the same again, or `lab resume`); 70 a bug in this toolkit.
+(run the same command again, or `lab resume`); 70 a bug in this toolkit.
 """
 
 import os

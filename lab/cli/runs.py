@@ -81,7 +81,7 @@ def run(
     reuse: Reuse = True,
     as_json: Json = False,
 ) -> None:
-    """Make and score every take of a sweep. Run the same again, or `lab resume`, to go on.
+    """Make and score every take of a sweep. Run it again, or `lab resume`, to continue.
 
     \b
     Example:

@@ -21,7 +21,7 @@ from lab.errors import InputError
 
 def calibrate(
     out: Annotated[
-        Path, typer.Option(help="The folder of measurements; run again to go on.")
+        Path, typer.Option(help="The folder of measurements; run again to continue.")
     ] = Path("runs/calibration"),
     quick: Annotated[
         bool, typer.Option("--quick", help="Four photographs, middle strengths only.")

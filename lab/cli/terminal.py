@@ -20,7 +20,7 @@ import typer
 from lab.errors import Interrupted
 from lab.units import escape_controls, escape_line
 
-_INTERRUPTED = "interrupted; run the same again to go on"
+_INTERRUPTED = "interrupted; run the same command again to continue"
 
 
 def print_out(text: str) -> None:
@@ -67,7 +67,7 @@ def exit_for(failed: Sequence[str], *, name_them: bool) -> None:
 
 
 class _Interrupts:
-    """What Ctrl-C does to a command, and the one line that says how to go on.
+    """What Ctrl-C does to a command, and the one line that says how to continue.
 
     The first Ctrl-C lets the command shut down in order. A second one ends the program at once.
     Nothing is lost by that, because every step is recorded before it is taken.

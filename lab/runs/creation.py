@@ -57,7 +57,7 @@ def choose(
         if unfinished := sum(row.state not in _FINAL for row in pictures):
             missing[level.name] = (
                 f"still {level.name}: {unfinished} of its {level.best_of} pictures are not here "
-                "yet; run the same again to go on"
+                "yet; run the same command again to continue"
             )
         elif made:
             chosen[level.name], line = _best(level, made, folder, needs)

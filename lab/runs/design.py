@@ -92,6 +92,6 @@ def _not_in_design(sweep: Sweep, rows: Iterable[TakeRow]) -> str:
 
 def _incomplete(folder: RunFolder, missing: str) -> RunFolderError:
     return RunFolderError(
-        f"{folder.path}: its ledger does not keep {missing}; go on with the sweep file: "
+        f"{folder.path}: its ledger does not keep {missing}; continue with the sweep file: "
         f"`lab run SWEEP.yaml --out {folder.path}`"
     )

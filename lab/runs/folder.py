@@ -223,7 +223,7 @@ class RunFolder:
         except OSError as error:
             raise RunFolderError(
                 f"{self.path}: cannot be written ({error.strerror}); copy the run to a "
-                "writable folder, and go on there"
+                "writable folder and continue there"
             ) from error
         for folder in (*self._folders, self.heatmaps):
             self._refuse_outside(folder)

@@ -78,7 +78,7 @@ def measure(
         except KeyboardInterrupt:
             raise Interrupted(
                 f"interrupted with {measured} of {len(not_fresh)} clips measured; run the same "
-                "again to go on"
+                "command again to continue"
             ) from None
     remarks = tuple(text for text in damage.values() if text)
     return MeasureOutcome(folder.path, len(rows), measured, tuple(problems), remarks)

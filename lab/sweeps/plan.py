@@ -160,7 +160,7 @@ class Plan:
         if self.blocks_in_cap == self.blocks:
             return "everything fits"
         if self.done and not self.blocks_in_cap:
-            return "reached; raise it to go on"
+            return "reached; raise it to continue"
         counted = f"{self.blocks_in_cap} of {self.blocks} blocks fit"
         return f"{counted} (a block is one repeat of a still's variants)"
 

@@ -166,5 +166,5 @@ def test_a_full_disk_leaves_no_file(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    assert done.stdout == f"{tmp_path}: the disk is full; free space and go on\n"
+    assert done.stdout == f"{tmp_path}: the disk is full; free space and try again\n"
     assert list(tmp_path.iterdir()) == []

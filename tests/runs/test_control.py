@@ -83,7 +83,7 @@ def test_a_stopped_run_goes_on_later(
     control = Control()
     remote.on_submit = lambda _: control.stop()
     design = sweep_of(backend="scripted")
-    with pytest.raises(Interrupted, match="run the same again to go on"):
+    with pytest.raises(Interrupted, match="run the same command again to continue"):
         run(design, tmp_path / "run", executor=threads, quiet=True, control=control)
     remote.on_submit = lambda _: None
     paused = Control()

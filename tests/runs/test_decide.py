@@ -130,7 +130,7 @@ def test_submissions_that_never_arrive_end_the_submitting() -> None:
         now_s += 100
         state, commands = next_steps(state, TimerEnded(), now_s)
     assert commands == ()
-    assert "orders break off and never arrive" in state.stopped
+    assert "no submission reached the service" in state.stopped
 
 
 def test_the_pause_between_full_slots_doubles_up_to_a_limit() -> None:

@@ -344,7 +344,7 @@ class TestDeleting:
         """The row stays until the service confirms the deletion."""
         hero(pictures)
         service.emulator.add_fault(Fault(kind, times=1, path="/v1/general/delete"))
-        with pytest.raises(ServiceError, match="run the same again"):
+        with pytest.raises(ServiceError, match="run the same command again"):
             delete_element("hero")
         assert len(known_elements()) == 1
         delete_element("hero")
@@ -460,7 +460,7 @@ class TestSweeps:
         """A new run reports a deleted element before it submits; the next run registers it."""
         row = hero(pictures)
         service.emulator.store.elements.delete(row.id, service.emulator.clock())
-        with pytest.raises(BackendError, match="deleted at the service; run the same again"):
+        with pytest.raises(BackendError, match="deleted at the service; run the same"):
             go(sweep, tmp_path / "run")
         assert go(sweep, tmp_path / "run").complete
         assert posts(service) == 2
@@ -492,7 +492,7 @@ class TestSweeps:
                 under_way = beside.submit(go, sweep, tmp_path / "run", control=control)
                 until(lambda: emulator.elements)
                 control.stop()
-                with pytest.raises(Interrupted, match="run the same again"):
+                with pytest.raises(Interrupted, match="run the same command again"):
                     under_way.result()
             assert [row.state for row in known_elements()] == [ElementRowState.WAITING]
             with ThreadPoolExecutor(1) as beside:

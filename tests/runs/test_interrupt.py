@@ -87,7 +87,7 @@ def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(tmp_path: Path, sweep_
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=HANGS_S)
     assert process.returncode == 130
-    assert "run the same again" in errors
+    assert "run the same command again" in errors
     assert "Traceback" not in errors
     clips = [RunFolder(out).clip_path(take) for take in fetched(RunFolder(out))]
     times = {path: path.stat().st_mtime_ns for path in clips}

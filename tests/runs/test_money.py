@@ -260,7 +260,7 @@ def test_submissions_that_never_arrive_are_not_repeated_for_ever(
     remote.lookup = lambda take_id: "absent"
     outcome = go(sweep_of(["push in"], backend="scripted"))
     assert len(sent) == 3
-    assert "orders break off and never arrive (the connection broke)" in outcome.stopped
+    assert "no submission reached the service (the connection broke)" in outcome.stopped
     remote.on_submit = lambda take_id: None
     assert go(sweep_of(["push in"], backend="scripted")).complete
 
@@ -375,7 +375,7 @@ def test_jobs_stay_waiting_when_polls_get_no_answer(
 
     monkeypatch.setattr(BACKENDS["scripted"], "poll", silent)
     outcome = go(sweep_of(["push in"], backend="scripted"))
-    assert "nobody answers; run the same again" in outcome.problems[0]
+    assert "nobody answers; run the same command again" in outcome.problems[0]
     monkeypatch.setattr(BACKENDS["scripted"], "poll", polled)
     assert go(sweep_of(["push in"], backend="scripted")).complete
     assert len(remote.bought) == 1

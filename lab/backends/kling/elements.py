@@ -219,7 +219,7 @@ class KlingElements:
         except BadParameterError as error:
             log.info("%s", error)  # the caller polls whether it is deleted
         except (SubmitUncertain, BackendError) as error:
-            raise ServiceError(f"{error}; run the same again") from error
+            raise ServiceError(f"{error}; run the same command again") from error
 
     def _look_up(self, key: str) -> ElementLookup:
         """The element with this key, queried once."""

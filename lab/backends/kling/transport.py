@@ -156,7 +156,7 @@ class Transport:
                 if failures.wait():
                     continue
                 reason = self._connection_error(error)
-                raise ServiceError(f"kling: {reason}; go on later") from None
+                raise ServiceError(f"kling: {reason}; try again later") from None
             reply, action = _interpret(http_reply, submitting=False)
             if reply is not None and (action is Action.OK or reply.code in accept):
                 return reply

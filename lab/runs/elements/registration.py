@@ -1,8 +1,8 @@
 """Registers elements with a service, once per account.
 
 A registration may cost money, so its intent is stored before it is sent. Its key at the service is
-made of the element's pictures. A process that lost its answer, another process and another user
-folder therefore all find the same registration.
+derived from the element's pictures, so the registration can be found again: after a lost answer, by
+another process, or with another user folder.
 """
 
 import time
@@ -50,8 +50,8 @@ def ensure_registered(
     """Register missing elements, wait for them, and return the rows of all in the same order.
 
     A call that was killed can be repeated: a registration that was sent is looked up, not sent
-    again. Raises BackendError for an element that the service will not make, SubmitUncertain when
-    the service cannot say whether one is registered, and Interrupted on Ctrl-C or a stop.
+    again. Raises BackendError for an element that the service rejects, SubmitUncertain when the
+    service cannot say whether one is registered, and Interrupted on Ctrl-C or a stop.
     """
     if not elements:
         return []
@@ -65,7 +65,8 @@ def ensure_registered(
             return registration.wait(rows)
         except KeyboardInterrupt:
             raise Interrupted(
-                "interrupted while elements are being registered; run the same again to go on"
+                "interrupted while elements are being registered; run the same command again to "
+                "continue"
             ) from None
 
 
@@ -96,7 +97,9 @@ def delete_at_service(
         if registered is None or registered.state is not ElementState.READY:
             return
         backend.pause(backend.capabilities.poll_every_s)
-    raise ServiceError(f"element {row.name}: {row.id} is not deleted yet; run the same again")
+    raise ServiceError(
+        f"element {row.name}: {row.id} is not deleted yet; run the same command again"
+    )
 
 
 class _Registration:
@@ -129,15 +132,15 @@ class _Registration:
                 row = self._look_up(row)
             if row.state is ElementRowState.UNSENT:
                 raise ServiceError(
-                    f"element {element.name}: registrations break off and never arrive "
-                    f"({row.message}); go on later"
+                    f"element {element.name}: no registration reached the service "
+                    f"({row.message}); try again later"
                 )
             return row
 
     def wait(self, rows: Sequence[ElementRow]) -> list[ElementRow]:
         """The rows once all are ready. Raises BackendError when one failed."""
         finished: dict[str, ElementRow] = {}
-        can = self._backend.capabilities
+        capabilities = self._backend.capabilities
         started = last_answer = time.monotonic()
         while True:
             for row in rows:
@@ -147,7 +150,7 @@ class _Registration:
                     latest = self._poll(row)
                     last_answer = time.monotonic()
                 except ServiceError:
-                    if time.monotonic() - last_answer > can.outage_s:
+                    if time.monotonic() - last_answer > capabilities.outage_s:
                         raise
                     break
                 if latest.state is not ElementRowState.WAITING:
@@ -155,20 +158,22 @@ class _Registration:
                     self._progress.advance()
             if len(finished) == len(rows):
                 break
-            if time.monotonic() - started > can.job_wait_s:
+            if time.monotonic() - started > capabilities.job_wait_s:
                 waiting = next(row for row in rows if row.content not in finished)
                 raise ServiceError(
                     f"element {waiting.name}: still being registered after "
-                    f"{seconds_text(can.job_wait_s)}; run the same again to go on"
+                    f"{seconds_text(capabilities.job_wait_s)}; run the same command again to "
+                    "continue"
                 )
             self._raise_if_stopped()
-            self._backend.pause(can.poll_every_s)
+            self._backend.pause(capabilities.poll_every_s)
         failed = [row for row in finished.values() if row.state is not ElementRowState.READY]
         if failed:
             raise BackendError(
                 "; ".join(
                     f"element {row.name}: not registered ({row.message or 'no reason given'}); "
-                    f"change its pictures, or `lab element --delete {row.name}` to try them again"
+                    "change its pictures, or try them again after "
+                    f"`lab element --delete {row.name}`"
                     for row in failed
                 )
             )
@@ -200,11 +205,11 @@ class _Registration:
                 return self._store.put(replace(row, key=key, at=utc_timestamp()).updated(answer))
         raise ServiceError(
             f"element {element.name}: the service cannot say whether it is registered already; "
-            "nothing was sent; go on later"
+            "nothing was sent; try again later"
         )
 
     def _submit(self, element: Element, row: ElementRow) -> ElementRow:
-        """Store the intent, then submit. A row that is still submitting had no clear answer."""
+        """Store the intent, then submit. The row stays SUBMITTING if there was no clear answer."""
         delay_s, longest_s = self._backend.capabilities.backoff_s
         waited_s = 0.0
         while True:
@@ -240,14 +245,14 @@ class _Registration:
         raise _uncertain(row)
 
     def _check_exists(self, row: ElementRow) -> ElementRow:
-        """The row. Raises BackendError for an element that was deleted at the service."""
+        """Return the row. Raises BackendError for an element that was deleted at the service."""
         registered = self._library.poll(row.job)
         if registered is not None and registered.state is ElementState.READY:
             return row
         self._store.remove(row)
         raise BackendError(
-            f"element {row.name}: {row.id} was deleted at the service; run the same again to "
-            "register it anew"
+            f"element {row.name}: {row.id} was deleted at the service; run the same command again "
+            "to register a new one"
         )
 
     def _raise_if_stopped(self) -> None:
@@ -258,6 +263,6 @@ class _Registration:
 def _uncertain(row: ElementRow) -> SubmitUncertain:
     return SubmitUncertain(
         f"element {row.name}: it is unknown whether it was registered, and the service cannot say; "
-        f"run the same again to ask once more; if its console has no such element, "
-        f"`lab element --forget {row.name}`"
+        f"run the same command again to ask once more; if the service's console does not list it, "
+        f"run `lab element --forget {row.name}`"
     )

@@ -51,7 +51,7 @@ def _translated(path: Path, error: sqlite3.DatabaseError) -> LabError:
     if kind in ("BUSY", "LOCKED", "PROTOCOL"):
         return BusyError(f"{path}: another process keeps the ledger locked; wait and try again")
     if kind == "FULL":
-        return RunFolderError(f"{path}: the disk is full; free space and go on")
+        return RunFolderError(f"{path}: the disk is full; free space and try again")
     if kind == "CANTOPEN" and len(os.fsencode(path.absolute())) > _MAX_PATH_BYTES:
         return RunFolderError(
             f"{path}: SQLite opens no path of over {_MAX_PATH_BYTES} bytes; name a run folder "

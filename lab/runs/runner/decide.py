@@ -202,7 +202,7 @@ def _count_absence(draft: Draft, status: TakeStatus) -> None:
     reason, count = status.lost_answer, status.absences + 1
     draft.put(replace(status, lost_answer="", absences=count))
     if count >= MAX_ABSENCES:
-        draft.update(submit_error=ServiceError(f"orders break off and never arrive ({reason})"))
+        draft.update(submit_error=ServiceError(f"no submission reached the service ({reason})"))
 
 
 def _doubt(draft: Draft, status: TakeStatus, reason: str) -> None:

@@ -57,7 +57,7 @@ class Runner:
             origin=backend.origin,
             run_id=str(ledger.fact("run_id")),
             workers=settings().workers,
-            resume_hint=f"run the same again to go on (`lab resume {folder.path}`)",
+            resume_hint=f"run the same command again to continue (`lab resume {folder.path}`)",
             seed=(rng or random.Random()).getrandbits(64),  # noqa: S311 - jitter, no secret
         )
         self._resumer = Resumer(folder, ledger, rules, index if reuse else None)

@@ -93,5 +93,5 @@ def cap_text(cap_usd: float, not_sent: int) -> str:
     takes = "take was" if not_sent == 1 else "takes were"
     return (
         f"the cap of {usd_text(cap_usd)} is reached after whole blocks; {not_sent} {takes} not "
-        "sent; raise the cap to go on"
+        "sent; raise the cap to continue"
     )

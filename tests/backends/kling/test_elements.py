@@ -233,7 +233,7 @@ def test_deleting(service: Any, backend: KlingBackend) -> None:
     service.script(service.reply.code(1201, message="element not found"))
     backend.element_library().delete("322705206027217")
     service.script(service.reply(drop=True))
-    with pytest.raises(ServiceError, match="run the same again"):
+    with pytest.raises(ServiceError, match="run the same command again"):
         backend.element_library().delete("322705206027217")
 
 
