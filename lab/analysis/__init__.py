@@ -5,7 +5,7 @@ from lab.analysis.comparing import Comparison, compare
 from lab.analysis.compliance import Compliance, by_term, clip_compliance, compliance
 from lab.analysis.figures import by_factor, motion_against, timelines
 from lab.analysis.loading import load
-from lab.analysis.matched import MotionLine
+from lab.analysis.matched_motion import MotionLine
 from lab.analysis.parts import parts
 from lab.analysis.ranking import RankedTake, Ranking, best_and_worst, describe_levels
 from lab.analysis.results import LoadedRun, Results

@@ -10,7 +10,7 @@ import pandas as pd
 
 from lab.analysis.compliance import by_term, compliance
 from lab.analysis.loading import load
-from lab.analysis.matched import TOO_STILL, describe_lines
+from lab.analysis.matched_motion import TOO_STILL, describe_lines
 from lab.analysis.results import Results
 from lab.errors import InputError, did_you_mean
 from lab.metrics import JUDGED

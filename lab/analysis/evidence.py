@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lab.analysis.compliance import compliance
-from lab.analysis.matched import DISTINCT_RATIO, MOTION, unmeasured
+from lab.analysis.matched_motion import DISTINCT_RATIO, MOTION, unmeasured
 from lab.analysis.results import Results
 from lab.errors import InputError
 from lab.metrics import JUDGED, SPECS

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lab.analysis.matched import MATCHED, TOO_STILL
+from lab.analysis.matched_motion import MATCHED, TOO_STILL
 from lab.analysis.results import Results
 from lab.errors import InputError, did_you_mean
 from lab.metrics import HEADLINES, SPECS

@@ -6,7 +6,7 @@ import numpy as np
 
 from lab.analysis.compliance import COMPLIED
 from lab.analysis.evidence import Evidence
-from lab.analysis.matched import DISTINCT_RATIO
+from lab.analysis.matched_motion import DISTINCT_RATIO
 from lab.analysis.suggestion import Suggestion, SuggestionKind
 from lab.findings import Finding
 from lab.prompts import Prompt, lint, vary

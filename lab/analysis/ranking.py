@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from lab.analysis.matched import MOTION, describe_lines, unmeasured
+from lab.analysis.matched_motion import MOTION, describe_lines, unmeasured
 from lab.analysis.results import Results
 from lab.metrics import JUDGED, SPECS
 

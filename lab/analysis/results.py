@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from lab.analysis.matched import (
+from lab.analysis.matched_motion import (
     TOO_STILL,
     MotionLine,
     at_matched_motion,
@@ -133,10 +133,11 @@ class Results:
         return fit_lines(self.scores)
 
     def matched(self) -> pd.DataFrame:
-        """The scores of the metrics in `MATCHED` at matched motion; see `lab.analysis.matched`.
+        """The scores of the metrics in `MATCHED` at matched motion.
 
-        One row a take and metric, as in scores. raw: the value as measured. motion: in % of the
-        diagonal per s. The value is NaN, with a reason, for takes too still to judge.
+        See `lab.analysis.matched_motion`. One row per take and metric, as in scores.
+        raw: the value as measured. motion: in % of the diagonal per s. The value is NaN, with a
+        reason, for takes too still to judge.
         """
         return at_matched_motion(self.scores)
 

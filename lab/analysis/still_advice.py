@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from lab.analysis.evidence import Evidence
-from lab.analysis.matched import DISTINCT_RATIO
+from lab.analysis.matched_motion import DISTINCT_RATIO
 from lab.analysis.suggestion import Suggestion
 from lab.files import file_name, file_suffix
 from lab.findings import Finding

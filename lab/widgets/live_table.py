@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass, replace
 
 from lab.analysis.loading import varied_factors
-from lab.analysis.matched import TOO_STILL
+from lab.analysis.matched_motion import TOO_STILL
 from lab.errors import InputError
 from lab.measures import MeasureState, StoredMeasure
 from lab.metrics.motion import TOO_STILL_SHARE

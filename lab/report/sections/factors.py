@@ -1,7 +1,7 @@
 """The scores by each varied factor: medians and plots."""
 
 from lab.analysis import by_factor
-from lab.analysis.matched import TOO_STILL
+from lab.analysis.matched_motion import TOO_STILL
 from lab.metrics import HEADLINES, SPECS
 from lab.report.blocks import Cell, Paragraph, Picture, Section, Table, picture
 from lab.report.context import ReportContext

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from lab.analysis import RankedTake, describe_levels
-from lab.analysis.matched import TOO_STILL
+from lab.analysis.matched_motion import TOO_STILL
 from lab.report.blocks import Cell, Paragraph, Section, Table
 from lab.report.context import ReportContext
 

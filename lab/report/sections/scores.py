@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from lab.analysis.matched import TOO_STILL
+from lab.analysis.matched_motion import TOO_STILL
 from lab.metrics import HEADLINES, SPECS
 from lab.report.blocks import Cell, Paragraph, Section, Table
 from lab.report.context import ReportContext

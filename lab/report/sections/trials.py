@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import quote
 
-from lab.analysis.matched import TOO_STILL
+from lab.analysis.matched_motion import TOO_STILL
 from lab.metrics import JUDGED
 from lab.report.blocks import Grid, Paragraph, Section, Tile
 from lab.report.context import ReportContext, TakeEntry

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from lab.analysis import Results
-from lab.analysis.matched import MATCHED, fit_line
+from lab.analysis.matched_motion import MATCHED, fit_line
 from lab.metrics import JUDGED, SPECS
 
 Ranked = Callable[..., Results]
@@ -38,7 +38,7 @@ def test_scores_that_only_follow_motion_are_equal_at_matched_motion(
     line = fit_line("flicker", score, motion)
     assert line.slope == pytest.approx(slope, abs=1e-6)
     assert line.median_motion == pytest.approx(np.median(motion))
-    assert line.matched(score, motion) == pytest.approx([line.flaw_at_median] * len(motion))
+    assert line.adjust(score, motion) == pytest.approx([line.flaw_at_median] * len(motion))
     assert line.predict(motion) == pytest.approx(score)
 
 
@@ -49,7 +49,7 @@ def test_a_flaw_proportional_to_motion_is_taken_at_the_median(metric: str) -> No
     score = spec.flaw(spec.flaw(spec.unnoticed) * motion / 8)
     line = fit_line(metric, score, motion)
     assert (line.takes, line.slope, line.median_motion) == (7, pytest.approx(1), pytest.approx(8))
-    assert line.matched(score, motion) == pytest.approx([spec.unnoticed] * 7)
+    assert line.adjust(score, motion) == pytest.approx([spec.unnoticed] * 7)
     assert line.predict(motion) == pytest.approx(score)
 
 
@@ -62,11 +62,11 @@ def test_moving_less_is_not_rewarded_where_more_is_better(
     monkeypatch.setitem(SPECS, "steady", steady)
     motion = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0])
     line = fit_line("steady", 1 - 0.05 * motion, motion)
-    assert line.matched(1 - 0.05 * motion, motion) == pytest.approx([0.8] * 7)
+    assert line.adjust(1 - 0.05 * motion, motion) == pytest.approx([0.8] * 7)
     assert str(line) == "1 - steady grows as motion to the power 1"
     level = fit_line("steady", 0.5 + 0.05 * motion, motion)
     assert level.slope == 0
-    assert list(level.matched(0.5 + 0.05 * motion, motion)) == list(0.5 + 0.05 * motion)
+    assert list(level.adjust(0.5 + 0.05 * motion, motion)) == list(0.5 + 0.05 * motion)
 
 
 def test_an_outlier_does_not_turn_the_line() -> None:
@@ -75,7 +75,7 @@ def test_an_outlier_does_not_turn_the_line() -> None:
     score = motion.copy()
     score[0] *= 50
     line = fit_line("flicker", score, motion)
-    matched = line.matched(score, motion)
+    matched = line.adjust(score, motion)
     assert line.slope == pytest.approx(1)
     assert matched[0] / matched[1] == pytest.approx(50)
     assert matched[1:] == pytest.approx([line.flaw_at_median] * 11)
@@ -88,7 +88,7 @@ def test_equal_motion_changes_nothing(score: list[float], motion: float) -> None
     line = fit_line("flicker", values, np.full(len(score), motion))
     assert "needs 6 takes" in line.reason
     assert line.slope == 0
-    assert np.array_equal(line.matched(values, np.full(len(score), motion)), values)
+    assert np.array_equal(line.adjust(values, np.full(len(score), motion)), values)
 
 
 @given(motions, st.lists(sizes, min_size=20, max_size=20))
@@ -97,9 +97,9 @@ def test_matching_keeps_zero_and_the_range(motion: Values, drawn: list[float]) -
     score = np.array(drawn[: len(motion)])
     line = fit_line("flicker", score, motion)
     assert line.slope >= 0
-    assert line.matched(np.zeros(1), motion[:1]) == 0
-    assert line.matched(np.array([250.0]), motion[:1]) <= SPECS["flicker"].high
-    low, high = line.matched(np.array([1.0, 2.0]), motion[[0, 0]])
+    assert line.adjust(np.zeros(1), motion[:1]) == 0
+    assert line.adjust(np.array([250.0]), motion[:1]) <= SPECS["flicker"].high
+    low, high = line.adjust(np.array([1.0, 2.0]), motion[[0, 0]])
     assert low <= high
 
 
@@ -108,7 +108,7 @@ def test_moving_less_is_never_rewarded() -> None:
     motion = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0])
     line = fit_line("warp", 10 / motion, motion)
     assert (line.slope, line.reason) == (0, "")
-    assert line.matched(10 / motion, motion) == pytest.approx(10 / motion)
+    assert line.adjust(10 / motion, motion) == pytest.approx(10 / motion)
     assert str(line) == "warp does not grow with motion"
 
 
@@ -128,7 +128,7 @@ def test_fewer_than_six_distinct_takes_stay_as_measured(motion: list[float], cou
     score = np.arange(len(motion)) + 1.0
     line = fit_line("drift", score, speeds)
     assert line.reason.endswith(f"and there are {count}")
-    assert np.array_equal(line.matched(score, speeds), score)
+    assert np.array_equal(line.adjust(score, speeds), score)
     assert math.isnan(line.flaw_at_median)
 
 
@@ -139,7 +139,7 @@ def test_missing_values_stay_missing() -> None:
     line = fit_line("flicker", score, motion)
     assert (line.takes, line.slope) == (6, pytest.approx(1))
     assert line.median_motion == 8
-    assert np.isnan(line.matched(score, motion)).tolist() == [False] * 6 + [True] * 2
+    assert np.isnan(line.adjust(score, motion)).tolist() == [False] * 6 + [True] * 2
 
 
 def test_unnoticeable_differences_do_not_affect_the_line() -> None:

@@ -73,7 +73,7 @@ class MotionLine:
         growth = (motion / self.median_motion) ** self.slope
         return SPECS[self.metric].flaw(self.flaw_at_median * growth)
 
-    def matched(self, score: Values, motion: Values) -> Values:
+    def adjust(self, score: Values, motion: Values) -> Values:
         """Scores moved along the line to the median motion; NaN if score or motion is unknown."""
         if self.reason:
             return score
@@ -157,7 +157,7 @@ def at_matched_motion(scores: pd.DataFrame) -> pd.DataFrame:
     for metric, line in fit_lines(scores).items():
         selected = rows["metric"] == metric
         raw, motions = rows.loc[selected, "raw"].to_numpy(), rows.loc[selected, "motion"].to_numpy()
-        rows.loc[selected, "value"] = line.matched(raw, motions)
+        rows.loc[selected, "value"] = line.adjust(raw, motions)
     unknown = rows["take_id"].isin(unmeasured(scores, MOTION)) & rows["raw"].notna()
     rows.loc[unknown, "value"] = math.nan
     too_still = rows["take_id"].isin(too_still_takes(scores))
