@@ -10,7 +10,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 _TRANSPORT = "lab.transport"
 
 
-class ReachableProtocol(H11Protocol):
+class TransportInScope(H11Protocol):
     """HTTP/1.1 that puts the transport into the scope of each request."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

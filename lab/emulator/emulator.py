@@ -145,7 +145,7 @@ class Emulator:
             "requests": dict(self.requests),
             "downloads": self.downloads,
             "callbacks": self.callbacks,
-            "faults": self.faults.listed(),
+            "faults": self.faults.to_json(),
         }
 
     def add_fault(self, fault: Fault) -> None:

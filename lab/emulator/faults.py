@@ -152,30 +152,30 @@ class Faults:
     def __init__(self, faults: Iterable[Fault], seed: int) -> None:
         self._seed = seed
         self._lock = threading.Lock()
-        self._rows: list[_Row] = []
+        self._active: list[_ActiveFault] = []
         for fault in faults:
             self.add(fault)
 
     def add(self, fault: Fault) -> None:
         """Activate one more fault, after the others."""
         with self._lock:
-            rng = random.Random(f"{self._seed} {len(self._rows)}")  # noqa: S311 - no secret
-            self._rows.append(_Row(fault, rng))
+            rng = random.Random(f"{self._seed} {len(self._active)}")  # noqa: S311 - no secret
+            self._active.append(_ActiveFault(fault, rng))
 
     def clear(self) -> None:
         """Deactivate all faults."""
         with self._lock:
-            self._rows.clear()
+            self._active.clear()
 
-    def listed(self) -> list[dict[str, Any]]:
+    def to_json(self) -> list[dict[str, Any]]:
         """Each fault as plain data, with the numbers of matching and of affected requests."""
         with self._lock:
             return [
-                {**row.fault.to_mapping(), "met": row.matched, "struck": row.applied}
-                for row in self._rows
+                {**active.fault.to_mapping(), "met": active.matched, "struck": active.applied}
+                for active in self._active
             ]
 
-    def apply_to(self, kind: str, method: str, path: str) -> tuple[Fault | None, float]:
+    def select(self, kind: str, method: str, path: str) -> tuple[Fault | None, float]:
         """Select and count the fault that affects a request; return it and the clock skew in s.
 
         kind: "create", "query", "account" or "download". Only the first fault that matches is
@@ -184,18 +184,18 @@ class Faults:
         selected: Fault | None = None
         skew_s = 0.0
         with self._lock:
-            for row in self._rows:
-                is_skew = row.fault.kind == "clock_skew"
-                if (selected is None or is_skew) and row.applies(kind, method, path):
+            for active in self._active:
+                is_skew = active.fault.kind == "clock_skew"
+                if (selected is None or is_skew) and active.applies(kind, method, path):
                     if is_skew:
-                        skew_s += row.fault.seconds
+                        skew_s += active.fault.seconds
                     else:
-                        selected = row.fault
+                        selected = active.fault
         return selected, skew_s
 
 
 @dataclass
-class _Row:
+class _ActiveFault:
     """An active fault and its counters of matching and of affected requests."""
 
     fault: Fault

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from uvicorn import Config, Server
 
-from lab.emulator.connection import ReachableProtocol
+from lab.emulator.connection import TransportInScope
 from lab.emulator.emulator import Emulator
 from lab.emulator.web import ApiApp, App, MediaApp, Shutdown
 
@@ -67,7 +67,7 @@ class _StoppableServer(Server):
 def _config(app: App) -> Config:
     return Config(
         app,
-        http=ReachableProtocol,
+        http=TransportInScope,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -99,7 +99,7 @@ class ApiApp:
     ) -> Response:
         kind = route.kind if route else ""
         faults, path = self._emulator.faults, request.url.path
-        fault, skew_s = faults.apply_to(kind, request.method, path)
+        fault, skew_s = faults.select(kind, request.method, path)
         response = await self._reply(request, route, parameters, fault, skew_s)
         now_s = self._emulator.clock() + skew_s
         response.headers["date"] = formatdate(now_s, usegmt=True)
@@ -176,7 +176,7 @@ class ApiApp:
         if target == ("GET", "/emulator/state"):
             return _json(emulator.state())
         if target == ("GET", "/emulator/faults"):
-            return _json(emulator.faults.listed())
+            return _json(emulator.faults.to_json())
         if target == ("DELETE", "/emulator/faults"):
             emulator.clear_faults()
             return _json([])
@@ -189,7 +189,7 @@ class ApiApp:
                 return _json({"error": str(error)}, 422)
             for fault in faults:
                 emulator.add_fault(fault)
-            return _json(emulator.faults.listed())
+            return _json(emulator.faults.to_json())
         return _json({"error": f"{request.method} {path}: no such control"}, 404)
 
 
@@ -224,7 +224,7 @@ class MediaApp:
         emulator = self._emulator
         if request.method not in ("GET", "HEAD"):
             return Response(status_code=405)
-        fault, _ = emulator.faults.apply_to("download", request.method, request.url.path)
+        fault, _ = emulator.faults.select("download", request.method, request.url.path)
         if fault:
             replacement = _fault_response(fault)
             if replacement:

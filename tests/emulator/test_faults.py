@@ -124,7 +124,7 @@ def test_a_truncated_reply(served: Any, modern_body: Body) -> None:
 
 def _pattern(fault: Fault, count: int = 12, seed: int = 0) -> str:
     faults = Faults([fault], seed)
-    return "".join("x" if faults.apply_to("create", "POST", PATH)[0] else "." for _ in range(count))
+    return "".join("x" if faults.select("create", "POST", PATH)[0] else "." for _ in range(count))
 
 
 def test_the_frequency_of_a_fault() -> None:
@@ -143,19 +143,19 @@ def test_the_frequency_of_a_fault() -> None:
 def test_the_requests_that_a_fault_affects() -> None:
     """path is a prefix, method is exact, and each kind has its own requests."""
     faults = Faults([Fault("rate_limited", path="/v1/videos", method="get")], 0)
-    assert faults.apply_to("query", "GET", "/v1/videos/image2video/1")[0]
-    assert faults.apply_to("create", "POST", "/v1/videos/image2video")[0] is None
-    assert faults.apply_to("query", "GET", "/tasks")[0] is None
+    assert faults.select("query", "GET", "/v1/videos/image2video/1")[0]
+    assert faults.select("create", "POST", "/v1/videos/image2video")[0] is None
+    assert faults.select("query", "GET", "/tasks")[0] is None
     downloads = Faults([Fault("cut_download"), Fault("no_slot")], 0)
-    assert downloads.apply_to("create", "POST", PATH)[0] == Fault("no_slot")
-    assert downloads.apply_to("query", "GET", "/tasks")[0] is None
-    assert downloads.apply_to("download", "GET", "/a.mp4")[0] == Fault("cut_download")
+    assert downloads.select("create", "POST", PATH)[0] == Fault("no_slot")
+    assert downloads.select("query", "GET", "/tasks")[0] is None
+    assert downloads.select("download", "GET", "/a.mp4")[0] == Fault("cut_download")
 
 
 def test_the_first_matching_fault_applies() -> None:
     """A request gets one fault; clock skew combines with any."""
     faults = Faults([Fault("no_slot", 1), Fault("rate_limited", 1), Fault("clock_skew", 3)], 0)
-    applied = [faults.apply_to("create", "POST", PATH) for _ in range(3)]
+    applied = [faults.select("create", "POST", PATH) for _ in range(3)]
     assert applied == [
         (Fault("no_slot", 1), 5.0),
         (Fault("rate_limited", 1), 5.0),

@@ -54,7 +54,7 @@ def test_no_other_page_sets_faults(served: Any, origin: str, method: str, path: 
     headers = {"origin": origin.format(port=port), "content-type": "text/plain"}
     reply = served.client.request(method, path, json=FAULT, headers=headers)
     assert reply.status_code == 403
-    assert [row["kind"] for row in served.emulator.faults.listed()] == ["slow"]
+    assert [row["kind"] for row in served.emulator.faults.to_json()] == ["slow"]
 
 
 def test_its_own_page_and_programs_set_faults(served: Any) -> None:
@@ -62,7 +62,7 @@ def test_its_own_page_and_programs_set_faults(served: Any) -> None:
     for headers in ({}, {"origin": served.running.url}):
         reply = served.client.post("/emulator/faults", json=FAULT, headers=headers)
         assert reply.status_code == 200
-    assert len(served.emulator.faults.listed()) == 2
+    assert len(served.emulator.faults.to_json()) == 2
 
 
 def test_the_media_host_rejects_other_names_too(
