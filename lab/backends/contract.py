@@ -230,7 +230,7 @@ class CheckResult:
 class Checkable(Protocol):
     """An optional part of a backend: it checks its service with free requests."""
 
-    def given_settings(self) -> tuple[Setting, ...]:
+    def configured_settings(self) -> tuple[Setting, ...]:
         """The settings that have a value, and where each was read."""
 
     def describe(self) -> Mapping[str, str]:

@@ -9,7 +9,7 @@ import typer
 import lab
 from lab.cli.options import Json, OptionError, check_backend
 from lab.cli.terminal import (
-    exit_for,
+    exit_if_failed,
     interruptible,
     print_error,
     print_json,
@@ -64,14 +64,14 @@ def calibrate(
         else:
             print_out(str(table))
             print_error(f"camera moves: {out / 'moves.csv'}")
-        exit_for(table.failed, name_them=as_json)
+        exit_if_failed(table.failed, print_failures=as_json)
         return
     with interruptible():
         card = lab.calibrate(out, stills=stills, footage=footage, quick=quick, quiet=as_json)
     print_result(card, as_json=as_json)
     if not as_json:
         print_error(f"validity card: {out / 'card.json'}")
-    exit_for(card.failed, name_them=as_json)
+    exit_if_failed(card.failed, print_failures=as_json)
 
 
 def emulate(
@@ -137,7 +137,7 @@ def doctor(
     try:
         if not isinstance(opened, Checkable):
             raise InputError(f"backend {backend}: uses no service, so there is nothing to check")
-        checks, settings = opened.check(), opened.given_settings()
+        checks, settings = opened.check(), opened.configured_settings()
         if as_json:
             plain = [setting.to_json() for setting in settings]
             print_json({"backend": backend, **opened.describe(), "settings": plain})
@@ -161,7 +161,7 @@ def _list_backend(name: str, *, as_json: bool) -> None:
 
     opened = lab.open_backend(name)
     checks = isinstance(opened, Checkable)
-    settings = opened.given_settings() if isinstance(opened, Checkable) else ()
+    settings = opened.configured_settings() if isinstance(opened, Checkable) else ()
     opened.close()
     if as_json:
         plain = [setting.to_json() for setting in settings]

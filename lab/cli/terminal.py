@@ -58,9 +58,9 @@ def confirm(question: str, *, as_json: bool) -> bool:
     return can_ask(as_json=as_json) and typer.confirm(question)
 
 
-def exit_for(failed: Sequence[str], *, name_them: bool) -> None:
-    """End with code 1 if anything failed. name_them: the failures were not printed yet."""
-    for line in failed if name_them else ():
+def exit_if_failed(failed: Sequence[str], *, print_failures: bool) -> None:
+    """End with code 1 if anything failed. print_failures: the failures were not printed yet."""
+    for line in failed if print_failures else ():
         print_error_line(line)
     if failed:
         raise typer.Exit(1)

@@ -227,7 +227,7 @@ def settings_file() -> Path:
     return Path(named).expanduser() if named else user_config_path("i2v-lab") / "kling.toml"
 
 
-def given_settings() -> tuple[Setting, ...]:
+def configured_settings() -> tuple[Setting, ...]:
     """Every setting that has a value, and where. If several set one field, the first is used."""
     file = settings_file()
     try:

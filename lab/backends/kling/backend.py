@@ -16,7 +16,7 @@ from lab.backends.contract import (
     Unsupported,
 )
 from lab.backends.kling import prices
-from lab.backends.kling.account import Account, configured_secrets, given_settings
+from lab.backends.kling.account import Account, configured_secrets, configured_settings
 from lab.backends.kling.callbacks import CallbackWaiter
 from lab.backends.kling.capabilities import capabilities_of
 from lab.backends.kling.catalogue import Catalogue, load_catalogue
@@ -152,7 +152,7 @@ class KlingBackend:
 
     def poll(self, jobs: Sequence[Job]) -> Mapping[str, JobStatus]:
         """States by job id. The new protocol answers for up to a hundred jobs per request."""
-        infos = self._queries.by_job(jobs)
+        infos = self._queries.query_jobs(jobs)
         for info in infos.values():
             if info.state == "done":
                 self._links.put(info.id, info.links)
@@ -176,9 +176,9 @@ class KlingBackend:
             downloader.fetch(links[0], path, kind=kind, label=label)
         return fetch_result(job, path, kind=kind)
 
-    def given_settings(self) -> tuple[Setting, ...]:
+    def configured_settings(self) -> tuple[Setting, ...]:
         """The variables and the lines of the settings file that have a value."""
-        return given_settings()
+        return configured_settings()
 
     def describe(self) -> Mapping[str, str]:
         """The address, the protocol, the kind of key, and what no free request can check."""
@@ -222,7 +222,7 @@ class KlingBackend:
                     f"{label}: belongs to {job.data.get('host')}; set KLING_REGION or KLING_URL, "
                     "and the keys, to that address"
                 )
-            info = self._queries.by_id([job.id], *route).get(job.id)
+            info = self._queries.query_ids([job.id], *route).get(job.id)
         except (ServiceError, AccountError) as error:
             raise FetchError(f"{label}: {error}") from error
         if info is None:

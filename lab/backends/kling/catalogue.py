@@ -27,7 +27,7 @@ class _Row(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Money(_Row):
+class UnitPrices(_Row):
     """Prices of the service's units in USD.
 
     margin: the relative rise in prices since read_on that a quote allows for, 0..1.
@@ -194,7 +194,7 @@ class Stills(_Row):
 class Catalogue(_Row):
     """The whole catalogue."""
 
-    money: Money
+    money: UnitPrices
     limits: Limits
     protocols: Mapping[Protocol, ProtocolLimits]
     regions: Mapping[str, Annotated[str, Field(pattern=r"^https://[a-z0-9.-]+$")]]

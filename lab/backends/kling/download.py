@@ -11,8 +11,8 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 
 from lab.backends.kling.account import Account, is_loopback
-from lab.backends.kling.addresses import is_public
 from lab.backends.kling.catalogue import load_catalogue
+from lab.backends.kling.ip_addresses import is_public
 from lab.backends.kling.retries import Clock, Retries, RetryPolicies, RetryPolicy
 from lab.backends.kling.transport import tls_context
 from lab.backends.kling.wire import MediaKind

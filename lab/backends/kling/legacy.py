@@ -5,7 +5,7 @@ Source: the /legacy tab of kling.ai/document-api, and the stored dump of 2026-03
 
 from typing import Any
 
-from lab.backends.kling.catalogue import Model, Money, Stills
+from lab.backends.kling.catalogue import Model, Stills, UnitPrices
 from lab.backends.kling.mentions import prompt_texts, replace_mentions
 from lab.backends.kling.wire import (
     EncodedFrames,
@@ -111,7 +111,7 @@ def _frame_fields(frames: EncodedFrames, *, omni: bool) -> dict[str, Any]:
     return {name: picture for picture, name, _ in fields if picture is not None}
 
 
-def parse_job(reply: Reply, *, money: Money) -> JobInfo:
+def parse_job(reply: Reply, *, money: UnitPrices) -> JobInfo:
     """The job in the reply to a submission or query. Raises WireError if it contains none."""
     data = reply.data
     if not isinstance(data, dict):
@@ -139,7 +139,7 @@ def parse_job(reply: Reply, *, money: Money) -> JobInfo:
     )
 
 
-def _cost_usd(data: dict[str, Any], money: Money, *, makes_stills: bool) -> float | None:
+def _cost_usd(data: dict[str, Any], money: UnitPrices, *, makes_stills: bool) -> float | None:
     """The cost in USD; None for a deduction from a cash balance, whose unit is undocumented."""
     cash = data.get("final_balance_deduction")
     if isinstance(cash, dict) and parse_number(cash.get("quota")) != 0:

@@ -6,7 +6,7 @@ Source: kling.ai/document-api, the image-to-video and video-omni pages of 2026-0
 from collections.abc import Sequence
 from typing import Any
 
-from lab.backends.kling.catalogue import Model, Money
+from lab.backends.kling.catalogue import Model, UnitPrices
 from lab.backends.kling.mentions import prompt_texts
 from lab.backends.kling.wire import (
     EncodedFrames,
@@ -94,7 +94,7 @@ def _settings(shot: Shot, model: Model, *, from_image: bool) -> dict[str, Any]:
     return settings
 
 
-def parse_created(reply: Reply, *, money: Money) -> JobInfo:
+def parse_created(reply: Reply, *, money: UnitPrices) -> JobInfo:
     """The job that a submission started. Raises WireError if the reply contains none."""
     job = _parse_job(reply.data, money)
     if job is None:
@@ -102,7 +102,7 @@ def parse_created(reply: Reply, *, money: Money) -> JobInfo:
     return job
 
 
-def parse_jobs(reply: Reply, *, money: Money) -> tuple[JobInfo, ...]:
+def parse_jobs(reply: Reply, *, money: UnitPrices) -> tuple[JobInfo, ...]:
     """The jobs in the reply to a query, in any order. Invalid entries are left out.
 
     Raises WireError if the reply contains no list.
@@ -113,7 +113,7 @@ def parse_jobs(reply: Reply, *, money: Money) -> tuple[JobInfo, ...]:
     return tuple(job for job in jobs if job is not None)
 
 
-def _parse_job(data: object, money: Money) -> JobInfo | None:
+def _parse_job(data: object, money: UnitPrices) -> JobInfo | None:
     if not isinstance(data, dict):
         return None
     job_id, raw_state = parse_id(data.get("id")), data.get("status")

@@ -57,7 +57,7 @@ class JobQueries:
             return "unknown"
         return next((match for match in matches if match.key == key), "unknown")
 
-    def by_job(self, jobs: Sequence[Job]) -> dict[str, JobInfo]:
+    def query_jobs(self, jobs: Sequence[Job]) -> dict[str, JobInfo]:
         """The current state of jobs by id, in batches. Jobs of unknown state are missing.
 
         Raises ServiceError if there is no reply to any query, and AccountError if there is no key.
@@ -72,7 +72,7 @@ class JobQueries:
         for (protocol, path), group in groups.items():
             for batch in _batches(group, _BATCH_SIZE if protocol == "new" else 1):
                 try:
-                    batch_infos = self.by_id([job.id for job in batch], protocol, path)
+                    batch_infos = self.query_ids([job.id for job in batch], protocol, path)
                 except WireError as error:
                     last_error = error
                     continue
@@ -91,7 +91,7 @@ class JobQueries:
             raise last_error
         return infos
 
-    def by_id(self, ids: Sequence[str], protocol: Protocol, path: str) -> dict[str, JobInfo]:
+    def query_ids(self, ids: Sequence[str], protocol: Protocol, path: str) -> dict[str, JobInfo]:
         """The jobs with these ids. A job that the service does not know is missing."""
         transport = self._transport()
         policy = transport.policies.poll

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from lab.backends.kling.catalogue import Money
+from lab.backends.kling.catalogue import UnitPrices
 from lab.errors import ServiceError
 
 log = logging.getLogger("lab.backends.kling")
@@ -128,7 +128,7 @@ def parse_state(raw_state: object, links: Iterable[str]) -> State | None:
     return "waiting"
 
 
-def billed_usd(charges: object, money: Money) -> float | None:
+def billed_usd(charges: object, money: UnitPrices) -> float | None:
     """The sum of a list of charges in USD; None if there are none or one is not understood."""
     if not isinstance(charges, list) or not charges or len(json_objects(charges)) != len(charges):
         return None

@@ -251,7 +251,7 @@ class TestSettings:
         monkeypatch.setenv("KLING_POLL_S", "")
         backend = KlingBackend()
         assert isinstance(backend, Checkable)
-        settings = [str(setting) for setting in backend.given_settings()]
+        settings = [str(setting) for setting in backend.configured_settings()]
         assert settings == [
             "KLING_SETTINGS (the environment)",
             "KLING_API_KEY (the environment)",

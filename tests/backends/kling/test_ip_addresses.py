@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from lab.backends.kling import addresses
-from lab.backends.kling.addresses import is_public
+from lab.backends.kling import ip_addresses
+from lab.backends.kling.ip_addresses import is_public
 
 # Beside special ranges, some of them next to one.
 PUBLIC = str.split("""
@@ -61,6 +61,6 @@ def test_every_python_here_agrees() -> None:
     )
     every = [*PUBLIC, *NOT_PUBLIC]
     for python in [sys.executable, *starts]:
-        command = [python, "-I", "-c", program, addresses.__file__, json.dumps(every)]
+        command = [python, "-I", "-c", program, ip_addresses.__file__, json.dumps(every)]
         results = json.loads(subprocess.check_output(command))
         assert results == [each in PUBLIC for each in every], python
