@@ -8,7 +8,7 @@ from typing import Any
 from lab.measures import MeasureState
 from lab.runs.folder import RunFolder
 from lab.runs.ledger import Ledger, Money, TakeRow
-from lab.runs.runner import cap_reached
+from lab.runs.runner import cap_reason
 from lab.takes import lines_by_reason
 
 _MEASURES = {
@@ -106,7 +106,7 @@ def status(run: str | Path) -> RunStatus:
         measures=measures,
         not_fresh=not_fresh,
         money=money,
-        stopped=cap_reached(design.get("cap_usd"), rows),
+        stopped=cap_reason(design.get("cap_usd"), rows),
         still_errors=_still_errors(folder, rows),
     )
 

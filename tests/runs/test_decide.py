@@ -66,7 +66,7 @@ def state_of(*takes: TakeStatus, rules: Rules = RULES, **fields: object) -> RunS
     """A run before its first step, with a cap of None."""
     planned = {s.row.take_id: s for s in takes if s.row.state is TakeState.PLANNED}
     opened = {s.row.take_id: s for s in takes if s.row.state is not TakeState.PLANNED}
-    guard = SpendGuard.of(None, [status.row for status in takes])
+    guard = SpendGuard.from_rows(None, [status.row for status in takes])
     backoff = Backoff(rules.capabilities.backoff_s[0])
     return RunState(rules, guard, backoff, planned, opened, **fields)  # type: ignore[arg-type]
 

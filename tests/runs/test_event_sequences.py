@@ -146,7 +146,7 @@ class Sequences(RuleBasedStateMachine):
         rules = Rules(self.can, self.account, "service", "abc", 1, "run it again", next(self.seeds))
         self.state = RunState(
             rules,
-            SpendGuard.of(self.cap_usd, self.ledger.values()),
+            SpendGuard.from_rows(self.cap_usd, self.ledger.values()),
             Backoff(self.can.backoff_s[0]),
             paused=paused,
         )

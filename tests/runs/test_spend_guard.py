@@ -37,13 +37,13 @@ def bought(row: TakeRow, cost_usd: float | None = None) -> TakeRow:
 
 def spend(cap: float, takes: list[TakeRow], share: float) -> list[TakeRow]:
     """Buy in order until the guard says no; each take costs a share of its estimate."""
-    guard, done = SpendGuard.of(cap, takes), []
+    guard, done = SpendGuard.from_rows(cap, takes), []
     for row in takes:
         admitted = guard.admit(row)
         if admitted is None:
             break
         after = bought(row, share * (row.high_usd or 0))
-        guard = admitted.moved(row, bought(row)).moved(bought(row), after)
+        guard = admitted.updated(row, bought(row)).updated(bought(row), after)
         done.append(after)
     return done
 
@@ -72,38 +72,38 @@ def test_the_cap_wins_over_the_block(prices: list[list[float]], cap: float) -> N
 def test_what_is_in_flight_counts_at_its_worst() -> None:
     """A second block waits until the first turns out cheaper, and starts then."""
     first, second = rows([[4.0], [4.0]])
-    guard = SpendGuard.of(6.0, [first, second]).admit(first)
+    guard = SpendGuard.from_rows(6.0, [first, second]).admit(first)
     assert guard is not None
-    guard = guard.moved(first, bought(first))
+    guard = guard.updated(first, bought(first))
     assert guard.admit(second) is None
-    guard = guard.moved(bought(first), bought(first, 1.0))
+    guard = guard.updated(bought(first), bought(first, 1.0))
     assert guard.admit(second) is not None
 
 
 def test_a_refused_take_gives_its_money_back() -> None:
     """What the backend will not make leaves room for the next block."""
     first, second = rows([[4.0], [4.0]])
-    guard = SpendGuard.of(6.0, [first, second]).admit(first)
+    guard = SpendGuard.from_rows(6.0, [first, second]).admit(first)
     assert guard is not None
-    assert guard.moved(first, replace(first, state=TakeState.REFUSED)).admit(second) is not None
+    assert guard.updated(first, replace(first, state=TakeState.REFUSED)).admit(second) is not None
 
 
 def test_what_a_folder_cost_before_counts() -> None:
     """Money spent on other takes of the folder, and on earlier ones of these, counts."""
     first, second = rows([[4.0], [4.0]])
-    assert SpendGuard.of(6.0, [first], other_takes_usd=3.0).admit(first) is None
-    assert SpendGuard.of(6.0, [bought(first, 3.0), second]).admit(second) is None
+    assert SpendGuard.from_rows(6.0, [first], other_takes_usd=3.0).admit(first) is None
+    assert SpendGuard.from_rows(6.0, [bought(first, 3.0), second]).admit(second) is None
 
 
 @pytest.mark.parametrize("state", [TakeState.UNCERTAIN, TakeState.SUBMITTING])
 def test_an_unknown_fate_counts_as_bought(state: TakeState) -> None:
     """A take that may have been bought is reserved for."""
     first, second = rows([[4.0], [4.0]])
-    assert SpendGuard.of(6.0, [replace(first, state=state), second]).admit(second) is None
+    assert SpendGuard.from_rows(6.0, [replace(first, state=state), second]).admit(second) is None
 
 
 def test_no_cap_no_limit() -> None:
     """Without a cap everything may be bought."""
     takes = rows([[4.0, 5.0], [1e9]])
-    guard = SpendGuard.of(None, takes)
+    guard = SpendGuard.from_rows(None, takes)
     assert all(guard.admit(row) for row in takes)

@@ -165,10 +165,10 @@ def _turned_away(draft: Draft, error: NoSlot | AccountError | ServiceError) -> N
         return
     waited_s = draft.back_off()
     if not isinstance(error, NoSlot):
-        if waited_s > draft.can.outage_s:
+        if waited_s > draft.capabilities.outage_s:
             draft.update(submit_error=error)
-    elif waited_s > draft.can.slot_wait_s:
-        limit = seconds_text(draft.can.slot_wait_s)
+    elif waited_s > draft.capabilities.slot_wait_s:
+        limit = seconds_text(draft.capabilities.slot_wait_s)
         draft.update(submit_error=ServiceError(f"no free slot within {limit} ({error})"))
 
 
@@ -220,10 +220,10 @@ def _polled(draft: Draft, event: Polled) -> None:
         elif status.row.state is TakeState.WAITING and not status.deferred:
             _unlisted(draft, status)
     waiting = sum(s.row.state is TakeState.WAITING for s in draft.state.open.values())
-    if waiting and draft.can.poll_every_s:
+    if waiting and draft.capabilities.poll_every_s:
         draft.commands.append(ShowStatus(f"{waiting} at the backend"))
     if waiting:
-        draft.start_timer(draft.can.poll_every_s * (0.9 + 0.2 * draft.draw()))
+        draft.start_timer(draft.capabilities.poll_every_s * (0.9 + 0.2 * draft.draw()))
 
 
 def _apply_job_status(draft: Draft, status: TakeStatus, job_status: JobStatus) -> None:
@@ -247,7 +247,7 @@ def _unlisted(draft: Draft, status: TakeStatus) -> None:
     """Wait for a job that the backend leaves out of its answers, but not for ever."""
     since_s = draft.now_s if status.unlisted_since_s is None else status.unlisted_since_s
     status = replace(status, unlisted_since_s=since_s)
-    if draft.now_s - since_s > draft.can.unlisted_s and status.row.job is not None:
+    if draft.now_s - since_s > draft.capabilities.unlisted_s and status.row.job is not None:
         draft.defer(status, f"the service says nothing of job {status.row.job.id}")
     else:
         draft.put(status)
@@ -259,9 +259,11 @@ def _poll_failed(draft: Draft, event: PollFailed) -> None:
     since_s = draft.now_s if since_s is None else since_s
     silent_s = draft.now_s - since_s
     draft.update(polling=False, silent_since_s=since_s)
-    if isinstance(event.error, ServiceError) and silent_s <= draft.can.outage_s:
+    if isinstance(event.error, ServiceError) and silent_s <= draft.capabilities.outage_s:
         draft.commands.append(ShowStatus(f"no answer for {seconds_text(silent_s)}"))
-        draft.start_timer(min(max(silent_s, draft.can.poll_every_s), draft.can.backoff_s[1]))
+        draft.start_timer(
+            min(max(silent_s, draft.capabilities.poll_every_s), draft.capabilities.backoff_s[1])
+        )
         return
     draft.update(poll_error=event.error)
     for status in draft.with_jobs():
@@ -306,8 +308,8 @@ def _start_takes(draft: Draft) -> None:
     fetches = requests.count(Request.FETCH)
     measures = requests.count(Request.MEASURE)
     # A local render is a fetch. Few are started at once, so that a pause stops most of them.
-    fetch_limit = 2 * rules.workers if draft.can.renders_locally else len(requests)
-    if draft.can.renders_locally and draft.state.paused:
+    fetch_limit = 2 * rules.workers if draft.capabilities.renders_locally else len(requests)
+    if draft.capabilities.renders_locally and draft.state.paused:
         fetch_limit = 0
     for status in list(draft.state.open.values()):
         take_id, state = status.row.take_id, status.row.state
@@ -330,7 +332,7 @@ def _submit_takes(draft: Draft) -> None:
     if draft.submit_closed:
         return
     planned = draft.state.planned.values()
-    free = draft.can.concurrency - sum(
+    free = draft.capabilities.concurrency - sum(
         status.row.state in (TakeState.SUBMITTING, TakeState.WAITING)
         for status in draft.state.open.values()
     )
@@ -373,8 +375,10 @@ def _start_poll(draft: Draft) -> None:
             continue
         since_s = draft.now_s if status.waiting_since_s is None else status.waiting_since_s
         status = replace(status, waiting_since_s=since_s)
-        if draft.now_s - since_s > draft.can.job_wait_s:
-            draft.defer(status, f"still waiting after {seconds_text(draft.can.job_wait_s)}")
+        if draft.now_s - since_s > draft.capabilities.job_wait_s:
+            draft.defer(
+                status, f"still waiting after {seconds_text(draft.capabilities.job_wait_s)}"
+            )
         elif status.row.job is not None:
             draft.put(status)
             jobs.append(status.row.job)

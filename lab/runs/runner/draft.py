@@ -16,7 +16,7 @@ class Draft:
         self.state = state
         self.commands: list[Command] = []
         self.now_s = now_s
-        self.can = state.rules.capabilities
+        self.capabilities = state.rules.capabilities
 
     def update(self, **changes: Any) -> None:
         """Change fields of the state."""
@@ -40,7 +40,7 @@ class Draft:
         before = status.row
         status = replace(status, row=apply_event(before, kind, data))
         self.commands.append(Record(before.take_id, kind, data))
-        self.update(guard=self.state.guard.moved(before, status.row))
+        self.update(guard=self.state.guard.updated(before, status.row))
         self.put(status)
         return status
 
@@ -78,7 +78,7 @@ class Draft:
 
     def back_off(self) -> float:
         """Submit nothing for a while; returns for how long submissions have been turned away."""
-        longest_s = self.can.backoff_s[1]
+        longest_s = self.capabilities.backoff_s[1]
         backoff = self.state.backoff.longer(self.now_s, self.draw(), longest_s)
         self.update(backoff=backoff)
         return backoff.waited_s(self.now_s)
@@ -87,7 +87,7 @@ class Draft:
         """A submission was accepted, or a slot became free."""
         self.update(
             backoff=replace(
-                self.state.backoff, next_s=self.can.backoff_s[0], since_s=None, until_s=0.0
+                self.state.backoff, next_s=self.capabilities.backoff_s[0], since_s=None, until_s=0.0
             )
         )
 

@@ -58,7 +58,7 @@ class Resumer:
                 opened[row.take_id] = self._status(self._to_continue(row))
         state = RunState(
             rules=self.rules,
-            guard=SpendGuard.of(cap_usd, rows, other_takes_usd=other_takes_usd),
+            guard=SpendGuard.from_rows(cap_usd, rows, other_takes_usd=other_takes_usd),
             backoff=Backoff(self.rules.capabilities.backoff_s[0]),
             planned=planned,
             open=opened,

@@ -34,7 +34,7 @@ class SpendGuard:
     started: frozenset[Block] = frozenset()
 
     @classmethod
-    def of(
+    def from_rows(
         cls, cap_usd: float | None, rows: Iterable[TakeRow], *, other_takes_usd: float = 0.0
     ) -> Self:
         """A guard before the first submission.
@@ -63,7 +63,7 @@ class SpendGuard:
         total = after.committed_usd + after.reserved_usd
         return after if total <= self.cap_usd + _ROUNDING_USD else None
 
-    def moved(self, before: TakeRow, after: TakeRow) -> "SpendGuard":
+    def updated(self, before: TakeRow, after: TakeRow) -> "SpendGuard":
         """The guard after a take's row has changed."""
         committed = self.committed_usd + after.committed_usd - before.committed_usd
         reserved, planned = self.reserved_usd, dict(self.planned_usd or {})
@@ -76,14 +76,14 @@ class SpendGuard:
         return replace(self, committed_usd=committed, reserved_usd=reserved, planned_usd=planned)
 
 
-def cap_reached(cap_usd: float | None, rows: Iterable[TakeRow]) -> str:
+def cap_reason(cap_usd: float | None, rows: Iterable[TakeRow]) -> str:
     """Why a run submits no more takes because of its cap; "" if it would continue.
 
     rows: every take of the run folder, in the order of the design.
     """
     rows = list(rows)
     planned = [row for row in rows if row.state is TakeState.PLANNED]
-    if cap_usd is None or not planned or SpendGuard.of(cap_usd, rows).admit(planned[0]):
+    if cap_usd is None or not planned or SpendGuard.from_rows(cap_usd, rows).admit(planned[0]):
         return ""
     return cap_text(cap_usd, len(planned))
 
