@@ -61,7 +61,7 @@ class Evidence:
         values = self.visibility.reindex(list(takes)).dropna()
         return float(values.median()) if len(values) else np.nan
 
-    def better(self, prompt: Prompt, visibility: float) -> bool:
+    def is_clearly_better(self, prompt: Prompt, visibility: float) -> bool:
         """True if the prompt's takes have clearly less visible flaws than `visibility`."""
         return self.median(self.takes_of_prompt(prompt)) * DISTINCT_RATIO < visibility
 

@@ -87,7 +87,9 @@ def _next_prompt(
             reason = "; ".join([*dict.fromkeys(finding.says for finding in findings), measured])
             if not tried_rewrites:
                 return change(kind, says, reason, text)
-            if not evidence.zipped("prompt") and evidence.better(tried_rewrites[0], median):
+            if not evidence.zipped("prompt") and evidence.is_clearly_better(
+                tried_rewrites[0], median
+            ):
                 says = "leave it out: its rewrite is in the same run and scored better"
                 return None, change(kind, says, reason, text)[1]
     missing_move = _missing_move(evidence, takes)

@@ -72,7 +72,7 @@ class CallbackQueue:
     def _body(self, job: Job, change_s: float) -> modern.Task | legacy.Task:
         store = self._emulator.store
         if job.spec.protocol == "new":
-            return modern.row(store, job, change_s)
+            return modern.task_json(store, job, change_s)
         return legacy.callback(store, job, change_s)
 
 

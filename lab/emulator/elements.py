@@ -10,6 +10,7 @@ from lab.emulator.routing import ApiRequest, Route
 from lab.emulator.store import Store
 from lab.emulator.task_spec import (
     check_content,
+    choice_of,
     external_id_of,
     invalid,
     list_of,
@@ -17,7 +18,6 @@ from lab.emulator.task_spec import (
     object_of,
     prompt_failure,
     text_of,
-    word_of,
 )
 
 _PATH = "/v1/general/advanced-custom-elements"
@@ -35,7 +35,7 @@ def create(store: Store, request: ApiRequest) -> Reply:
     body = request.json()
     name = _required(body, "element_name", _MAX_NAME_CHARS)
     description = _required(body, "element_description", _MAX_DESCRIPTION_CHARS)
-    if word_of(body, "reference_type", ("image_refer", "video_refer"), "") != "image_refer":
+    if choice_of(body, "reference_type", ("image_refer", "video_refer"), "") != "image_refer":
         raise invalid("reference_type video_refer is not emulated")
     images = _images(object_of(body, "element_image_list"))
     tags = tuple(text_of(tag, "tag_id") for tag in list_of(body, "tag_list"))
@@ -80,7 +80,7 @@ def query(store: Store, request: ApiRequest) -> Reply:
     return succeeded(_row(element, request))
 
 
-def listing(store: Store, request: ApiRequest) -> Reply:
+def list_elements(store: Store, request: ApiRequest) -> Reply:
     """A page of registrations, newest first; deleted elements have the status deleted."""
     page = number_of(request.query, "pageNum", default=1, maximum=1000)
     size = number_of(request.query, "pageSize", default=30, maximum=500)
@@ -173,7 +173,7 @@ def _element(element: Element) -> dict[str, Any]:
 
 ROUTES = (
     Route("POST", _PATH, "create", True, create),
-    Route("GET", _PATH, "query", True, listing),
+    Route("GET", _PATH, "query", True, list_elements),
     Route("GET", f"{_PATH}/{{id}}", "query", True, query),
     Route("POST", "/v1/general/delete-elements", "create", True, delete),
 )

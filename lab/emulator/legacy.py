@@ -30,6 +30,7 @@ from lab.emulator.task_spec import (
     check_resolution,
     check_segments,
     check_sound,
+    choice_of,
     default_segments,
     external_id_of,
     flag_of,
@@ -39,7 +40,6 @@ from lab.emulator.task_spec import (
     prompt_failure,
     text_of,
     watermark_of,
-    word_of,
 )
 
 _MAX_PROMPT_CHARS = 2500
@@ -84,17 +84,20 @@ def query(family: Family, store: Store, request: ApiRequest) -> Reply:
     job = store.get(key) or store.get_external(key)
     if job is None or job.spec.family != family or request.hide_tasks:
         raise ApiError(1201, "task not found")
-    return succeeded(row(store, job, request.now_s, status_override=request.status_override))
+    return succeeded(task_json(store, job, request.now_s, status_override=request.status_override))
 
 
-def listing(family: Family, store: Store, request: ApiRequest) -> Reply:
+def list_tasks(family: Family, store: Store, request: ApiRequest) -> Reply:
     """A page of one family's tasks, newest first."""
     page = number_of(request.query, "pageNum", default=1, maximum=1000)
     size = number_of(request.query, "pageSize", default=30, maximum=500)
     jobs = (job for job in store.before(-1) if job.spec.family == family)
     chosen = [] if request.hide_tasks else islice(jobs, (page - 1) * size, page * size)
     return succeeded(
-        [row(store, job, request.now_s, status_override=request.status_override) for job in chosen]
+        [
+            task_json(store, job, request.now_s, status_override=request.status_override)
+            for job in chosen
+        ]
     )
 
 
@@ -149,7 +152,7 @@ class Task(TypedDict):
     watermark_info: NotRequired[dict[str, bool]]
 
 
-def row(store: Store, job: Job, now_s: float, *, status_override: str = "") -> Task:
+def task_json(store: Store, job: Job, now_s: float, *, status_override: str = "") -> Task:
     """One task as a query reports it."""
     task = callback(store, job, now_s, status_override=status_override)
     task["watermark_info"] = {"enabled": job.spec.watermark}
@@ -216,11 +219,11 @@ def _video_task_spec(
         # A documented example for kling-v3 sends a first frame, so that model accepts one.
         raise invalid("multi_shot does not support first or end frames")
     videos = list_of(body, "video_list") if family == "omni-video" else []
-    mode = word_of(body, "mode", tuple(_MODES), "pro" if family == "omni-video" else "std")
+    mode = choice_of(body, "mode", tuple(_MODES), "pro" if family == "omni-video" else "std")
     resolution = _MODES[mode]
     check_resolution(model, resolution)
     check_duration(model, duration_s, only_first_frame=not last and not videos)
-    sound = word_of(body, "sound", ("off", "on"), "off") == "on"
+    sound = choice_of(body, "sound", ("off", "on"), "off") == "on"
     if sound:
         check_sound(model, resolution, "native")
     if last:
@@ -279,8 +282,8 @@ def _image_task_spec(store: Store, body: Mapping[str, Any]) -> TaskSpec:
     count = body.get("n", 1)
     if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= 9:
         raise invalid("n must be an integer from 1 to 9")
-    ratio = word_of(body, "aspect_ratio", _IMAGE_RATIOS, "16:9")
-    resolution = word_of(body, "resolution", ("1k", "2k"), "1k")
+    ratio = choice_of(body, "aspect_ratio", _IMAGE_RATIOS, "16:9")
+    resolution = choice_of(body, "resolution", ("1k", "2k"), "1k")
     check_content(prompt, text_of(body, "negative_prompt", max_chars=_MAX_PROMPT_CHARS))
     external_id = external_id_of(body)
     callback_url = text_of(body, "callback_url")
@@ -337,9 +340,9 @@ def _segments(
     model: VideoModel, body: Mapping[str, Any], prompt: str, duration_s: int
 ) -> tuple[Segment, ...]:
     # A documented example sends the string "true".
-    if not flag_of(body, "multi_shot", False, accepts_words=True) or not model.multi_shot:
+    if not flag_of(body, "multi_shot", False, accepts_strings=True) or not model.multi_shot:
         return ()
-    if word_of(body, "shot_type", ("customize", "intelligence"), "") == "intelligence":
+    if choice_of(body, "shot_type", ("customize", "intelligence"), "") == "intelligence":
         if not prompt.strip():
             raise invalid("prompt can not be null")
         return default_segments(prompt, duration_s)
@@ -371,7 +374,7 @@ def _frames(family: Family, body: Mapping[str, Any]) -> tuple[str, str, int]:
     references = 0
     for item in list_of(body, "image_list"):
         url = text_of(item, "image_url")
-        kind = word_of(item, "type", ("first_frame", "end_frame", "reference"), "reference")
+        kind = choice_of(item, "type", ("first_frame", "end_frame", "reference"), "reference")
         if not url:
             raise invalid("image_url can not be null")
         if kind == "reference":
@@ -388,7 +391,7 @@ def _ratio(family: Family, body: Mapping[str, Any], *, has_source: bool) -> str:
         return ""
     if family == "omni-video" and not body.get("aspect_ratio"):
         raise invalid("aspect_ratio is required")
-    return word_of(body, "aspect_ratio", _RATIOS, "16:9")
+    return choice_of(body, "aspect_ratio", _RATIOS, "16:9")
 
 
 def _add_image(store: Store, image: str) -> tuple[str, str]:
@@ -398,7 +401,7 @@ def _add_image(store: Store, image: str) -> tuple[str, str]:
 def _routes(path: str, family: Family) -> tuple[Route, ...]:
     return (
         Route("POST", path, "create", True, partial(create, family)),
-        Route("GET", path, "query", True, partial(listing, family)),
+        Route("GET", path, "query", True, partial(list_tasks, family)),
         Route("GET", f"{path}/{{id}}", "query", True, partial(query, family)),
     )
 

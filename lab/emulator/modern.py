@@ -21,6 +21,7 @@ from lab.emulator.task_spec import (
     check_end_frame,
     check_resolution,
     check_sound,
+    choice_of,
     default_segments,
     external_id_of,
     flag_of,
@@ -31,7 +32,6 @@ from lab.emulator.task_spec import (
     segments_in_prompt,
     text_of,
     watermark_of,
-    word_of,
 )
 
 _MAX_PROMPT_CHARS = 3072
@@ -65,11 +65,14 @@ def query(store: Store, request: ApiRequest) -> Reply:
     keys = [each.strip() for each in (ids or external).split(",")]
     jobs = [] if request.hide_tasks else store.find(keys, external=bool(external))
     return succeeded(
-        [row(store, job, request.now_s, status_override=request.status_override) for job in jobs]
+        [
+            task_json(store, job, request.now_s, status_override=request.status_override)
+            for job in jobs
+        ]
     )
 
 
-def listing(store: Store, request: ApiRequest) -> Reply:
+def list_tasks(store: Store, request: ApiRequest) -> Reply:
     """A page of tasks, newest first."""
     page = _Page.from_body(request.json(), request.now_s)
     jobs: list[Job] = []
@@ -87,7 +90,8 @@ def listing(store: Store, request: ApiRequest) -> Reply:
     data: dict[str, Any] = {"count": len(jobs), "has_more": has_more}
     if jobs:
         data["result"] = [
-            row(store, job, request.now_s, status_override=request.status_override) for job in jobs
+            task_json(store, job, request.now_s, status_override=request.status_override)
+            for job in jobs
         ]
     if has_more:
         data["next_cursor"] = page.cursor_after(jobs[-1])
@@ -127,7 +131,7 @@ class Task(TypedDict):
     billing: NotRequired[list[dict[str, str]]]
 
 
-def row(store: Store, job: Job, now_s: float, *, status_override: str = "") -> Task:
+def task_json(store: Store, job: Job, now_s: float, *, status_override: str = "") -> Task:
     """One task as a query and a callback report it."""
     head = _head(job, now_s, status_override)
     report: Task = {
@@ -246,7 +250,7 @@ def _task_spec(
 ) -> TaskSpec:
     contents = _Contents.read(family, body)
     settings, options = object_of(body, "settings"), object_of(body, "options")
-    resolution = word_of(settings, "resolution", ("720p", "1080p", "4k"), "720p")
+    resolution = choice_of(settings, "resolution", ("720p", "1080p", "4k"), "720p")
     check_resolution(model, resolution)
     duration_s = _duration(settings)
     end_frame = "last_frame" in contents.frames
@@ -317,7 +321,7 @@ def _duration(settings: Mapping[str, Any]) -> int:
 def _audio(model: VideoModel, settings: Mapping[str, Any], resolution: str) -> str:
     if model.always_sound:
         return "native"
-    mode = word_of(settings, "audio", ("off", "native", "original"), "off")
+    mode = choice_of(settings, "audio", ("off", "native", "original"), "off")
     if mode != "off":
         check_sound(model, resolution, mode)
     return mode
@@ -327,12 +331,12 @@ def _ratio(family: Family, settings: Mapping[str, Any], contents: _Contents) -> 
     if family == "image-to-video":
         return ""
     if family == "text-to-video":
-        return word_of(settings, "aspect_ratio", _RATIOS, "16:9")
+        return choice_of(settings, "aspect_ratio", _RATIOS, "16:9")
     if "first_frame" in contents.frames or contents.videos:
         return ""
     if not settings.get("aspect_ratio"):
         raise invalid("aspect_ratio is required")
-    return word_of(settings, "aspect_ratio", _RATIOS, "")
+    return choice_of(settings, "aspect_ratio", _RATIOS, "")
 
 
 def _check_videos(contents: _Contents, *, multi_shot: bool, audio: str) -> None:
@@ -371,7 +375,7 @@ class _Page:
             raise invalid(f"limit must be an integer from 1 to {_MAX_LIMIT}")
         filters: dict[str, tuple[str, ...]] = {}
         for each in list_of(body, "filters"):
-            key = word_of(each, "key", ("status", "product_type"), "")
+            key = choice_of(each, "key", ("status", "product_type"), "")
             values = each.get("values")
             if not isinstance(values, list):
                 raise invalid("values of a filter must be a list")
@@ -415,5 +419,5 @@ ROUTES = (
     Route("POST", "/text-to-video/{model}", "create", False, partial(create, "text-to-video")),
     Route("POST", "/omni-video/{model}", "create", False, partial(create, "omni-video")),
     Route("GET", "/tasks", "query", False, query),
-    Route("POST", "/tasks", "query", False, listing),
+    Route("POST", "/tasks", "query", False, list_tasks),
 )

@@ -104,7 +104,7 @@ def number_of(query: Mapping[str, str], name: str, *, default: int, maximum: int
     return int(text)
 
 
-def word_of(body: Mapping[str, Any], name: str, accepted: tuple[str, ...], default: str) -> str:
+def choice_of(body: Mapping[str, Any], name: str, accepted: tuple[str, ...], default: str) -> str:
     """Read an optional field that has one of the accepted values."""
     value = text_of(body, name) or default
     if value not in accepted:
@@ -113,13 +113,13 @@ def word_of(body: Mapping[str, Any], name: str, accepted: tuple[str, ...], defau
 
 
 def flag_of(
-    body: Mapping[str, Any], name: str, default: bool, *, accepts_words: bool = False
+    body: Mapping[str, Any], name: str, default: bool, *, accepts_strings: bool = False
 ) -> bool:
-    """Read an optional boolean. accepts_words: the strings "true" and "false" are valid too."""
+    """Read an optional boolean. accepts_strings: the strings "true" and "false" are valid too."""
     value = body.get(name)
     if value is None:
         return default
-    if accepts_words and isinstance(value, str) and value.lower() in ("true", "false"):
+    if accepts_strings and isinstance(value, str) and value.lower() in ("true", "false"):
         return value.lower() == "true"
     if not isinstance(value, bool):
         raise invalid(f"{name} must be a boolean")

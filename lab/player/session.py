@@ -21,7 +21,7 @@ LINE_STYLES = [
     (colour, dash) for dash in ("", "6 3", "2 2") for colour in COLOURS if colour != "#000000"
 ]
 
-Address = Callable[[Path], str]
+FileUrl = Callable[[Path], str]
 
 
 class MetricEntry(TypedDict):
@@ -88,7 +88,7 @@ def session(
     results: Results,
     take_ids: Sequence[str],
     proxies: Proxies,
-    address: Address,
+    file_url: FileUrl,
     *,
     heatmaps: Mapping[str, Mapping[str, Path]] | None = None,
     can_make_heatmaps: bool = False,
@@ -108,7 +108,7 @@ def session(
     videos = heatmaps or {}
     return {
         "clips": [
-            clip_entry(results, rows[take_id], proxies, address, heatmaps=videos.get(take_id, {}))
+            clip_entry(results, rows[take_id], proxies, file_url, heatmaps=videos.get(take_id, {}))
             for take_id in take_ids
         ],
         "metrics": metric_entries(),
@@ -135,7 +135,7 @@ def clip_entry(
     results: Results,
     take: Mapping[Any, Any],
     proxies: Proxies,
-    address: Address,
+    file_url: FileUrl,
     *,
     heatmaps: Mapping[str, Path],
 ) -> ClipEntry:
@@ -148,14 +148,14 @@ def clip_entry(
     entry: ClipEntry = {
         "id": take_id,
         "title": results.title(take_id),
-        "video": address(video) if video else "",
-        "poster": address(poster) if poster else "",
-        "still": address(proxies.stills[still]) if still in proxies.stills else "",
+        "video": file_url(video) if video else "",
+        "poster": file_url(poster) if poster else "",
+        "still": file_url(proxies.stills[still]) if still in proxies.stills else "",
         "still_name": escape_controls(str(take["still"])),
         "no_video": escape_controls(
             proxies.problems.get(take_id) or ("" if take["clip"] else _no_clip_reason(take))
         ),
-        "heatmaps": {metric: address(path) for metric, path in heatmaps.items()},
+        "heatmaps": {metric: file_url(path) for metric, path in heatmaps.items()},
         "remark": escape_controls("; ".join(part for part in (damage, reason) if part)),
         "frames": 1,
         "fps": 25.0,

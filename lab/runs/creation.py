@@ -14,7 +14,7 @@ from lab.sweeps import CreatedStill, Sweep
 _FINAL = (TakeState.FETCHED, TakeState.FAILED, TakeState.REFUSED)
 
 
-def with_chosen(sweep: Sweep, folder: RunFolder, rows: Sequence[TakeRow]) -> Sweep:
+def with_stills_in_use(sweep: Sweep, folder: RunFolder, rows: Sequence[TakeRow]) -> Sweep:
     """The sweep with the created stills that clips of this folder already use.
 
     rows: all takes of the folder. These stills are not chosen again: a later version of preflight
@@ -36,7 +36,7 @@ def with_chosen(sweep: Sweep, folder: RunFolder, rows: Sequence[TakeRow]) -> Swe
     return sweep.with_chosen(chosen)
 
 
-def choose(
+def choose_stills(
     sweep: Sweep, folder: RunFolder, rows: Sequence[TakeRow]
 ) -> tuple[Sweep, list[str], dict[str, str]]:
     """Choose a picture for every created still whose pictures are all finished.

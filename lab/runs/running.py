@@ -15,7 +15,7 @@ from typing import Any
 from lab.backends import Quote, open_backend
 from lab.errors import MoneyError
 from lab.runs.control import Control
-from lab.runs.creation import choose, with_chosen
+from lab.runs.creation import choose_stills, with_stills_in_use
 from lab.runs.elements import ensure_registered
 from lab.runs.folder import RunFolder
 from lab.runs.ledger import Ledger, Money, TakeRow
@@ -125,7 +125,7 @@ def run(
         Ledger.write(folder.ledger) as ledger,
         _purchase_index(simulated=simulated) as index,
     ):
-        sweep = with_chosen(sweep, folder, ledger.takes())
+        sweep = with_stills_in_use(sweep, folder, ledger.takes())
         check_same_sweep(sweep, folder, ledger, origin, grow=grow)
         sweep = _with_registered_elements(sweep, ledger, quiet=quiet, control=control)
         session = _Session(
@@ -228,7 +228,7 @@ class _Session:
 def _make_stills_then_clips(sweep: Sweep, session: _Session) -> RunOutcome:
     """Make stills from text, choose one picture for each, then make the clips of those chosen."""
     stills = session.make(sweep, sweep.creations(), _PROGRESS_LABEL["still"])
-    sweep, chosen, missing = choose(sweep, session.folder, session.ledger.takes())
+    sweep, chosen, missing = choose_stills(sweep, session.folder, session.ledger.takes())
     ready = [pair for pair in sweep.takes() if pair[0].shot.still not in sweep.placeholders]
     clips = session.make(sweep, ready, _PROGRESS_LABEL["clip"])
     return replace(

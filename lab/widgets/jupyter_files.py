@@ -11,7 +11,7 @@ from pathlib import Path
 from lab.errors import InputError
 
 
-def file_address(path: Path) -> str:
+def file_url(path: Path) -> str:
     """A file's address relative to Jupyter's base address, such as files/runs/demo/report.html.
 
     Raises InputError for a file outside the folder that Jupyter serves, and for a hidden one.

@@ -15,7 +15,7 @@ from lab.player import Proxies, make_proxies, poster_path
 from lab.runs import Ledger, Money, RunFolder, TakeRow, TakeState
 from lab.units import escape_controls, usd_text
 from lab.widgets.debounce import Debounced
-from lab.widgets.jupyter_files import file_address
+from lab.widgets.jupyter_files import file_url
 from lab.widgets.takes_table import Cell, Row, TakesTable, level_cell, score_cells, table_columns
 
 _POSTERS_PER_BATCH = 24
@@ -143,7 +143,7 @@ class LiveTable:
             return ""
         path = poster_path(folder, row.clip["sha256"])
         try:
-            return file_address(path) if path.is_file() else ""
+            return file_url(path) if path.is_file() else ""
         except InputError as error:
             self.warning = str(error)
             return ""

@@ -22,7 +22,7 @@ from lab.player import (
 from lab.player.proxies import SHORT_SIDE_PX
 from lab.player.session import MAX_CLIPS
 from lab.units import escape_html
-from lab.widgets.jupyter_files import file_address
+from lab.widgets.jupyter_files import file_url
 
 
 class Player(anywidget.AnyWidget):
@@ -74,7 +74,7 @@ class Player(anywidget.AnyWidget):
             self.results,
             self.takes,
             self._proxies,
-            file_address,
+            file_url,
             heatmaps=self._heatmaps,
             can_make_heatmaps=True,
         )

@@ -244,7 +244,7 @@ def test_callbacks_look_like_the_examples(
     if name == "new/callback":
         body = modern_body(external_id="take-0001", duration=5)
         served.post("/image-to-video/kling-3.0", body)
-        callback_body = modern.row
+        callback_body = modern.task_json
     else:
         body = legacy_body(external_task_id="take-0001", duration="5")
         served.post("/v1/videos/image2video", body)

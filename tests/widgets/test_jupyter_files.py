@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lab.errors import InputError
-from lab.widgets.jupyter_files import file_address, server_root
+from lab.widgets.jupyter_files import file_url, server_root
 
 
 def test_a_run_that_jupyter_does_not_serve_is_refused(
@@ -16,10 +16,10 @@ def test_a_run_that_jupyter_does_not_serve_is_refused(
     """The message names the folder and what to change."""
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     with pytest.raises(InputError, match=r"lies outside .* start Jupyter"):
-        file_address(elsewhere / "a.mp4")
+        file_url(elsewhere / "a.mp4")
     with pytest.raises(InputError, match="starts with"):
-        file_address(folder / ".hidden" / "a.mp4")
-    assert file_address(folder / "run" / "a b.mp4") == "files/run/a b.mp4"
+        file_url(folder / ".hidden" / "a.mp4")
+    assert file_url(folder / "run" / "a b.mp4") == "files/run/a b.mp4"
 
 
 def test_the_server_that_started_this_kernel_is_found(

@@ -112,7 +112,7 @@ def _handle(draft: Draft, event: RunEvent) -> None:
         case FetchFailed():
             _fetch_failed(draft, event)
         case Measured():
-            draft.finish(replace(draft.answered(event.take_id), remark=event.remark), "")
+            draft.finish(replace(draft.without_request(event.take_id), remark=event.remark), "")
         case MeasureFailed():
             _measure_failed(draft, event)
         case _:
@@ -124,25 +124,25 @@ def _folder_failed(draft: Draft, error: RunFolderError) -> None:
 
 
 def _stills_checked(draft: Draft, event: StillsChecked) -> None:
-    status = draft.answered(event.take_id)
+    status = draft.without_request(event.take_id)
     draft.put(status)
-    if not draft.state.closing and not draft.submit_closed:
+    if not draft.state.closing and not draft.submission_blocked:
         _submit(draft, status)
 
 
 def _still_changed(draft: Draft, event: StillChanged) -> None:
-    draft.put(draft.answered(event.take_id))
+    draft.put(draft.without_request(event.take_id))
     draft.update(submit_error=event.error)  # no clip of another picture
 
 
 def _submitted(draft: Draft, event: Submitted) -> None:
     draft.reset_backoff()
-    status = draft.answered(event.take_id)
+    status = draft.without_request(event.take_id)
     draft.record(status, EventKind.SUBMITTED, job=event.job.to_json())
 
 
 def _submit_failed(draft: Draft, event: SubmitFailed) -> None:
-    status, error = draft.answered(event.take_id), event.error
+    status, error = draft.without_request(event.take_id), event.error
     if isinstance(error, NoSlot | AccountError | ServiceError):
         draft.record(status, EventKind.NOT_SUBMITTED, message=str(error))
         _turned_away(draft, error)
@@ -173,7 +173,7 @@ def _turned_away(draft: Draft, error: NoSlot | AccountError | ServiceError) -> N
 
 
 def _looked_up(draft: Draft, event: LookedUp) -> None:
-    status, answer = draft.answered(event.take_id), event.answer
+    status, answer = draft.without_request(event.take_id), event.answer
     if isinstance(answer, Job):
         draft.record(status, EventKind.SUBMITTED, job=answer.to_json())
     elif answer != "absent":
@@ -189,7 +189,7 @@ def _lookup_failed(draft: Draft, event: LookupFailed) -> None:
     if draft.state.submit_error is None:
         draft.update(submit_error=event.error)
     draft.defer(
-        draft.answered(event.take_id),
+        draft.without_request(event.take_id),
         f"it is unknown whether this take was bought, because {event.error}",
     )
 
@@ -213,7 +213,7 @@ def _doubt(draft: Draft, status: TakeStatus, reason: str) -> None:
 
 def _polled(draft: Draft, event: Polled) -> None:
     draft.update(polling=False, silent_since_s=None)
-    for status in draft.with_jobs():
+    for status in draft.takes_with_job():
         job = status.row.job
         if job is not None and job.id in event.statuses:
             _apply_job_status(draft, replace(status, unlisted_since_s=None), event.statuses[job.id])
@@ -266,19 +266,19 @@ def _poll_failed(draft: Draft, event: PollFailed) -> None:
         )
         return
     draft.update(poll_error=event.error)
-    for status in draft.with_jobs():
+    for status in draft.takes_with_job():
         if status.row.state is TakeState.WAITING:
             draft.defer(status, str(event.error))
 
 
 def _fetched(draft: Draft, event: Fetched) -> None:
-    status = draft.record(draft.answered(event.take_id), EventKind.FETCHED, clip=event.clip)
+    status = draft.record(draft.without_request(event.take_id), EventKind.FETCHED, clip=event.clip)
     draft.commands.append(AddPurchase(event.take_id))
     _completed(draft, status)
 
 
 def _fetch_failed(draft: Draft, event: FetchFailed) -> None:
-    status, error = draft.answered(event.take_id), event.error
+    status, error = draft.without_request(event.take_id), event.error
     if isinstance(error, RunFolderError):
         _folder_failed(draft, error)
         return
@@ -288,7 +288,7 @@ def _fetch_failed(draft: Draft, event: FetchFailed) -> None:
 
 
 def _measure_failed(draft: Draft, event: MeasureFailed) -> None:
-    status = draft.answered(event.take_id)
+    status = draft.without_request(event.take_id)
     if isinstance(event.error, RunFolderError):
         _folder_failed(draft, event.error)
     else:
@@ -329,7 +329,7 @@ def _start_takes(draft: Draft) -> None:
 def _submit_takes(draft: Draft) -> None:
     """Begin to submit planned takes, as many as the slots and the cap allow."""
     draft.update(capped=False)
-    if draft.submit_closed:
+    if draft.submission_blocked:
         return
     planned = draft.state.planned.values()
     free = draft.capabilities.concurrency - sum(
@@ -370,7 +370,7 @@ def _start_poll(draft: Draft) -> None:
     if draft.state.polling or draft.state.timer:
         return
     jobs = []
-    for status in draft.with_jobs():
+    for status in draft.takes_with_job():
         if status.row.state is not TakeState.WAITING or not status.idle:
             continue
         since_s = draft.now_s if status.waiting_since_s is None else status.waiting_since_s

@@ -26,7 +26,7 @@ class Draft:
         """Change the status of one take."""
         self.state = self.state.with_status(status)
 
-    def answered(self, take_id: str) -> TakeStatus:
+    def without_request(self, take_id: str) -> TakeStatus:
         """The take whose request has ended."""
         return replace(self.state.status(take_id), request=None)
 
@@ -56,7 +56,7 @@ class Draft:
         """Leave the rest to the next run."""
         self.put(replace(status, deferred=f"{reason}; {self.state.rules.resume_hint}"))
 
-    def with_jobs(self) -> list[TakeStatus]:
+    def takes_with_job(self) -> list[TakeStatus]:
         """The open takes that the backend has accepted."""
         return [status for status in self.state.open.values() if status.row.job is not None]
 
@@ -92,7 +92,7 @@ class Draft:
         )
 
     @property
-    def submit_closed(self) -> bool:
+    def submission_blocked(self) -> bool:
         """True when no take may be submitted now."""
         return self.state.paused or self.gave_up or self.backoff_left_s > 0
 
