@@ -1,6 +1,6 @@
 """Suggests the next sweep from a run: what to change, why, and a sweep file that does it.
 
-Scores decide before rules of the craft. A finding of the prompt linter or of preflight becomes a
+Scores take precedence over rules of thumb. A finding of the prompt linter or of preflight becomes a
 suggestion only if the takes with that prompt or still scored worse than others, or if there are no
 others to compare with.
 """
@@ -81,7 +81,7 @@ class Advice:
             line
             for item in self.suggestions
             for line in (
-                f"{item.kind}: {item.about}: {item.says}",
+                f"{item.kind}: {item.about}: {item.change}",
                 f"    because {item.evidence}",
                 *([f"    try: {item.after}"] if item.after else []),
             )
@@ -90,7 +90,7 @@ class Advice:
     def _repr_html_(self) -> str:
         if not self.suggestions:
             return f"<p>{_NO_CHANGE}</p>"
-        fields = ("kind", "about", "says", "evidence", "after")
+        fields = ("kind", "about", "change", "evidence", "after")
         head = "".join(f"<th>{name}</th>" for name in ("what", *fields[1:4], "try"))
         rows = "".join(
             "<tr>"
@@ -108,8 +108,8 @@ def suggest_next(run: Results | str | Path) -> Advice:
     """Suggest the next sweep from the scores, findings and compliance of a run.
 
     run: a `Results` or the folder of a run. The best prompt and the best still stay unchanged, so
-    that the two runs can be compared. Existing takes are not bought again. Raises RunFolderError
-    for a folder without a run, InputError if nothing is scored.
+    that the two runs can be compared. The next run does not buy existing takes again. Raises
+    RunFolderError for a folder without a run, InputError if nothing is scored.
     """
     results = run if isinstance(run, Results) else load(run)
     evidence = Evidence(results)

@@ -29,10 +29,11 @@ _LEGEND = (
 class Comparison:
     """Tables that compare levels. They are descriptive: no difference is tested.
 
-    medians: by factor, a table with one row a level: the median of each headline, the number of
+    medians: by factor, a table with one row per level: the median of each headline, the number of
     takes, and the number too still to judge; empty if only the camera is compared. camera: one row
-    a camera term with median compliance and speed; one row a take and term if only the camera is
-    compared. matched: the medians are at matched motion. scale: lines that say so.
+    per camera term with median compliance and speed, or, if only the camera is compared, one row
+    per take and term. matched: the medians are at matched motion. scale: lines that explain whether
+    the medians are at matched motion and which takes are too still.
     """
 
     results: Results
@@ -43,7 +44,7 @@ class Comparison:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Lines for below the tables: scale, unmeasured clips, unusable stills, remarks."""
+        """Lines to show below the tables: scale, unmeasured clips, unusable stills, remarks."""
         not_fresh = lines_by_reason(self.results.not_fresh)
         if not self.medians:
             return tuple(not_fresh)
@@ -56,7 +57,7 @@ class Comparison:
         return _LEGEND if len(self.camera) else ""
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Plain rows, one a factor and level; one a take and camera term for the camera alone."""
+        """One plain row per factor and level, or, without medians, per take and camera term."""
         if not self.medians:
             return _records(self.camera)
         return [

@@ -1,4 +1,4 @@
-"""Judges whether clips made the camera moves that their prompts asked for.
+"""Judges whether clips show the camera moves that their prompts asked for.
 
 It compares the measured camera motion with the signature of each camera term. A signature gives the
 direction of a move, not its speed. The score is therefore high when the measured motion points in
@@ -45,28 +45,29 @@ class Compliance:
     """How well a clip complies with one camera term.
 
     score: from 0, not at all, to 1, this move and no other; NaN, with a reason, if it cannot be
-    judged. speed: the measured speed as a multiple of the signature's at the prompt's pace and
-    strength; NaN for terms that hold the camera. seen: the vocabulary's move that fits the measured
-    motion best. says: the measured motion in words.
+    judged. speed: the measured speed divided by the speed that the signature has at the prompt's
+    pace and strength; NaN for terms that hold the camera. seen: the vocabulary's move that fits the
+    measured motion best. description: the measured motion in words.
     """
 
     term: str
     score: float
     speed: float
     seen: str
-    says: str
+    description: str
     reason: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; NaN becomes None."""
-        return {name: None if value != value else value for name, value in asdict(self).items()}
+        plain = {name: None if value != value else value for name, value in asdict(self).items()}
+        return {"says" if name == "description" else name: value for name, value in plain.items()}
 
     def __str__(self) -> str:
         if self.reason:
             return f"{self.term}: not judged, because {self.reason}"
         speed = "" if math.isnan(self.speed) else f", {self.speed:.2g}x the speed expected"
         seen = "" if canonical_move(self.term) == self.seen else f", seen: {self.seen}"
-        return f"{self.term}: compliance {self.score:.2f}{speed}{seen}; {self.says}"
+        return f"{self.term}: compliance {self.score:.2f}{speed}{seen}; {self.description}"
 
 
 def clip_compliance(scores: Mapping[str, float | None], prompt: Prompt) -> tuple[Compliance, ...]:
@@ -74,21 +75,21 @@ def clip_compliance(scores: Mapping[str, float | None], prompt: Prompt) -> tuple
 
     scores: the clip's scores by name ("motion.pan" and so on), as `lab.score` yields them: None or
     NaN for a missing one. The subject's motion against the background is ignored if the prompt
-    asks the subject to move, and if the subject was not tracked.
+    asks the subject to move, or if the subject was not tracked.
     """
-    asked = prompt.of_kind("camera")
-    known = {name: math.nan if value is None else value for name, value in scores.items()}
-    motion = _camera_motion(known, with_subject=not _subject_moves(prompt))
-    if known.get("events.cuts", 0) > 0:
-        return tuple(_not_judged(term, "the clip has cuts") for term in asked)
+    terms = prompt.of_kind("camera")
+    values = {name: math.nan if value is None else value for name, value in scores.items()}
+    motion = _camera_motion(values, with_subject=not _subject_moves(prompt))
+    if values.get("events.cuts", 0) > 0:
+        return tuple(_not_judged(term, "the clip has cuts") for term in terms)
     if motion is None:
-        return tuple(_not_judged(term, "the camera motion was not measured") for term in asked)
+        return tuple(_not_judged(term, "the camera motion was not measured") for term in terms)
     seen, description = seen_move(motion), _describe(motion)
-    signed = [term for term in asked if term.signature is not None]
-    moves = [term for term in signed if _signature_vector(term, motion).any()]
+    with_signature = [term for term in terms if term.signature is not None]
+    moves = [term for term in with_signature if _signature_vector(term, motion).any()]
     amounts, cosine = _decompose(motion, moves)
     judged = []
-    for term in asked:
+    for term in terms:
         if term.signature is None:
             judged.append(_not_judged(term, "its effect on the picture depends on the scene"))
         elif term in moves:
@@ -107,7 +108,7 @@ def clip_compliance(scores: Mapping[str, float | None], prompt: Prompt) -> tuple
 
 
 def seen_move(motion: Mapping[str, float]) -> str:
-    """The camera term whose signature fits the motion best; lock_off for hardly any motion.
+    """The camera term whose signature fits the motion best; lock_off if there is hardly any motion.
 
     motion: the measured components of a `Signature`, in its units.
     """
@@ -126,13 +127,13 @@ def seen_move(motion: Mapping[str, float]) -> str:
 
 @cache
 def canonical_move(name: str) -> str:
-    """The first camera term with the same direction: pan_left for whip_pan_left.
+    """The first camera term with the same direction, such as pan_left for whip_pan_left.
 
     lock_off is its own canonical move. Raises KeyError for a term without a signature.
     """
-    wanted = {term.name: term for term in _signed_terms()}[name]
+    named = {term.name: term for term in _terms_with_signature()}[name]
     for term in _distinct_moves():
-        if _same_direction(term, wanted):
+        if _same_direction(term, named):
             return term.name
     return name
 
@@ -152,9 +153,9 @@ def compliance(results: Results) -> pd.DataFrame:
     rows = []
     for take_id, record in zip(measured.index, measured.to_dict("records"), strict=True):
         scores = {str(name): float(value) for name, value in record.items()}
-        for one in clip_compliance(scores, Prompt.written(texts[take_id])):
-            judged = (one.term, one.score, one.speed, one.seen, one.says, one.reason)
-            rows.append((take_id, backends[str(take_id)], *judged))
+        for judged in clip_compliance(scores, Prompt.written(texts[take_id])):
+            row = (judged.term, judged.score, judged.speed, judged.seen, judged.description)
+            rows.append((take_id, backends[str(take_id)], *row, judged.reason))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     return table.astype({"compliance": float, "speed": float})
 
@@ -222,13 +223,13 @@ def _decompose(
     if not moves or length == 0:
         return np.zeros(len(moves)), 0.0
     basis = np.stack([_signature_vector(term, motion) for term in moves], axis=1)
-    from scipy.optimize import nnls  # imported late: it is slow to load and few commands need it
+    from scipy.optimize import nnls  # imported late: it loads slowly and few commands need it
 
     amounts, _ = nnls(basis, measured)
     return amounts, float(np.linalg.norm(basis @ amounts)) / length
 
 
-def _signed_terms() -> tuple[Term, ...]:
+def _terms_with_signature() -> tuple[Term, ...]:
     return tuple(term for term in vocabulary().values() if term.signature is not None)
 
 
@@ -236,7 +237,7 @@ def _signed_terms() -> tuple[Term, ...]:
 def _distinct_moves() -> tuple[Term, ...]:
     """One camera term for each direction, the first in the vocabulary's order."""
     distinct: list[Term] = []
-    for term in _signed_terms():
+    for term in _terms_with_signature():
         assert term.signature is not None
         moves = any(term.signature.model_dump().values())
         if moves and not any(_same_direction(term, other) for other in distinct):

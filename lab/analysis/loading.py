@@ -69,7 +69,7 @@ def _unique_names(paths: Sequence[Path]) -> list[str]:
 
 
 def varied_factors(factors: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """The factors with more than one level, in the design's order. factors: one mapping a take.
+    """The factors with more than one level, in the design's order. factors: one mapping per take.
 
     If the prompt varies, the factors of its terms are left out: they repeat the prompt.
     """
@@ -122,10 +122,10 @@ def _read_run(folder: RunFolder, name: str) -> _RunData:
     if not rows:
         raise RunFolderError(f"{folder.path}: holds no takes yet; run its sweep again to continue")
     clips = [row for row in rows if row.take.shot.makes == "clip"]
-    used = {row.take.shot.still.sha256 for row in clips if row.take.shot.still is not None}
+    used_stills = {row.take.shot.still.sha256 for row in clips if row.take.shot.still is not None}
     # A run without clips, such as one of `lab create`, shows its pictures as takes.
     pictures = [row for row in rows if row.take.shot.makes == "still"] if clips else []
-    created = pd.DataFrame([_picture_row(folder, row, used) for row in pictures])
+    created = pd.DataFrame([_picture_row(folder, row, used_stills) for row in pictures])
     rows = clips or rows
     run = LoadedRun(name, folder, sweep or {}, provenance or {}, created)
     return _RunData(run, [(row, folder.stored_measure(row)) for row in rows])
@@ -145,8 +145,8 @@ class PictureRow(TypedDict):
     chosen: bool
 
 
-def _picture_row(folder: RunFolder, row: TakeRow, used: Collection[str]) -> PictureRow:
-    """A row of `LoadedRun.created`. used: the SHA-256 of every still of a clip."""
+def _picture_row(folder: RunFolder, row: TakeRow, used_stills: Collection[str]) -> PictureRow:
+    """A row of `LoadedRun.created`. used_stills: the SHA-256 of every still of a clip."""
     clip = row.clip or {}
     return {
         "take_id": row.take_id,
@@ -157,7 +157,7 @@ def _picture_row(folder: RunFolder, row: TakeRow, used: Collection[str]) -> Pict
         "message": row.message,
         "cost_usd": row.cost_usd,
         "picture": str(folder.result_path(row.take).relative_to(folder.path)) if clip else "",
-        "chosen": clip.get("sha256") in used,
+        "chosen": clip.get("sha256") in used_stills,
     }
 
 

@@ -22,12 +22,12 @@ _REWRITES: dict[str, SuggestionKind] = {
     "no_pace": "other_wording",
     "no_room": "less_motion",
 }
-"""The linter's findings whose rewrites are suggested, and what each rewrite does."""
-_CALMEST = 0.5  # the amplitude of "slow"; slower still would freeze the clip, not improve it
+"""The linter's findings whose rewrites are suggested, and the kind of suggestion for each."""
+_MIN_AMPLITUDE = 0.5  # that of "slow"; with less motion the clip would only freeze
 
 
 def next_prompts(evidence: Evidence) -> tuple[list[Prompt], list[tuple[float, Suggestion]]]:
-    """The prompts of the next sweep, and each suggestion with its prompt's median visibility.
+    """The prompts of the next sweep, and each suggestion with its prompt's median flaw visibility.
 
     Zipped prompts are changed in place. Otherwise the best prompt stays beside the changed ones.
     """
@@ -54,9 +54,9 @@ def next_prompts(evidence: Evidence) -> tuple[list[Prompt], list[tuple[float, Su
 def _next_prompt(
     evidence: Evidence, prompt: Prompt, best_median: float, *, alone: bool
 ) -> tuple[Prompt | None, Suggestion | None]:
-    """The prompt to try next and the reason; the same prompt for no change, None to leave it out.
+    """The prompt to try next and the suggestion; the same prompt and None if nothing should change.
 
-    alone: the run has no other prompt to compare with.
+    The prompt is None if it should be left out. alone: the run has no other prompt to compare with.
     """
     if prompt.multi_shot:
         return prompt, None
@@ -66,43 +66,43 @@ def _next_prompt(
     measured = evidence.describe(takes, best_median)
     tried = {other.text for other in evidence.prompts}
 
-    def change(
-        kind: SuggestionKind, says: str, reason: str, text: str
+    def suggest(
+        kind: SuggestionKind, change: str, reason: str, text: str
     ) -> tuple[Prompt, Suggestion]:
         after = Prompt.written(text, f"{prompt.name}, {kind}" if prompt.name else "")
         about = f"prompt {prompt.label!r}"
-        return after, Suggestion(kind, about, says, reason, prompt.text, after.text)
+        return after, Suggestion(kind, about, change, reason, prompt.text, after.text)
 
     if np.isnan(median) and any(term.moves_camera for term in prompt.of_kind("camera")):
-        for other in vary(prompt, "strength", ["strong"]):
-            if other.text not in tried:
+        for variant in vary(prompt, "strength", ["strong"]):
+            if variant.text not in tried:
                 reason = "all its takes are too still to judge, though it asks for a camera move"
-                return change("more_motion", "ask for a larger move", reason, other.text)
+                return suggest("more_motion", "ask for a larger move", reason, variant.text)
     if worse:
         text, findings = _rewrite(prompt)
         tried_rewrites = [other for other in evidence.prompts if other.text == text]
         if findings:
             kind = _REWRITES[findings[0].kind]
-            says = "; ".join(dict.fromkeys(finding.fix for finding in findings))
+            change = "; ".join(dict.fromkeys(finding.fix for finding in findings))
             reason = "; ".join([*dict.fromkeys(finding.says for finding in findings), measured])
             if not tried_rewrites:
-                return change(kind, says, reason, text)
+                return suggest(kind, change, reason, text)
             if not evidence.zipped("prompt") and evidence.is_clearly_better(
                 tried_rewrites[0], median
             ):
-                says = "leave it out: its rewrite is in the same run and scored better"
-                return None, change(kind, says, reason, text)[1]
+                change = "leave it out: its rewrite is in the same run and scored better"
+                return None, suggest(kind, change, reason, text)[1]
     missing_move = _missing_move(evidence, takes)
     if missing_move:
-        for other in vary(prompt, "wording"):
-            if other.text not in tried:
-                says = "ask for the same move in other words"
-                return change("other_wording", says, missing_move, other.text)
+        for variant in vary(prompt, "wording"):
+            if variant.text not in tried:
+                change = "ask for the same move in other words"
+                return suggest("other_wording", change, missing_move, variant.text)
     too_fast = worse and prompt.amplitude > 1
-    if (too_fast or median > 1) and prompt.amplitude > _CALMEST:
-        for other in vary(prompt, "pace", ["slow"]):
-            if other.text not in tried and other.amplitude < prompt.amplitude:
-                return change("less_motion", "ask for less motion", measured, other.text)
+    if (too_fast or median > 1) and prompt.amplitude > _MIN_AMPLITUDE:
+        for variant in vary(prompt, "pace", ["slow"]):
+            if variant.text not in tried and variant.amplitude < prompt.amplitude:
+                return suggest("less_motion", "ask for less motion", measured, variant.text)
     return prompt, None
 
 

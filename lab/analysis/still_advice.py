@@ -16,7 +16,7 @@ from lab.stills import Still, fit, preflight
 from lab.units import RATIOS
 
 _FRAMING = ("cropped", "ratio_cuts_subject")
-_RESOLUTION = ("low_resolution", "too_small")  # they depend on the sweep's resolution too
+_RESOLUTION = ("low_resolution", "too_small")  # depend on the sweep's resolution as well
 _MAX_QUOTED = 3
 
 
@@ -40,7 +40,7 @@ class NextStill:
 
 
 def next_stills(evidence: Evidence) -> tuple[list[NextStill], list[tuple[float, Suggestion]]]:
-    """The stills of the next sweep, and each suggestion with its still's median visibility.
+    """The stills of the next sweep, and each suggestion with its still's median flaw visibility.
 
     Zipped stills are changed in place. Otherwise the best still stays beside its extension.
     """
@@ -67,18 +67,18 @@ def next_stills(evidence: Evidence) -> tuple[list[NextStill], list[tuple[float, 
         ratio = _only_ratio(evidence, takes)
         about = f"still {name!r}"
         if ratio and _extending_helps(located, ratio, warnings, alone=alone):
-            says = f"extend it to {ratio} so that nothing is cut"
+            change = f"extend it to {ratio} so that nothing is cut"
             extended = NextStill(located, name, extend_to=ratio)
             stills += [unchanged] * (still == best and not zipped) + [extended]
             after = f"{name}, extended"
-            suggestion = Suggestion("other_framing", about, says, reason, name, after)
+            suggestion = Suggestion("other_framing", about, change, reason, name, after)
         elif not alone and not zipped and still != best:
-            says = "leave it out, or use a cleaner still: " + warnings[0].fix
-            suggestion = Suggestion("cleaner_still", about, says, reason, name, "")
+            change = "leave it out, or use a cleaner still: " + warnings[0].fix
+            suggestion = Suggestion("cleaner_still", about, change, reason, name, "")
         else:
             stills.append(unchanged)
-            says = "use a cleaner still: " + warnings[0].fix
-            suggestion = Suggestion("cleaner_still", about, says, reason, name, "")
+            change = "use a cleaner still: " + warnings[0].fix
+            suggestion = Suggestion("cleaner_still", about, change, reason, name, "")
         suggestions.append((medians[still], suggestion))
     return stills, suggestions
 
@@ -95,7 +95,8 @@ def next_end_stills(evidence: Evidence) -> Iterator[NextStill]:
 def _warnings(evidence: Evidence, still: Still, takes: Sequence[str]) -> list[Finding]:
     """Preflight's warnings and errors about a still in the ratios and resolutions of its takes.
 
-    Findings about resolution are left out: they depend on the sweep too, and the plan shows them.
+    Findings about resolution are left out: they depend on the sweep as well, and the plan shows
+    them.
     """
     warnings: dict[str, Finding] = {}
     for shot in {evidence.shots[take] for take in takes}:
@@ -122,6 +123,6 @@ def _extending_helps(still: Still, ratio: str, warnings: Sequence[Finding], *, a
     For the only still of a run one such warning is enough, because it cannot be left out.
     """
     own_ratio = still.width_px / still.height_px
-    cuts = abs(float(RATIOS[ratio]) / own_ratio - 1) > 0.02  # less is a rounded size
+    cuts = abs(float(RATIOS[ratio]) / own_ratio - 1) > 0.02  # rounded sizes differ by less
     framing = [finding.kind in _FRAMING for finding in warnings]
     return cuts and (any(framing) if alone else all(framing))

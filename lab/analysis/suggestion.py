@@ -15,7 +15,7 @@ SuggestionKind = Literal[
 
 @dataclass(frozen=True)
 class Suggestion:
-    """One change. about: the prompt or the still. says: the change. evidence: measured reasons.
+    """One change. about: the prompt or the still. change: what to do. evidence: measured reasons.
 
     before, after: the prompt's text or the still's name. after is "" if the level is left out or a
     person has to act.
@@ -23,14 +23,14 @@ class Suggestion:
 
     kind: SuggestionKind
     about: str
-    says: str
+    change: str
     evidence: str
     before: str
     after: str
 
     def to_json(self) -> dict[str, str]:
         """Plain data."""
-        return asdict(self)
+        return {"says" if name == "change" else name: text for name, text in asdict(self).items()}
 
     def __str__(self) -> str:
-        return f"{self.about}: {self.says} ({self.evidence})"
+        return f"{self.about}: {self.change} ({self.evidence})"

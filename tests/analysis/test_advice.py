@@ -103,7 +103,7 @@ def test_every_suggestion_comes_with_numbers(results: Results) -> None:
     for suggestion in advice.suggestions:
         assert suggestion.about.startswith(("prompt ", "still "))
         assert any(sign.isdigit() for sign in suggestion.evidence)
-        assert suggestion.says
+        assert suggestion.change
     vague = next(one for one in advice.suggestions if "make it move" in one.about)
     assert vague.kind == "other_wording"
     assert not {"no_camera_move", "no_subject_action", "no_pace"} & {
@@ -152,7 +152,7 @@ def test_a_prompt_whose_rewrite_scored_better_is_left_out(
     )
     advice = suggest_next(run_sweep(sweep))
     (dropped,) = [one for one in advice.suggestions if crowded[:20] in one.about]
-    assert "leave it out" in dropped.says
+    assert "leave it out" in dropped.change
     again = Sweep.load(advice.save(tmp_path / "next.yaml"))
     texts = [prompt.text for prompt in again.levels["prompt"] if isinstance(prompt, Prompt)]
     assert crowded not in texts

@@ -72,8 +72,8 @@ def test_motion_that_was_not_asked_for_lowers_the_score() -> None:
         for tilt in (0.0, 4.0)
     )
     assert mixed.score < 0.8 * pure.score
-    assert "right 4 % of the width/s" in mixed.says
-    assert "up 4 % of the height/s" in mixed.says
+    assert "right 4 % of the width/s" in mixed.description
+    assert "up 4 % of the height/s" in mixed.description
 
 
 def test_two_moves_in_one_prompt_are_judged_separately() -> None:
