@@ -1,4 +1,4 @@
-"""The contract that every backend fulfils: types for jobs, quotes, capabilities and secrets.
+"""Defines the interface that every backend implements, and its data types.
 
 A backend makes a clip in three steps: `submit` starts a job, `poll` reads its state and `fetch`
 downloads the clip. A `Job` is plain data, so another process can continue after any step.
@@ -17,7 +17,7 @@ from lab.takes import Take
 
 @dataclass(frozen=True)
 class Option:
-    """A setting that only this backend has: its default, its range or choices, what it does."""
+    """A setting that only this backend has: its default, its range or choices, its effect."""
 
     name: str
     default: OptionValue
@@ -41,11 +41,12 @@ class Capabilities:
     concurrency: how many jobs may run at once. poll_every_s: the pause between two polls.
     slot_wait_s: how long a run waits for a free slot. outage_s: how long it waits for a service
     that does not answer. job_wait_s: how long it waits for one job. unlisted_s: how long it waits
-    for a job that polls leave out. After that the run ends and the next run continues. backoff_s:
-    the first and the longest pause before the next submission when there is no free slot.
+    for a job that is missing from poll results. After such a wait the run ends and the next run
+    continues. backoff_s: the first and the longest pause before the next submission when there is
+    no free slot.
 
     options: settings that only this backend has. rejected_settings: names of settings that people
-    try but this backend does not have, each with what to do instead.
+    try although this backend lacks them, each with what to do instead.
     """
 
     duration_s: tuple[float, float]
@@ -181,7 +182,7 @@ class Setting:
     used: bool = True
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.location}{'' if self.used else ', overruled'})"
+        return f"{self.name} ({self.location}{'' if self.used else ', overridden'})"
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -244,7 +245,7 @@ class Checkable(Protocol):
 
 
 class Backend(Protocol):
-    """A maker of clips.
+    """Makes clips, at a remote service or on this machine.
 
     Methods block. To overlap their waits, call them from threads or processes. They change only
     the remote service and the file that `fetch` writes.
@@ -272,9 +273,9 @@ class Backend(Protocol):
         """The price of one take of a shot. Costs nothing."""
 
     def limits(self, shot: Shot) -> tuple[Unsupported, ...]:
-        """What this shot asks for that the backend cannot do, although its `capabilities` allow it.
+        """Settings of this shot that `capabilities` allow but the chosen model cannot fulfil.
 
-        Capabilities are the union over all models; limits are those of the model chosen.
+        Capabilities are the union over all models.
         """
 
     def prepare(self) -> None:
@@ -290,8 +291,8 @@ class Backend(Protocol):
         contains it before this call.
 
         Raises Refusal if the backend refuses the content, and BackendError if it cannot make the
-        take. Raises NoSlot, AccountError or ServiceError if certainly nothing was bought. Raises
-        SubmitUncertain if the request may have arrived.
+        take. Raises NoSlot, AccountError or ServiceError if it is certain that nothing was
+        bought. Raises SubmitUncertain if the request may have arrived.
         """
 
     def lookup(self, take: Take, key: str) -> Lookup:
@@ -310,7 +311,7 @@ class Backend(Protocol):
         """
 
     def pause(self, seconds: float) -> None:
-        """Wait that long. Returns sooner on a callback about a job, or on `close`."""
+        """Wait that long, or until a callback about a job or `close`."""
 
     def fetch(self, job: Job, path: Path) -> FetchResult:
         """Download a done job's clip to `path`, completely or not at all. Repeating it is free.
@@ -323,12 +324,12 @@ class Backend(Protocol):
 
 
 def unsupported(backend: Backend, shot: Shot) -> tuple[Unsupported, ...]:
-    """What a shot asks for that a backend cannot do: by its capabilities, then by its limits."""
-    can = backend.capabilities
+    """Settings of a shot that a backend cannot fulfil: by its capabilities, then by its limits."""
+    capabilities = backend.capabilities
     return (
-        *_outside_ranges(can, shot.settings),
-        *_unknown_options(can, shot.settings),
-        *_missing_features(can, shot),
+        *_outside_ranges(capabilities, shot.settings),
+        *_invalid_options(capabilities, shot.settings),
+        *_missing_features(capabilities, shot),
         *backend.limits(shot),
     )
 
@@ -337,25 +338,27 @@ def _blocking(setting: str, value: object, accepted: str) -> Unsupported:
     return Unsupported(setting, str(value), f"accepted: {accepted}", blocking=True)
 
 
-def _outside_ranges(can: Capabilities, settings: ShotSettings) -> Iterator[Unsupported]:
-    low, high = can.duration_s
-    step, duration_s = can.duration_step_s, settings.duration_s
+def _outside_ranges(capabilities: Capabilities, settings: ShotSettings) -> Iterator[Unsupported]:
+    low, high = capabilities.duration_s
+    step, duration_s = capabilities.duration_step_s, settings.duration_s
     off_step = step is not None and abs(duration_s / step - round(duration_s / step)) > 1e-6
     if not low <= duration_s <= high or off_step:
         steps = f" in steps of {step:g} s" if step else ""
         yield _blocking("duration_s", f"{duration_s:g}", f"{low:g} to {high:g} s{steps}")
     for setting, value, accepted in (
-        ("aspect_ratio", settings.aspect_ratio, can.aspect_ratios),
-        ("resolution", settings.resolution, can.resolutions),
+        ("aspect_ratio", settings.aspect_ratio, capabilities.aspect_ratios),
+        ("resolution", settings.resolution, capabilities.resolutions),
     ):
         if value not in accepted:
             yield _blocking(setting, value, ", ".join(accepted))
-    if settings.fps not in can.fps:
-        yield _blocking("fps", f"{settings.fps:g}", ", ".join(f"{rate:g}" for rate in can.fps))
+    if settings.fps not in capabilities.fps:
+        accepted_fps = ", ".join(f"{fps:g}" for fps in capabilities.fps)
+        yield _blocking("fps", f"{settings.fps:g}", accepted_fps)
 
 
-def _unknown_options(can: Capabilities, settings: ShotSettings) -> Iterator[Unsupported]:
-    options, rejected = {option.name: option for option in can.options}, dict(can.rejected_settings)
+def _invalid_options(capabilities: Capabilities, settings: ShotSettings) -> Iterator[Unsupported]:
+    options = {option.name: option for option in capabilities.options}
+    rejected = dict(capabilities.rejected_settings)
     for name, value in settings.options:
         if name in rejected:
             yield Unsupported(name, str(value), rejected[name], blocking=True)
@@ -370,25 +373,26 @@ def _unknown_options(can: Capabilities, settings: ShotSettings) -> Iterator[Unsu
         low, high = option.low, option.high
         if low is not None and high is not None and not _in_range(value, low, high):
             yield _blocking(name, value, f"{low:g} to {high:g}")
-    if settings.seed is not None and not can.seed:
-        yield Unsupported("seed", str(settings.seed), "this backend takes no seed")
+    if settings.seed is not None and not capabilities.seed:
+        yield Unsupported("seed", str(settings.seed), "this backend does not support seeds")
 
 
-def _missing_features(can: Capabilities, shot: Shot) -> Iterator[Unsupported]:
+def _missing_features(capabilities: Capabilities, shot: Shot) -> Iterator[Unsupported]:
     segments = shot.prompt.multi_shot
+    needs_no_still = shot.still is None and shot.makes == "clip"
     for setting, requested, possible, accepted in (
-        ("still", shot.still is None and shot.makes == "clip", can.text_to_video, "a picture"),
-        ("end_still", shot.end_still is not None, can.end_frame, "no last frame"),
-        ("elements", bool(shot.elements), can.elements, "no elements"),
-        ("multi_shot", bool(segments), can.multi_shot, "clips without cuts"),
-        ("sound", shot.settings.sound, can.sound, "no sound"),
-        ("makes", shot.makes == "still", can.creates_stills, "clips"),
+        ("still", needs_no_still, capabilities.text_to_video, "a picture"),
+        ("end_still", shot.end_still is not None, capabilities.end_frame, "no last frame"),
+        ("elements", bool(shot.elements), capabilities.elements, "no elements"),
+        ("multi_shot", bool(segments), capabilities.multi_shot, "clips without cuts"),
+        ("sound", shot.settings.sound, capabilities.sound, "no sound"),
+        ("makes", shot.makes == "still", capabilities.creates_stills, "clips"),
     ):
         if requested and not possible:
             yield _blocking(setting, "none" if setting == "still" else "asked for", accepted)
     duration_s, total_s = shot.settings.duration_s, sum(part.duration_s for part in segments)
     if segments and abs(total_s - duration_s) > 1e-6:
-        accepted = f"{duration_s:g} s in all, as duration_s says"
+        accepted = f"{duration_s:g} s in all, the value of duration_s"
         yield _blocking("multi_shot", f"{total_s:g} s in all", accepted)
 
 

@@ -1,4 +1,4 @@
-"""The Kling backend: the contract of all backends on top of both protocols."""
+"""Implements the backend interface for Kling, over its new and its legacy protocol."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -90,7 +90,7 @@ class KlingBackend:
         return configured_secrets()
 
     def quote(self, shot: Shot) -> Quote:
-        """The price in the catalogue, and the same plus the catalogue's margin."""
+        """From the price in the catalogue to that price plus the catalogue's margin."""
         return prices.quote(shot, self._catalogue)
 
     def limits(self, shot: Shot) -> tuple[Unsupported, ...]:
@@ -122,7 +122,7 @@ class KlingBackend:
                 raise SubmitUncertain(f"{error}; it may have been bought before") from error
             raise
         try:
-            created = self._submissions.created(take, reply)
+            created = self._submissions.parse_reply(take, reply)
         except WireError as error:
             raise SubmitUncertain(f"{label}: {error}; it may have been bought") from error
         if created.key and created.key != key:
@@ -130,9 +130,9 @@ class KlingBackend:
         return self._submissions.job(take, created.id, key=key, protocol=protocol, notes=notes)
 
     def lookup(self, take: Take, key: str) -> Lookup:
-        """The job with that key. "absent" only if two look-ups in each protocol do not find it."""
-        for second in (False, True):
-            if second and self._connections.transport().clock.sleep(self._policies.settle_s):
+        """The job with that key. "absent" only if two look-ups in each protocol find nothing."""
+        for attempt in range(2):
+            if attempt > 0 and self._connections.transport().clock.sleep(self._policies.settle_s):
                 return "unknown"
             for protocol in self._submissions.possible_protocols(take.shot):
                 path = self._submissions.path(take.shot, protocol)
@@ -159,7 +159,7 @@ class KlingBackend:
         return {job_id: self._queries.status(info) for job_id, info in infos.items()}
 
     def pause(self, seconds: float) -> None:
-        """Wait that long. Returns sooner on a signed callback, or on `close`."""
+        """Wait that long, or until a signed callback or `close`."""
         self._callbacks.wait(seconds)
 
     def fetch(self, job: Job, path: Path) -> FetchResult:
@@ -177,7 +177,7 @@ class KlingBackend:
         return fetch_result(job, path, kind=kind)
 
     def configured_settings(self) -> tuple[Setting, ...]:
-        """The variables and the lines of the settings file that have a value."""
+        """The environment variables and lines of the settings file that have a value."""
         return configured_settings()
 
     def describe(self) -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""Receive callbacks about jobs, which only prompt an earlier query.
+"""Receive callbacks about jobs. A callback only makes the next query start earlier.
 
 Callbacks are signed as Standard Webhooks (standardwebhooks.com); see
 kling.ai/document-api/api/get-started/callbacks. Their content is ignored: the state of a job always
@@ -47,7 +47,7 @@ def is_signed(
 
 
 class CallbackServer:
-    """Calls `on_callback` for each signed callback to 127.0.0.1, until closed.
+    """Listens on 127.0.0.1 and calls `on_callback` for each signed callback.
 
     Unsigned requests get status 401.
     """
@@ -83,7 +83,7 @@ class CallbackServer:
                 self.close_connection = True
 
             def log_message(self, *_: object) -> None:
-                """Log nothing: requests may come from strangers."""
+                """Log nothing: anyone on this machine may send requests."""
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
@@ -131,7 +131,7 @@ class CallbackWaiter:
             self._wake.clear()
 
     def close(self) -> None:
-        """End the wait, now and from now on."""
+        """End the current wait and every later one."""
         self._closed = True
         self._wake.set()
         with self._lock:

@@ -21,7 +21,7 @@ def capabilities_of(
         duration_step_s=1.0,
         aspect_ratios=tuple(RATIOS),
         resolutions=tuple(tier for tier in SHORT_SIDE_PX if tier in tiers),
-        # The omni page says 24. Clips with 30 were seen, so the fps of the file are measured.
+        # The omni page says 24. Some clips had 30, so `fetch_result` reads the fps of each file.
         fps=(24.0,),
         seed=False,
         end_frame=any(model.last_frame for model in models),

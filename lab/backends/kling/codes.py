@@ -25,7 +25,7 @@ class Action(StrEnum):
 class Code:
     """An error code: its meaning, and the action after a submission or a query that returned it.
 
-    hint: what a person can do about it.
+    hint: how a person can fix it.
     """
 
     meaning: str
@@ -34,41 +34,45 @@ class Code:
     hint: str = ""
 
 
-def _same(meaning: str, action: Action, hint: str = "") -> Code:
+def _same_action(meaning: str, action: Action, hint: str = "") -> Code:
     """A code with the same action after a submission and a query."""
     return Code(meaning, action, action, hint)
 
 
 CODES = {
-    0: _same("done", Action.OK),
-    1000: _same("authentication failed", Action.STOP, "check the key and its region"),
-    1001: _same("no key was sent", Action.STOP, "set KLING_API_KEY"),
-    1002: _same(
-        "the key is not known here",
+    0: _same_action("done", Action.OK),
+    1000: _same_action("authentication failed", Action.STOP, "check the key and its region"),
+    1001: _same_action("no key was sent", Action.STOP, "set KLING_API_KEY"),
+    1002: _same_action(
+        "the service does not know the key",
         Action.STOP,
-        "check the key, and KLING_REGION: a key is good in one region only",
+        "check the key, and KLING_REGION: a key works in one region only",
     ),
-    1003: _same("the token is not valid yet", Action.RENEW, "set this machine's clock right"),
-    1004: _same("the token has expired", Action.RENEW, "set this machine's clock right"),
-    1100: _same("something is wrong with the account", Action.STOP, "see the Kling console"),
-    1101: _same("the account is in arrears", Action.STOP, "pay the balance in the Kling console"),
-    1102: _same(
+    1003: _same_action(
+        "the token is not valid yet", Action.RENEW, "set this machine's clock right"
+    ),
+    1004: _same_action("the token has expired", Action.RENEW, "set this machine's clock right"),
+    1100: _same_action("something is wrong with the account", Action.STOP, "see the Kling console"),
+    1101: _same_action(
+        "the account is in arrears", Action.STOP, "pay the balance in the Kling console"
+    ),
+    1102: _same_action(
         "the resource pack is used up or has expired", Action.STOP, "buy one in the Kling console"
     ),
-    1103: _same("the account may not use this model", Action.STOP, "see the Kling console"),
-    1200: _same("parameters are wrong", Action.FAIL),
-    1201: _same("a parameter is wrong", Action.FAIL),
-    1202: _same("there is no such method", Action.FAIL),
-    1203: _same("there is no such model or resource", Action.FAIL),
-    1300: _same("refused by the platform's policy", Action.REFUSE),
-    1301: _same("refused by content safety", Action.REFUSE),
-    1302: _same("too many requests", Action.WAIT),
-    1303: _same("no free slot", Action.WAIT),
-    1304: _same(
+    1103: _same_action("the account may not use this model", Action.STOP, "see the Kling console"),
+    1200: _same_action("parameters are wrong", Action.FAIL),
+    1201: _same_action("a parameter is wrong", Action.FAIL),
+    1202: _same_action("there is no such method", Action.FAIL),
+    1203: _same_action("there is no such model or resource", Action.FAIL),
+    1300: _same_action("refused by the platform's policy", Action.REFUSE),
+    1301: _same_action("refused by content safety", Action.REFUSE),
+    1302: _same_action("too many requests", Action.WAIT),
+    1303: _same_action("no free slot", Action.WAIT),
+    1304: _same_action(
         "this IP address is not on the account's list", Action.STOP, "see the Kling console"
     ),
     5000: Code("internal error", Action.UNCERTAIN, Action.RETRY),
-    5001: _same("under maintenance", Action.RETRY),
+    5001: _same_action("under maintenance", Action.RETRY),
     5002: Code("internal timeout", Action.UNCERTAIN, Action.RETRY),
 }
 BAD_PARAMETER = 1201
@@ -87,8 +91,8 @@ _GATEWAY = {
 def action_of(code: int | None, http_status: int, *, submitting: bool) -> Action:
     """The action after a reply. code: None if the body was not an envelope of the service.
 
-    A known code decides, whatever the HTTP status. With an unknown code, a submission fails only if
-    the status, too, blames the request.
+    A known code decides, except that code 0 counts only with a 2xx status. With an unknown code, a
+    submission counts as failed only if the status is a client error.
     """
     if code in CODES:
         known = CODES[code]
@@ -97,7 +101,7 @@ def action_of(code: int | None, http_status: int, *, submitting: bool) -> Action
             return Action.UNCERTAIN if submitting else Action.RETRY
         return action
     if code is not None and http_status in (401, 403, 429):
-        # The code is unknown, so the status tells an account error from a request error.
+        # The code is unknown, so the status has to separate account errors from request errors.
         return Action.WAIT if http_status == 429 else Action.STOP
     if code is None and http_status in _GATEWAY:
         action = _GATEWAY[http_status]
@@ -110,7 +114,7 @@ def action_of(code: int | None, http_status: int, *, submitting: bool) -> Action
 
 
 def meaning_of(code: int | None, http_status: int) -> str:
-    """The meaning in words, with the numbers that a person can look up."""
+    """The meaning in words, with the code or HTTP status for reference."""
     if code is None:
         return f"HTTP {http_status}, not a reply of the service"
     if code in CODES:
@@ -119,7 +123,7 @@ def meaning_of(code: int | None, http_status: int) -> str:
 
 
 def hint_of(code: int | None) -> str:
-    """What a person can do about a code; "" if nothing is known to help."""
+    """How a person can fix the cause of a code; "" if unknown."""
     return CODES[code].hint if code in CODES else ""
 
 

@@ -36,7 +36,7 @@ _PACKS_PATH = "/account/costs"
 _PACKS_PERIOD_S = 400 * 86_400
 _POLICY = RetryPolicy(tries=2, seconds=20.0)
 _MAX_LINKS = 3
-# Another try does not change these codes. Other codes are retried or fail, as in a run.
+# A retry does not change these codes. Other codes are retried or fail, as in a run.
 _FINAL_CODES = tuple(
     code
     for code, row in codes.CODES.items()
@@ -77,7 +77,7 @@ ADDRESS = _Assumption(
 )
 KEY = _Assumption(
     "key",
-    "the service knows the key (a key is good in one region only)",
+    "the service knows the key (a key works in one region only)",
     f"{_DOCUMENTS}api/get-started/authentication",
     "2026-11-22",
 )
@@ -90,15 +90,15 @@ CLOCK = _Assumption(
 )
 UNKNOWN_NEW = _Assumption(
     "unknown id, new protocol",
-    "the reply for an unused external id is an empty list (crash recovery concludes from it that a "
+    "the reply for an unused external id is an empty list (to crash recovery this means that a "
     "take was never submitted)",
     _PROBES,
     "2026-08-26",
 )
 UNKNOWN_LEGACY = _Assumption(
     "unknown id, legacy protocol",
-    "the reply for an unused external id is 400/1201 on every path (crash recovery concludes from "
-    "it that a take was never submitted)",
+    "the reply for an unused external id is 400/1201 on every path (to crash recovery this "
+    "means that a take was never submitted)",
     f"{_PROBES}, for text2video",
     "2026-08-26",
 )
@@ -116,7 +116,7 @@ HOSTS = _Assumption(
 )
 PACKS = _Assumption(
     "packs",
-    "the account's resource packs can be read, as they were 12 hours ago",
+    "the account's resource packs can be read, with a delay of 12 hours",
     f"{_DOCUMENTS}api/assets/billing-deduction/package",
     "2026-11-22",
 )
@@ -151,7 +151,7 @@ class Doctor:
         self._unused_id = f"i2v-doctor-{secrets.token_hex(8)}"
 
     def check(self) -> Iterator[CheckResult]:
-        """Check each assumption; those on which the others depend come first. Submits nothing."""
+        """Check each assumption, first those that the others depend on. Submits nothing."""
         others = [UNKNOWN_LEGACY, KNOWN, HOSTS, PACKS]
         if self._account.has_key_for("new"):
             others.insert(0, UNKNOWN_NEW)
@@ -159,8 +159,8 @@ class Doctor:
             reply = self._query_unused(self._account.submit_protocol, self._legacy_paths[0])
         except ServiceError as error:
             yield ADDRESS.failed(str(error))
-            for each in [KEY, *others]:
-                yield each.unchecked("there is no answer at the address")
+            for assumption in [KEY, *others]:
+                yield assumption.unchecked("there is no answer at the address")
             return
         except AccountError as error:
             refusal = str(error)
@@ -171,7 +171,8 @@ class Doctor:
             yield self._check_clock()
         if refusal:
             yield KEY.failed(refusal)
-            yield from (each.unchecked("the service refuses the account") for each in others)
+            for assumption in others:
+                yield assumption.unchecked("the service refuses the account")
             return
         yield KEY.held(f"a query was answered in the {self._account.submit_protocol} protocol")
         if self._account.has_key_for("new"):
@@ -218,7 +219,7 @@ class Doctor:
             return CLOCK.unchecked("its replies do not contain the time")
         direction = "ahead of" if offset_s >= 0 else "behind"
         observed = f"its clock is {abs(offset_s):.0f} s {direction} ours"
-        # One second more, because the server's time comes in whole seconds.
+        # One second of tolerance, because the server's time is in whole seconds.
         if -BACKDATE_S - 1 <= offset_s < LIFETIME_S:
             return CLOCK.held(observed)
         return CLOCK.failed(f"{observed}; set this machine's clock right")
@@ -226,7 +227,7 @@ class Doctor:
     def _check_unknown_new(self) -> CheckResult:
         reply = self._query_unused("new", "")
         if reply.code == 0 and reply.data == []:
-            return UNKNOWN_NEW.held("it is")
+            return UNKNOWN_NEW.held("the list is empty")
         observed = "not an empty list" if reply.code == 0 else self._describe(reply)
         return UNKNOWN_NEW.failed(f"{observed}; a take whose reply is lost stays uncertain")
 
@@ -237,10 +238,10 @@ class Doctor:
             if reply.code != codes.BAD_PARAMETER:
                 exceptions.append(f"{path}: {self._describe(reply)}")
         if not exceptions:
-            return UNKNOWN_LEGACY.held(f"it is, on all {len(self._legacy_paths)} paths")
+            return UNKNOWN_LEGACY.held(f"400/1201 on all {len(self._legacy_paths)} paths")
         observed = "; ".join(exceptions)
         return UNKNOWN_LEGACY.failed(
-            f"{observed}; a take whose reply is lost stays uncertain there"
+            f"{observed}; a take on these paths whose reply is lost stays uncertain"
         )
 
     def _recent_jobs(self) -> list[tuple[str, JobInfo]]:

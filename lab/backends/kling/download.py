@@ -38,7 +38,7 @@ Resolve = Callable[[str, int], Sequence[str]]
 
 
 class LinkExpiredError(FetchError):
-    """The link is no longer valid. A new link may be."""
+    """The link is no longer valid. A new link may work."""
 
 
 class _TransientError(Exception):
@@ -65,9 +65,9 @@ def resolve_host(host: str, port: int) -> tuple[str, ...]:
 class Downloader:
     """Downloads files without sending a key or a cookie.
 
-    It accepts only https, only listed hosts and only public IP addresses. It connects to the very
-    address that it checked. If the service itself runs on this machine, clips may also come from
-    this machine, and over http.
+    It accepts only https, only listed hosts and only public IP addresses. It connects to exactly
+    the address that it checked. If the service itself runs on this machine, clips may also come
+    from this machine, and over http.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Downloader:
             raise FetchError(f"{label}: cannot write {path} ({error.strerror})") from error
 
     def host_of(self, link: str, *, label: str) -> str:
-        """The host of a link, after every check that precedes a download.
+        """The host of a link, after all checks that are made before a download.
 
         Raises FetchError if the link would not be downloaded.
         """
@@ -165,13 +165,14 @@ class Downloader:
                     raise _TransientError(f"{target.host} answers HTTP {status}")
                 file.start_response(response)
                 for chunk in response.iter_raw():
-                    self._check_still_wanted(file, started_s, label)
+                    self._check_may_continue(file, started_s, label)
                     file.write(chunk)
                 file.finish()
                 return
         raise FetchError(f"{label}: redirected more than {MAX_REDIRECTS} times")
 
-    def _check_still_wanted(self, file: "_PartialFile", started_s: float, label: str) -> None:
+    def _check_may_continue(self, file: "_PartialFile", started_s: float, label: str) -> None:
+        """Raises FetchError if the downloader was closed or the time limit is reached."""
         if self._clock.closing.is_set():
             raise FetchError(f"{label}: closed while fetching; fetch it again")
         if self._clock.now() - started_s > self._policy.seconds:
@@ -196,7 +197,7 @@ class Downloader:
         return _Stream(self._client, request)
 
     def _check_link(self, link: str, attempt: int, label: str) -> _Target:
-        """The target of a link. Each attempt takes the next of its host's IP addresses.
+        """The target of a link. Each attempt uses the next IP address of the host.
 
         Raises FetchError if the link must not be followed.
         """
@@ -281,7 +282,7 @@ class _PartialFile:
             )
             if range_match is None or int(range_match[1]) != self.received:
                 self.restart()
-                raise _TransientError("the service resumes at another position than requested")
+                raise _TransientError("the service resumes at a different position than requested")
             self._total = int(range_match[2])
         else:
             self.restart()
@@ -301,7 +302,7 @@ class _PartialFile:
         self.received += len(chunk)
 
     def finish(self) -> None:
-        """End the file with the response. Raises if it is incomplete or of a wrong format."""
+        """Complete the file. Raises if it is incomplete or of a wrong format."""
         if self._total is not None and self.received != self._total:
             if self.received > self._total:
                 self.restart()

@@ -16,39 +16,39 @@ _FPS_TOLERANCE = 0.01
 def fetch_result(job: Job, path: Path, *, kind: MediaKind) -> FetchResult:
     """The differences between the file and the take's settings, and the notes of the job.
 
-    Reads the file itself and ignores what replies said about it. No prompt term counts as honoured
-    here: the metrics measure that.
+    Reads the file itself and ignores the metadata in replies. No prompt term is listed as honoured,
+    because only the metrics measure that.
     """
-    asked: dict[str, Any] = job.data.get("asked") or {}
+    requested: dict[str, Any] = job.data.get("asked") or {}
     notes = tuple(str(note) for note in job.data.get("notes") or ())
     differences: list[tuple[str, str]] = []
-    if asked.get("seed") is not None:
-        reason = "the service takes no seed; equal submissions give different clips"
+    if requested.get("seed") is not None:
+        reason = "the service does not support seeds; equal submissions give different clips"
         differences.append(("seed", reason))
     if kind == "clip":
-        differences += _clip_differences(asked, path)
+        differences += _clip_differences(requested, path)
     return FetchResult(not_honoured=tuple(differences), notes=notes)
 
 
-def _clip_differences(asked: dict[str, Any], path: Path) -> list[tuple[str, str]]:
+def _clip_differences(requested: dict[str, Any], path: Path) -> list[tuple[str, str]]:
     facts = probe(path)
     differences = []
-    duration_s = asked.get("duration_s")
+    duration_s = requested.get("duration_s")
     if duration_s is not None and abs(facts.duration_s - duration_s) > _DURATION_TOLERANCE_S:
         reason = f"asked for {duration_s:g} s, the clip has {facts.duration_s:.2f} s"
         differences.append(("duration_s", reason))
-    fps = asked.get("fps")
+    fps = requested.get("fps")
     if fps is not None and facts.fps and abs(facts.fps / fps - 1) > _FPS_TOLERANCE:
         differences.append(("fps", f"asked for {fps:g}, the clip has {facts.fps:g}"))
-    if asked.get("sound") and not facts.has_audio:
+    if requested.get("sound") and not facts.has_audio:
         differences.append(("sound", "the clip has no sound track"))
-    elif asked.get("sound") is False and facts.has_audio:
+    elif requested.get("sound") is False and facts.has_audio:
         differences.append(("sound", "the clip has a sound track"))
-    ratio = RATIOS.get(str(asked.get("aspect_ratio")))
+    ratio = RATIOS.get(str(requested.get("aspect_ratio")))
     if ratio is not None:
         clip_ratio = facts.width_px / facts.height_px
         if abs(clip_ratio / float(ratio) - 1) > _RATIO_TOLERANCE:
             size = f"{facts.width_px}x{facts.height_px}"
-            reason = f"asked for {asked['aspect_ratio']}, the clip has {size} px"
+            reason = f"asked for {requested['aspect_ratio']}, the clip has {size} px"
             differences.append(("aspect_ratio", reason))
     return differences

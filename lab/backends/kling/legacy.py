@@ -1,6 +1,6 @@
 """The legacy protocol (/v1/...): build submissions as JSON and parse replies.
 
-Source: the /legacy tab of kling.ai/document-api, and the stored dump of 2026-03-27.
+Source: the /legacy tab of kling.ai/document-api, and a copy of these pages of 2026-03-27.
 """
 
 from typing import Any
@@ -32,30 +32,30 @@ def build(
 ) -> Request:
     """The submission of one clip.
 
-    It states every setting whose default could spoil an experiment unnoticed: model, cuts, sound,
-    quality, length and watermark, as far as the model has them. Raises BackendError if the model
-    makes no such clip.
+    It sets every field whose default could change an experiment without notice: model, cuts, sound,
+    quality, length and watermark. Fields that the model does not have are left out. Raises
+    BackendError if the legacy protocol does not have the model.
     """
-    shot, asked = take.shot, take.shot.settings
+    shot, settings = take.shot, take.shot.settings
     path = model.path("legacy", from_image=frames.first is not None)
     if path is None or model.legacy is None:
         raise BackendError(f"take {take.id}: the legacy protocol has no such model")
     body: dict[str, Any] = {
         "model_name": model.legacy,
-        "mode": _MODES[asked.resolution],
-        # Documents show only strings here. Whether a number is accepted is unknown.
-        "duration": str(round(asked.duration_s)),
+        "mode": _MODES[settings.resolution],
+        # The documents show only strings. It is unknown whether a number is accepted.
+        "duration": str(round(settings.duration_s)),
         "watermark_info": {"enabled": False},
         "external_task_id": key,
         **_prompt_fields(shot),
         **_frame_fields(frames, omni=model.omni),
     }
     if "sound" in model.fields:
-        body["sound"] = "on" if asked.sound else "off"
+        body["sound"] = "on" if settings.sound else "off"
     if "multi_shot" in model.fields:
         body["multi_shot"] = bool(shot.prompt.multi_shot)
     if frames.first is None:
-        body["aspect_ratio"] = asked.aspect_ratio
+        body["aspect_ratio"] = settings.aspect_ratio
     if shot.elements:
         body["element_list"] = [{"element_id": element} for _, element in shot.elements]
     if callback_url:
@@ -65,13 +65,13 @@ def build(
 
 def build_still(take: Take, key: str, *, stills: Stills, callback_url: str = "") -> Request:
     """The submission of one still made from text."""
-    asked = take.shot.settings
+    settings = take.shot.settings
     body: dict[str, Any] = {
         "model_name": stills.model,
         "prompt": take.shot.prompt.text,
         "n": 1,
-        "aspect_ratio": asked.aspect_ratio,
-        "resolution": stills.tiers.get(asked.resolution),
+        "aspect_ratio": settings.aspect_ratio,
+        "resolution": stills.tiers.get(settings.resolution),
         "external_task_id": key,
     }
     if callback_url:
@@ -87,7 +87,7 @@ def _prompt_fields(shot: Shot) -> dict[str, Any]:
     if not shot.prompt.multi_shot:
         return {"prompt": texts[0]}
     return {
-        # The service ignores it, but every example of the document contains it.
+        # The service ignores this field, but every example in the documents contains it.
         "prompt": "",
         "shot_type": "customize",
         "multi_prompt": [

@@ -1,4 +1,4 @@
-"""Find what a shot asks for that Kling cannot do, before anything is paid.
+"""Find the settings of a shot that Kling cannot fulfil, before anything is bought.
 
 Source: kling.ai/document-api/guides/capability-map/video, and the pages of each protocol.
 """
@@ -17,14 +17,14 @@ from lab.units import RATIOS
 
 
 def limits(shot: Shot, catalogue: Catalogue, protocol: Protocol) -> tuple[Unsupported, ...]:
-    """Everything that is unsupported, blocking items first. Reads no pixel and sends nothing."""
+    """Everything that is unsupported, blocking items first. Reads no pixels and sends nothing."""
     if shot.settings.aspect_ratio not in RATIOS:
         return ()
     items = list(_still_limits(shot, catalogue) if shot.makes == "still" else ())
     if shot.makes == "clip":
         model = catalogue.models.get(catalogue.model_name(shot))
         if model is None:
-            return ()  # the choices of the option `model` reject it
+            return ()  # `unsupported` rejects a model that is not among the option's choices
         items = [
             *_model_limits(shot, model, catalogue, protocol),
             *_frame_limits(shot, model, catalogue, protocol),
@@ -40,13 +40,15 @@ def _blocking(setting: str, value: object, reason: str) -> Unsupported:
 
 
 def _still_limits(shot: Shot, catalogue: Catalogue) -> Iterator[Unsupported]:
-    asked, stills = shot.settings, catalogue.stills
+    settings, stills = shot.settings, catalogue.stills
     if shot.still is not None or shot.end_still is not None:
         yield _blocking("still", "given", "a still is made from text; leave the still out")
-    if asked.resolution not in stills.tiers:
-        yield _blocking("resolution", asked.resolution, f"stills: {', '.join(stills.tiers)}")
-    if asked.aspect_ratio not in stills.ratios:
-        yield _blocking("aspect_ratio", asked.aspect_ratio, f"stills: {', '.join(stills.ratios)}")
+    if settings.resolution not in stills.tiers:
+        yield _blocking("resolution", settings.resolution, f"stills: {', '.join(stills.tiers)}")
+    if settings.aspect_ratio not in stills.ratios:
+        yield _blocking(
+            "aspect_ratio", settings.aspect_ratio, f"stills: {', '.join(stills.ratios)}"
+        )
     if len(shot.prompt.text) > stills.prompt_chars:
         yield _too_long(len(shot.prompt.text), stills.prompt_chars)
     if shot.elements:
@@ -58,22 +60,22 @@ def _still_limits(shot: Shot, catalogue: Catalogue) -> Iterator[Unsupported]:
 def _model_limits(
     shot: Shot, model: Model, catalogue: Catalogue, protocol: Protocol
 ) -> Iterator[Unsupported]:
-    asked, name = shot.settings, catalogue.model_name(shot)
+    settings, name = shot.settings, catalogue.model_name(shot)
     if model.paths(protocol) is None:
         reason = "the legacy protocol does not have it; set KLING_PROTOCOL=new"
         yield _blocking("model", name, reason)
-    # The capabilities reject a length that no model makes.
+    # A duration that no model can make is already rejected by the capabilities.
     low, high = catalogue.duration_range_s
-    whole = asked.duration_s == round(asked.duration_s)
+    whole = settings.duration_s == round(settings.duration_s)
     lengths = model.lengths_s
-    if whole and low <= asked.duration_s <= high and round(asked.duration_s) not in lengths:
+    if whole and low <= settings.duration_s <= high and round(settings.duration_s) not in lengths:
         accepted = ", ".join(f"{length} s" for length in lengths)
-        yield _blocking("duration_s", f"{asked.duration_s:g}", f"{name} makes {accepted}")
-    if asked.resolution not in model.resolutions:
+        yield _blocking("duration_s", f"{settings.duration_s:g}", f"{name} makes {accepted}")
+    if settings.resolution not in model.resolutions:
         reason = f"{name} makes {', '.join(model.resolutions)}"
-        yield _blocking("resolution", asked.resolution, reason)
-    elif model.usd_per_s(asked.resolution, sound=asked.sound) is None:
-        if asked.sound:
+        yield _blocking("resolution", settings.resolution, reason)
+    elif model.usd_per_s(settings.resolution, sound=settings.sound) is None:
+        if settings.sound:
             tiers = ", ".join(model.sound)
             reason = f"{name} makes sound only at {tiers}" if tiers else f"{name} makes no sound"
             yield _blocking("sound", "true", f"{reason}; set sound: false")
@@ -90,7 +92,7 @@ def _frame_limits(
         yield from _picture_limits("still", shot.still, shot, catalogue)
     if shot.end_still is not None:
         yield from _picture_limits("end_still", shot.end_still, shot, catalogue)
-        if reason := _why_no_last_frame(shot, model):
+        if reason := _last_frame_problem(shot, model):
             yield _blocking("end_still", "given", reason)
 
 
@@ -114,7 +116,7 @@ def _picture_limits(
     size = f"{width}x{height} px"
     if min(width, height) < min_side:
         after = f" after cropping to {ratio}" if cropped else ""
-        reason = f"{size}{after}; each side needs {min_side} px, take a larger still"
+        reason = f"{size}{after}; each side needs {min_side} px; use a larger still"
         yield _blocking(setting, still.name, reason)
     if max(width, height) > max_ratio * min(width, height):
         accepted = f"accepted: 1:{max_ratio:g} to {max_ratio:g}:1"
@@ -128,13 +130,13 @@ def _picture_limits(
         )
 
 
-def _why_no_last_frame(shot: Shot, model: Model) -> str:
+def _last_frame_problem(shot: Shot, model: Model) -> str:
     """Why the shot cannot have its last frame; "" if it can."""
     last = model.last_frame
     if shot.still is None:
         return "a last frame needs a first frame; give a still too"
     if last is None:
-        return "this model takes no last frame; leave it out"
+        return "this model does not support a last frame; leave it out"
     if shot.settings.resolution not in last.resolutions:
         return f"with a last frame this model makes {', '.join(last.resolutions)} only"
     if shot.settings.sound and not last.with_sound:
@@ -147,11 +149,11 @@ def _element_limits(shot: Shot, model: Model, catalogue: Catalogue) -> Iterator[
     mentioned = mentioned_names(prompt_texts(shot))
     maximum = model.elements.from_text if shot.still is None else model.elements.from_still
     if names and not maximum:
-        yield _blocking("elements", len(names), _why_no_elements(shot, model, catalogue))
+        yield _blocking("elements", len(names), _elements_problem(shot, model, catalogue))
         return
     if len(names) > maximum:
         start = "from text alone" if shot.still is None else "with a first frame"
-        yield _blocking("elements", len(names), f"{start} this model takes at most {maximum}")
+        yield _blocking("elements", len(names), f"{start} this model supports at most {maximum}")
     for name, element_id in shot.elements:
         if not NAME.fullmatch(name):
             yield _blocking("elements", name, "a name has only letters, digits and underscores")
@@ -172,11 +174,12 @@ def _element_limits(shot: Shot, model: Model, catalogue: Catalogue) -> Iterator[
             yield Unsupported("elements", name, f"the prompt does not mention it; write @{name}")
 
 
-def _why_no_elements(shot: Shot, model: Model, catalogue: Catalogue) -> str:
+def _elements_problem(shot: Shot, model: Model, catalogue: Catalogue) -> str:
+    """Why the model cannot use elements for this shot."""
     if shot.still is not None or not model.elements.from_still:
-        return "this model takes none"
+        return "this model does not support elements"
     others = [name for name, other in catalogue.models.items() if other.elements.from_text]
-    return f"from text alone only {', '.join(others)} takes them; give a still"
+    return f"without a still, elements need one of the models {', '.join(others)}; give a still"
 
 
 def _prompt_limits(
@@ -184,7 +187,7 @@ def _prompt_limits(
 ) -> Iterator[Unsupported]:
     maximum = model.prompt_chars or catalogue.protocols[protocol].prompt_chars
     if protocol == "legacy" and shot.prompt.multi_shot:
-        return  # each part is sent separately and has its own limit
+        return  # each segment is sent separately and has its own limit
     length = len(prompt_text(shot))
     if length > maximum:
         yield _too_long(length, maximum)
@@ -208,7 +211,7 @@ def _cut_limits(
     for number, part in enumerate(parts, start=1):
         if part.duration_s < 1 or part.duration_s != round(part.duration_s):
             value = f"shot {number}, {part.duration_s:g} s"
-            yield _blocking("multi_shot", value, "each shot takes whole seconds, at least 1")
+            yield _blocking("multi_shot", value, "each shot must last whole seconds, at least 1")
         if len(part.text) > bounds.shot_chars:
             value = f"shot {number}, {len(part.text)} characters"
             yield _blocking("multi_shot", value, f"at most {bounds.shot_chars}")
@@ -230,6 +233,6 @@ def _legacy_cut_limits(shot: Shot, model: Model) -> Iterator[Unsupported]:
         yield Unsupported(
             "multi_shot",
             "asked for",
-            "the legacy protocol's documents disagree whether a clip with cuts uses the still; "
+            "the legacy protocol's documents disagree on whether a clip with cuts uses the still; "
             "those of KLING_PROTOCOL=new are clear",
         )

@@ -27,7 +27,7 @@ _MAX_CACHED_CHARS = 200_000_000
 
 @dataclass(frozen=True)
 class EncodedPicture:
-    """A picture as requests contain it.
+    """A picture that is encoded for a request.
 
     base64: the file's bytes. notes: how it differs from the still, in words.
     """
@@ -47,7 +47,7 @@ def sent_size(still: Still, aspect_ratio: str) -> tuple[int, int]:
 
 
 def is_cropped(still: Still, aspect_ratio: str) -> bool:
-    """True if the still does not have the shot's ratio, so that a part of it is lost."""
+    """True if the still does not have the shot's ratio and must therefore be cropped."""
     return not _has_ratio(still.width_px, still.height_px, RATIOS[aspect_ratio])
 
 
@@ -64,7 +64,7 @@ class PictureCache:
     def encode(self, still: Still, aspect_ratio: str | None, max_bytes: int) -> EncodedPicture:
         """The still as a file of at most max_bytes; aspect_ratio None: without cropping.
 
-        Raises StillError as `open_image`.
+        Raises StillError like `open_image`.
         """
         key = (still.sha256, aspect_ratio, max_bytes)
         with self._lock:
@@ -86,11 +86,11 @@ def _encode(still: Still, aspect_ratio: str | None, max_bytes: int) -> EncodedPi
     rgb, ratio = opened.rgb, None if aspect_ratio is None else RATIOS[aspect_ratio]
     height, width = rgb.shape[:2]
     if ratio is not None and not _has_ratio(width, height, ratio):
-        crop, center = _crop_around_subject(rgb, ratio)
+        crop, anchor = _crop_around_subject(rgb, ratio)
         rgb = np.ascontiguousarray(crop.of(rgb))
         notes.append(
             f"cropped from {width}x{height} to {crop.width}x{crop.height} px at "
-            f"{crop.left},{crop.top} around {center}, because a clip has the ratio of its picture"
+            f"{crop.left},{crop.top} around {anchor}, because a clip has the ratio of its picture"
         )
     data, size, encoding_notes = _compress(rgb, max_bytes)
     notes += [*encoding_notes, "sent without its metadata"]
@@ -102,6 +102,7 @@ def _has_ratio(width: int, height: int, ratio: Fraction) -> bool:
 
 
 def _crop_around_subject(rgb: NDArray[np.uint8], ratio: Fraction) -> tuple[Crop, str]:
+    """The largest crop of that ratio, and what it is centred on, in words."""
     height, width = rgb.shape[:2]
     scale = min(1.0, _SUBJECT_SIDE_PX / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -121,15 +122,18 @@ def _crop_around_subject(rgb: NDArray[np.uint8], ratio: Fraction) -> tuple[Crop,
 
 
 def _exact_size(width: int, height: int, ratio: Fraction) -> tuple[int, int]:
-    """The largest size of exactly that ratio, so that the clip has it exactly, too."""
-    times = max(1, min(width // ratio.numerator, height // ratio.denominator))
-    return times * ratio.numerator, times * ratio.denominator
+    """The largest size with exactly that ratio. The clip gets the ratio of its picture."""
+    multiple = max(1, min(width // ratio.numerator, height // ratio.denominator))
+    return multiple * ratio.numerator, multiple * ratio.denominator
 
 
 def _compress(
     rgb: NDArray[np.uint8], max_bytes: int
 ) -> tuple[bytes, tuple[int, int], tuple[str, ...]]:
-    """A PNG if it fits into max_bytes, else a JPEG, scaled down if that is too large as well."""
+    """The bytes, size and notes of a PNG, or of a JPEG if the PNG exceeds max_bytes.
+
+    A JPEG that is too large is scaled down until it fits.
+    """
     height, width = rgb.shape[:2]
     size = (width, height)
     data = _file_bytes(rgb, ".png")

@@ -27,7 +27,7 @@ class RetryPolicies:
     """One policy for each kind of request, so that none uses up the limits of another.
 
     connect: a submission whose connection failed. retry: a query that failed. rate: a query that
-    was rejected as too fast. poll: one poll of job states; the runner polls again anyway. download:
+    exceeded the rate limit. poll: one poll of job states; the runner polls again anyway. download:
     one clip. settle_s: the wait before a job that was not found is looked up again.
     """
 
@@ -42,7 +42,7 @@ class RetryPolicies:
 class Clock:
     """The time, interruptible waits and the jitter of retries.
 
-    now: seconds of a clock that never goes back. sleep: waits that many seconds and returns True if
+    now: seconds of a monotonic clock. sleep: waits that many seconds and returns True if
     `closing` cut it short. jitter: a random number, 0..1. closing: ends every wait.
     """
 
@@ -70,7 +70,7 @@ class Retries:
         self._failures = 0
 
     def start_try(self) -> None:
-        """Note the start of a try."""
+        """Record the start of a try."""
         self._started_s = self._clock.now()
 
     def wait(self) -> bool:
@@ -78,11 +78,11 @@ class Retries:
         self._failures += 1
         wait_s = self._policy.backoff_s(self._failures, self._clock.jitter())
         self._spent_s += self._clock.now() - self._started_s + wait_s
-        spent = self._spent_s > self._policy.seconds
-        if self._failures >= self._policy.tries or spent or self._clock.closing.is_set():
+        out_of_time = self._spent_s > self._policy.seconds
+        if self._failures >= self._policy.tries or out_of_time or self._clock.closing.is_set():
             return False
         return not self._clock.sleep(wait_s)
 
     def reset(self) -> None:
-        """Forget earlier failures, because the last try made progress."""
+        """Reset the number of failed tries after a try that made progress."""
         self._failures = 0

@@ -1,4 +1,4 @@
-"""Build the request that submits a take, and the job that it becomes."""
+"""Build the request that submits a take, and the job for the reply."""
 
 from collections.abc import Iterable
 
@@ -24,7 +24,7 @@ class Submissions:
         self._pictures = pictures
 
     def protocol(self, shot: Shot) -> Protocol:
-        """The protocol for a shot. Stills need the legacy one: no path of the new one is known."""
+        """The protocol for a shot. Stills need the legacy one: the new one has no known path."""
         return "legacy" if shot.makes == "still" else self._account.submit_protocol
 
     def possible_protocols(self, shot: Shot) -> tuple[Protocol, ...]:
@@ -34,8 +34,8 @@ class Submissions:
         """
         own = self.protocol(shot)
         other: Protocol = "legacy" if own == "new" else "new"
-        makes_it = shot.makes == "clip" or other == "legacy"
-        if makes_it and self._account.has_key_for(other) and self.path(shot, other):
+        other_possible = shot.makes == "clip" or other == "legacy"
+        if other_possible and self._account.has_key_for(other) and self.path(shot, other):
             return own, other
         return (own,)
 
@@ -78,7 +78,7 @@ class Submissions:
         )
         return request, tuple(notes)
 
-    def created(self, take: Take, reply: Reply) -> JobInfo:
+    def parse_reply(self, take: Take, reply: Reply) -> JobInfo:
         """The job in the reply to a submission. Raises WireError if it contains none."""
         parse = modern.parse_created if self.protocol(take.shot) == "new" else legacy.parse_job
         return parse(reply, money=self._catalogue.money)
@@ -87,7 +87,7 @@ class Submissions:
         self, take: Take, job_id: str, *, key: str, protocol: Protocol, notes: Iterable[str] = ()
     ) -> Job:
         """The job of a take, with everything that another process needs to continue it."""
-        shot, asked = take.shot, take.shot.settings
+        shot, settings = take.shot, take.shot.settings
         makes_still = shot.makes == "still"
         return Job(
             NAME,
@@ -104,12 +104,12 @@ class Submissions:
                 "key": key,
                 "makes": shot.makes,
                 "asked": {
-                    "duration_s": asked.duration_s,
-                    "aspect_ratio": asked.aspect_ratio,
-                    "resolution": asked.resolution,
-                    "fps": asked.fps,
-                    "sound": asked.sound,
-                    "seed": asked.seed,
+                    "duration_s": settings.duration_s,
+                    "aspect_ratio": settings.aspect_ratio,
+                    "resolution": settings.resolution,
+                    "fps": settings.fps,
+                    "sound": settings.sound,
+                    "seed": settings.seed,
                 },
                 "notes": list(notes),
             },

@@ -178,7 +178,7 @@ class TestConfiguredSecrets:
     def test_in_the_environment_and_in_the_file(
         self, no_account: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """An overruled secret is known, too; each names its setting."""
+        """An overridden secret is known, too; each names its setting."""
         _file(no_account, "api_key = 'of-the-file'\nwebhook_secret = 'whsec_x'\nregion = 'old'\n")
         monkeypatch.setenv("KLING_API_KEY", KEY)
         monkeypatch.setenv("KLINGAI_SECRET_KEY", "of-another-tool")

@@ -97,7 +97,7 @@ class TestTheAccount:
         ("how", "why"),
         [
             ({"api_key": "another"}, "KLING_REGION"),
-            ({"account": TheirAccount(region="beijing")}, "a key is good in one region only"),
+            ({"account": TheirAccount(region="beijing")}, "a key works in one region only"),
             ({"pair": True, "secret_key": "another"}, "check the key"),
             ({"pair": True, "access_key": "another"}, "KLING_REGION"),
         ],
@@ -255,8 +255,8 @@ class TestSettings:
         assert settings == [
             "KLING_SETTINGS (the environment)",
             "KLING_API_KEY (the environment)",
-            "KLINGAI_API_KEY (the environment, overruled)",
-            f"api_key ({no_account}, overruled)",
+            "KLINGAI_API_KEY (the environment, overridden)",
+            f"api_key ({no_account}, overridden)",
             f"region ({no_account})",
         ]
         about = backend.describe()

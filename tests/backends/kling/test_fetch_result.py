@@ -33,7 +33,7 @@ def result_of(tmp_path: Path, pan_clip: Callable[..., Path], photo: Any) -> Call
         ({"aspect_ratio": "16:9"}, {"aspect_ratio": "asked for 16:9, the clip has 160x160 px"}),
         (
             {"seed": 0},
-            {"seed": "the service takes no seed; equal submissions give different clips"},
+            {"seed": "the service does not support seeds; equal submissions give different clips"},
         ),
     ],
 )

@@ -212,7 +212,7 @@ class TestElements:
         elements = tuple((name, name) for name in "abcd")
         take = take_with("@a @b @c @d", model=OMNI, elements=elements)
         (item,) = [each for each in limits(take.shot, load_catalogue(), "new") if each.blocking]
-        assert "with a first frame this model takes at most 3" in item.reason
+        assert "with a first frame this model supports at most 3" in item.reason
 
 
 class TestRejectedSettings:
