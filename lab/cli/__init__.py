@@ -1,4 +1,4 @@
-"""The command line: each command is a thin layer over public functions.
+"""Defines the command line. Each command is a thin layer over public functions.
 
 Tables and JSON go to standard output, everything else to standard error. Exit codes: 0 done; 1 done
 but some item failed (each is named); 2 wrong input (one line says what to change); 130 interrupted
@@ -21,7 +21,7 @@ from lab.cli.terminal import interrupts, print_error_line, print_out
 from lab.errors import LabError
 
 COMMANDS: Mapping[str, Sequence[Callable[..., None]]] = {
-    "Before anything is paid": (
+    "Before you pay": (
         stills.preflight,
         stills.fit,
         prompts.lint,
@@ -69,8 +69,8 @@ for panel, commands in COMMANDS.items():
         app.command(rich_help_panel=panel)(command)
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         print_out(f"i2v-lab {lab.__version__}")
         raise typer.Exit
 
@@ -132,7 +132,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _help_hint(arguments: Sequence[str] | None) -> str:
-    """Where the command that was called explains itself."""
+    """A hint at the help of the command in `arguments`, or of `lab` if there is none."""
     first = next(iter(sys.argv[1:] if arguments is None else arguments), "")
     names = {command.__name__ for group in COMMANDS.values() for command in group}
     return f"(see `lab {first} --help`)" if first in names else "(see `lab --help`)"

@@ -14,16 +14,16 @@ from lab.cli.terminal import print_json, print_out, print_result
 def lint(
     prompt: PromptText,
     still: Annotated[
-        Path | None, typer.Option(help="The still to animate: is there room for the motion?")
+        Path | None, typer.Option(help="The still to animate; checks it for room to move.")
     ] = None,
     ratio: PublishRatio = None,
     max_chars: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="The longest prompt that the backend takes."),
+        typer.Option(min=1, metavar="N", help="The longest prompt that the backend accepts."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show what a prompt was understood to ask for, what is wrong, and a better prompt.
+    """Show how a prompt was understood, what is wrong with it, and a better prompt.
 
     \b
     Example:
@@ -47,11 +47,12 @@ def vary(
         typer.Option(help="camera, strength, pace, wording or negatives.", show_default=False),
     ],
     level: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="A level; may be given again.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A level; repeat for more levels."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Print variants of a prompt that differ in one thing, for the prompts of a sweep file.
+    """Print variants of a prompt that differ in one respect, as entries of a sweep file.
 
     \b
     Example:

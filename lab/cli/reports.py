@@ -21,14 +21,15 @@ def report(
         typer.Option(
             "--max-mb",
             min=0,
-            help="Room for films; larger ones are reduced, then replaced by pictures.",
+            help="Limit for videos; above it they are reduced, then replaced by pictures.",
         ),
     ] = 25,
     heatmaps: Annotated[
-        bool, typer.Option("--heatmaps", help="Films of where the best and worst scores come from.")
+        bool,
+        typer.Option("--heatmaps", help="Add heatmap videos of the takes shown first."),
     ] = False,
 ) -> None:
-    """Write one HTML file, of one run or of several, that opens anywhere with no network.
+    """Write one HTML file about one run or several that opens anywhere without a network.
 
     \b
     Example:
@@ -46,8 +47,8 @@ def verify(
         list[Path] | None,
         typer.Option(
             metavar="DIR",
-            help="Where the run is now. For several runs: each in the report's order, or the "
-            "folder that holds them.",
+            help="Where the run is now. For several runs: one --run per run in the report's "
+            "order, or the folder that contains them all.",
         ),
     ] = None,
     scores: Annotated[bool, typer.Option(help="Measure every clip again.")] = True,

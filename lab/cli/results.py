@@ -14,18 +14,22 @@ from lab.cli.terminal import print_error, print_json, print_out
 def compare(
     folders: RunDirs,
     by: Annotated[
-        str | None, typer.Option(help="One factor; every varied one if left out.")
+        str | None, typer.Option(help="One factor; all varied factors if left out.")
     ] = None,
     raw: Annotated[
         bool,
-        typer.Option("--raw", help="Scores as measured, not at matched motion; still takes count."),
+        typer.Option(
+            "--raw",
+            help="Scores as measured, also of takes that are too still.",
+        ),
     ] = False,
     camera: Annotated[
-        bool, typer.Option("--camera", help="Only what the camera did of what was asked, by take.")
+        bool,
+        typer.Option("--camera", help="Only requested and recognised camera moves, by take."),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Median scores at matched motion by level of each factor, and by run. No test is made.
+    """Median scores at matched motion by level of each factor, and by run. Tests no difference.
 
     \b
     Example:

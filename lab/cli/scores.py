@@ -1,4 +1,4 @@
-"""Scores of any clips: score."""
+"""The command that scores clips from any source: score."""
 
 from pathlib import Path
 from typing import Annotated
@@ -18,13 +18,14 @@ def score(
     ] = False,
     heatmaps: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write films of where each value comes from."),
+        typer.Option(metavar="DIR", help="Write heatmap videos: where each value comes from."),
     ] = None,
     why: Annotated[
         bool, typer.Option("--why", help="Show when and where each score is at its worst.")
     ] = False,
     prompt: Annotated[
-        str | None, typer.Option(help="The prompt of the clips: did the camera do what it asks?")
+        str | None,
+        typer.Option(help="The prompt of the clips; adds camera compliance."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -39,11 +40,11 @@ def score(
     from lab.analysis import clip_compliance
     from lab.measures import score_card, score_json
 
-    asked = None
+    clip_prompt = None
     if prompt is not None:
         with checked_values():
-            asked = lab.Prompt.written(prompt)
-        if not asked.of_kind("camera"):
+            clip_prompt = lab.Prompt.written(prompt)
+        if not clip_prompt.of_kind("camera"):
             raise OptionError(f"--prompt {prompt!r} names no camera move; try `lab lint`")
     failed = 0
     with interruptible():
@@ -54,10 +55,12 @@ def score(
                 failed += 1
                 print_error_line(record["error"])
                 continue
-            compliance = () if asked is None else clip_compliance(record["scores"], asked)
+            compliance = (
+                () if clip_prompt is None else clip_compliance(record["scores"], clip_prompt)
+            )
             if as_json:
                 plain = score_json(record, why=why)
-                if asked is not None:
+                if clip_prompt is not None:
                     plain["compliance"] = [judged.to_json() for judged in compliance]
                 print_json(plain)
             else:

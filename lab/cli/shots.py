@@ -1,4 +1,4 @@
-"""One shot from photograph to verdict: shoot."""
+"""The command that makes one clip from a photograph and scores it: shoot."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,7 +20,7 @@ def shoot(
     duration: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="The clip's length; 5 if left out.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Repeats the same noise.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed repeats the same noise.")] = None,
     backend: Backend = "offline",
     budget: Budget = None,
     yes: Yes = False,
@@ -29,7 +29,7 @@ def shoot(
     """Check a photograph and a prompt, make one clip, and score it.
 
     Prints four lines (still, prompt, camera, scores), the path of the clip
-    and the path of a contact sheet. The same call again makes nothing new.
+    and the path of a contact sheet. A repeated call makes nothing new.
     A backend that costs money asks before it spends.
 
     \b
@@ -52,12 +52,12 @@ def shoot(
         sweep = shot_sweep(still, written, **settings)
     checks = lab.preflight(still, aspect_ratio=ratio, needs=written.needs)
     reviewed = review(written, still, aspect_ratio=ratio)
-    priced = lab.plan(sweep, out)
-    priced.check()
+    plan = lab.plan(sweep, out)
+    plan.check()
     confirmed = yes
-    if priced.needs_confirmation and not yes:
-        print_error(f"{checks}\n{reviewed}\n{priced}\n")
-        confirmed = confirm(f"{priced.confirmation} on {backend}?", as_json=as_json)
+    if plan.needs_confirmation and not yes:
+        print_error(f"{checks}\n{reviewed}\n{plan}\n")
+        confirmed = confirm(f"{plan.confirmation} on {backend}?", as_json=as_json)
     with interruptible(out):
         clip = lab.shoot(still, written, out=out, confirmed=confirmed, quiet=as_json, **settings)
     print_result(judge_shot(checks, reviewed, clip), as_json=as_json)

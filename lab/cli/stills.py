@@ -38,11 +38,11 @@ def preflight(
     prompt: MotionPrompt = None,
     pictures: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write each still with what was detected drawn on it."),
+        typer.Option(metavar="DIR", help="Write each still with the detections drawn on it."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Check stills before anything is paid.
+    """Check stills before you pay for clips.
 
     \b
     Example:
@@ -87,7 +87,7 @@ def fit(
         Path | None, typer.Option("--out", "-o", metavar="FILE.png", help="The new still.")
     ] = None,
 ) -> None:
-    """Make a still of another aspect ratio that keeps the whole subject. Prints path and history.
+    """Make a still with another aspect ratio that keeps the whole subject. Prints path and history.
 
     \b
     Example:
@@ -116,7 +116,7 @@ def fit(
 
 def create(
     prompt: PromptText,
-    out: Annotated[Path, typer.Option(help="The run folder of what was bought.")] = Path(
+    out: Annotated[Path, typer.Option(help="The run folder that records what was bought.")] = Path(
         "runs/stills"
     ),
     backend: Backend = "kling",
@@ -125,7 +125,7 @@ def create(
     budget: Budget = None,
     yes: Yes = False,
 ) -> None:
-    """Make a still from text, to be animated next. The same call again costs nothing.
+    """Make a still from text, to animate next. A repeated call costs nothing.
 
     \b
     Example:

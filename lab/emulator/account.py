@@ -17,9 +17,9 @@ Region = Literal["singapore", "beijing"]
 class Account:
     """The only account of an emulator.
 
-    region: where its keys are valid; hosts of other regions do not know them. concurrency: slots
+    region: where its keys are valid; hosts of other regions reject them. concurrency: slots
     for videos, one per video. image_concurrency: slots for images, one per image. balance_units:
-    content of the video pack at the start, in units of 0.14 USD; None is unlimited.
+    initial content of the video pack, in units of 0.14 USD; None means unlimited.
     webhook_secret: "whsec_" and base64; if set, callbacks are signed.
     """
 
@@ -56,13 +56,13 @@ class Account:
         self._check_token(credential, now_s)
 
     def _check_token(self, token: str, now_s: float) -> None:
-        signed, _, signature = token.rpartition(".")
-        header, payload = (_decode_json(part) for part in signed.split("."))
+        signed_text, _, signature = token.rpartition(".")
+        header, payload = (_decode_json(part) for part in signed_text.split("."))
         if header.get("alg") != "HS256":
             raise ApiError(1002, "Authorization is invalid")
         if payload.get("iss") != self.access_key:
             raise ApiError(1002, "access key not found")
-        expected = hmac.digest(self.secret_key.encode(), signed.encode(), hashlib.sha256)
+        expected = hmac.digest(self.secret_key.encode(), signed_text.encode(), hashlib.sha256)
         if not hmac.compare_digest(expected, _decode_base64url(signature)):
             raise ApiError(1000, "signature is invalid")
         not_before_s, expires_s = (_timestamp(payload, name) for name in ("nbf", "exp"))

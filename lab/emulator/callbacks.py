@@ -63,7 +63,7 @@ class CallbackQueue:
         for job in jobs:
             # The emulator never connects to another machine.
             if is_loopback(job.spec.callback_url):
-                # A set: two changes at the same time are one change, to the later state.
+                # A set, because simultaneous changes cause one callback, about the later state.
                 change_times_s = {job.created_s, job.created_s + job.submitted_s}
                 if not job.stuck:
                     change_times_s.add(job.ends_s)
@@ -73,7 +73,7 @@ class CallbackQueue:
         store = self._emulator.store
         if job.spec.protocol == "new":
             return modern.task_json(store, job, change_s)
-        return legacy.callback(store, job, change_s)
+        return legacy.callback_json(store, job, change_s)
 
 
 def send(emulator: Emulator, callback: Callback) -> None:

@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Any, TypedDict
 
 from lab.emulator.element_store import Element
-from lab.emulator.replies import ApiError, Reply, succeeded
+from lab.emulator.replies import ApiError, Reply, success_reply
 from lab.emulator.routing import ApiRequest, Route
 from lab.emulator.store import Store
 from lab.emulator.task_spec import (
@@ -31,7 +31,7 @@ _WIRE_STATUS = {"succeeded": "succeed"}
 
 
 def create(store: Store, request: ApiRequest) -> Reply:
-    """Accept a registration. A faulty image makes it fail later, as with clips."""
+    """Accept a registration. If an image is faulty, the registration fails later."""
     body = request.json()
     name = _required(body, "element_name", _MAX_NAME_CHARS)
     description = _required(body, "element_description", _MAX_DESCRIPTION_CHARS)
@@ -61,7 +61,7 @@ def create(store: Store, request: ApiRequest) -> Reply:
         now_s=request.now_s,
         stuck=request.stuck,
     )
-    return succeeded(
+    return success_reply(
         {
             "task_id": element.task_id,
             "task_info": _info(element),
@@ -77,7 +77,7 @@ def query(store: Store, request: ApiRequest) -> Reply:
     element = store.elements.get(request.parameters["id"])
     if element is None or request.hide_tasks:
         raise ApiError(1201, "task not found")
-    return succeeded(_row(element, request))
+    return success_reply(_row(element, request))
 
 
 def list_elements(store: Store, request: ApiRequest) -> Reply:
@@ -86,14 +86,14 @@ def list_elements(store: Store, request: ApiRequest) -> Reply:
     size = number_of(request.query, "pageSize", default=30, maximum=500)
     newest_first = [] if request.hide_tasks else reversed(store.elements.all())
     rows = islice(newest_first, (page - 1) * size, page * size)
-    return succeeded([_row(element, request) for element in rows])
+    return success_reply([_row(element, request) for element in rows])
 
 
 def delete(store: Store, request: ApiRequest) -> Reply:
     """Delete one element immediately."""
     element_id = _required(request.json(), "element_id", 64)
     element = store.elements.delete(element_id, request.now_s)
-    return succeeded({"task_id": element.task_id, "task_status": "submitted"})
+    return success_reply({"task_id": element.task_id, "task_status": "submitted"})
 
 
 class ElementSummary(TypedDict):

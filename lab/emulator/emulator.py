@@ -41,11 +41,12 @@ class JobSummary(TypedDict):
 
 
 class Emulator:
-    """A free replacement of the paid service, with one account, that records every charge.
+    """A free replacement for the paid service. It has one account and records every charge.
 
-    clock: seconds since 1970; states, links and tokens follow it. short_side_px: render clips at
-    this size instead of the requested one, to save time. region: region of the emulated host.
-    seed: seeds the durations of tasks and the random faults. Safe to use from several threads.
+    clock: seconds since 1970; it determines task states and the expiry of links and tokens.
+    short_side_px: render clips at this size instead of the requested one, to save time. region:
+    region of the emulated host. seed: seeds the durations of tasks and the random faults. Safe to
+    use from several threads.
     """
 
     def __init__(
@@ -84,12 +85,12 @@ class Emulator:
 
     @property
     def charged_jobs(self) -> int:
-        """Number of tasks that cost money: accepted and not going to fail, finished or not."""
+        """Number of accepted tasks that cost money, finished or not. Tasks that fail are free."""
         return sum(1 for job in self.store.all() if job.units)
 
     @property
     def charges_usd(self) -> float:
-        """Total price of those tasks, in US dollars."""
+        """Total price of all accepted tasks, in US dollars."""
         return float(sum((job.usd for job in self.store.all()), Decimal(0)))
 
     @property
@@ -126,7 +127,7 @@ class Emulator:
     def state(self) -> dict[str, Any]:
         """Everything recorded, as plain data: jobs, charges, elements, requests and faults.
 
-        `charges` is keyed by external id, or by task id where there is none.
+        `charges` is keyed by external id, or by task id if a task has no external id.
         """
         jobs = self.jobs
         charges = {

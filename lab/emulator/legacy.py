@@ -16,7 +16,7 @@ from lab.emulator.models import (
     video_model,
 )
 from lab.emulator.modern import duration_text
-from lab.emulator.replies import ApiError, Reply, succeeded
+from lab.emulator.replies import ApiError, Reply, success_reply
 from lab.emulator.routing import ApiRequest, Route
 from lab.emulator.store import Job, Store, file_names
 from lab.emulator.strict_fields import check_legacy
@@ -59,7 +59,7 @@ _DEFAULT_MODELS: dict[Family, str] = {
 
 
 def create(family: Family, store: Store, request: ApiRequest) -> Reply:
-    """Accept a task. Only what the service refuses at once is refused; the rest fails later."""
+    """Accept a task. Errors that the service finds only later make the task fail."""
     body = request.json()
     spec = (
         _image_task_spec(store, body)
@@ -67,7 +67,7 @@ def create(family: Family, store: Store, request: ApiRequest) -> Reply:
         else _video_task_spec(store, family, body, request.now_s)
     )
     job = store.add(spec, request.now_s, stuck=request.stuck)
-    return succeeded(
+    return success_reply(
         {
             "task_id": job.id,
             "task_status": "submitted",
@@ -84,7 +84,9 @@ def query(family: Family, store: Store, request: ApiRequest) -> Reply:
     job = store.get(key) or store.get_external(key)
     if job is None or job.spec.family != family or request.hide_tasks:
         raise ApiError(1201, "task not found")
-    return succeeded(task_json(store, job, request.now_s, status_override=request.status_override))
+    return success_reply(
+        task_json(store, job, request.now_s, status_override=request.status_override)
+    )
 
 
 def list_tasks(family: Family, store: Store, request: ApiRequest) -> Reply:
@@ -93,7 +95,7 @@ def list_tasks(family: Family, store: Store, request: ApiRequest) -> Reply:
     size = number_of(request.query, "pageSize", default=30, maximum=500)
     jobs = (job for job in store.before(-1) if job.spec.family == family)
     chosen = [] if request.hide_tasks else islice(jobs, (page - 1) * size, page * size)
-    return succeeded(
+    return success_reply(
         [
             task_json(store, job, request.now_s, status_override=request.status_override)
             for job in chosen
@@ -102,7 +104,7 @@ def list_tasks(family: Family, store: Store, request: ApiRequest) -> Reply:
 
 
 def costs(store: Store, request: ApiRequest) -> Reply:
-    """The account's resource packs, as they were twelve hours ago."""
+    """The account's resource packs twelve hours ago: the service reports them with a delay."""
     for name in ("start_time", "end_time"):
         if not request.query.get(name, "").isdecimal():
             raise invalid(f"{name} is required")
@@ -124,7 +126,7 @@ def costs(store: Store, request: ApiRequest) -> Reply:
                 "status": "online" if remaining > 0 else "runOut",
             }
         ]
-    return succeeded(data)
+    return success_reply(data)
 
 
 class TaskResult(TypedDict, total=False):
@@ -154,12 +156,12 @@ class Task(TypedDict):
 
 def task_json(store: Store, job: Job, now_s: float, *, status_override: str = "") -> Task:
     """One task as a query reports it."""
-    task = callback(store, job, now_s, status_override=status_override)
+    task = callback_json(store, job, now_s, status_override=status_override)
     task["watermark_info"] = {"enabled": job.spec.watermark}
     return task
 
 
-def callback(store: Store, job: Job, now_s: float, *, status_override: str = "") -> Task:
+def callback_json(store: Store, job: Job, now_s: float, *, status_override: str = "") -> Task:
     """One task as a callback reports it."""
     state = job.state(now_s)
     report: Task = {
@@ -216,7 +218,7 @@ def _video_task_spec(
         raise invalid("prompt can not be null")
     first, last, references = _frames(family, body)
     if segments and (last or (first and family == "omni-video")):
-        # A documented example for kling-v3 sends a first frame, so that model accepts one.
+        # Image-to-video accepts a first frame, because a documented example for kling-v3 sends one.
         raise invalid("multi_shot does not support first or end frames")
     videos = list_of(body, "video_list") if family == "omni-video" else []
     mode = choice_of(body, "mode", tuple(_MODES), "pro" if family == "omni-video" else "std")
@@ -309,7 +311,7 @@ def _image_task_spec(store: Store, body: Mapping[str, Any]) -> TaskSpec:
 
 
 def _model(store: Store, family: Family, body: Mapping[str, Any]) -> VideoModel:
-    # The older key `model` is ignored without an error: the default model stays.
+    # The older key `model` is ignored without an error; the default model is used.
     name = text_of(body, "model_name") or _DEFAULT_MODELS[family]
     model = video_model(family, legacy=name)
     if model is None or (model.retired and not store.assumptions.retired_models):

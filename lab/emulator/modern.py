@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, NotRequired, TypedDict
 
 from lab.emulator.models import VIDEO_UNIT_USD, Family, VideoModel, amount_text, video_model
-from lab.emulator.replies import ApiError, Reply, succeeded
+from lab.emulator.replies import ApiError, Reply, success_reply
 from lab.emulator.routing import ApiRequest, Route
 from lab.emulator.store import Job, Store, file_names
 from lab.emulator.strict_fields import check_new
@@ -42,7 +42,7 @@ _WINDOW_MS = 30 * 86_400_000
 
 
 def create(family: Family, store: Store, request: ApiRequest) -> Reply:
-    """Accept a task. Only what the service refuses at once is refused; the rest fails later."""
+    """Accept a task. Errors that the service finds only later make the task fail."""
     model = video_model(family, name=request.parameters["model"])
     if model is None:
         raise ApiError(1203)
@@ -52,7 +52,7 @@ def create(family: Family, store: Store, request: ApiRequest) -> Reply:
     job = store.add(
         _task_spec(store, family, model, body, request.now_s), request.now_s, stuck=request.stuck
     )
-    return succeeded(_head(job, job.created_s, "submitted"))
+    return success_reply(_head(job, job.created_s, "submitted"))
 
 
 def query(store: Store, request: ApiRequest) -> Reply:
@@ -64,7 +64,7 @@ def query(store: Store, request: ApiRequest) -> Reply:
         raise invalid("task_ids and external_task_ids are mutually exclusive")
     keys = [each.strip() for each in (ids or external).split(",")]
     jobs = [] if request.hide_tasks else store.find(keys, external=bool(external))
-    return succeeded(
+    return success_reply(
         [
             task_json(store, job, request.now_s, status_override=request.status_override)
             for job in jobs
@@ -95,7 +95,7 @@ def list_tasks(store: Store, request: ApiRequest) -> Reply:
         ]
     if has_more:
         data["next_cursor"] = page.cursor_after(jobs[-1])
-    return succeeded(data)
+    return success_reply(data)
 
 
 class _Head(TypedDict):

@@ -1,4 +1,4 @@
-"""Build replies in the service's envelope, and its numbered errors."""
+"""Build replies in the service's envelope, and define its numbered errors."""
 
 import uuid
 from dataclasses import dataclass
@@ -49,12 +49,12 @@ class Reply:
     body: Any
 
 
-def succeeded(data: Any) -> Reply:
-    """Wrap `data` in the envelope of a success."""
+def success_reply(data: Any) -> Reply:
+    """`data` in the envelope of a success."""
     return Reply(200, {"code": 0, "message": "SUCCEED", "request_id": _request_id(), "data": data})
 
 
-def refused(error: ApiError) -> Reply:
+def error_reply(error: ApiError) -> Reply:
     """The envelope of an error, which has no data."""
     body = {"code": error.code, "message": error.message, "request_id": _request_id()}
     return Reply(error.status, body)

@@ -23,7 +23,7 @@ DEFAULT_PORT = 8790
 class RunningServer:
     """A served emulator.
 
-    url, media_url: base URLs of its two hosts. environment: variables that point a client at it.
+    url, media_url: base URLs of its two hosts. environment: the variables that a client needs.
     """
 
     url: str
@@ -55,13 +55,13 @@ def start(
     try:
         for number in (port, media_port):
             sockets.append(_listen(host, number))
-        urls = [_url(each) for each in sockets]
+        urls = [_url(listener) for listener in sockets]
         emulator.store.media_url = urls[1]
         thread = _ServerThread(emulator, sockets, serve_both)
         thread.start()
     except BaseException:
-        for each in sockets:
-            each.close()
+        for listener in sockets:
+            listener.close()
         raise
     environment = {"KLING_URL": urls[0], "KLING_API_KEY": emulator.account.api_key}
     return RunningServer(urls[0], urls[1], emulator, environment, thread.stop)
@@ -91,7 +91,7 @@ def serve(
     media_port: int = 0,
     announce: Callable[[str], Any] = lambda line: sys.stdout.write(f"{line}\n"),
 ) -> None:
-    """Serve until Ctrl-C; print first how to point a client at it. Raises like `start`."""
+    """Print the variables that a client needs, then serve until Ctrl-C. Raises like `start`."""
     with serving(emulator, host=host, port=port, media_port=media_port) as running:
         try:
             for name, value in running.environment.items():

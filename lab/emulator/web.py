@@ -17,7 +17,7 @@ from lab.emulator.emulator import Emulator
 from lab.emulator.faults import Fault
 from lab.emulator.guard import rejection_reason
 from lab.emulator.media import FileUnavailable, MediaFiles
-from lab.emulator.replies import ApiError, Reply, refused
+from lab.emulator.replies import ApiError, Reply, error_reply
 from lab.emulator.routing import ApiRequest, Route
 from lab.errors import InputError
 
@@ -42,7 +42,7 @@ class ConnectionDropped(Exception):  # noqa: N818 - a requested fault, not an er
 
 @dataclass(frozen=True)
 class Shutdown:
-    """Lets a delayed reply end early when the server stops."""
+    """Ends the wait of a delayed reply when the server stops."""
 
     event: asyncio.Event
 
@@ -90,7 +90,7 @@ class ApiApp:
             await drop_connection(scope)
             return
         finally:
-            # Count before sending, so a client that has the reply sees it in the count.
+            # Count before sending: a client that has the reply must find it counted.
             self._emulator.count_request(request.method, template, outcome)
         await response(scope, receive, send)
 
@@ -148,7 +148,7 @@ class ApiApp:
                 )
                 return route.handler(emulator.store, api_request)
             except ApiError as error:
-                return refused(error)
+                return error_reply(error)
 
         # A create request decodes and writes images, which would block the event loop.
         reply = await asyncio.to_thread(handle) if kind == "create" else handle()
@@ -166,8 +166,8 @@ class ApiApp:
             await self._shutdown.sleep(fault.seconds)
         if fault.kind == "bad_json":
             text = json.dumps(reply.body)
-            half = text[: len(text) // 2]
-            return Response(half, reply.status, media_type="application/json")
+            truncated = text[: len(text) // 2]
+            return Response(truncated, reply.status, media_type="application/json")
         return _fault_response(fault)
 
     async def _control(self, request: Request, path: str) -> Response:
@@ -194,7 +194,7 @@ class ApiApp:
 
 
 class MediaApp:
-    """The ASGI application of the media host, another origin that needs no key."""
+    """The ASGI application of the media host, which is a separate origin and needs no key."""
 
     def __init__(self, emulator: Emulator, shutdown: Shutdown) -> None:
         self._emulator = emulator
@@ -248,12 +248,15 @@ class MediaApp:
 
 
 def _json(value: Any, status: int = 200) -> Response:
-    # json.dumps escapes to ASCII: a prompt may hold a lone surrogate, which UTF-8 cannot encode.
+    # json.dumps escapes to ASCII: a prompt may contain a lone surrogate, which UTF-8 cannot encode.
     return Response(json.dumps(value), status, media_type="application/json")
 
 
 def _fault_response(fault: Fault) -> Response | None:
-    """The reply of a fault that replaces the reply; None for other faults."""
+    """The reply that the fault sends instead of the real one; None for other faults.
+
+    Raises ConnectionDropped if the fault sends no reply at all.
+    """
     codes = {
         "rate_limited": 1302,
         "no_slot": 1303,
@@ -261,10 +264,10 @@ def _fault_response(fault: Fault) -> Response | None:
         "api_error": fault.code,
     }
     if fault.kind in codes:
-        reply = refused(ApiError(codes[fault.kind]))
+        reply = error_reply(ApiError(codes[fault.kind]))
         return _json(reply.body, reply.status)
     if fault.kind == "duplicate_external_id":
-        reply = refused(ApiError(1201, "external_task_id already exists"))
+        reply = error_reply(ApiError(1201, "external_task_id already exists"))
         return _json(reply.body, reply.status)
     if fault.kind == "html_502":
         return HTMLResponse(_GATEWAY_PAGE, 502)

@@ -44,8 +44,9 @@ def frames(path: Path, short_side_px: int | None = None) -> Iterator[Frame]:
 
     With `short_side_px`, area averaging reduces the frames so that the shorter side has that many
     pixels; frames are never enlarged. A truncated or damaged clip yields the frames before the
-    damage, and the last of them describes it. Where timestamps repeat or decrease, the next frame
-    follows at the average rate. Raises ClipError when no frame can be decoded.
+    damage, and the last of them describes it. A frame whose timestamp repeats or decreases gets
+    that of the previous frame plus the average frame duration. Raises ClipError when no frame can
+    be decoded.
     """
     path = Path(path)
     previous: Frame | None = None

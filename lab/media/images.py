@@ -1,4 +1,4 @@
-"""Open untrusted still images within fixed bounds, and write images."""
+"""Open untrusted still images within fixed size limits, and write images."""
 
 import io
 import struct
@@ -29,7 +29,7 @@ class DecodedImage:
     """An image ready for use, with the conversions that were applied.
 
     rgb: (height, width, 3) uint8, upright, opaque.
-    changes: one clause per conversion ("rotated upright as EXIF says", "alpha laid on white").
+    changes: one clause per conversion ("alpha composited onto white").
     history: earlier edits, one clause each, as `write_image` recorded them in the file.
     """
 
@@ -41,7 +41,7 @@ class DecodedImage:
 def open_image(path: Path) -> DecodedImage:
     """Open a JPEG, PNG or WebP file.
 
-    Raises StillError, in one line, for a file that is missing, unreadable, of another kind,
+    Raises StillError, in one line, for a file that is missing, unreadable, of another format,
     broken, larger than 100 MB or 100 megapixels, or with a side under 64 px.
     """
     path = Path(path)
@@ -96,14 +96,14 @@ def _upright_opaque_rgb(image: Image.Image) -> DecodedImage:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
         image = Image.alpha_composite(white, image)
-        changes.append("alpha laid on white")
+        changes.append("alpha composited onto white")
     elif image.mode not in ("RGB", "L", "P"):
         changes.append(f"{image.mode} converted to RGB")
     return DecodedImage(np.asarray(image.convert("RGB")), tuple(changes), history)
 
 
 def _history(image: Image.Image) -> tuple[str, ...]:
-    """The steps that `write_image` recorded; empty for a text that it cannot have written."""
+    """The steps that `write_image` recorded; empty if the text cannot come from `write_image`."""
     text = getattr(image, "text", {}).get(_HISTORY_KEY, "") if image.format == "PNG" else ""
     steps = [" ".join(step.split()) for step in str(text).split("\n") if step.strip()]
     valid = all(len(step) <= _STEP_CHARS and step.isprintable() for step in steps)

@@ -22,9 +22,11 @@ def write_proxy(clip: Path, proxy: Path, short_side_px: int = 360) -> None:
     Every frame keeps its timestamp.
     """
     fps = probe(clip).fps or 25.0
-    small = (replace(frame, rgb=_even(frame.rgb)) for frame in frames(clip, short_side_px))
+    even_frames = (
+        replace(frame, rgb=_with_even_sides(frame.rgb)) for frame in frames(clip, short_side_px)
+    )
     write_clip(
-        proxy, small, fps=fps, crf=28, preset="medium", keyframe_interval=round(fps / 2) or 1
+        proxy, even_frames, fps=fps, crf=28, preset="medium", keyframe_interval=round(fps / 2) or 1
     )
 
 
@@ -46,8 +48,10 @@ def data_uri(content: bytes, suffix: str) -> str:
     return f"data:{_MIME[suffix]};base64,{base64.b64encode(content).decode('ascii')}"
 
 
-def _even(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Make both sides even, as H.264 requires: drop an odd last row, repeat a single one."""
+def _with_even_sides(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Make both sides even, as H.264 requires. Drops an odd last row or column, or doubles it if it
+    is the only one.
+    """
     for axis in (0, 1):
         if rgb.shape[axis] == 1:
             rgb = rgb.repeat(2, axis)

@@ -50,7 +50,7 @@ class Proxies:
 
 @dataclass(frozen=True)
 class _Job:
-    """A clip and the proxies to make of it. video: None if only the poster is wanted."""
+    """A clip and the proxies to make from it. video: None to make only the poster."""
 
     clip: Path
     sha256: str
@@ -63,7 +63,7 @@ class _Job:
 
 
 def poster_path(folder: RunFolder, clip_sha256: str) -> Path:
-    """The path of the picture of a clip's first frame, whether or not it exists yet."""
+    """The path of a clip's poster, a picture of its first frame, whether or not it exists yet."""
     return _proxy_path(folder, folder.proxies, f"{clip_sha256[:16]}-{POSTER_SIDE_PX}.jpg")
 
 
@@ -82,7 +82,9 @@ def make_proxies(
     """
     takes = list(takes)
     jobs, problems = _clip_jobs(folder, takes, short_side_px)
-    problems |= _run_jobs({id_: job for id_, job in jobs.items() if not job.done}, quiet=quiet)
+    problems |= _run_jobs(
+        {take_id: job for take_id, job in jobs.items() if not job.done}, quiet=quiet
+    )
     done = {take_id: job for take_id, job in jobs.items() if take_id not in problems}
     return Proxies(
         videos={take_id: job.video for take_id, job in done.items() if job.video is not None},
@@ -129,12 +131,12 @@ def _clip_jobs(
             problems[take["take_id"]] = problem
             continue
         name = f"{take['clip_sha256'][:16]}-{short_side_px}.mp4"
-        is_video = short_side_px and not take["clip"].endswith(".png")  # PNG: a created still
+        makes_video = short_side_px and not take["clip"].endswith(".png")  # PNG: a created still
         jobs[take["take_id"]] = _Job(
             clip,
             take["clip_sha256"],
             poster_path(folder, take["clip_sha256"]),
-            _proxy_path(folder, folder.proxies, name) if is_video else None,
+            _proxy_path(folder, folder.proxies, name) if makes_video else None,
         )
     return jobs, problems
 
@@ -181,7 +183,7 @@ def _still_proxies(folder: RunFolder, takes: Iterable[Mapping[Any, Any]]) -> dic
 def _proxy_path(folder: RunFolder, parent: Path, name: str) -> Path:
     """The path of a proxy, whether or not it exists yet.
 
-    A link that leads out of the run folder is not one of our proxies, so it is not used.
+    A symbolic link that leads out of the run folder is never used.
     """
     path = parent / name
     if folder.outside_error(path):
@@ -192,7 +194,7 @@ def _proxy_path(folder: RunFolder, parent: Path, name: str) -> Path:
 def _make_proxy(job: _Job) -> str:
     """Make the missing proxies of one clip; returns the error as text, or ""."""
     try:
-        # A proxy's name contains the clip's hash, so no other file may be read for it.
+        # A proxy's name contains the clip's hash, so the file must have that hash.
         if job.clip.is_file() and sha256_file(job.clip) != job.sha256:
             return replaced_clip_message(job.clip, job.sha256)
         if job.video is not None and not job.video.is_file():

@@ -29,8 +29,8 @@ class Still:
     """An input image that opens: its file, its content's hash and its size as used.
 
     width_px and height_px are upright, after EXIF rotation. changes says what had to be done to the
-    file's pixels ("alpha laid on white"). history tells a still that `fit` made from another: what
-    was done to it, step by step. Two stills are the same when their content is.
+    file's pixels ("alpha composited onto white"). history tells a still that `fit` made from
+    another: what was done to it, step by step. Two stills are the same when their content is.
     """
 
     path: Path = field(compare=False)

@@ -248,7 +248,7 @@ def test_callbacks_look_like_the_examples(
     else:
         body = legacy_body(external_task_id="take-0001", duration="5")
         served.post("/v1/videos/image2video", body)
-        callback_body = legacy.callback
+        callback_body = legacy.callback_json
     store = served.emulator.store
     ours = callback_body(store, store.all()[0], served.clock())
     _check_equal(ours, _golden(name)["request"]["json"], "callback", name)

@@ -138,7 +138,7 @@ def test_transparency_becomes_white(tmp_path: Path, photo: np.ndarray) -> None:
     half = photo[100:200].astype(float) * 128 / 255 + 255 * 127 / 255
     assert np.abs(opened.rgb[100:200] - half).max() <= 1.5
     assert np.array_equal(opened.rgb[200:], photo[200:])
-    assert opened.changes == ("alpha laid on white",)
+    assert opened.changes == ("alpha composited onto white",)
 
 
 def test_a_palette_with_transparency_becomes_white(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_palette_with_transparency_becomes_white(tmp_path: Path) -> None:
     image.save(tmp_path / "a.png", transparency=1)
     opened = open_image(tmp_path / "a.png")
     assert (opened.rgb == 255).all()
-    assert opened.changes == ("alpha laid on white",)
+    assert opened.changes == ("alpha composited onto white",)
 
 
 def test_cmyk_is_converted(tmp_path: Path, photo: np.ndarray) -> None:

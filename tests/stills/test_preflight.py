@@ -113,7 +113,7 @@ def test_what_was_changed_on_opening_is_told(tmp_path: Path, photo: np.ndarray) 
     alpha = np.full((*photo.shape[:2], 1), 200, np.uint8)
     write_image(tmp_path / "a.png", np.concatenate([photo, alpha], axis=2))
     found = preflight(Still.open(tmp_path / "a.png"))
-    assert any("alpha laid on white" in str(finding) for finding in found.findings)
+    assert any("alpha composited onto white" in str(finding) for finding in found.findings)
 
 
 @pytest.mark.usefixtures("offline")

@@ -95,7 +95,7 @@ def test_transparency_becomes_white(tmp_path: Path) -> None:
     Image.new("RGBA", (320, 320), (0, 0, 0, 0)).save(path)
     picture = PictureCache().encode(Still.open(path), "1:1", MUCH)
     assert np.asarray(_opened(picture)).min() == 255
-    assert "alpha laid on white" in picture.notes
+    assert "alpha composited onto white" in picture.notes
 
 
 @pytest.mark.parametrize("ratio", ["16:9", "9:16", "1:1"])
