@@ -1,13 +1,13 @@
-"""Computes scores at matched motion: what each take would score with the run's median motion.
+"""Computes scores at matched motion: what each take would score at the median motion of the run.
 
 Scores get worse with motion, because fast clips are harder to generate and to measure. A take that
 hardly moves would therefore score well without being good. The flaw of a score is its distance from
-the best value: the score itself if less is better. Over all takes of the loaded runs, one line is
-fitted through the logarithms:
+the best value: the score itself if less is better. One line is fitted to the logarithms of all
+takes of the loaded runs:
 
     log(max(flaw, floor)) = a + slope * log(motion)
 
-The floor is a tenth of the largest flaw that nobody notices. The slope is the Theil-Sen estimate
+The floor is a tenth of the largest unnoticeable flaw. The slope is the Theil-Sen estimate
 (Theil 1950, Sen 1968), the median of the slopes between all pairs of takes, which is robust against
 outliers. A negative slope is set to 0, so that moving less is never rewarded. Then, clipped to the
 metric's range:
@@ -37,8 +37,8 @@ MATCHED = tuple(
     if spec.direction != "none" and not math.isnan(spec.unnoticed)
 )
 MOTION = ("motion", "motion.still")
-"""The numbers that decide whether a take moves enough to be judged."""
-_FLOOR = 0.1  # of the largest flaw that nobody notices
+"""The metrics that decide whether a take moves enough to be judged."""
+_FLOOR = 0.1  # of the largest unnoticeable flaw
 
 Values = NDArray[np.float64]
 
@@ -70,23 +70,24 @@ class MotionLine:
 
     def predict(self, motion: Values) -> Values:
         """The score on the line at a motion, in the metric's unit."""
-        growth = (motion / self.median_motion) ** self.slope
-        return SPECS[self.metric].flaw(self.flaw_at_median * growth)
+        flaw = self.flaw_at_median * (motion / self.median_motion) ** self.slope
+        return SPECS[self.metric].flaw(flaw)  # `flaw` is its own inverse, so this is the score
 
     def adjust(self, score: Values, motion: Values) -> Values:
-        """Scores moved along the line to the median motion; NaN if score or motion is unknown."""
+        """Scores adjusted to the median motion; NaN if the score or the motion is unknown."""
         if self.reason:
             return score
         spec = SPECS[self.metric]
         known = np.where(motion > 0, motion, np.nan)
         flaw = spec.flaw(score) * (self.median_motion / known) ** self.slope
-        return np.clip(spec.flaw(flaw), spec.low, spec.high)
+        adjusted = spec.flaw(flaw)  # `flaw` is its own inverse
+        return np.clip(adjusted, spec.low, spec.high)
 
 
 def fit_line(metric: str, score: Values, motion: Values) -> MotionLine:
-    """Fit the line through one score and one motion a take; NaN is ignored.
+    """Fit the line to the scores and motions of takes. Takes with a NaN are ignored.
 
-    A line needs `MIN_TAKES` takes whose motion is distinct.
+    A line needs `MIN_TAKES` takes with distinct motion.
     """
     from scipy.stats import theilslopes  # imported late: it is slow to load
 
@@ -113,16 +114,16 @@ def fit_line(metric: str, score: Values, motion: Values) -> MotionLine:
 
 
 def _count_distinct(logs: Values) -> int:
-    """How many values remain if each must be distinct from the one before it."""
+    """How many values are distinct. Values closer than DISTINCT_RATIO count as one."""
     count, last = 0, -math.inf
     for value in np.sort(logs):
-        if value - last >= math.log(DISTINCT_RATIO) - 1e-12:  # equal but for rounding
+        if value - last >= math.log(DISTINCT_RATIO) - 1e-12:  # tolerates rounding
             count, last = count + 1, value
     return count
 
 
 def too_still_takes(scores: pd.DataFrame) -> tuple[str, ...]:
-    """Ids of the takes that hardly move for most of their time. scores: as `Results.scores`."""
+    """Ids of the takes that hardly move most of the time. scores: as `Results.scores`."""
     rows = scores[(scores["metric"] == "motion.still") & (scores["value"] >= TOO_STILL_SHARE)]
     return tuple(rows["take_id"])
 
@@ -147,8 +148,8 @@ def at_matched_motion(scores: pd.DataFrame) -> pd.DataFrame:
     """The rows of `scores` for the metrics in `MATCHED`, with values at matched motion.
 
     Two columns are added: raw, the value as measured, and motion, in % of the diagonal per s. The
-    value is NaN, with a reason, for takes too still to judge and for takes of unknown motion, which
-    may be too still.
+    value is NaN, with a reason, for takes that are too still to judge and for takes of unknown
+    motion, because they may be too still.
     """
     rows = scores[scores["metric"].isin(MATCHED)].copy()
     motion = scores[scores["metric"] == "motion"].set_index("take_id")["value"]

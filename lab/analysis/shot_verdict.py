@@ -22,7 +22,7 @@ class ShotVerdict:
     """The findings about a shot and the measurements of its clip.
 
     preflight: the findings about the still. review: those about the prompt. record: the clip's
-    scores, as `lab.score` yields them. compliance: one entry a camera term of the prompt.
+    scores, as `lab.score` yields them. compliance: one entry per camera term of the prompt.
     contact_sheet: the path of a picture with frames from the whole clip.
     """
 
@@ -46,13 +46,13 @@ class ShotVerdict:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data: that of `lab score --json`, with findings, compliance and contact sheet."""
+        """What `lab score --json` prints, plus the findings, compliance and contact sheet."""
         return {
             **score_json(self.record),
             "contact_sheet": str(self.contact_sheet),
             "preflight": self.preflight.to_json(),
             "prompt": self.review.to_json(),
-            "compliance": [judged.to_json() for judged in self.compliance],
+            "compliance": [entry.to_json() for entry in self.compliance],
         }
 
     def __str__(self) -> str:
@@ -60,7 +60,7 @@ class ShotVerdict:
 
 
 def judge_shot(preflight: Preflight, review: Review, clip: Clip) -> ShotVerdict:
-    """Judge a clip that `lab.shoot` made from a checked still and a reviewed prompt.
+    """Judge a clip that `lab.shoot` made. preflight, review: of its still and of its prompt.
 
     Writes the contact sheet to `sheets/` in the run folder. Raises RunFolderError if the clip was
     not measured.

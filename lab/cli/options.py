@@ -1,4 +1,4 @@
-"""The arguments and options that several commands share, and how their values are checked."""
+"""The arguments and options that several commands share, and the checks of their values."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,12 +11,12 @@ from lab.errors import InputError
 
 
 class OptionError(InputError):
-    """An argument or option whose value cannot be used; the command's help lists what can."""
+    """The value of an argument or option is not accepted; the command's help lists what is."""
 
 
 @contextmanager
 def checked_values() -> Iterator[None]:
-    """Report errors of the block as errors in the values of arguments and options."""
+    """Raise OptionError in place of an InputError of the block."""
     try:
         yield
     except InputError as error:
@@ -24,7 +24,7 @@ def checked_values() -> Iterator[None]:
 
 
 def check_backend(name: str | None) -> str | None:
-    """Refuse the name of a backend that does not exist."""
+    """Raise OptionError for the name of a backend that does not exist."""
     from lab.backends import BACKENDS
     from lab.errors import did_you_mean
 
@@ -49,7 +49,7 @@ def _check_resolution(resolution: str | None) -> str | None:
     return resolution
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line, nothing else.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per line, nothing else.")]
 
 StillPath = Annotated[Path, typer.Argument(metavar="STILL", show_default=False)]
 PromptText = Annotated[str, typer.Argument(metavar="PROMPT", show_default=False)]
@@ -57,7 +57,7 @@ SweepFile = Annotated[Path, typer.Argument(metavar="SWEEP.yaml", show_default=Fa
 RunDir = Annotated[Path, typer.Argument(metavar="DIR", show_default=False)]
 RunDirs = Annotated[list[Path], typer.Argument(metavar="DIR...", show_default=False)]
 
-Backend = Annotated[str, typer.Option(callback=check_backend, help="The backend that is used.")]
+Backend = Annotated[str, typer.Option(callback=check_backend, help="The backend to use.")]
 BackendName = Annotated[
     str | None,
     typer.Option(callback=check_backend, help="Use this backend instead of the file's."),
@@ -67,13 +67,14 @@ Ratio = Annotated[
 ]
 PublishRatio = Annotated[
     str | None,
-    typer.Option(callback=_check_ratio, help="The aspect ratio of publication, such as 9:16."),
+    typer.Option(callback=_check_ratio, help="The aspect ratio you publish in, such as 9:16."),
 ]
 Resolution = Annotated[
     str | None, typer.Option(callback=_check_resolution, help="720p, 1080p or 4k.")
 ]
 MotionPrompt = Annotated[
-    str | None, typer.Option(help="The motion prompt: is there room for its motion?")
+    str | None,
+    typer.Option(help="The motion prompt, to check that there is room for its motion."),
 ]
 
 Budget = Annotated[

@@ -33,7 +33,7 @@ def calibrate(
         Path | None, typer.Option(metavar="DIR", help="Real clips to add defects to as well.")
     ] = None,
     moves: Annotated[
-        bool, typer.Option("--moves", help="Camera moves instead: is what was asked measured?")
+        bool, typer.Option("--moves", help="Compare measured with requested camera moves instead.")
     ] = False,
     new: Annotated[
         bool, typer.Option("--new", help="With --moves: only moves that the shipped table lacks.")
@@ -54,7 +54,7 @@ def calibrate(
         raise OptionError("--new works on camera moves only; add --moves")
     if moves:
         if footage is not None:
-            raise OptionError("--footage: camera moves are rendered, so footage has no use there")
+            raise OptionError("--footage: camera moves are rendered, so footage is not used")
         with interruptible():
             known = load_moves() if new else None
             table = lab.calibrate_moves(out, stills=stills, quick=quick, known=known, quiet=as_json)
@@ -80,16 +80,20 @@ def emulate(
         Path | None, typer.Option(metavar="FILE.toml", help="What goes wrong, and how often.")
     ] = None,
     speed: Annotated[
-        float, typer.Option(min=0.01, help="How many times faster than 5 s a job is.")
+        float, typer.Option(min=0.01, help="How many times faster than in 5 s a job is done.")
     ] = 1.0,
     small: Annotated[
         bool, typer.Option("--small", help="Render clips of 180 px, to save time.")
     ] = False,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Refuse fields that no document gives the model.")
+        bool,
+        typer.Option(
+            "--strict", help="Refuse request fields that are not documented for the model."
+        ),
     ] = False,
     any_element: Annotated[
-        bool, typer.Option("--any-element", help="Accept element ids that were made elsewhere.")
+        bool,
+        typer.Option("--any-element", help="Accept ids of elements that were not registered here."),
     ] = False,
 ) -> None:
     """Answer like Kling on this machine, free of charge, until Ctrl-C.
@@ -101,9 +105,9 @@ def emulate(
     """
     from lab.emulator import Assumptions, Emulator, TaskTiming, load_faults, serve
 
-    usual = TaskTiming()
+    default = TaskTiming()
     emulator = Emulator(
-        timing=TaskTiming(usual.submitted_s / speed, usual.processing_s / speed),
+        timing=TaskTiming(default.submitted_s / speed, default.processing_s / speed),
         faults=load_faults(faults) if faults else (),
         short_side_px=180 if small else None,
         assumptions=Assumptions(strict_fields=strict, unknown_elements=any_element),
@@ -145,28 +149,28 @@ def doctor(
             for label, text in opened.describe().items():
                 print_out(f"{label.replace('_', ' '):>13}  {text}")
             print_out(f"     settings  {', '.join(map(str, settings))}\n")
-        held = True
-        for check in checks:  # each is printed as soon as the service answered
-            held = held and check.outcome == "held"
+        all_held = True
+        for check in checks:  # each is printed as soon as the service answers
+            all_held = all_held and check.outcome == "held"
             print_result(check, as_json=as_json)
     finally:
         opened.close()
-    if not held:
+    if not all_held:
         raise typer.Exit(1)
 
 
 def _list_backend(name: str, *, as_json: bool) -> None:
-    """Print which settings of a backend are set, and whether it can be checked."""
+    """Print the configured settings of a backend, and whether it can be checked."""
     from lab.backends import Checkable
 
     opened = lab.open_backend(name)
-    checks = isinstance(opened, Checkable)
+    checkable = isinstance(opened, Checkable)
     settings = opened.configured_settings() if isinstance(opened, Checkable) else ()
     opened.close()
     if as_json:
         plain = [setting.to_json() for setting in settings]
-        print_json({"backend": name, "checks": checks, "settings": plain})
-    elif checks:
+        print_json({"backend": name, "checks": checkable, "settings": plain})
+    elif checkable:
         listed = ", ".join(map(str, settings)) or "none"
         print_out(f"{name}: settings found: {listed}; `lab doctor {name}` checks it")
     else:

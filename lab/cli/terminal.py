@@ -1,7 +1,7 @@
-"""How commands print and ask: results on standard output, everything else on standard error.
+"""Prints results to standard output and everything else to standard error, and asks the user.
 
-Names, prompts and replies of services come from strangers. Their control characters are escaped,
-so that none of them steers the terminal.
+Names, prompts and replies of services are untrusted. Control characters in them are escaped, so
+that they cannot control the terminal.
 """
 
 import json
@@ -32,7 +32,7 @@ def print_error(text: str) -> None:
 
 
 def print_error_line(text: str) -> None:
-    """Print an error in one line, whatever a file name in it holds."""
+    """Print an error in one line, even if a file name in it contains a line break."""
     print_error(f"error: {escape_line(text)}")
 
 
@@ -54,12 +54,12 @@ def can_ask(*, as_json: bool) -> bool:
 
 
 def confirm(question: str, *, as_json: bool) -> bool:
-    """Ask the user. The answer is no where nobody can be asked."""
+    """Ask the user. Without a user at a terminal, the answer is no."""
     return can_ask(as_json=as_json) and typer.confirm(question)
 
 
 def exit_if_failed(failed: Sequence[str], *, print_failures: bool) -> None:
-    """End with code 1 if anything failed. print_failures: the failures were not printed yet."""
+    """Exit with code 1 if anything failed. print_failures: print one line for each first."""
     for line in failed if print_failures else ():
         print_error_line(line)
     if failed:
@@ -67,10 +67,10 @@ def exit_if_failed(failed: Sequence[str], *, print_failures: bool) -> None:
 
 
 class _Interrupts:
-    """What Ctrl-C does to a command, and the one line that says how to continue.
+    """Handles Ctrl-C, and prints one line that says how to continue.
 
-    The first Ctrl-C lets the command shut down in order. A second one ends the program at once.
-    Nothing is lost by that, because every step is recorded before it is taken.
+    The first Ctrl-C lets the command shut down cleanly. A second one ends the program at once.
+    Nothing is lost, because every step is recorded before it is taken.
     """
 
     def __init__(self) -> None:
@@ -92,7 +92,7 @@ class _Interrupts:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def report(self, message: str = "") -> None:
-        """Print the message, or the one given, once. Ctrl-C is ignored from here on."""
+        """Print the message, or `self.message`, unless one was printed. Then ignore Ctrl-C."""
         if signal.getsignal(signal.SIGINT) in (self._first, self._second):
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         if not self._reported:
@@ -105,7 +105,7 @@ class _Interrupts:
 
     def _second(self, number: int, frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_IGN)
-        # Written past the stream, which may be in the middle of a line.
+        # Bypasses sys.stderr, because this may have interrupted one of its writes.
         os.write(2, f"{escape_line(self.message)}\n".encode())
         os._exit(130)
 
@@ -115,9 +115,9 @@ interrupts = _Interrupts()
 
 @contextmanager
 def interruptible(run: Path | None = None) -> Iterator[None]:
-    """Print the message of an interrupt and exit with 130.
+    """Print the message of an interrupt and exit with code 130.
 
-    run: the run folder that `lab resume` can continue, where there is one.
+    run: the run folder that `lab resume` can continue; None if there is none.
     """
     if run is not None:
         interrupts.message = f"{_INTERRUPTED} (`lab resume {run}`)"

@@ -1,4 +1,4 @@
-"""Give the application access to the connection of a request, to close it like a network fault."""
+"""Give the application access to the connection of a request, to simulate network faults."""
 
 import asyncio
 import socket
@@ -37,7 +37,7 @@ async def drop_connection(scope: Any) -> None:
     transport.close()
     while transport.get_write_buffer_size():
         await asyncio.sleep(0.005)
-    # The server learns of the close in a later turn of the loop. The application must not return
-    # before that.
+    # The server is told of the close in a later iteration of the event loop. The application must
+    # not return before that.
     for _ in range(3):
         await asyncio.sleep(0)

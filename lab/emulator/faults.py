@@ -84,8 +84,8 @@ class Fault:
             "bytes": not 0 < self.bytes <= 100_000_000_000,
             "to": self.kind == "redirect_download" and not self.to.isprintable(),
         }
-        for name, is_out in out_of_range.items():
-            if is_out:
+        for name, is_out_of_range in out_of_range.items():
+            if is_out_of_range:
                 raise InputError(
                     f"fault {self.kind}: {name} {getattr(self, name)!r} is out of range"
                 )
@@ -100,7 +100,7 @@ class Fault:
 
     @classmethod
     def from_mapping(cls, data: Mapping[str, Any]) -> Self:
-        """Build a fault from plain data, such as a row of a faults file. Raises InputError."""
+        """Build a fault from plain data, such as a table of a faults file. Raises InputError."""
         if not isinstance(data, Mapping) or "kind" not in data:
             raise InputError("a fault needs a kind; accepted: " + ", ".join(sorted(KINDS)))
         names = [each.name for each in fields(cls)]
@@ -119,13 +119,13 @@ class Fault:
 
     @property
     def creates_task(self) -> bool:
-        """True when the request takes effect although the reply is wrong."""
+        """True when the task is created although the reply is an error."""
         if self.accepted is not None:
             return self.accepted
         return self.kind == "duplicate_external_id"
 
     def _check_types(self) -> None:
-        accepted = {
+        types = {
             "times": (int, type(None)),
             "after": (int,),
             "every": (int,),
@@ -138,9 +138,9 @@ class Fault:
             "word": (str,),
             "to": (str,),
         }
-        for name, kinds in accepted.items():
+        for name, accepted in types.items():
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, kinds):
+            if isinstance(value, bool) or not isinstance(value, accepted):
                 raise InputError(f"fault {self.kind}: {name} cannot be {value!r}")
         if self.accepted is not None and not isinstance(self.accepted, bool):
             raise InputError(f"fault {self.kind}: accepted must be true or false")
@@ -157,7 +157,7 @@ class Faults:
             self.add(fault)
 
     def add(self, fault: Fault) -> None:
-        """Activate one more fault, after the others."""
+        """Activate another fault, with the lowest priority."""
         with self._lock:
             rng = random.Random(f"{self._seed} {len(self._active)}")  # noqa: S311 - no secret
             self._active.append(_ActiveFault(fault, rng))
@@ -168,7 +168,7 @@ class Faults:
             self._active.clear()
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Each fault as plain data, with the numbers of matching and of affected requests."""
+        """Each fault as plain data. met, struck: the numbers of matching and affected requests."""
         with self._lock:
             return [
                 {**active.fault.to_mapping(), "met": active.matched, "struck": active.applied}
@@ -176,17 +176,17 @@ class Faults:
             ]
 
     def select(self, kind: str, method: str, path: str) -> tuple[Fault | None, float]:
-        """Select and count the fault that affects a request; return it and the clock skew in s.
+        """Select the fault that affects a request, and count it. Also returns the clock skew in s.
 
-        kind: "create", "query", "account" or "download". Only the first fault that matches is
-        selected; clock skew combines with it.
+        kind: "create", "query", "account" or "download". Only the first matching fault is selected.
+        Clock skews are added to it.
         """
         selected: Fault | None = None
         skew_s = 0.0
         with self._lock:
             for active in self._active:
                 is_skew = active.fault.kind == "clock_skew"
-                if (selected is None or is_skew) and active.applies(kind, method, path):
+                if (selected is None or is_skew) and active.count(kind, method, path):
                     if is_skew:
                         skew_s += active.fault.seconds
                     else:
@@ -203,7 +203,8 @@ class _ActiveFault:
     matched: int = 0
     applied: int = 0
 
-    def applies(self, kind: str, method: str, path: str) -> bool:
+    def count(self, kind: str, method: str, path: str) -> bool:
+        """Count a request if it matches. True if the fault affects it."""
         fault = self.fault
         if kind not in KINDS[fault.kind][0] or not path.startswith(fault.path):
             return False
@@ -220,7 +221,7 @@ class _ActiveFault:
 
 
 def load_faults(path: Path) -> tuple[Fault, ...]:
-    """Read the [[fault]] rows of a TOML file. Raises InputError, one line with the file's name."""
+    """Read the [[fault]] tables of a TOML file. Raises InputError with the name of the file."""
     path = Path(path)
     with open_input_file(path, InputError, _MAX_FILE_BYTES) as file:
         content = file.read()
@@ -231,7 +232,7 @@ def load_faults(path: Path) -> tuple[Fault, ...]:
     rows = document.pop("fault", [])
     if document or not isinstance(rows, list):
         extra = ", ".join(document) or "fault"
-        raise InputError(f"{path}: {extra}: accepted are only [[fault]] tables")
+        raise InputError(f"{path}: {extra}: only [[fault]] tables are accepted")
     try:
         return tuple(Fault.from_mapping(row) for row in rows)
     except InputError as error:

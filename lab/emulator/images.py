@@ -1,4 +1,4 @@
-"""Store the images that requests contain, one file per content, and validate each once."""
+"""Store the images that requests contain, each once, and validate them."""
 
 import base64
 import binascii
@@ -30,7 +30,7 @@ _DOWNLOAD_TIMEOUT_S = 5.0
 _JPEG_FRAME_MARKERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _PLACEHOLDER_PREFIX = "drawn-"  # part of the seed: another prefix gives other images
 _PLACEHOLDER_SIZE_PX = (1280, 720)
-# A sweep repeats few stills at a time; a mask is as large as its image.
+# Few, because a mask is as large as its image, and a sweep uses few stills at a time.
 _MASK_CACHE_SIZE = 4
 
 
@@ -44,11 +44,11 @@ class ImageStore:
         self._lock = threading.Lock()
 
     def add(self, text: str, *, max_bytes: int, accepts_data_uris: bool) -> tuple[str, str]:
-        """Store an image field; return its key, and why a task with it will fail ("" if not).
+        """Store an image; return its key, and why a task with it will fail ("" if it will not).
 
         text: raw base64 or a URL. accepts_data_uris: "data:...;base64," may precede the base64.
-        Only URLs of this machine are downloaded; a placeholder image replaces any other. Raises
-        ApiError 1201 for text that is neither.
+        Only URLs of this machine are downloaded. Any other URL stands for a placeholder image.
+        Raises ApiError 1201 for text that is neither base64 nor a URL.
         """
         scheme = text[:8].lower()
         if scheme.startswith(("http://", "https://")):
@@ -132,7 +132,7 @@ def _decode_base64(text: str, accepts_data_uris: bool) -> bytes:
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """A redirect could lead to another machine."""
+    """Rejects redirects, because they could lead to another machine."""
 
     def redirect_request(self, *args: object) -> None:
         return None

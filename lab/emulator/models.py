@@ -20,11 +20,13 @@ class _Row(BaseModel):
 class VideoModel(_Row):
     """One video model: its names, its limits, and its price in units per second.
 
-    name, legacy: its name in the newer and in the legacy protocol. end_frame, sound_resolutions:
-    the resolutions at which it accepts a last frame, or makes sound. first_frame_seconds: if not
-    empty, the only durations without a last frame or a reference video. elements: maximum number
-    of elements; frame_elements and end_frame_elements lower it for a clip with a first frame, and
-    for one with a last frame too.
+    name, legacy: its names in the new and in the legacy protocol. seconds: the durations that it
+    accepts. first_frame_seconds: the same for clips without a last frame or a reference video,
+    empty if they are the same. end_frame: the resolutions at which it accepts a last frame.
+    sound_resolutions: those at which it makes sound. elements: maximum number of elements.
+    frame_elements: the maximum with a first frame. end_frame_elements: the maximum with a last
+    frame. video_units: the prices of clips with a reference video. assumed: the values that no
+    document states.
     """
 
     name: str

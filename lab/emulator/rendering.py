@@ -1,4 +1,4 @@
-"""Render the clips and images of tasks; the task id seeds everything random."""
+"""Render the clips and images of tasks. The task id seeds all random numbers."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ _CROP_SCALE = 0.62
 Rgb = NDArray[np.uint8]
 
 
-class RenderCancelled(Exception):  # noqa: N818 - a request of the caller, not an error
+class RenderCancelled(Exception):  # noqa: N818 - the caller asked for it, so it is no error
     """The render was cancelled; no partial file remains."""
 
 
@@ -48,9 +48,9 @@ def render_clip(
 ) -> None:
     """Render a video task's clip, with a watermark if `watermarked`.
 
-    The first frame is the whole still, in the still's aspect ratio. The camera moves as each
-    shot's prompt says; the task id seeds its speed and the defects. short_side_px replaces the
-    resolution's short side. Raises RenderCancelled as soon as `is_cancelled` returns True.
+    The clip starts with the whole still, in the still's aspect ratio. In each shot the camera moves
+    as the prompt says. The task id seeds its speed and the defects. short_side_px replaces the
+    short side of the resolution. Raises RenderCancelled as soon as `is_cancelled` returns True.
     """
     spec = job.spec
     rng = _rng_for(job)
@@ -151,7 +151,7 @@ def _cancellable(frames: Iterator[Rgb], is_cancelled: Callable[[], bool]) -> Ite
 
 
 def _motion(prompt: str, rng: np.random.Generator) -> Motion:
-    """The prompt's motion at a random speed, because a model's speed varies between tasks too."""
+    """The prompt's motion at a random speed, because real models vary between tasks too."""
     words = " ".join(prompt.split())[:_MAX_PROMPT_CHARS] or "static shot"
     motion = Motion.from_prompt(Prompt.written(words))
     factor = float(rng.uniform(0.85, 1.15))

@@ -13,8 +13,8 @@ from lab.emulator.store import Store
 class ApiRequest:
     """An authenticated request, and how faults change its handling.
 
-    status_override: reported instead of every task's status, "" for none. hide_tasks: reply as if
-    there were no tasks. stuck: the task that the request creates never ends.
+    status_override: the status to report for every task, "" for the real one. hide_tasks: reply as
+    if there were no tasks. stuck: the task that the request creates never ends.
     """
 
     now_s: float
@@ -42,8 +42,8 @@ class ApiRequest:
 class Route:
     """A method, a path template and their handler.
 
-    kind: "create", "query" or "account"; faults select requests by it. accepts_tokens: a signed
-    token is valid here as well as the API key.
+    kind: "create", "query" or "account"; faults select requests by it. accepts_tokens: whether a
+    signed token is accepted as well as an API key.
     """
 
     method: str

@@ -36,7 +36,7 @@ def write_clip(
 ) -> int:
     """Encode RGB frames as H.264 4:2:0 BT.709 MP4 and return their number.
 
-    Height and width must be even. Arrays are spaced at `fps`; a `Frame` keeps its own time. `crf`
+    Height and width must be even. Arrays are 1 / `fps` s apart; a `Frame` keeps its own time. `crf`
     is x264's quality, from 0 (lossless) to 51. `threads` 0 lets the encoder choose.
     `keyframe_interval` counts frames; short intervals make seeking fast; None lets the encoder
     choose. `sound` is a mono track of samples in [-1, 1] at 48 kHz, written as AAC and trimmed to
@@ -49,7 +49,7 @@ def write_clip(
         with (
             atomic_write(path) as part,
             av.open(
-                f"file:{part}",  # without "file:", FFmpeg takes a colon for a protocol
+                f"file:{part}",  # without "file:", FFmpeg reads a name with a colon as a URL
                 "w",
                 format="mp4",
                 container_options={"movflags": "+faststart"},

@@ -17,10 +17,10 @@ from lab.files import open_input_file
 MAX_CLIP_BYTES = 8_000_000_000
 MAX_FRAME_PIXELS = 8192 * 4608
 MAX_FRAMES = 100_000
-# A longer declared duration is taken for a broken header. At one frame per second, MAX_FRAMES
+# A longer declared duration means a broken header. At one frame per second, MAX_FRAMES
 # last only a little longer than this.
 MAX_CLIP_S = 86_400.0
-# Rates outside this range are no frame rates. From 1000 on, a rate is the container's time base
+# Rates outside this range are not frame rates. From 1000 on, a rate is the container's time base
 # (WebM counts milliseconds). Below 0.001, a frame would last longer than a GIF can express.
 _MIN_FPS, _TIME_BASE_FPS = 0.001, 1000.0
 
@@ -80,18 +80,18 @@ def sniff_container(path: Path) -> str:
 
 @contextmanager
 def open_container(path: Path) -> Iterator[av.container.InputContainer]:
-    """Open a clip with its container format forced. Raises ClipError for whatever is broken."""
+    """Open a clip with its container format forced. Raises ClipError for an unusable file."""
     kind = sniff_container(path)
     try:
-        # Without "file:", FFmpeg takes a colon in the name for a protocol.
+        # Without "file:", FFmpeg reads a name with a colon as a URL.
         with av.open(f"file:{path}", format=kind, **_METADATA_OPTIONS) as container:
-            # Drop a partly received frame; do not return half a picture.
+            # A partly received frame is dropped, so that no half picture is returned.
             container.flags |= av.container.Flags.discard_corrupt.value
             if not container.streams.video:
                 raise ClipError(f"{path}: holds no video stream")
             context = container.streams.video[0].codec_context
             if context is None:
-                raise ClipError(f"{path}: holds video in no known codec; save it as H.264")
+                raise ClipError(f"{path}: its video codec is unknown; save it as H.264")
             if context.width * context.height > MAX_FRAME_PIXELS:
                 raise ClipError(
                     f"{path}: frames of {context.width}x{context.height} px are too large; "
@@ -118,7 +118,7 @@ def lists_every_frame(stream: VideoStream) -> bool:
     """True when the header's frame count matches its duration.
 
     The count is smaller in a fragmented file, whose header lists the first fragment only. It is
-    larger under an edit list, which hides frames.
+    larger with an edit list that hides frames.
     """
     fps = frame_rate(stream)
     if not (stream.duration and stream.time_base and fps):
@@ -136,7 +136,7 @@ def matroska_end_s(stream: VideoStream) -> float:
 
 
 def probe(path: Path) -> ClipFacts:
-    """Read a clip's declared facts. Raises ClipError for anything but a usable video."""
+    """Read a clip's declared facts. Raises ClipError if the file is not a usable video."""
     path = Path(path)
     with open_container(path) as container:
         stream = container.streams.video[0]

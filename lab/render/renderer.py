@@ -1,4 +1,4 @@
-"""Render frames, and the optical flow between them."""
+"""Render a clip frame by frame, with the true optical flow between the frames."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -54,10 +54,10 @@ def render(
 ) -> Iterator[RenderedFrame]:
     """Render a clip frame by frame, beginning with the still.
 
-    Equal arguments give equal pixels.
+    The same arguments give the same pixels.
     """
     renderer = _Renderer(scene, motion, frames, fps, seed)
-    # Drawing a frame and applying defects take about as long, so a second thread draws ahead.
+    # Drawing and applying defects take about the same time, so a second thread draws ahead.
     with closing(prefetch(renderer.draw(index) for index in range(frames))) as clean:
         for index, (rgb, alpha) in enumerate(clean):
             if defects is not None:
@@ -135,15 +135,15 @@ class _Renderer:
         return sampled
 
     def _layer_flow(self, layer: str, index: int) -> NDArray[np.float32]:
-        current, following = (self._canvas_transform(layer, n) for n in (index, index + 1))
+        current, next_ = (self._canvas_transform(layer, n) for n in (index, index + 1))
         points = self._canvas_points(current)
         if self.ambient.displaces(layer):
-            # The surface point that is visible now. Then, by fixed-point iteration, the canvas
-            # point at which the displaced layer shows it in the next frame.
+            # `surface` is the surface point that each pixel shows. A fixed-point iteration finds
+            # the canvas point that shows it in the next frame.
             surface = points + self._ambient_displacement(layer, points, index)
             points = surface
             for _ in range(3):
                 points = surface - self._ambient_displacement(layer, points, index + 1)
-        forward = following.astype(np.float32)
+        forward = next_.astype(np.float32)
         targets = points @ forward[:2, :2].T + forward[:2, 2]
         return (targets - grid(self.scene.height_px, self.scene.width_px)).astype(np.float32)

@@ -1,7 +1,7 @@
 """The blocks of a report, as plain data. The template renders them and escapes every string.
 
-A text about takes has a name (`verified_as`). The template writes the name beside the text, so
-that `lab verify` finds the text on the page and compares it with the report's facts.
+Texts about takes have a name (`verified_as`). The template puts the name on the text's element, so
+that `lab verify` can find the text on the page and compare it with the report's facts.
 """
 
 import base64
@@ -15,7 +15,7 @@ import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-# Matplotlib draws in black. In dark mode this style, inside the SVG, makes it light.
+# Matplotlib draws in black. This style inside the SVG replaces black by light colours in dark mode.
 _DARK = (
     "<style>@media (prefers-color-scheme: dark) {"
     " text { fill: #e6e9ec !important }"
@@ -60,7 +60,7 @@ class Table:
     """A table that the reader can sort by any column. Screen readers read the caption.
 
     collapsed: the table is folded until the reader opens it. verified_as: its name in `lab verify`;
-    "" if it is not verified. take_ids: one id a row, if the rows are about takes. column_names:
+    "" if it is not verified. take_ids: one id per row, if the rows are about takes. column_names:
     the columns' names in `lab verify`, if they differ from the headings.
     """
 
@@ -96,7 +96,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Tile:
-    """A take in the grid. lines: the lines below its poster, by their name in `lab verify`.
+    """A take in the grid. lines: the texts below its poster, by their names in `lab verify`.
 
     poster: a data: URI; "" if there is none, and then the take cannot be chosen for the player.
     link: the address of the original clip, or "".
@@ -111,10 +111,10 @@ class Tile:
 
 @dataclass(frozen=True)
 class Grid:
-    """The trials: a column a still, a row a combination of the other factors.
+    """The trials: one column per still, one row per combination of the other factors.
 
     corner: the heading of the row names. columns: for each still, its name, its picture (a data:
-    URI) and the element id of the picture. rows: the row's name, then the tiles of each column.
+    URI) and the element id of the picture. rows: for each row, its name and the tiles by column.
     """
 
     caption: str
@@ -161,10 +161,10 @@ def picture(figure: Figure, alt: str, caption: str) -> Picture:
     """A matplotlib figure as a picture block. The same figure gives the same bytes."""
     buffer = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": "i2v-lab", "svg.fonttype": "none"}), catch_warnings():
-        # The browser draws the text, so it does not matter which letters matplotlib's font has.
+        # The browser draws the text, so glyphs that matplotlib's font lacks do not matter.
         filterwarnings("ignore", "Glyph", UserWarning)
         figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
-    drawn = buffer.getvalue()
-    body = drawn.index(">", drawn.index("<svg")) + 1
-    code = base64.b64encode((drawn[:body] + _DARK + drawn[body:]).encode()).decode("ascii")
-    return Picture(f"data:image/svg+xml;base64,{code}", alt, caption)
+    svg = buffer.getvalue()
+    body = svg.index(">", svg.index("<svg")) + 1
+    encoded = base64.b64encode((svg[:body] + _DARK + svg[body:]).encode()).decode("ascii")
+    return Picture(f"data:image/svg+xml;base64,{encoded}", alt, caption)

@@ -27,8 +27,15 @@ MAX_NOTEBOOK_BYTES = 200_000_000
 MAX_PICTURE_BYTES = 5_000_000
 
 _REPRESENTATIONS = (
-    *("text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg", "image/webp"),
-    *("image/gif", "text/latex", "text/plain"),
+    "text/html",
+    "text/markdown",
+    "image/svg+xml",
+    "image/png",
+    "image/jpeg",
+    "image/webp",
+    "image/gif",
+    "text/latex",
+    "text/plain",
 )
 """MIME types in order of preference. Widgets and scripts are not among them."""
 
@@ -48,14 +55,14 @@ def export_notebook(
 ) -> Path:
     """Write an executed notebook as one HTML file and return its path.
 
-    path: NOTEBOOK.html beside the notebook if None. code: also show the code of the cells and the
+    path: if None, NOTEBOOK.html beside the notebook. code: also show the code of the cells and the
     injected parameters. Outputs are shown as they were saved; a widget is shown as its HTML,
     picture or text. Scripts, widget state and papermill's metadata are left out. Pictures on the
     network become links.
 
-    Raises InputError with one line for: a file that is no notebook of format 4 or is over 200 MB; a
-    picture of a Markdown cell that is missing, over 5 MB or outside the project; a page that
-    contains a secret; a file that cannot be written.
+    Raises InputError with one line for: a file that is not a notebook of format 4 or is over
+    200 MB; a picture of a Markdown cell that is missing, over 5 MB or outside the project; a page
+    that contains a secret; a file that cannot be written.
     """
     source = as_path(notebook, InputError)
     target = source.with_suffix(".html") if path is None else as_path(path, InputError)
@@ -81,32 +88,34 @@ def _load_notebook(path: Path) -> "NotebookNode":
     from nbformat import v4
 
     if path.suffix.lower() != ".ipynb":
-        raise InputError(f"{path}: is no notebook; name a file that ends in .ipynb")
+        raise InputError(f"{path}: is not a notebook; name a file that ends in .ipynb")
     with open_input_file(path, InputError, MAX_NOTEBOOK_BYTES) as file:
         data = file.read()
     try:
         plain = json.loads(data)
-        # JSON may contain a lone surrogate, which UTF-8 cannot. It becomes a question mark.
+        # JSON may contain lone surrogates, which UTF-8 cannot encode. They become question marks.
         plain = json.loads(json.dumps(plain, ensure_ascii=False).encode("utf-8", "replace"))
     except (ValueError, RecursionError):
-        raise InputError(f"{path}: is no notebook; it is not JSON") from None
+        raise InputError(f"{path}: is not a notebook; it is not JSON") from None
     if not isinstance(plain, dict) or "nbformat" not in plain:
-        raise InputError(f"{path}: is JSON, but no notebook; it has no nbformat")
+        raise InputError(f"{path}: is JSON but not a notebook; it has no nbformat")
     if plain["nbformat"] != 4 or not isinstance(plain.get("nbformat_minor"), int):
-        raise InputError(f"{path}: is no notebook of format 4; save it again in JupyterLab")
+        raise InputError(f"{path}: is not a notebook of format 4; save it again in JupyterLab")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it warns of cells without an id and gives them one
+            warnings.simplefilter(
+                "ignore"
+            )  # nbformat warns of cells without an id and gives them one
             book = v4.upgrade(v4.to_notebook_json(plain), from_version=4)
             nbformat.validate(book)
     except (nbformat.ValidationError, AttributeError, KeyError, TypeError, ValueError) as error:
         lines = str(error).splitlines() or [type(error).__name__]
-        raise InputError(f"{path}: is no valid notebook ({lines[0][:200]})") from None
+        raise InputError(f"{path}: is not a valid notebook ({lines[0][:200]})") from None
     return book
 
 
 def _strip(book: "NotebookNode", *, code: bool) -> None:
-    """Remove what will not be shown, and ids that differ between equal notebooks."""
+    """Remove what is not shown, and replace cell ids, which differ between equal notebooks."""
     book.metadata.pop("widgets", None)
     if not code:
         book.cells = [
@@ -169,7 +178,7 @@ def _cells_html(book: "NotebookNode", source: Path, *, code: bool) -> str:
     )
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it warns of code in a language without highlighting
+            warnings.simplefilter("ignore")  # nbconvert warns of languages that it cannot highlight
             body, _ = exporter.from_notebook_node(book)
     except InputError:
         raise
@@ -184,13 +193,13 @@ def _page_html(body: str, name: str) -> str:
     soup = _parse_html(body)
     _embed_resources(soup, None)
     headings = soup.find_all(re.compile("^h[1-6]$"))
-    titled = bool(headings) and headings[0].name == "h1"
+    starts_with_h1 = bool(headings) and headings[0].name == "h1"
     title = " ".join(headings[0].get_text().split()) if headings else ""
     for picture in soup.find_all("img", alt=_NO_ALT):
         above = picture.find_previous(re.compile("^h[1-6]$"))
         if above is not None:
             picture["alt"] = f"{_NO_ALT}, under “{' '.join(above.get_text().split())}”"
-    _renumber_headings(headings, 1 if titled else 2)
+    _renumber_headings(headings, 1 if starts_with_h1 else 2)
     _wrap_tables(soup)
     for text in soup.find_all("pre"):
         text["tabindex"] = "0"  # makes it scrollable by keyboard
@@ -203,7 +212,7 @@ def _page_html(body: str, name: str) -> str:
     )
     return environment.get_template("notebook.html.j2").render(
         title=title or name,
-        heading="" if titled else name,
+        heading="" if starts_with_h1 else name,
         style=player_style() + (files("lab.report") / "notebook.css").read_text(encoding="utf-8"),
         body=sanitize(str(soup)),
     )
@@ -221,7 +230,7 @@ def _renumber_headings(headings: "list[Tag]", first: int) -> None:
 
 
 def _wrap_tables(soup: "BeautifulSoup") -> None:
-    """Put tables into regions that scroll by keyboard, and complete the scopes of their headings.
+    """Put tables into regions that scroll by keyboard, and give each heading a scope.
 
     An empty heading, as in the corner of a table, becomes an ordinary cell.
     """
@@ -231,13 +240,13 @@ def _wrap_tables(soup: "BeautifulSoup") -> None:
                 cell.name = "td"
                 del cell["scope"]
             elif cell.get("scope") is None:
-                heads = cell.find_parent("thead") or not cell.find_next_siblings("td")
-                cell["scope"] = "col" if heads else "row"
+                heads_column = cell.find_parent("thead") or not cell.find_next_siblings("td")
+                cell["scope"] = "col" if heads_column else "row"
         if table.find_parent("table") is None:
             label = table.caption.get_text(" ", strip=True) if table.caption else ""
             region = soup.new_tag("div", role="region", tabindex="0")
             region["class"] = "wide"
-            region["aria-label"] = f"Table {number}" + f": {label}" * bool(label)
+            region["aria-label"] = f"Table {number}: {label}" if label else f"Table {number}"
             table.wrap(region)
 
 
@@ -265,17 +274,17 @@ def _embed_resources(soup: "BeautifulSoup", notebook: Path | None) -> None:
         sources = [
             str(part["src"]) for part in (media, *media.find_all("source")) if part.get("src")
         ]
-        missing = [address for address in sources if not address.startswith("data:")]
-        if not missing:
+        not_embedded = [address for address in sources if not address.startswith("data:")]
+        if not not_embedded:
             continue
-        if re.match("https?:", missing[0], re.IGNORECASE):
-            link = soup.new_tag("a", href=missing[0])
-            link.string = str(media.get("alt") or missing[0])
+        if re.match("https?:", not_embedded[0], re.IGNORECASE):
+            link = soup.new_tag("a", href=not_embedded[0])
+            link.string = str(media.get("alt") or not_embedded[0])
             media.replace_with(link, " (on the network, not in this file)")
         elif notebook is not None and media.name == "img":
-            media["src"] = _picture_uri(missing[0], notebook)
+            media["src"] = _picture_uri(not_embedded[0], notebook)
         else:
-            media.replace_with(f"(not in this file: {missing[0]})")
+            media.replace_with(f"(not in this file: {not_embedded[0]})")
     for frame in soup.find_all("iframe"):
         inner = _parse_html(str(frame.get("srcdoc", "")))
         _embed_resources(inner, None)
@@ -288,14 +297,14 @@ def _embed_resources(soup: "BeautifulSoup", notebook: Path | None) -> None:
 def _picture_uri(address: str, notebook: Path) -> str:
     """A picture in the notebook's project as a data: URI.
 
-    The project is the folder above a folder called notebooks, else the folder of the notebook.
+    The project is the notebook's folder, or the folder above it if it is called notebooks.
     """
     folder = notebook.resolve().parent
     project = folder.parent if folder.name == "notebooks" else folder
     try:
         path = (folder / unquote(re.split("[?#]", address)[0])).resolve()
     except (ValueError, RuntimeError):
-        raise InputError(f"{notebook}: the picture {address!r} is no valid path") from None
+        raise InputError(f"{notebook}: the picture {address!r} is not a valid path") from None
     if not path.is_relative_to(project):
         raise InputError(f"{notebook}: the picture {address!r} lies outside {project}")
     try:

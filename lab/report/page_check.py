@@ -1,4 +1,4 @@
-"""Checks a finished HTML page: it must contain no secret and load nothing when it is opened."""
+"""Checks that a finished HTML page contains no secret and loads nothing when it is opened."""
 
 import base64
 import binascii
@@ -42,8 +42,8 @@ _KEY_PATTERNS = {
 }
 _TEXT_TYPES = r"(?:text/[\w.+-]+|image/svg\+xml|application/(?:json|javascript|(?:xhtml\+)?xml))"
 _EMBEDDED_TEXT = re.compile(rf"data:{_TEXT_TYPES}(?:;[\w=.-]+)*;base64,([\w+/=-]+)")
-# Base64 of a video contains every short pattern by chance, so it is not searched. A dot after the
-# base64 means that it is a token and not a video.
+# The base64 of a video contains every short pattern by chance, so it is not searched. Base64 before
+# a dot is a token and not a video.
 _BINARY_BASE64 = re.compile(
     r"data:[\w.+/-]*(?:;[\w=.-]+)*;base64,[\w+/=-]*+"
     r"|(?<![\w.-])[A-Za-z0-9+/]{200,}+={0,2}(?![\w.-])"
@@ -83,8 +83,8 @@ def _refuse_known_secrets(page: str) -> None:
             position = page.find(form)
             if position >= 0:
                 raise InputError(
-                    f"the page would hold the value of {name} ({_line(page, position)}); take it "
-                    "out of what is shown"
+                    f"the page would contain the value of {name} ({_line(page, position)}); "
+                    "remove it from what is shown"
                 )
 
 
@@ -151,8 +151,8 @@ def _refuse_key_patterns(page: str, line: str = "") -> None:
         match = pattern.search(searched)
         if match:
             raise InputError(
-                f"the page would hold what looks like {kind} "
-                f"({line or _line(searched, match.start())}); take it out of what is shown"
+                f"the page would contain what looks like {kind} "
+                f"({line or _line(searched, match.start())}); remove it from what is shown"
             )
 
 
@@ -161,9 +161,9 @@ def _line(text: str, position: int) -> str:
 
 
 class _AddressChecker(HTMLParser):
-    """Reads a page like a browser and refuses forbidden addresses.
+    """Parses a page as a browser does and refuses forbidden addresses.
 
-    If a browser could read something differently from Python's parser, both readings are checked.
+    Where a browser may parse something differently from Python's parser, both ways are checked.
     line: the line of the page at which the markup starts. depth: how deep it is nested.
     """
 
@@ -234,7 +234,9 @@ class _AddressChecker(HTMLParser):
         if "<" not in markup:
             return
         if self._depth == _MAX_DEPTH:
-            raise InputError(f"the page holds pages within pages within pages ({self._line_text})")
+            raise InputError(
+                f"the page nests markup more than {_MAX_DEPTH} levels deep ({self._line_text})"
+            )
         line = self._line + self.getpos()[0] - 1
         _AddressChecker(self._links, line, self._depth + 1).read(markup)
 
@@ -291,10 +293,11 @@ def style_addresses(style: str) -> Iterator[str]:
         yield "import:"
 
 
-def _unescape(code: re.Match[str]) -> str:
-    if code[1] is None:
-        return code[2]
-    number = int(code[1], 16)
+def _unescape(match: re.Match[str]) -> str:
+    """The character of a CSS escape."""
+    if match[1] is None:
+        return match[2]
+    number = int(match[1], 16)
     return chr(number) if 0 < number < 0x110000 else "\ufffd"
 
 

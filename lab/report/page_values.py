@@ -24,7 +24,7 @@ _TABLE_TAGS = ("table", "tr", "th", "td")
 
 @dataclass(frozen=True)
 class PageValue:
-    """A named text on the page. take_id and sort_number: "" if there is none."""
+    """A named text on the page. take_id, sort_number: "" if it has none."""
 
     take_id: str
     name: str
@@ -36,8 +36,8 @@ class PageValue:
 class PageSection:
     """The contents of one section.
 
-    layout: the named values and the tags of tables, in page order. unnamed_numbers: texts with a
-    digit and without a name. unexpected_markup: elements and attributes that no report has.
+    layout: the named values and the tags of tables, in page order. unnamed_numbers: texts that
+    contain a digit and have no name. unexpected_markup: elements and attributes that no report has.
     """
 
     layout: list[PageValue | str] = field(default_factory=list)
@@ -52,7 +52,7 @@ class PageSection:
 
 @dataclass
 class _OpenValue:
-    """A value whose element is not closed yet. depth: how many elements of its tag are open."""
+    """A value whose element is not closed yet. depth: how many elements with its tag are open."""
 
     tag: str
     attributes: dict[str, str | None]
@@ -63,8 +63,8 @@ class _OpenValue:
 class ReportPage(HTMLParser):
     """The contents of a report's page. Nothing in the page is executed.
 
-    facts, script, style: their text in the page. sections: by id. Sections with the same id are
-    read as one.
+    facts, script, style: the texts of these elements. sections: by id. Sections with the same
+    id are merged.
     """
 
     def __init__(self, text: str) -> None:
@@ -135,13 +135,13 @@ class ReportPage(HTMLParser):
 
 
 def compare_page(page: ReportPage, context: ReportContext) -> tuple[Count, bool, list[Mismatch]]:
-    """Compare a page with a page rendered again from its facts. context: made from the facts.
+    """Compare a page with one that is rendered again from its facts. context: made from the facts.
 
     Returns how many values were compared, whether the page's script and style are those of this
     i2v-lab, and the differences.
     """
-    built = [made for build in VERIFIED_SECTIONS if (made := build(context)) is not None]
-    expected = ReportPage(render_page(built))
+    sections = [section for build in VERIFIED_SECTIONS if (section := build(context)) is not None]
+    expected = ReportPage(render_page(sections))
     mismatches: list[Mismatch] = []
     for anchor in dict.fromkeys([*expected.sections, *page.sections]):
         expected_section = expected.sections.get(anchor)
@@ -165,12 +165,12 @@ def _compare_values(section: PageSection, expected: PageSection) -> Iterator[Mis
     different = [key for key in keys if expected_values[key] != values[key]]
     for key in different:
         take_id, name = key
-        shown, wanted = values[key], expected_values[key]
-        if [value.text for value in shown] == [value.text for value in wanted]:
+        shown, correct = values[key], expected_values[key]
+        if [value.text for value in shown] == [value.text for value in correct]:
             name = f"{name}, the number it sorts by"
-            yield Mismatch(take_id, name, shown[0].sort_number, wanted[0].sort_number)
+            yield Mismatch(take_id, name, shown[0].sort_number, correct[0].sort_number)
         else:
-            yield Mismatch(take_id, name, _joined_texts(shown), _joined_texts(wanted))
+            yield Mismatch(take_id, name, _joined_texts(shown), _joined_texts(correct))
     if not different:
         yield Mismatch(
             "", "order of the values", "another order", "the same values in other places"

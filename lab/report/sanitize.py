@@ -1,4 +1,4 @@
-"""Removes all elements and attributes from foreign HTML but those on a list of harmless ones."""
+"""Removes every element and attribute from untrusted HTML that is not on an allow-list."""
 
 import re
 import tomllib
@@ -19,7 +19,7 @@ def sanitize(markup: str) -> str:
 
     Tables, SVG, styles and frames with inline content stay. Every element is closed. Text stays,
     except inside elements that are never displayed. The caller checks the addresses of pictures
-    and videos. The result does not change if it is sanitized again.
+    and videos. Sanitizing the result again does not change it.
     """
     return _SANITIZER.clean(markup)
 

@@ -1,4 +1,4 @@
-"""Read the account's settings from the environment and a settings file."""
+"""Read the settings of a Kling account from the environment and a settings file."""
 
 import hashlib
 import ipaddress
@@ -39,8 +39,8 @@ Region = Literal["singapore", "beijing", "old"]
 class Account(BaseSettings):
     """An account at Kling: its keys, its address and its limits.
 
-    Each field is an environment variable KLING_<FIELD> or KLINGAI_<FIELD>, or a line of the
-    settings file; the first of these counts. Keys are never shown.
+    A field is set by the environment variable KLING_<FIELD>, by KLINGAI_<FIELD> or in the settings
+    file, in this order of precedence. Keys are never shown.
     """
 
     model_config = SettingsConfigDict(
@@ -54,12 +54,12 @@ class Account(BaseSettings):
     api_key: SecretStr | None = None
     """The newer kind of key. It works for both protocols."""
     access_key: SecretStr | None = None
-    """With secret_key, the older kind: a key pair, which works for the legacy protocol only."""
+    """The older kind: a key pair with secret_key. It works for the legacy protocol only."""
     secret_key: SecretStr | None = None
     region: Region = "singapore"
     """The region of the account. Keys, jobs and balances belong to one region."""
     url: str | None = None
-    """Another address instead of the region's, for example that of an emulator."""
+    """The address to use instead of the region's, for example that of an emulator."""
     protocol: Protocol | None = None
     """new or legacy. The default is new, or legacy if only a key pair is set."""
     concurrency: int = Field(default=20, ge=1, le=1000)
@@ -67,7 +67,7 @@ class Account(BaseSettings):
     poll_s: float = Field(default=10.0, ge=0, le=3600)
     """Seconds between two queries about the same jobs."""
     media_hosts: Annotated[tuple[str, ...], NoDecode] = ()
-    """More hosts from which clips may be fetched, with their subdomains; separated by commas."""
+    """Additional hosts, with their subdomains, from which clips may be fetched; comma-separated."""
     callback_url: str | None = Field(default=None, repr=False)
     """The public URL to which the service posts callbacks about jobs."""
     callback_port: int | None = Field(default=None, ge=0, le=65535)
@@ -89,7 +89,7 @@ class Account(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Put the environment before the settings file."""
+        """The environment takes precedence over the settings file."""
         other = EnvSettingsSource(settings_cls, env_prefix=PREFIXES[1])
         file = TomlConfigSettingsSource(settings_cls, toml_file=settings_file())
         return init_settings, env_settings, other, file
@@ -103,7 +103,7 @@ class Account(BaseSettings):
         text = text.strip()
         if not re.fullmatch(r"[!-~]+", text):
             raise ValueError(
-                "expected ASCII letters, digits and signs without spaces; copy the key again"
+                "expected ASCII letters, digits and punctuation without spaces; copy the key again"
             )
         return SecretStr(text)
 
@@ -149,9 +149,9 @@ class Account(BaseSettings):
 
     @classmethod
     def load(cls) -> Self:
-        """The account of this process. Raises BackendError that names the wrong variable."""
+        """The account of this process. Raises BackendError with the name of an invalid variable."""
         file = settings_file()
-        _warn_if_shared(file)
+        _warn_if_readable_by_others(file)
         try:
             return cls()
         except ValidationError as error:
@@ -212,7 +212,7 @@ class Account(BaseSettings):
         key = self.api_key or self.access_key
         if key is None:
             return ""
-        # Keys are long and random, so nobody can find a key by trying out hashes.
+        # Keys are long and random, so a hash cannot be reversed by brute force.
         return hashlib.sha256(b"i2v-lab " + key.get_secret_value().encode()).hexdigest()[:12]
 
     def secrets(self) -> tuple[str, ...]:
@@ -228,7 +228,8 @@ def settings_file() -> Path:
 
 
 def configured_settings() -> tuple[Setting, ...]:
-    """Every setting that has a value, and where. If several set one field, the first is used."""
+    """Every setting that has a value, and its source. Of several for one field, only the first is
+    used."""
     file = settings_file()
     try:
         in_file = set(tomllib.loads(file.read_text(encoding="utf-8")))
@@ -273,7 +274,7 @@ def configured_secrets() -> tuple[Secret, ...]:
 
 
 def is_loopback(host: str) -> bool:
-    """True if this host name or IP address means this machine."""
+    """True if this host name or IP address is that of this machine."""
     if host == "localhost":
         return True
     try:
@@ -286,7 +287,7 @@ def _reason(message: str) -> str:
     return " ".join(message.removeprefix("Value error, ").split())
 
 
-def _warn_if_shared(file: Path) -> None:
+def _warn_if_readable_by_others(file: Path) -> None:
     if os.name != "posix":
         return
     try:

@@ -30,7 +30,7 @@ class _Row(BaseModel):
 class UnitPrices(_Row):
     """Prices of the service's units in USD.
 
-    margin: the relative rise in prices since read_on that a quote allows for, 0..1.
+    margin: how far prices may have risen since read_on, as a share (0..1). Quotes include it.
     """
 
     read_on: date
@@ -42,7 +42,7 @@ class UnitPrices(_Row):
 
 
 class Limits(_Row):
-    """Limits of every model."""
+    """Limits that all models share."""
 
     read_on: date
     source: str
@@ -54,7 +54,7 @@ class Limits(_Row):
 
 
 class ProtocolLimits(_Row):
-    """Limits of one generation of the service's protocol. picture_mb: millions of bytes."""
+    """Limits of one protocol. picture_mb: millions of bytes."""
 
     read_on: date
     source: str
@@ -78,7 +78,7 @@ class Paths(_Row):
 
 
 class DurationRange(_Row):
-    """Whole seconds from low to high."""
+    """Every whole number of seconds from low to high, both included."""
 
     low: int = Field(ge=1)
     high: int = Field(le=60)
@@ -99,7 +99,7 @@ class Elements(_Row):
 
 
 class RejectedSettings(_Row):
-    """Settings that people try and no model has, what to do instead, and the source."""
+    """Settings that users try although no model has them. advice: what to do instead."""
 
     names: tuple[str, ...] = Field(min_length=1)
     advice: str
@@ -131,7 +131,7 @@ class Model(_Row):
     latency_s: Seconds
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _check_consistency(self) -> Self:
         if (self.legacy is None) != (self.legacy_paths is None):
             raise ValueError("legacy and legacy_paths must both be given, or neither")
         if not self.silent and not self.sound:
@@ -144,10 +144,10 @@ class Model(_Row):
         if not self.lengths_s:
             raise ValueError("durations_s contains no length")
         if self.multi_shot != ("multi_shot" in self.fields):
-            raise ValueError("fields must contain multi_shot exactly if multi_shot is true")
+            raise ValueError("fields must contain multi_shot if, and only if, multi_shot is true")
         if bool(self.silent and self.sound) != ("sound" in self.fields):
             raise ValueError(
-                "fields must contain sound exactly if both silent and sound have prices"
+                "fields must contain sound if, and only if, both silent and sound have prices"
             )
         return self
 
@@ -159,7 +159,7 @@ class Model(_Row):
         return tuple(sorted(self.durations_s))
 
     def paths(self, protocol: Protocol) -> Paths | None:
-        """Its paths in a protocol; None if the protocol does not have the model."""
+        """The model's paths in a protocol; None if the protocol does not have the model."""
         return self.new_paths if protocol == "new" else self.legacy_paths
 
     def path(self, protocol: Protocol, *, from_image: bool) -> str | None:
@@ -170,7 +170,7 @@ class Model(_Row):
         return paths.image if from_image else paths.text
 
     def usd_per_s(self, resolution: str, *, sound: bool) -> float | None:
-        """USD for a second of clip; None if the model does not offer this combination."""
+        """USD per second of clip; None if the model does not offer this combination."""
         return (self.sound if sound else self.silent).get(resolution)
 
     @property
@@ -180,7 +180,7 @@ class Model(_Row):
 
 
 class Stills(_Row):
-    """Stills made from text. tiers: the service's word for each resolution. usd: for one still."""
+    """Stills made from text. tiers: the service's name of each resolution. usd: per still."""
 
     model: str
     path: ApiPath
@@ -204,7 +204,7 @@ class Catalogue(_Row):
     stills: Stills
 
     @model_validator(mode="after")
-    def _complete(self) -> Self:
+    def _check_completeness(self) -> Self:
         if set(self.protocols) != {"new", "legacy"}:
             raise ValueError("protocols: expected both new and legacy")
         if DEFAULT_MODEL not in self.models:
@@ -218,7 +218,7 @@ class Catalogue(_Row):
         return min(lengths), max(lengths)
 
     def model_of(self, shot: Shot) -> Model:
-        """The model that a shot asks for. Raises BackendError if the catalogue does not have it."""
+        """The model that a shot asks for. Raises BackendError if it is not in the catalogue."""
         name = self.model_name(shot)
         if name not in self.models:
             raise BackendError(f"model {name!r}: accepted: {', '.join(self.models)}")
@@ -232,12 +232,12 @@ class Catalogue(_Row):
 
 @cache
 def load_catalogue(path: Path = TABLE) -> Catalogue:
-    """The catalogue in a TOML file. Raises BackendError that names the wrong entry."""
+    """Load a catalogue from a TOML file. Raises BackendError with the path of an invalid entry."""
     try:
         return Catalogue.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise BackendError(f"{path}: {where}: {first['msg']}") from error
+        location = ".".join(str(part) for part in first["loc"])
+        raise BackendError(f"{path}: {location}: {first['msg']}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BackendError(f"{path}: is not valid TOML ({error})") from error

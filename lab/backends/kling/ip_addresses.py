@@ -2,7 +2,7 @@
 
 import ipaddress
 
-# This is our own table because `is_global` of `ipaddress` differs between Python 3.11, 3.12 and
+# An own table is needed because `is_global` of `ipaddress` differs between Python 3.11, 3.12 and
 # 3.13, and some versions accept 192.0.0.9, ::8.8.8.8 or NAT64. Source: IANA's special-purpose
 # address registries (RFC 6890 and its successors), read 2026-11.
 _NOT_PUBLIC = tuple(
@@ -12,7 +12,7 @@ _NOT_PUBLIC = tuple(
         "10.0.0.0/8",  # private
         "100.64.0.0/10",  # carrier-grade NAT
         "127.0.0.0/8",  # this machine
-        "169.254.0.0/16",  # link-local, among them the metadata services of clouds
+        "169.254.0.0/16",  # link-local, including the metadata services of clouds
         "172.16.0.0/12",  # private
         "192.0.0.0/24",  # protocol assignments
         "192.0.2.0/24",  # documentation
@@ -27,7 +27,7 @@ _NOT_PUBLIC = tuple(
         "::/3",
         "4000::/2",
         "8000::/1",
-        "2001::/23",  # protocol assignments, among them Teredo
+        "2001::/23",  # protocol assignments, including Teredo
         "2001:db8::/32",  # documentation
         "2002::/16",  # 6to4
         "3fff::/20",  # documentation
@@ -36,10 +36,10 @@ _NOT_PUBLIC = tuple(
 
 
 def is_public(address: str) -> bool:
-    """True if everybody on the Internet can reach this IP address.
+    """True if this IP address is reachable from the whole Internet.
 
-    An IPv6 address that embeds an IPv4 address is not public: a translator could lead to a private
-    network.
+    An IPv6 address that embeds an IPv4 address does not count as public, because a translator could
+    map it to a private network.
     """
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])

@@ -100,7 +100,9 @@ def _text_only_limits(
     shot: Shot, model: Model, catalogue: Catalogue, protocol: Protocol
 ) -> Iterator[Unsupported]:
     if model.path(protocol, from_image=False) is None and model.paths(protocol) is not None:
-        yield _blocking("still", "none", "this model makes no clip from text alone; give a still")
+        yield _blocking(
+            "still", "none", "this model cannot make a clip from text alone; give a still"
+        )
     ratio, accepted = shot.settings.aspect_ratio, catalogue.limits.text_ratios
     if ratio not in accepted:
         yield _blocking("aspect_ratio", ratio, f"from text alone: {', '.join(accepted)}")

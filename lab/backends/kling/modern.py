@@ -32,16 +32,16 @@ TASKS = "/tasks"
 def build(
     take: Take, key: str, *, model: Model, frames: EncodedFrames, callback_url: str = ""
 ) -> Request:
-    """The submission of one clip.
+    """The submission of one clip. key: our id for the job.
 
-    It states every setting whose default could spoil an experiment unnoticed: cuts, sound,
+    Settings whose defaults could spoil an experiment unnoticed are always sent: cuts, sound,
     resolution, length and watermark, as far as the model has them. Raises BackendError if the model
-    makes no such clip.
+    cannot make such a clip.
     """
     shot = take.shot
     path = model.path("new", from_image=frames.first is not None)
     if path is None:
-        raise BackendError(f"take {take.id}: this model makes no clip from text alone")
+        raise BackendError(f"take {take.id}: this model cannot make a clip from text alone")
     settings = _settings(shot, model, from_image=frames.first is not None)
     options: dict[str, Any] = {"external_task_id": key, "watermark_info": {"enabled": False}}
     if callback_url:
@@ -53,9 +53,10 @@ def build(
 
 
 def prompt_text(shot: Shot) -> str:
-    """The prompt as requests contain it. Cuts are part of it: "shot 1, 2, text; shot 2, 3, text;".
+    """The prompt as it is sent.
 
-    The numbers are those of the shot and its seconds.
+    A prompt with cuts is sent as "shot 1, 2, text; shot 2, 3, text;": for each shot its number, its
+    seconds and its text.
     """
     parts = shot.prompt.multi_shot
     if not parts:
@@ -80,17 +81,17 @@ def _contents(shot: Shot, frames: EncodedFrames) -> list[dict[str, str]]:
 
 
 def _settings(shot: Shot, model: Model, *, from_image: bool) -> dict[str, Any]:
-    asked = shot.settings
+    requested = shot.settings
     settings: dict[str, Any] = {
-        "resolution": asked.resolution,
-        "duration": round(asked.duration_s),
+        "resolution": requested.resolution,
+        "duration": round(requested.duration_s),
     }
     if "multi_shot" in model.fields:
         settings["multi_shot"] = bool(shot.prompt.multi_shot)
     if "sound" in model.fields:
-        settings["audio"] = "native" if asked.sound else "off"
+        settings["audio"] = "native" if requested.sound else "off"
     if not from_image:
-        settings["aspect_ratio"] = asked.aspect_ratio
+        settings["aspect_ratio"] = requested.aspect_ratio
     return settings
 
 

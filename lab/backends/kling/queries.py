@@ -35,7 +35,10 @@ class JobQueries:
     def look_up(
         self, key: str, *, protocol: Protocol, path: str, label: str
     ) -> JobInfo | Literal["absent", "unknown"]:
-        """The job with our key, queried once in one protocol. label: the take, for the log."""
+        """The job with our key, queried once in one protocol. label: names the take in the log.
+
+        "absent" if the service has no such job; "unknown" if it did not answer that.
+        """
         transport = self._transport()
         try:
             if protocol == "new":
@@ -58,9 +61,9 @@ class JobQueries:
         return next((match for match in matches if match.key == key), "unknown")
 
     def query_jobs(self, jobs: Sequence[Job]) -> dict[str, JobInfo]:
-        """The current state of jobs by id, in batches. Jobs of unknown state are missing.
+        """The current state of jobs, by id. Jobs whose state is unknown are left out.
 
-        Raises ServiceError if there is no reply to any query, and AccountError if there is no key.
+        Raises ServiceError if no query was answered, and AccountError if there is no key.
         """
         groups: dict[tuple[Protocol, str], list[Job]] = {}
         for job in jobs:
@@ -92,7 +95,7 @@ class JobQueries:
         return infos
 
     def query_ids(self, ids: Sequence[str], protocol: Protocol, path: str) -> dict[str, JobInfo]:
-        """The jobs with these ids. A job that the service does not know is missing."""
+        """The jobs with these ids. Jobs that the service does not know are left out."""
         transport = self._transport()
         policy = transport.policies.poll
         if protocol == "new":
@@ -116,12 +119,12 @@ class JobQueries:
 
         Logs the reason for None once. Raises AccountError if there is no key at all.
         """
-        named, path = job.data.get("protocol"), str(job.data.get("path"))
-        protocol: Protocol = "legacy" if named == "legacy" else "new"
+        stored, path = job.data.get("protocol"), str(job.data.get("path"))
+        protocol: Protocol = "legacy" if stored == "legacy" else "new"
         if not self._account.has_key_for("legacy"):
             self._account.require_key(protocol)
         host, origin = job.data.get("host"), self._account.origin
-        if named != protocol or not _PATH.fullmatch(path):
+        if stored != protocol or not _PATH.fullmatch(path):
             self._log_once(f"job {job.id}: has no protocol or path, so it cannot be queried")
         elif host != origin:
             self._log_once(f"jobs at {host} cannot be queried from {origin}")
@@ -149,7 +152,7 @@ class JobQueries:
         if info.raw_state in SUCCEEDED:
             self._log_once(f"job {info.id}: succeeded, but has no link to a clip yet; waiting")
         elif info.raw_state not in _WAITING_STATES:
-            self._log_once(f"state {info.raw_state!r} is not known; jobs in it are waited for")
+            self._log_once(f"state {info.raw_state!r} is unknown; such jobs count as waiting")
         return JobStatus(JobState.WAITING, message)
 
     def _log_once(self, message: str) -> None:

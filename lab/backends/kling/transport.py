@@ -36,7 +36,7 @@ from lab.errors import (
 MAX_REPLY_BYTES = 8_000_000
 MAX_REPLY_S = 120.0
 _TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]*\.[\w-]*|(?i:bearer)\s+\S+|whsec_\S+")
-# Only after these errors is it certain that no byte of the request left this machine.
+# These errors mean that no byte of the request has left this machine. No other error does.
 _NOT_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -48,7 +48,7 @@ _NOT_SENT = (
 
 
 class BadParameterError(BackendError):
-    """The service rejected a parameter. It uses the same code for a key that was used before."""
+    """The service rejected a parameter, or a key that was used before: both have the same code."""
 
 
 class _ReplyLimitError(Exception):
@@ -60,7 +60,7 @@ _NO_REPLY = (httpx.HTTPError, httpx.StreamError, _ReplyLimitError)
 
 @dataclass(frozen=True)
 class HttpReply:
-    """The status of an HTTP reply, its body as JSON (None if it is not JSON), the server's time."""
+    """An HTTP reply: its status, its body as JSON (None if it is not JSON), the server's time."""
 
     status: int
     payload: object = field(repr=False)
@@ -83,7 +83,7 @@ class Transport:
         self.policies = policies or RetryPolicies()
         self.clock = clock or Clock()
         self.clock_offset_s: float | None = None
-        """By how many seconds the service's clock was ahead of ours in its last reply."""
+        """How many seconds the service's clock was ahead of ours, from its last reply."""
         self._account = account
         self._tokens = _token_cache(account)
         self._client = httpx.Client(
@@ -106,16 +106,16 @@ class Transport:
         """POST a submission, once. label: the take or element, for messages.
 
         Raises Refusal, BackendError (among them BadParameterError), NoSlot, AccountError or
-        ServiceError if certainly nothing was bought, and SubmitUncertain otherwise.
+        ServiceError if it is certain that nothing was bought, and SubmitUncertain otherwise.
         """
-        connecting, renewed = self._retries(self.policies.connect), False
+        connect_retries, renewed = self._retries(self.policies.connect), False
         content = json.dumps(body, separators=(",", ":")).encode()
         while True:
-            connecting.start_try()
+            connect_retries.start_try()
             try:
                 http_reply = self._send("POST", path, protocol=protocol, content=content)
             except _NOT_SENT as error:
-                if connecting.wait():
+                if connect_retries.wait():
                     continue
                 reason = self._connection_error(error)
                 raise ServiceError(f"{label}: {reason}; nothing was sent") from None
@@ -140,20 +140,20 @@ class Transport:
         policy: RetryPolicy | None = None,
         accept: tuple[int, ...] = (),
     ) -> Reply:
-        """GET an answer that costs nothing, with retries.
+        """Send a GET query, which is free, with retries.
 
         accept: error codes that the caller handles. Raises AccountError, or ServiceError if there
         is no reply or it cannot be understood.
         """
-        failures = self._retries(policy or self.policies.retry)
-        rate_limits, renewed = self._retries(self.policies.rate), False
+        retries = self._retries(policy or self.policies.retry)
+        rate_retries, renewed = self._retries(self.policies.rate), False
         while True:
-            failures.start_try()
-            rate_limits.start_try()
+            retries.start_try()
+            rate_retries.start_try()
             try:
                 http_reply = self._send("GET", path, protocol=protocol, params=params)
             except _NO_REPLY as error:
-                if failures.wait():
+                if retries.wait():
                     continue
                 reason = self._connection_error(error)
                 raise ServiceError(f"kling: {reason}; try again later") from None
@@ -163,9 +163,9 @@ class Transport:
             if action is Action.RENEW and not renewed and self._renew_token(http_reply):
                 renewed = True
                 continue
-            if action is Action.WAIT and rate_limits.wait():
+            if action is Action.WAIT and rate_retries.wait():
                 continue
-            if action is Action.RETRY and failures.wait():
+            if action is Action.RETRY and retries.wait():
                 continue
             message = f"kling: {self._describe(http_reply, reply)}"
             if action in (Action.STOP, Action.RENEW):
@@ -178,7 +178,7 @@ class Transport:
         self._client.close()
 
     def redact(self, text: str) -> str:
-        """The text without this account's secrets and without anything that looks like a key."""
+        """The text with *** in place of this account's secrets and of what looks like a key."""
         for secret in self._account.secrets():
             text = text.replace(secret, "***")
             # A truncated text may end with the beginning of a secret.
@@ -214,7 +214,7 @@ class Transport:
             body, started_s = bytearray(), self.clock.now()
             for chunk in response.iter_bytes():
                 body += chunk
-                # The read timeout holds for each chunk, so a slow trickle never reaches it.
+                # The read timeout applies to each chunk, so it does not end a very slow reply.
                 if len(body) > MAX_REPLY_BYTES or self.clock.now() - started_s > MAX_REPLY_S:
                     raise _ReplyLimitError
         finally:
@@ -271,7 +271,7 @@ class Transport:
         return "; ".join(parts)
 
     def _connection_error(self, error: Exception) -> str:
-        """Why there was no reply. httpx's own message may contain what was sent."""
+        """Why there was no reply. httpx's own message is not used: it may contain what was sent."""
         if self.clock.closing.is_set():
             return "closed while waiting"
         reasons = {
@@ -293,7 +293,7 @@ def tls_context() -> ssl.SSLContext:
 
 
 def _interpret(http_reply: HttpReply, *, submitting: bool) -> tuple[Reply | None, Action]:
-    """The envelope in a reply, None if there is none, and what to do now."""
+    """The parsed reply, None if it is not in the service's format, and what to do next."""
     try:
         reply = parse_reply(http_reply.payload)
     except WireError:

@@ -1,6 +1,6 @@
 """Render takes on this machine from the terms of their prompts.
 
-No model is involved, and every clip says so.
+No model is involved, and every clip is marked as simulated.
 """
 
 import hashlib
@@ -29,13 +29,13 @@ from lab.takes import Take
 from lab.units import RATIOS, SHORT_SIDE_PX
 from lab.vision import subject_mask
 
-# Measured on two slow cores. They only estimate how long a plan takes.
+# Measured on two slow cores. Used only to estimate how long a plan takes.
 _SECONDS_PER_MEGAPIXEL = 0.05
 _BYTES_PER_MEGAPIXEL = 25_000
 
 
 class OfflineBackend:
-    """Animates a still: it moves subject and background as separate layers before a virtual camera.
+    """Animates a still. Subject and background are separate layers before a virtual camera.
 
     The job contains the whole take, and `fetch` renders it. So any process can continue a job, and
     a second rendering gives the same pixels. Costs nothing.
@@ -69,11 +69,11 @@ class OfflineBackend:
 
     @classmethod
     def secrets(cls) -> tuple[Secret, ...]:
-        """None: this backend has no settings."""
+        """Always empty: this backend has no settings."""
         return ()
 
     def quote(self, shot: Shot) -> Quote:
-        """No cost. Time and disk space are proportional to the number of pixels."""
+        """Costs are 0. Time and disk space are proportional to the number of pixels."""
         width, height = shot.settings.size_px
         megapixels = width * height * shot.settings.frames / 1e6
         return Quote(
@@ -102,7 +102,7 @@ class OfflineBackend:
         return (*moves, *actions, *moods)
 
     def prepare(self) -> None:
-        """Needs nothing."""
+        """Do nothing."""
 
     def submit(self, take: Take, key: str) -> Job:
         """Send nothing: the job contains the take."""
@@ -113,11 +113,11 @@ class OfflineBackend:
         return self.submit(take, key)
 
     def adopt(self, take: Take, job_id: str) -> Job:
-        """The job contains the take, whatever its id."""
+        """The job that `submit` returns. job_id is ignored, because the job contains the take."""
         return self.submit(take, job_id)
 
     def poll(self, jobs: Sequence[Job]) -> Mapping[str, JobStatus]:
-        """Every job can be rendered at once."""
+        """Every job is done: it can be rendered at any time."""
         return {job.id: JobStatus(JobState.DONE, cost_usd=0.0) for job in jobs}
 
     def pause(self, seconds: float) -> None:
@@ -161,4 +161,4 @@ class OfflineBackend:
         )
 
     def close(self) -> None:
-        """Holds no connections."""
+        """Do nothing: there is no connection to close."""

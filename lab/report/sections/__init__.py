@@ -1,4 +1,4 @@
-"""The sections of a report in page order. A section is one file and one line here."""
+"""The sections of a report in page order. Each is one module and one entry of SECTIONS."""
 
 from collections.abc import Callable
 
@@ -48,6 +48,6 @@ VERIFIED_SECTIONS: tuple[Callable[[ReportContext], Section | None], ...] = (
     created_stills,
     provenance,
 )
-"""Sections with values that come from the takes. `lab verify` makes them again from the facts."""
+"""Sections with values that come from the takes. `lab verify` builds them again from the facts."""
 
 __all__ = ["SECTIONS", "VERIFIED_SECTIONS"]

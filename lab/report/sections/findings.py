@@ -18,10 +18,10 @@ _MAX_UNFOLDED_ROWS = 12
 
 
 def findings(context: ReportContext) -> Section:
-    """A row for each finding. The checks run again on the files of the runs."""
+    """One row per finding. The checks are run again, on the files of the runs."""
     still_errors = context.results.still_errors
     shots: list[Shot] = []
-    stills: dict[str, Still] = {}  # by hash, so that a still of several runs is checked once
+    stills: dict[str, Still] = {}  # by hash: a still that several runs use is checked once
     for run in context.results.runs:
         still_error = cache(run.folder.still_error)  # cached because it reads the whole file
         with Ledger.read(run.folder.ledger) as ledger:

@@ -1,4 +1,4 @@
-"""The table of scores: a row a take, with its factors and its headline scores."""
+"""The table of scores: one row per take, with its factors and its headline scores."""
 
 import math
 from typing import Any
@@ -11,7 +11,7 @@ from lab.units import number_text
 
 
 def scores(context: ReportContext) -> Section:
-    """A sortable table. A missing score has its reason; takes too still to judge have a remark."""
+    """A sortable table. It shows why a score is missing, and marks takes too still to judge."""
     results = context.results
     table = results.table()
     reasons = {
@@ -57,12 +57,13 @@ def _directions_text() -> str:
     """The meaning of the arrows in the headings, and the headlines without an arrow."""
     specs = [SPECS[name] for name in HEADLINES]
     arrows = (("lower", "↓ less is better"), ("higher", "↑ more is better"))
-    texts = [text for which, text in arrows if any(spec.direction == which for spec in specs)]
+    used = {spec.direction for spec in specs}
+    texts = [text for direction, text in arrows if direction in used]
     neither = [spec.name for spec in specs if spec.direction == "none"]
     return "; ".join([*texts, *(f"{name} is neither good nor bad" for name in neither)])
 
 
 def _level_cell(value: Any) -> Cell:
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return Cell("" if value != value else f"{value:g}", float(value))
+        return Cell("" if math.isnan(value) else f"{value:g}", float(value))
     return Cell("" if value is None else str(value))
