@@ -43,7 +43,7 @@ def test_register_list_delete(service: RunningServer, capsys: pytest.CaptureFixt
     code, _, err = lab(capsys, "element", "--delete", "her")
     assert (code, err) == (
         2,
-        "error: element 'her': is not known here; did you mean 'hero'?\n",
+        "error: element 'her': is unknown; did you mean 'hero'?\n",
     )
     code, _, err = lab(capsys, "element", "--delete", "hero")
     assert code == 2

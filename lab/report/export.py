@@ -103,9 +103,7 @@ def _load_notebook(path: Path) -> "NotebookNode":
         raise InputError(f"{path}: is not a notebook of format 4; save it again in JupyterLab")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # nbformat warns of cells without an id and gives them one
+            warnings.simplefilter("ignore")  # nbformat warns of missing cell ids and adds them
             book = v4.upgrade(v4.to_notebook_json(plain), from_version=4)
             nbformat.validate(book)
     except (nbformat.ValidationError, AttributeError, KeyError, TypeError, ValueError) as error:

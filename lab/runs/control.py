@@ -7,8 +7,8 @@ from concurrent.futures import Future
 class Control:
     """Pauses, resumes and stops the run that it is passed to. Every method is thread-safe.
 
-    A paused run submits nothing new, and still fetches and measures what it has submitted. A
-    stopped run ends like one after Ctrl-C: nothing is lost, and the same call continues it.
+    A paused run submits nothing new, but still fetches and measures what it has submitted. A
+    stopped run ends as after Ctrl-C: nothing is lost, and the same call continues it.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Control:
 
     @property
     def changed(self) -> "Future[None]":
-        """A future that ends at the next pause, resume or stop. After that, read it again."""
+        """A future that ends at the next pause, resume or stop. Then read this property again."""
         with self._lock:
             return self._changed
 
@@ -48,5 +48,5 @@ class Control:
         with self._lock:
             self._paused = self._paused if paused is None else paused
             self._stopped = self._stopped or stopped
-            before, self._changed = self._changed, Future()
-        before.set_result(None)
+            previous, self._changed = self._changed, Future()
+        previous.set_result(None)

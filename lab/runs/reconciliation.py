@@ -1,4 +1,4 @@
-"""Settles takes that may or may not have been bought. Nothing is submitted or bought here."""
+"""Finds out whether uncertain takes were bought. Submits and buys nothing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ _UNDECIDED = (TakeState.UNCERTAIN, TakeState.SUBMITTING)
 class ReconciledTake:
     """The result for one uncertain take.
 
-    key: the toolkit's name for the take at the service, to search for in the vendor's console; ""
-    when a damaged ledger lost it. state: the new state, still uncertain when nobody could decide.
+    key: our id of the take at the service, to search for in its console; "" when a damaged ledger
+    lost it. state: the new state, still uncertain if neither the service nor a person knew.
     """
 
     take_id: str
@@ -52,8 +52,8 @@ def reconcile(
 
     A take that the service knows becomes waiting. A take that it never received becomes planned, so
     the next run submits it. Other takes stay uncertain. bought (take id to the service's job id)
-    and not_bought are a person's answers, used where the service has none; the service must know
-    the job. Raises InputError for a take that is not uncertain, and for a job of another take.
+    and not_bought are a person's answers, used when the service has none; a job must be one that it
+    knows. Raises InputError for a take that is not uncertain, and for a job of another take.
     """
     folder = RunFolder(out)
     folder.check()
@@ -94,7 +94,9 @@ def _check_answers(
         raise InputError("one job cannot be two takes; give each its own id")
     for take_id, job_id in bought.items():
         if job_id in take_of_job:
-            raise InputError(f"{take_id}: job {job_id} is take {take_of_job[job_id]} already")
+            raise InputError(
+                f"{take_id}: job {job_id} already belongs to take {take_of_job[job_id]}"
+            )
     for take_id in (*bought, *not_bought):
         if take_id not in undecided:
             raise InputError(
@@ -104,7 +106,7 @@ def _check_answers(
 
 
 def _job_key(ledger: Ledger, take_id: str) -> str:
-    """The take's name at the service; "" when a damaged ledger lost it."""
+    """Our id of the take at the service; "" when a damaged ledger lost it."""
     lost_facts = Losses.from_fact(ledger.fact(FACT)).facts
     if "run_id" in lost_facts and UNKNOWN_ACCOUNT in ledger.submission_accounts(take_id):
         return ""
@@ -134,7 +136,7 @@ def _settle(
         )
     elif answer == "absent" or not_bought:
         absent = answer == "absent"
-        message = "the service never got it" if absent else "not bought, a person says"
+        message = "the service never received it" if absent else "a person says: not bought"
         after = ledger.record(row.take_id, EventKind.NOT_SUBMITTED, message=message)
         message += "; the next run sends it"
     else:
@@ -148,15 +150,18 @@ def _look_up(take: Take, ledger: Ledger, backend: Backend, *, key: str) -> tuple
     origin = ledger.fact("origin")
     if origin != backend.origin:
         origin = origin or "an origin that was lost with a damaged ledger"
-        return "unknown", f"it was sent to {origin} and {backend.name} is now {backend.origin}"
+        return "unknown", f"it was sent to {origin}, but {backend.name} is now {backend.origin}"
     if not key:
-        return "unknown", "the name it was sent under was lost; look for its prompt at the service"
+        return "unknown", "the key it was sent with was lost; search for its prompt at the service"
     try:
         answer: Job | str = backend.lookup(take, key)
     except LabError as error:
         return "unknown", str(error)
     if answer == "absent" and set(ledger.submission_accounts(take.id)) != {backend.account}:
-        return "unknown", "it may have been sent with another API key, which alone could find it"
+        return (
+            "unknown",
+            "it may have been sent with another API key, and only that key can find it",
+        )
     return answer, "the service cannot say"
 
 

@@ -200,7 +200,7 @@ def test_a_job_that_polls_leave_out_is_left_to_the_next_run() -> None:
     state, _ = next_steps(state, Polled({}), 1)
     state, _ = next_steps(state, TimerEnded(), CAN.unlisted_s)
     state, _ = next_steps(state, Polled({}), CAN.unlisted_s + 2)
-    assert "the service says nothing of job job-0" in state.problems()[0]
+    assert "the service does not report job job-0" in state.problems()[0]
 
 
 def test_a_broken_clip_is_left_to_the_next_run() -> None:

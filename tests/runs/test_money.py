@@ -468,7 +468,7 @@ def test_one_job_is_one_take(uncertain: Path, sweep_of: SweepOf, go, remote) -> 
     go(sweep_of(["push in", "pan left"], backend="scripted"))
     with Ledger.read(uncertain / "ledger.sqlite") as ledger:
         doubtful, bought = ledger.takes()
-    with pytest.raises(InputError, match=f"is take {bought.take_id} already"):
+    with pytest.raises(InputError, match=f"already belongs to take {bought.take_id}"):
         reconcile(uncertain, bought={doubtful.take_id: bought.job.id})
     with pytest.raises(InputError, match="two takes"):
         reconcile(uncertain, bought={doubtful.take_id: "1", "other": "1"})

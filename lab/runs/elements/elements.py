@@ -1,4 +1,4 @@
-"""Registers, lists and deletes elements, the recurring figures that prompts cite as @name."""
+"""Registers, lists and deletes elements: recurring characters or objects, cited as @name."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -22,11 +22,12 @@ def register_element(
     confirmed: bool = False,
     quiet: bool = False,
 ) -> ElementRow:
-    """Register an element from pictures, the front first. The same call costs nothing again.
+    """Register an element from pictures, the front view first. Repeating the call costs nothing.
 
-    name: what prompts cite as @name. The row's `id` is what a sweep may name instead. confirmed:
-    agree to a price, or to an undocumented one. Raises InputError for pictures or words that the
-    service does not take, MoneyError without the agreement, and Interrupted on Ctrl-C.
+    name: prompts cite it as @name. A sweep may use the row's `id` in place of the pictures.
+    confirmed: agree to the price, even if it is not documented. Raises InputError for pictures or a
+    description that the service does not accept, MoneyError if a price is not confirmed, and
+    Interrupted on Ctrl-C.
     """
     element = Element.from_pictures(name, pictures, description=description)
     maker = open_backend(backend)
@@ -52,7 +53,7 @@ def register_element(
 
 
 def list_elements(*, backend: str = "kling") -> tuple[ElementRow, ...]:
-    """Every element of the account: first what this user registered, then all others.
+    """Every element of the account: first those that this user registered, then all others.
 
     Raises AccountError or ServiceError when the service does not answer.
     """
@@ -74,7 +75,7 @@ def list_elements(*, backend: str = "kling") -> tuple[ElementRow, ...]:
 
 
 def known_elements(*, backend: str = "kling") -> tuple[ElementRow, ...]:
-    """What this user registered with the account, in its last known state. Sends nothing."""
+    """The elements that this user registered, in their last known state. Sends nothing."""
     maker = open_backend(backend)
     try:
         element_library(maker)  # raises BackendError for a backend without elements
@@ -108,7 +109,7 @@ def delete_element(name: str, *, backend: str = "kling", remote: bool = True) ->
 def known_ids(
     elements: Iterable[Element], in_folder: Mapping[str, Mapping[str, str]], backend: Backend
 ) -> dict[str, str]:
-    """Ids of elements by content, as far as they are known. Sends nothing.
+    """The known ids of elements, by content. Sends nothing.
 
     in_folder: the elements that a run folder uses, by content. They take precedence over those that
     this user has registered.
@@ -127,7 +128,7 @@ def _row_named(rows: Sequence[ElementRow], name: str) -> ElementRow:
     matches = [row for row in rows if name in (row.name, row.id)]
     if not matches:
         hint = did_you_mean(name, (row.name for row in rows)) if rows else "none is registered"
-        raise InputError(f"element {name!r}: is not known here; {hint}")
+        raise InputError(f"element {name!r}: is unknown; {hint}")
     if len(matches) > 1:
         ids = ", ".join(row.id or row.state for row in matches)
         raise InputError(f"element {name!r}: {len(matches)} have this name; give its id: {ids}")

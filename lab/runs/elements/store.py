@@ -1,7 +1,7 @@
 """The element store: one database per user of the elements registered with each account.
 
-A lost store loses nothing. Elements are found again at the service by a key that is made of their
-pictures.
+If the store is lost, nothing else is: the service still has the elements, and their keys, which are
+derived from their pictures, find them again.
 """
 
 import json
@@ -39,8 +39,8 @@ COMMIT;
 class ElementRowState(StrEnum):
     """The last known state of an element.
 
-    submitting: the intent is stored; the request may or may not have left. uncertain: the service
-    could not say whether the request arrived, and the next call asks again.
+    submitting: the intent is stored; the request may have been sent. uncertain: the service could
+    not say whether the request arrived; the next call asks again.
     """
 
     UNSENT = "unsent"
@@ -62,9 +62,9 @@ class ElementRow:
     """An element of an account.
 
     id: what takes refer to, "" before it is ready. content: a hash of its pictures, "" for an
-    element that was made elsewhere. files: names of its pictures. at: when it was submitted, in ISO
-    8601. title: its name in the service's console. key: our key of its registration. job: the
-    service's id of its registration. charged: the bill, "" when the service reports none.
+    element that is not in this store. files: names of its pictures. at: when it was submitted, in
+    ISO 8601. title: its name in the service's console. key: our id of its registration. job: the
+    service's id of its registration. charged: what was billed, "" when the service does not say.
     """
 
     name: str
@@ -86,8 +86,8 @@ class ElementRow:
 
     def __str__(self) -> str:
         source = f"{', '.join(self.files)}, {self.at[:10]}" if self.content else "made elsewhere"
-        why = f" ({self.message})" if self.message else ""
-        return f"{self.name:<20}  {self.id or '-':<20}  {self.state}{why}  {source}"
+        message = f" ({self.message})" if self.message else ""
+        return f"{self.name:<20}  {self.id or '-':<20}  {self.state}{message}  {source}"
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -121,7 +121,7 @@ class ElementStore:
     @classmethod
     @contextmanager
     def open(cls, backend: Backend) -> Iterator[Self]:
-        """Open the store of a backend's account. Creates a missing one."""
+        """Open the store of a backend's account; create it if it is missing."""
         path = make_writable_folder(settings().data_dir) / "elements.sqlite"
         with closing(sqlite3.connect(path, timeout=30)) as connection:
             with _translate_sqlite_errors(path):
@@ -139,7 +139,7 @@ class ElementStore:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Allow no other process to register or delete meanwhile. Waits for one that does."""
+        """Let only one process register or delete at a time. Waits while another one does."""
         with _lock(self._path):
             yield
 
@@ -155,12 +155,12 @@ class ElementStore:
                 self._account,
             ).fetchall()
         if any(checksum != self._checksum(content, text) for content, text, checksum in stored):
-            raise _unusable(self._path, "a row is not what was written")
+            raise _unusable(self._path, "a row does not match its checksum")
         rows = (ElementRow.from_json(json.loads(text)) for _, text, _ in stored)
         return tuple(sorted(rows, key=lambda row: (row.at, row.name)))
 
     def put(self, row: ElementRow) -> ElementRow:
-        """Write a row and return it. It is on disk on return."""
+        """Write a row to disk and return it."""
         text = json.dumps(row.to_json(), sort_keys=True)
         with _translate_sqlite_errors(self._path), self._connection:
             self._connection.execute(
@@ -187,7 +187,7 @@ def _lock(path: Path) -> FileLock:
 
 def _unusable(path: Path, reason: str) -> RunFolderError:
     return RunFolderError(
-        f"{path}: not a usable store of elements ({reason}); move it away: what is registered is "
+        f"{path}: not a usable store of elements ({reason}); move it away: registered elements are "
         "found again at the service"
     )
 

@@ -56,7 +56,7 @@ from lab.runs.runner.state import MAX_FETCHES, Request, RunState, TakeStatus
 from lab.units import seconds_text
 
 MAX_ABSENCES = 3
-"""Submissions of one take that may be lost before they arrive. Then the run stops submitting."""
+"""The run stops submitting when this many submissions of one take are lost before they arrive."""
 
 
 def next_steps(
@@ -67,8 +67,8 @@ def next_steps(
     now_s: seconds on any clock that never goes back.
 
     A take is submitted only while it is planned, and `Record` precedes `Submit`. A take whose
-    submission has no answer is looked up, and never submitted before the answer. If the ledger
-    cannot be written, the caller drops the commands after that and sends `FolderFailed`.
+    submission has no answer is looked up; it is not submitted again before that is answered. If the
+    ledger cannot be written, the caller drops the remaining commands and sends `FolderFailed`.
     """
     draft = Draft(state, now_s)
     _handle(draft, event)
@@ -132,7 +132,7 @@ def _stills_checked(draft: Draft, event: StillsChecked) -> None:
 
 def _still_changed(draft: Draft, event: StillChanged) -> None:
     draft.put(draft.without_request(event.take_id))
-    draft.update(submit_error=event.error)  # no clip of another picture
+    draft.update(submit_error=event.error)  # a clip of another picture is not what was planned
 
 
 def _submitted(draft: Draft, event: Submitted) -> None:
@@ -145,12 +145,12 @@ def _submit_failed(draft: Draft, event: SubmitFailed) -> None:
     status, error = draft.without_request(event.take_id), event.error
     if isinstance(error, NoSlot | AccountError | ServiceError):
         draft.record(status, EventKind.NOT_SUBMITTED, message=str(error))
-        _turned_away(draft, error)
+        _submit_rejected(draft, error)
     elif isinstance(error, Refusal):
         draft.finish(draft.record(status, EventKind.REFUSED, message=str(error)))
     elif isinstance(error, InputError) and len(status.accounts) > 1:
         # An earlier submission may have arrived, and the service may reject the second one.
-        _doubt(draft, status, f"it was sent before, and now: {error}")
+        _record_uncertain(draft, status, f"it was sent before, and now: {error}")
     elif isinstance(error, InputError):
         draft.finish(draft.record(status, EventKind.FAILED, message=str(error)))
     else:
@@ -158,8 +158,8 @@ def _submit_failed(draft: Draft, event: SubmitFailed) -> None:
         draft.put(replace(status, lost_answer=failure_text(error)))
 
 
-def _turned_away(draft: Draft, error: NoSlot | AccountError | ServiceError) -> None:
-    """Submit later, or no more in this run, after the backend surely bought nothing."""
+def _submit_rejected(draft: Draft, error: NoSlot | AccountError | ServiceError) -> None:
+    """Back off, or stop submitting. The backend has certainly bought nothing."""
     if isinstance(error, AccountError):
         draft.update(submit_error=error)
         return
@@ -177,11 +177,14 @@ def _looked_up(draft: Draft, event: LookedUp) -> None:
     if isinstance(answer, Job):
         draft.record(status, EventKind.SUBMITTED, job=answer.to_json())
     elif answer != "absent":
-        _doubt(draft, status, "the service cannot say")
+        _record_uncertain(draft, status, "the service cannot say")
     elif set(status.accounts) != {draft.state.rules.account}:
-        _doubt(draft, status, "it may have been sent with another key, which alone could find it")
+        reason = "it may have been sent with another key, and only that key can find it"
+        _record_uncertain(draft, status, reason)
     else:
-        status = draft.record(status, EventKind.NOT_SUBMITTED, message="the backend never got it")
+        status = draft.record(
+            status, EventKind.NOT_SUBMITTED, message="the backend never received it"
+        )
         _count_absence(draft, status)
 
 
@@ -195,7 +198,7 @@ def _lookup_failed(draft: Draft, event: LookupFailed) -> None:
 
 
 def _count_absence(draft: Draft, status: TakeStatus) -> None:
-    """Slow down when submissions are lost before they arrive; stop when it goes on."""
+    """Back off after a submission that was lost before it arrived; stop after several."""
     if not status.lost_answer:
         return  # that submission was made by an earlier run
     draft.back_off()
@@ -205,8 +208,8 @@ def _count_absence(draft: Draft, status: TakeStatus) -> None:
         draft.update(submit_error=ServiceError(f"no submission reached the service ({reason})"))
 
 
-def _doubt(draft: Draft, status: TakeStatus, reason: str) -> None:
-    """Let a person decide whether this take was bought."""
+def _record_uncertain(draft: Draft, status: TakeStatus, reason: str) -> None:
+    """Leave it to a person to decide whether this take was bought."""
     message = f"it is unknown whether this take was bought: {reason}; `lab reconcile` settles it"
     draft.finish(draft.record(status, EventKind.UNCERTAIN, message=message), message)
 
@@ -230,7 +233,7 @@ def _apply_job_status(draft: Draft, status: TakeStatus, job_status: JobStatus) -
     draft.put(status)
     if status.row.state is not TakeState.WAITING or job_status.state is JobState.WAITING:
         return
-    draft.reset_backoff()  # a job that ended leaves a free slot
+    draft.reset_backoff()  # a job that has ended frees a slot
     done = job_status.state is JobState.DONE
     kind = EventKind.READY if done else EventKind(job_status.state.value)
     status = draft.record(
@@ -244,11 +247,11 @@ def _apply_job_status(draft: Draft, status: TakeStatus, job_status: JobStatus) -
 
 
 def _unlisted(draft: Draft, status: TakeStatus) -> None:
-    """Wait for a job that the backend leaves out of its answers, but not for ever."""
+    """Wait for a job that is missing from the backend's answers, but not for ever."""
     since_s = draft.now_s if status.unlisted_since_s is None else status.unlisted_since_s
     status = replace(status, unlisted_since_s=since_s)
     if draft.now_s - since_s > draft.capabilities.unlisted_s and status.row.job is not None:
-        draft.defer(status, f"the service says nothing of job {status.row.job.id}")
+        draft.defer(status, f"the service does not report job {status.row.job.id}")
     else:
         draft.put(status)
 
@@ -296,18 +299,18 @@ def _measure_failed(draft: Draft, event: MeasureFailed) -> None:
 
 
 def _completed(draft: Draft, status: TakeStatus) -> None:
-    """A clip still has to be measured. A still has not."""
+    """Finish a take that makes a still. A clip is measured first."""
     if status.row.take.shot.makes == "still":
         draft.finish(status, "")
 
 
 def _start_takes(draft: Draft) -> None:
-    """Start everything that may start for single takes, in the order of the design."""
+    """Start every request that a take is ready for, in the order of the design."""
     rules = draft.state.rules
     requests = [status.request for status in draft.state.open.values()]
     fetches = requests.count(Request.FETCH)
     measures = requests.count(Request.MEASURE)
-    # A local render is a fetch. Few are started at once, so that a pause stops most of them.
+    # A local render is a fetch. Few are queued, because a pause cannot stop queued ones.
     fetch_limit = 2 * rules.workers if draft.capabilities.renders_locally else len(requests)
     if draft.capabilities.renders_locally and draft.state.paused:
         fetch_limit = 0
@@ -327,7 +330,7 @@ def _start_takes(draft: Draft) -> None:
 
 
 def _submit_takes(draft: Draft) -> None:
-    """Begin to submit planned takes, as many as the slots and the cap allow."""
+    """Start to submit planned takes, as many as the slots and the cap allow."""
     draft.update(capped=False)
     if draft.submission_blocked:
         return
@@ -336,7 +339,7 @@ def _submit_takes(draft: Draft) -> None:
         status.row.state in (TakeState.SUBMITTING, TakeState.WAITING)
         for status in draft.state.open.values()
     )
-    # Only the first ones can be under way: a take that comes back goes first.
+    # Takes under way are at the front, because a take that becomes planned again goes first.
     candidates = list(islice(planned, max(0, free)))
     for status in candidates:
         if not status.idle:
