@@ -29,19 +29,19 @@ def score_clip(
     literature: bool = False,
     heatmaps: str | None = None,
 ) -> ClipRecord:
-    """What `score` yields for one clip. It runs in a worker, on plain data."""
+    """Worker: score one clip, as `score` does. Takes and returns plain data."""
     opened = None if still is None else Still.from_json(still)
-    films: list[Path] = []
+    videos: list[Path] = []
     if heatmaps is None:
         scores = measure(clip, opened, METRICS)
     else:
-        scores, films = measure_with_heatmaps(clip, opened, METRICS, Path(heatmaps))
+        scores, videos = measure_with_heatmaps(clip, opened, METRICS, Path(heatmaps))
     measured = Measure.from_scores(scores)
     if literature:
         measured = measured.with_published(published(clip, opened))
     record = measured.record()
-    if films:
-        record["heatmaps"] = [str(film) for film in films]
+    if videos:
+        record["heatmaps"] = [str(video) for video in videos]
     return record
 
 
@@ -54,24 +54,25 @@ def score(
     literature: bool = False,
     heatmaps: str | Path | None = None,
 ) -> Iterator[ClipRecord | ClipFailure]:
-    """Score clip files against one still. Yields the record of each clip as it is finished.
+    """Score clip files against one still. Yields the record of each clip when it is finished.
 
     A record is what `lab score --json` prints, with a `series` by frame. A clip that cannot be read
     yields {"clip", "error"}, and the others continue. literature: add the published metrics, which
-    need a second pass at native size. heatmaps: a folder for one film per clip and headline metric,
-    which shows where in the frame the value comes from. Raises StillError for a bad still.
+    need a second pass at full resolution. heatmaps: a folder for one video per clip and headline
+    metric, which shows where in the frame the value comes from. Raises StillError for an unusable
+    still.
     """
     clips = [clips] if isinstance(clips, str | Path) else list(clips)
     if not clips:
         return
     opened = still if isinstance(still, Still) or still is None else Still.open(still)
     still_json = None if opened is None else opened.to_json()
-    films = None if heatmaps is None else str(make_writable_folder(Path(heatmaps)))
-    arguments = (still_json, literature, films)
+    heatmap_folder = None if heatmaps is None else str(make_writable_folder(Path(heatmaps)))
+    arguments = (still_json, literature, heatmap_folder)
     if executor is None and len(clips) == 1:
         try:
             yield score_clip(str(clips[0]), *arguments)
-        except Exception as error:  # noqa: BLE001 - reported as for several clips
+        except Exception as error:  # noqa: BLE001 - reported like a failure in a worker
             yield _failed(str(clips[0]), error)
         return
     try:
@@ -79,13 +80,17 @@ def score(
             open_executor(executor, len(clips)) as pool,
             Progress(len(clips), "clips", quiet=quiet) as progress,
         ):
-            clip_of = {
+            clips_by_future = {
                 submit_to(pool, score_clip, str(clip), *arguments): str(clip) for clip in clips
             }
-            for future in as_completed(clip_of):
+            for future in as_completed(clips_by_future):
                 progress.advance()
                 failure = future.exception()
-                yield future.result() if failure is None else _failed(clip_of[future], failure)
+                yield (
+                    future.result()
+                    if failure is None
+                    else _failed(clips_by_future[future], failure)
+                )
     except KeyboardInterrupt:
         raise Interrupted("interrupted; the clips printed so far are complete") from None
 

@@ -57,13 +57,13 @@ def _as_bool(value: Any) -> Any:
     return {"on": True, "off": False}.get(value, value) if isinstance(value, str) else value
 
 
-def _option(value: Any) -> Any:
+def _check_option(value: Any) -> Any:
     if isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value)):
         return value
     raise PydanticCustomError("option", "should be a finite number, text, true or false")
 
 
-def _element(value: Any) -> Any:
+def _check_element(value: Any) -> Any:
     """Accepts an id or a list of picture files."""
     if isinstance(value, str) and 0 < len(value) <= _MAX_ID_CHARS:
         return value
@@ -75,9 +75,9 @@ def _element(value: Any) -> Any:
 
 Strings = Annotated[list[str], BeforeValidator(_as_list), Field(min_length=1)]
 Duration = Annotated[float, Field(gt=0, le=MAX_DURATION_S, allow_inf_nan=False)]
-Rate = Annotated[float, Field(gt=0, le=MAX_FPS, allow_inf_nan=False)]
+FrameRate = Annotated[float, Field(gt=0, le=MAX_FPS, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
-OptionValue = Annotated[bool | int | float | str, PlainValidator(_option)]
+OptionValue = Annotated[bool | int | float | str, PlainValidator(_check_option)]
 
 
 class _Strict(BaseModel):
@@ -92,9 +92,10 @@ class SegmentEntry(_Strict):
 
 
 class StillEntry(_Strict):
-    """A file or a pattern for several; or create, a text from which the run makes a picture.
+    """A still: either given by file, or made by the run from the text create.
 
-    best_of: how many pictures are made from the text; preflight chooses one.
+    file: a path, or a pattern for several files. best_of: how many pictures are made from the text;
+    preflight chooses one.
     """
 
     file: str | None = Field(default=None, min_length=1)
@@ -130,7 +131,7 @@ class SettingsEntry(BaseModel):
     duration_s: Annotated[list[Duration], BeforeValidator(_as_list), Field(min_length=1)] = [5.0]
     aspect_ratio: Strings = ["16:9"]
     resolution: Strings = ["720p"]
-    fps: Annotated[list[Rate], BeforeValidator(_as_list), Field(min_length=1)] = [24.0]
+    fps: Annotated[list[FrameRate], BeforeValidator(_as_list), Field(min_length=1)] = [24.0]
     seed: Annotated[list[Seed], BeforeValidator(_as_list), Field(min_length=1)] | None = None
     sound: Annotated[
         list[Annotated[bool, BeforeValidator(_as_bool)]], BeforeValidator(_as_list)
@@ -140,11 +141,11 @@ class SettingsEntry(BaseModel):
 class SweepDocument(_Strict):
     """A whole sweep file.
 
-    stills: file patterns and texts to make pictures from; none means no still (text-to-video).
-    end_stills: file patterns. elements: by the name that prompts cite as @name, the backend's id or
-    a list of picture files with the front view first. zip: groups of factors that advance together.
-    budget_usd: a plan that may cost more is refused. cap_usd: the run makes as many whole blocks as
-    fit, then stops.
+    stills: file patterns, and texts to make pictures from; the file "none" means no still
+    (text-to-video). end_stills: file patterns. elements: names, which prompts cite as @name, with
+    the backend's id or a list of picture files, the front view first. zip: groups of factors that
+    advance together. budget_usd: a plan that may cost more is refused. cap_usd: the run makes as
+    many whole blocks as fit, then stops.
     """
 
     name: str = Field(default="", max_length=80)
@@ -157,7 +158,7 @@ class SweepDocument(_Strict):
     end_stills: Strings | None = None
     elements: dict[
         Annotated[str, Field(pattern=f"^{ELEMENT_NAME.pattern}$")],
-        Annotated[str | list[str], PlainValidator(_element)],
+        Annotated[str | list[str], PlainValidator(_check_element)],
     ] = {}
     prompts: Annotated[
         list[Annotated[PromptEntry, BeforeValidator(_text_entry)]],
@@ -175,7 +176,7 @@ class SweepDocument(_Strict):
 
 
 def read_yaml(path: Path) -> Any:
-    """Plain data from a YAML 1.2 file. Its unquoted 16:9 and off are strings.
+    """Plain data from a YAML 1.2 file. Unquoted 16:9 and off are strings in YAML 1.2.
 
     Raises InputError for a missing or too large file, SweepError for invalid YAML.
     """
@@ -205,7 +206,7 @@ def write_yaml(path: Path, data: Mapping[str, Any], comments: Sequence[str] = ()
     Raises InputError if the file cannot be written.
     """
     yaml = YAML()
-    yaml.width = 4096  # never breaks a prompt over lines
+    yaml.width = 4096  # so that a prompt stays on one line
     stream = io.StringIO()
     for comment in comments:
         text = " ".join(comment.split())
@@ -253,7 +254,7 @@ def prompt_entry(prompt: Prompt) -> PromptYaml:
 
 
 def parse(data: Any, source: str) -> SweepDocument:
-    """Check plain data. source: begins each line of the SweepError, which has one a mistake."""
+    """Check plain data. Raises SweepError with one line per mistake, which starts with `source`."""
     if data is None:
         raise SweepError(f"{source}: the sweep is empty; it needs stills and prompts")
     if not isinstance(data, Mapping):
@@ -271,7 +272,7 @@ def parse(data: Any, source: str) -> SweepDocument:
 
 
 def _entry_problems(document: SweepDocument) -> Iterator[str]:
-    """The mistakes that the field types do not catch."""
+    """The mistakes that the types of the fields do not catch."""
     for number, still in enumerate(document.stills):
         if (still.file is None) == (still.create is None):
             yield f"stills[{number}]: give either file or create (a text to make a picture from)"

@@ -21,7 +21,7 @@ def cited_elements(prompt: Prompt) -> tuple[str, ...]:
 def read_elements(
     entries: Mapping[str, str | list[str]], folder: Path, problems: list[str]
 ) -> Iterator[Element]:
-    """The elements that are given by pictures, in order of name. Appends errors to `problems`.
+    """The elements that are given by pictures, sorted by name. Appends errors to `problems`.
 
     Pictures are paths, not patterns, because their order matters.
     """
@@ -46,7 +46,7 @@ def read_elements(
 def citation_problems(elements: Collection[str], prompts: Sequence[Level]) -> Iterator[str]:
     """One line for each element that no prompt cites and each citation without an element.
 
-    In a sweep without elements an @name is ordinary text.
+    In a sweep without elements, an @name is ordinary text.
     """
     cited = {
         name for prompt in prompts if isinstance(prompt, Prompt) for name in cited_elements(prompt)

@@ -8,10 +8,10 @@ Result = TypeVar("Result")
 
 
 class Debounced:
-    """Runs the latest of several calls in a thread, so that the kernel keeps answering.
+    """Runs the latest of several calls in a thread, so that the kernel stays responsive.
 
-    A call starts `delay_s` seconds after it was made. A newer call cancels it, or discards its
-    result if it runs already. Only one call runs at a time.
+    A call starts after `delay_s` seconds. A newer call cancels it, or discards its result if it is
+    running already. Only one call runs at a time.
     """
 
     def __init__(self, delay_s: float = 0.3) -> None:

@@ -1,4 +1,4 @@
-"""Draws a plan and the trials of a sweep as HTML."""
+"""Renders a plan and the trials of a sweep as HTML tables."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ _PICTURE_HEIGHT_PX = 54
 
 
 def plan_html(plan: Plan) -> str:
-    """The plan as a table. Remarks on stills and prompts are folded below it."""
+    """The plan as a table, with the remarks on stills and prompts collapsed below it."""
     lines = [(label, text) for label, text in plan.lines() if label not in ("sweep", "question")]
     remarks = [line for line in lines if line[0] in _REMARK_LABELS]
     table = _table_html([line for line in lines if line not in remarks])
@@ -24,7 +24,7 @@ def plan_html(plan: Plan) -> str:
 
 
 def trials_html(sweep: Sweep) -> str:
-    """The trials as a table: a column a still, a row a prompt, the number of takes in each cell."""
+    """The numbers of takes as a table: one column per still, one row per prompt."""
     counts: dict[tuple[str, str], int] = {}
     for trial in sweep.trials():
         key = (str(trial.factors["prompt"]), str(trial.factors["still"]))

@@ -1,4 +1,4 @@
-"""The player as a widget. Jupyter serves the clips; only addresses and small JSON are synced."""
+"""The player as a widget. Jupyter serves the clips; only their URLs and small JSON are synced."""
 
 import threading
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ class Player(anywidget.AnyWidget):
         self.show(takes)
 
     def show(self, takes: Sequence[str], time_s: float = 0.0) -> None:
-        """Show other takes of the run at this time."""
+        """Show other takes of the run, from a time on."""
         if len(takes) > MAX_CLIPS:
             raise InputError(f"{len(takes)} takes are too many to watch; choose up to {MAX_CLIPS}")
         rows = self.results.takes
@@ -86,7 +86,7 @@ class Player(anywidget.AnyWidget):
             threading.Thread(target=self._make_heatmaps, daemon=True).start()
 
     def _make_heatmaps(self) -> None:
-        self._send_session("Measuring the heatmaps; a few seconds a clip.")
+        self._send_session("Measuring the heatmaps; a few seconds per clip.")
         message = ""
         for take_id in self.takes:
             if take_id not in self._heatmaps and take_id in self._proxies.videos:
@@ -103,7 +103,7 @@ class Player(anywidget.AnyWidget):
         return {**(bundle or {}), "text/plain": repr(self), "text/html": html}, metadata
 
     def static_fallback(self) -> str:
-        """The posters and the worst moments as HTML, for where no widgets run."""
+        """The posters and the worst moments as HTML, for viewers without widgets."""
         figures = []
         for clip in self.session["clips"]:
             poster = self._proxies.posters.get(clip["id"])

@@ -1,6 +1,7 @@
 """Perform the commands of a run: write the ledger, send requests, render, fetch and measure.
 
-Requests run in threads; renders and measurements run in worker processes. Each ends in an event.
+Requests run in threads; renders and measurements run in worker processes. The end of each is an
+event.
 """
 
 import sqlite3
@@ -56,13 +57,13 @@ from lab.vision import WEIGHTS, weight_path
 from lab.vision.weights import cached_path
 
 _THREADS = 8
-"""Requests at once, and downloads at once: more than any account has slots for new jobs."""
+"""The limit of simultaneous requests, and of downloads. No account has more slots for new jobs."""
 _DRAIN_S = 1.0
-"""After an interrupt, how long answers to submissions are waited for. The rest is looked up."""
+"""How long an interrupted run waits for answers to submissions. The next run looks up the rest."""
 
 
 def fetch_clip(backend_name: str, job: dict[str, Any], path: str) -> dict[str, Any]:
-    """Worker: render one clip. Takes and returns plain data."""
+    """Worker: fetch one clip, which renders it. Takes and returns plain data."""
     backend = open_backend(backend_name)
     try:
         return _fetch(backend, Job.from_json(job), Path(path))
@@ -71,10 +72,10 @@ def fetch_clip(backend_name: str, job: dict[str, Any], path: str) -> dict[str, A
 
 
 def _fetch(backend: Backend, job: Job, path: Path) -> dict[str, Any]:
-    """The file's hash and size, and what the backend says about the honoured requests."""
+    """Fetch a result; return its hash and size, and which terms the backend honoured."""
     result = backend.fetch(job, path).to_json()
-    made = Still.open(path) if path.suffix == ".png" else Clip.open(path)
-    return {"sha256": made.sha256, "bytes": path.stat().st_size, **result}
+    file = Still.open(path) if path.suffix == ".png" else Clip.open(path)
+    return {"sha256": file.sha256, "bytes": path.stat().st_size, **result}
 
 
 class Effects:
@@ -90,20 +91,22 @@ class Effects:
         executor: Executor | None,
         quiet: bool,
     ) -> None:
-        """index: where purchases are added; None for free takes. executor: for renders and
-        measurements; a process pool of its own if None."""
+        """index: where purchases are added; None for free takes.
+
+        executor: for renders and measurements; None for a process pool that `close` ends.
+        """
         self._backend = backend
         self._folder = folder
         self._ledger = ledger
         self._index = index
-        self._given = executor
+        self._executor = executor
         self._quiet = quiet
         self._pool: WorkerPool | SingleThreadPool | None = None
         self._requests = ThreadPoolExecutor(_THREADS, thread_name_prefix="requests")
         self._downloads = ThreadPoolExecutor(_THREADS, thread_name_prefix="downloads")
         self._submits: set[Future[Any]] = set()
         self.pending: dict[Future[Any], Callable[[Future[Any]], RunEvent]] = {}
-        """What is under way, each with the function that makes an event of its end."""
+        """What is under way. Each future has the function that turns its result into an event."""
 
     def close(self, *, wait_for_requests: bool) -> None:
         """End the threads, the processes and the backend."""
@@ -114,7 +117,7 @@ class Effects:
             self._pool.shutdown() if wait_for_requests else self._pool.stop()
 
     def perform(self, command: Command, state: RunState, progress: Progress) -> RunEvent | None:
-        """Perform or start a command; returns an event if it has ended already.
+        """Perform or start a command; return its event if it has ended already.
 
         Raises RunFolderError when the folder or the ledger cannot be written.
         """
@@ -145,12 +148,12 @@ class Effects:
         return None
 
     def result(self, future: Future[Any]) -> RunEvent:
-        """The event of something that has ended."""
+        """The event of a pending future that is done."""
         self._submits.discard(future)
         return self.pending.pop(future)(future)
 
     def drain(self) -> list[RunEvent]:
-        """The answers to submissions that arrive in the next moment."""
+        """The events of the submissions that are answered within _DRAIN_S."""
         done, _ = wait(self._submits, timeout=_DRAIN_S)
         return [self.result(future) for future in done]
 
@@ -193,10 +196,10 @@ class Effects:
     def _fetch(self, row: TakeRow, state: RunState) -> None:
         job, path = row.job, self._folder.result_path(row.take)
         if state.rules.capabilities.renders_locally:
-            # A local job has paths of this machine, and the folder may have moved since.
+            # A local job contains absolute paths, and the run folder may have been moved.
             take = row.take.relocated(self._folder.locate)
-            found = self._backend.lookup(take, job_key(state.rules.run_id, row.take_id))
-            job = found if isinstance(found, Job) else job
+            answer = self._backend.lookup(take, job_key(state.rules.run_id, row.take_id))
+            job = answer if isinstance(answer, Job) else job
         assert job is not None
         if state.rules.capabilities.renders_locally:
             workers = self._workers(state)
@@ -233,13 +236,13 @@ class Effects:
         try:
             self._index.add(purchase, self._backend.origin)
         except (sqlite3.Error, RunFolderError) as error:
-            # The index only saves money later. What was bought stands in the ledger.
+            # The index only saves money later. The ledger records what was bought.
             self._index = None
-            self._say(f"the index of bought takes cannot be written ({error})")
+            self._print(f"the index of bought takes cannot be written ({error})")
 
     def _workers(self, state: RunState) -> Executor:
-        if self._given is not None:
-            return self._given
+        if self._executor is not None:
+            return self._executor
         if self._pool is None:
             self._pool = create_worker_pool(
                 min(state.rules.workers, len(state.open) + len(state.planned)),
@@ -248,22 +251,22 @@ class Effects:
         return self._pool
 
     def _fetch_weights(self) -> bool:
-        """Fetch the weights once, before every worker tries to. True if all are here."""
+        """Download missing weights before the workers need them. True if all weights are there."""
         missing = [weight for weight in WEIGHTS.values() if not cached_path(weight.name).is_file()]
         if settings().fetch_weights and missing:
             size = bytes_text(sum(weight.bytes for weight in missing))
             names = " and ".join(weight.name for weight in missing)
-            self._say(f"fetching the weights {names} once ({size})")
+            self._print(f"fetching the weights {names} once ({size})")
         complete = True
         for weight in WEIGHTS.values():
             try:
                 weight_path(weight.name)
             except WeightsError as error:
-                self._say(f"{error}; {weight.without}")
+                self._print(f"{error}; {weight.without}")
                 complete = False
         return complete
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         if not self._quiet:
             sys.stderr.write(f"{escape_line(text)}\n")
 

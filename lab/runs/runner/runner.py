@@ -1,6 +1,6 @@
-"""The loop of a run: an event, a decision, its commands, and the next event.
+"""The event loop of a run: for each event, decide what to do and perform the commands.
 
-Only this thread decides, and only this thread writes the ledger.
+Only the thread of the loop decides and writes the ledger.
 """
 
 import random
@@ -45,7 +45,7 @@ class Runner:
     ) -> None:
         """index: where purchases are added, and looked for if `reuse`; None for free takes.
 
-        clock: seconds that never go back. rng: the source of the jitter of pauses.
+        clock: seconds that never go back. rng: seeds the jitter of pauses.
         """
         self._cap_usd = cap_usd
         self._quiet = quiet
@@ -72,7 +72,7 @@ class Runner:
         self._effects.close(wait_for_requests=kind is None)
 
     def run(self, quotes: Mapping[str, Quote], *, label: str) -> tuple[RunState, int]:
-        """Run until nothing more can be done; returns the last state, and how many were reused.
+        """Run until nothing more can be done; return the last state and how many takes were reused.
 
         quotes: today's prices of the takes to make, by take id. label: for the progress bar.
         Raises Interrupted, and RunFolderError when the folder can no longer be written.
@@ -103,7 +103,7 @@ class Runner:
         self._handle(Started())
         pending = self._effects.pending
         while True:
-            changed = self._control.changed  # taken before it is read, so that no change is missed
+            changed = self._control.changed  # first, so that no change after the checks is missed
             if self._control.stopped:
                 raise KeyboardInterrupt
             if self._control.paused is not self._state.paused:
@@ -115,13 +115,13 @@ class Runner:
                 self._handle(self._effects.result(future))
 
     def _drain(self) -> None:
-        """Write down the answers to submissions that arrive in the next moment."""
+        """Record the answers to submissions that still arrive."""
         self._handle(InterruptReceived())
         for event in self._effects.drain():
             self._handle(event)
 
     def _handle(self, event: RunEvent) -> None:
-        """Decide about an event, and about those that its commands cause at once."""
+        """Handle an event, and the events that its commands return at once."""
         events = deque([event])
         while events:
             before = len(self._state.finished)
@@ -131,7 +131,7 @@ class Runner:
                     result = self._effects.perform(command, self._state, self._progress)
                     events.extend([] if result is None else [result])
             except RunFolderError as error:
-                # The commands after a record depend on it.
+                # The remaining commands depend on the one that failed, so they are dropped.
                 events.append(FolderFailed(error))
             for _ in range(len(self._state.finished) - before):
                 self._progress.advance()

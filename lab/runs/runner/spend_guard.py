@@ -1,4 +1,4 @@
-"""Keep a run's spending under its cap: start a block only when all of it fits."""
+"""Keep a run's spending under its cap: start a block only if the whole block fits."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from lab.sweeps import block_of
 from lab.units import usd_text
 
 _ROUNDING_USD = 1e-6
-"""Sums of prices are off by less than this."""
+"""More than the rounding error of a sum of prices."""
 
 Block = tuple[int, str]
 
@@ -18,13 +18,13 @@ Block = tuple[int, str]
 class SpendGuard:
     """What a run has spent, and what it may still spend.
 
-    cap_usd: None allows everything. committed_usd: the cost of all takes that were submitted, each
-    at its real cost or, until that is known, at its highest estimate. planned_usd: the highest
+    cap_usd: None for no cap. committed_usd: the cost of all submitted takes, each at its real cost
+    or, until that is known, at its highest estimate. planned_usd: the highest
     estimate of the planned takes of each block. started: the blocks that may be submitted.
     reserved_usd: what the planned takes of the started blocks may cost.
 
-    A run that stops at its cap therefore ends after whole blocks. If the backend charges more than
-    the highest estimate, the cap counts more than the block, and a block may stay incomplete.
+    A run that stops at its cap therefore ends after whole blocks. A started block stays
+    incomplete only if the backend charges more than the highest estimate.
     """
 
     cap_usd: float | None
@@ -37,10 +37,10 @@ class SpendGuard:
     def from_rows(
         cls, cap_usd: float | None, rows: Iterable[TakeRow], *, other_takes_usd: float = 0.0
     ) -> Self:
-        """A guard before the first submission.
+        """The guard of a run before its first submission.
 
-        rows: the takes of the run, with prices. other_takes_usd: what other takes in the folder
-        cost.
+        rows: the takes of the run, with prices. other_takes_usd: the cost of other takes in the
+        folder.
         """
         committed, planned = other_takes_usd, dict[Block, float]()
         for row in rows:
@@ -51,20 +51,20 @@ class SpendGuard:
         return cls(cap_usd, committed, planned_usd=planned)
 
     def admit(self, row: TakeRow) -> "SpendGuard | None":
-        """The guard with the block of a planned take started; None if the cap does not allow it."""
+        """The guard after the block of a planned take is started; None if the cap forbids it."""
         if self.cap_usd is None:
             return self
-        after, block = self, block_of(row.take)
+        guard, block = self, block_of(row.take)
         if block not in self.started:
             needed = (self.planned_usd or {})[block]
-            after = replace(
+            guard = replace(
                 self, started=self.started | {block}, reserved_usd=self.reserved_usd + needed
             )
-        total = after.committed_usd + after.reserved_usd
-        return after if total <= self.cap_usd + _ROUNDING_USD else None
+        total = guard.committed_usd + guard.reserved_usd
+        return guard if total <= self.cap_usd + _ROUNDING_USD else None
 
     def updated(self, before: TakeRow, after: TakeRow) -> "SpendGuard":
-        """The guard after a take's row has changed."""
+        """The guard after the row of a take has changed."""
         committed = self.committed_usd + after.committed_usd - before.committed_usd
         reserved, planned = self.reserved_usd, dict(self.planned_usd or {})
         for row, sign in ((before, -1), (after, 1)):
@@ -77,7 +77,7 @@ class SpendGuard:
 
 
 def cap_reason(cap_usd: float | None, rows: Iterable[TakeRow]) -> str:
-    """Why a run submits no more takes because of its cap; "" if it would continue.
+    """Why the cap keeps a run from submitting more takes; "" if it does not.
 
     rows: every take of the run folder, in the order of the design.
     """
@@ -89,7 +89,7 @@ def cap_reason(cap_usd: float | None, rows: Iterable[TakeRow]) -> str:
 
 
 def cap_text(cap_usd: float, not_sent: int) -> str:
-    """One clause for a run that ended at its cap, and what to do."""
+    """Says that a run ended at its cap, and what to do."""
     takes = "take was" if not_sent == 1 else "takes were"
     return (
         f"the cap of {usd_text(cap_usd)} is reached after whole blocks; {not_sent} {takes} not "
