@@ -16,7 +16,7 @@ The rooms, top floor first. A room may import the floors below it, never beside 
     3  render                       the deterministic renderer
     2  clips > takes > shots > prompts, elements > stills > findings     the nouns
     1  vision > media               pixels; only media opens image, video or sound bytes
-    0  settings, files, samples, units, errors
+    0  settings, files, samples, loopback, units, errors
 
 `lab/__init__.pyi` lists the public names. Each room is imported when one of its names is first
 used, so `import lab` is fast.

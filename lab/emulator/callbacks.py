@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from lab.emulator import legacy, modern
 from lab.emulator.emulator import Emulator
-from lab.emulator.images import is_loopback
 from lab.emulator.store import Job
+from lab.loopback import is_loopback_url
 
 _TIMEOUT_S = 5.0
 
@@ -62,7 +62,7 @@ class CallbackQueue:
         self._seen_jobs += len(jobs)
         for job in jobs:
             # The emulator never connects to another machine.
-            if is_loopback(job.spec.callback_url):
+            if is_loopback_url(job.spec.callback_url):
                 # A set, because simultaneous changes cause one callback, about the later state.
                 change_times_s = {job.created_s, job.created_s + job.submitted_s}
                 if not job.stuck:

@@ -4,9 +4,10 @@ The emulator listens on loopback only, but any page in a local browser can reach
 a host name that resolves to 127.0.0.1 (DNS rebinding), or with a cross-site POST.
 """
 
-import ipaddress
 from collections.abc import Mapping
 from urllib.parse import urlsplit
+
+from lab.loopback import is_loopback
 
 
 def rejection_reason(headers: Mapping[str, str], *, is_control: bool) -> str:
@@ -16,7 +17,7 @@ def rejection_reason(headers: Mapping[str, str], *, is_control: bool) -> str:
     need no key.
     """
     host = headers.get("host", "")
-    if not _is_loopback(f"//{host}"):
+    if not _is_this_machine(host):
         return f"Host {host!r} is not this machine; use 127.0.0.1 or localhost"
     origin = headers.get("origin")
     if is_control and origin is not None and origin != f"http://{host}":
@@ -24,9 +25,9 @@ def rejection_reason(headers: Mapping[str, str], *, is_control: bool) -> str:
     return ""
 
 
-def _is_loopback(address: str) -> bool:
+def _is_this_machine(host_header: str) -> bool:
     try:
-        name = (urlsplit(address).hostname or "").rstrip(".")
-        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+        host = urlsplit(f"//{host_header}").hostname or ""
     except ValueError:
         return False
+    return is_loopback(host.rstrip("."))

@@ -4,10 +4,8 @@ import base64
 import binascii
 import hashlib
 import http.client
-import ipaddress
 import struct
 import threading
-import urllib.parse
 import urllib.request
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 
 from lab.emulator.task_spec import invalid
 from lab.errors import StillError
+from lab.loopback import is_loopback_url
 from lab.media.images import decode_image
 from lab.vision import SubjectMask, subject_mask
 
@@ -52,7 +51,7 @@ class ImageStore:
         """
         scheme = text[:8].lower()
         if scheme.startswith(("http://", "https://")):
-            if not is_loopback(text):
+            if not is_loopback_url(text):  # the emulator connects to no other machine
                 digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
                 return _PLACEHOLDER_PREFIX + digest, ""
             data = _download(text, max_bytes)
@@ -108,15 +107,6 @@ def placeholder_image(seed_text: str, width_px: int, height_px: int) -> NDArray[
     highlight = (centre[0] - radius // 3, centre[1] - radius // 3)
     cv2.circle(image, highlight, radius // 4, (250, 250, 240), -1, cv2.LINE_AA)
     return image
-
-
-def is_loopback(url: str) -> bool:
-    """True for a URL of this machine; the emulator connects to no other."""
-    try:
-        host = urllib.parse.urlsplit(url).hostname or ""
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _decode_base64(text: str, accepts_data_uris: bool) -> bytes:

@@ -1,7 +1,6 @@
 """Serve the emulator on loopback, with an API port and a media port, in a background thread."""
 
 import asyncio
-import ipaddress
 import socket
 import sys
 import threading
@@ -13,6 +12,7 @@ from typing import Any
 from lab.emulator.callbacks import CallbackQueue, send
 from lab.emulator.emulator import Emulator
 from lab.errors import InputError
+from lab.loopback import is_loopback
 
 _NO_WEB_SERVER = 'the emulator needs a web server; pip install "i2v-lab[emulator]"'
 _CALLBACK_POLL_S = 0.05
@@ -167,11 +167,7 @@ def _web_server() -> Callable[..., Any]:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
+    if not is_loopback(host):
         raise InputError(f"host {host!r}: the emulator serves loopback only; use 127.0.0.1")
     if not 0 <= port <= 65_535:
         raise InputError(f"port {port}: accepted are 0 (any free one) to 65535")

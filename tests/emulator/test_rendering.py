@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from lab.clips import SIMULATED_MARK, Clip
-from lab.emulator.images import ImageStore, is_loopback, placeholder_image
+from lab.emulator.images import ImageStore, placeholder_image
 from lab.emulator.rendering import RenderCancelled, clip_size_px, render_clip, render_image
 from lab.emulator.store import Job
 from lab.emulator.task_spec import Segment, TaskSpec
@@ -170,24 +170,6 @@ def test_placeholder_images_depend_on_the_text() -> None:
     assert np.array_equal(placeholder_image("a", 64, 48), placeholder_image("a", 64, 48))
     assert not np.array_equal(placeholder_image("a", 64, 48), placeholder_image("b", 64, 48))
     assert placeholder_image("\ud800", 64, 48).shape == (48, 64, 3)
-
-
-@pytest.mark.parametrize(
-    ("url", "is_local"),
-    [
-        ("http://127.0.0.1:8000/a.png", True),
-        ("http://localhost/a", True),
-        ("http://[::1]:80/a", True),
-        ("https://example.com/a.png", False),
-        ("http://127.0.0.1.example.com/a", False),
-        ("http://10.0.0.1/a", False),
-        ("http://[::1", False),
-        ("", False),
-    ],
-)
-def test_only_this_machine_is_contacted(url: str, is_local: bool) -> None:
-    """The parsed host decides, not the beginning of the URL."""
-    assert is_loopback(url) is is_local
 
 
 def test_a_local_url_is_downloaded(images: ImageStore, still_base64: str) -> None:

@@ -483,20 +483,20 @@ def test_half_characters_become_question_marks(tmp_path: Path) -> None:
         ("a.ipynb", b'{"cells": []}', "no nbformat"),
         ("a.ipynb", b'{"nbformat": 3, "nbformat_minor": 0, "worksheets": []}', "format 4"),
         ("a.ipynb", b'{"nbformat": 4, "metadata": {}, "cells": []}', "format 4"),
-        ("a.ipynb", b'{"nbformat": 4, "nbformat_minor": 5}', "no valid notebook"),
+        ("a.ipynb", b'{"nbformat": 4, "nbformat_minor": 5}', "not a valid notebook"),
         (
             "a.ipynb",
             b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [5]}',
-            "no valid notebook",
+            "not a valid notebook",
         ),
         (
             "a.ipynb",
             b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [{"cell_type": "x"}]}',
-            "no valid notebook",
+            "not a valid notebook",
         ),
     ],
 )
-def test_what_is_no_notebook_is_refused(
+def test_other_files_are_refused(
     tmp_path: Path, name: str, content: bytes | None, message: str
 ) -> None:
     """The error is one line with the file and the reason."""

@@ -1,7 +1,6 @@
 """Read the settings of a Kling account from the environment and a settings file."""
 
 import hashlib
-import ipaddress
 import os
 import re
 import stat
@@ -25,6 +24,7 @@ from pydantic_settings import (
 from lab.backends.contract import Secret, Setting
 from lab.backends.kling.catalogue import Protocol, load_catalogue
 from lab.errors import AccountError, BackendError
+from lab.loopback import is_loopback, is_loopback_url
 
 FILE_VARIABLE = "KLING_SETTINGS"
 PREFIXES = ("KLING_", "KLINGAI_")
@@ -173,7 +173,7 @@ class Account(BaseSettings):
     @property
     def on_loopback(self) -> bool:
         """True if the service runs on this machine."""
-        return is_loopback(urlsplit(self.origin).hostname or "")
+        return is_loopback_url(self.origin)
 
     @property
     def submit_protocol(self) -> Protocol:
@@ -271,16 +271,6 @@ def configured_secrets() -> tuple[Secret, ...]:
         if isinstance(value, str) and value.strip()
     ]
     return tuple(secrets)
-
-
-def is_loopback(host: str) -> bool:
-    """True if this host name or IP address is that of this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _reason(message: str) -> str:

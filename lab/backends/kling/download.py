@@ -10,7 +10,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
-from lab.backends.kling.account import Account, is_loopback
+from lab.backends.kling.account import Account
 from lab.backends.kling.catalogue import load_catalogue
 from lab.backends.kling.ip_addresses import is_public
 from lab.backends.kling.retries import Clock, Retries, RetryPolicies, RetryPolicy
@@ -18,6 +18,7 @@ from lab.backends.kling.transport import tls_context
 from lab.backends.kling.wire import MediaKind
 from lab.errors import ClipError, FetchError, StillError
 from lab.files import atomic_write
+from lab.loopback import is_loopback
 from lab.media import open_image, probe
 from lab.units import bytes_text
 

@@ -19,12 +19,12 @@ class SpendGuard:
     """What a run has spent, and what it may still spend.
 
     cap_usd: None for no cap. committed_usd: the cost of all submitted takes, each at its real cost
-    or, until that is known, at its highest estimate. planned_usd: the highest
-    estimate of the planned takes of each block. started: the blocks that may be submitted.
-    reserved_usd: what the planned takes of the started blocks may cost.
+    or, until that is known, at its highest estimate. planned_usd: the highest estimate of the
+    planned takes of each block. started: the blocks that may be submitted. reserved_usd: what the
+    planned takes of the started blocks may cost.
 
-    A run that stops at its cap therefore ends after whole blocks. A started block stays
-    incomplete only if the backend charges more than the highest estimate.
+    A run that stops at its cap therefore ends after whole blocks. A started block stays incomplete
+    only if the backend charges more than the highest estimate.
     """
 
     cap_usd: float | None
