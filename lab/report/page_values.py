@@ -140,7 +140,7 @@ def compare_page(page: ReportPage, context: ReportContext) -> tuple[Count, bool,
     Returns how many values were compared, whether the page's script and style are those of this
     i2v-lab, and the differences.
     """
-    sections = [section for build in VERIFIED_SECTIONS if (section := build(context)) is not None]
+    sections = [built for build in VERIFIED_SECTIONS if (built := build(context)) is not None]
     expected = ReportPage(render_page(sections))
     mismatches: list[Mismatch] = []
     for anchor in dict.fromkeys([*expected.sections, *page.sections]):
