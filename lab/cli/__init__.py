@@ -17,7 +17,7 @@ import typer
 import lab
 from lab.cli import elements, prompts, reports, results, runs, scores, services, shots, stills
 from lab.cli.options import OptionError
-from lab.cli.terminal import interrupts, print_error_line, print_out
+from lab.cli.terminal import interrupts, print_error_line, print_stdout
 from lab.errors import LabError
 
 COMMANDS: Mapping[str, Sequence[Callable[..., None]]] = {
@@ -71,7 +71,7 @@ for panel, commands in COMMANDS.items():
 
 def _print_version(requested: bool) -> None:
     if requested:
-        print_out(f"i2v-lab {lab.__version__}")
+        print_stdout(f"i2v-lab {lab.__version__}")
         raise typer.Exit
 
 

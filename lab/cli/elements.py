@@ -7,7 +7,7 @@ import typer
 
 import lab
 from lab.cli.options import Backend, Json, OptionError, Yes
-from lab.cli.terminal import can_ask, confirm, interruptible, print_error, print_json, print_out
+from lab.cli.terminal import can_ask, confirm, interruptible, print_json, print_stderr, print_stdout
 from lab.errors import InputError, LabError, MoneyError
 
 
@@ -79,14 +79,14 @@ def _register(
     if as_json:
         print_json({**row.to_json(), "known_before": not new})
         return
-    print_out(row.id)
+    print_stdout(row.id)
     before = f"registered already, on {row.at[:10]}" if not new else "registered"
-    print_error(f'{before}; in a sweep, elements: {{{name}: "{row.id}"}}, or the same pictures;')
-    print_error(f"prompts cite it as @{name}")
+    print_stderr(f'{before}; in a sweep, elements: {{{name}: "{row.id}"}}, or the same pictures;')
+    print_stderr(f"prompts cite it as @{name}")
     if new and row.charged:
-        print_error(f"charged: {row.charged}")
+        print_stderr(f"charged: {row.charged}")
     if row.description != wanted.description and wanted.description:
-        print_error(
+        print_stderr(
             f"its description stays {row.description or row.name!r}; "
             f"`lab element --delete {row.name}` first, to change it"
         )
@@ -106,11 +106,11 @@ def _list(backend: str, *, as_json: bool) -> None:
         if as_json:
             print_json(row.to_json())
         else:
-            print_out(str(row))
+            print_stdout(str(row))
     if not rows and not as_json and not message:
-        print_out("no elements; register one with `lab element NAME FRONT.jpg`")
+        print_stdout("no elements; register one with `lab element NAME FRONT.jpg`")
     if message:
-        print_error(f"error: the account could not be asked for others: {message}")
+        print_stderr(f"error: the account could not be asked for others: {message}")
         raise typer.Exit(1)
 
 
@@ -128,4 +128,4 @@ def _delete(name: str, backend: str, *, remote: bool, yes: bool, as_json: bool) 
     if as_json:
         print_json({**row.to_json(), "deleted_at_the_service": remote})
     else:
-        print_out(f"{row.name} {row.id}: {'deleted' if remote else 'forgotten here'}".strip())
+        print_stdout(f"{row.name} {row.id}: {'deleted' if remote else 'forgotten here'}".strip())

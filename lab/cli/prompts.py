@@ -8,7 +8,7 @@ import typer
 
 import lab
 from lab.cli.options import Json, PromptText, PublishRatio, checked_values
-from lab.cli.terminal import print_json, print_out, print_result
+from lab.cli.terminal import print_json, print_result, print_stdout
 
 
 def lint(
@@ -65,5 +65,5 @@ def vary(
         if as_json:
             print_json(variant.to_json())
         else:  # a JSON string is a YAML string
-            print_out(f"  - name: {json.dumps(variant.name, ensure_ascii=False)}")
-            print_out(f"    text: {json.dumps(variant.text, ensure_ascii=False)}")
+            print_stdout(f"  - name: {json.dumps(variant.name, ensure_ascii=False)}")
+            print_stdout(f"    text: {json.dumps(variant.text, ensure_ascii=False)}")

@@ -7,7 +7,7 @@ import typer
 
 import lab
 from lab.cli.options import Json, OptionError, RunDirs
-from lab.cli.terminal import interruptible, print_json, print_out, print_result
+from lab.cli.terminal import interruptible, print_json, print_result, print_stdout
 
 
 def report(
@@ -38,7 +38,7 @@ def report(
     """
     if out is None and len(folders) > 1:
         raise OptionError("a report of several runs needs a file name; add -o FILE.html")
-    print_out(str(lab.write_report(folders, out, max_mb=max_mb, heatmaps=heatmaps, quiet=False)))
+    print_stdout(str(lab.write_report(folders, out, max_mb=max_mb, heatmaps=heatmaps, quiet=False)))
 
 
 def verify(
@@ -86,4 +86,4 @@ def export(
       lab export out.ipynb
       lab export out.ipynb -o page.html --code
     """
-    print_out(str(lab.export_notebook(notebook, out, code=code)))
+    print_stdout(str(lab.export_notebook(notebook, out, code=code)))

@@ -8,7 +8,7 @@ import typer
 
 import lab
 from lab.cli.options import Json, RunDir, RunDirs, checked_values
-from lab.cli.terminal import print_error, print_json, print_out
+from lab.cli.terminal import print_json, print_stderr, print_stdout
 
 
 def compare(
@@ -44,11 +44,11 @@ def compare(
         for row in comparison.to_json():
             print_json(row)
     else:
-        print_out(str(comparison))
+        print_stdout(str(comparison))
         if comparison.legend:
-            print_error(comparison.legend)
+            print_stderr(comparison.legend)
     for note in comparison.notes:
-        print_error(note)
+        print_stderr(note)
 
 
 def suggest(
@@ -71,6 +71,6 @@ def suggest(
         for suggestion in advice.to_json():
             print_json(suggestion)
     else:
-        print_out(str(advice))
+        print_stdout(str(advice))
     if written is not None:
-        print_error(f"next sweep: {written}")
+        print_stderr(f"next sweep: {written}")

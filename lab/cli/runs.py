@@ -22,10 +22,10 @@ from lab.cli.options import (
 from lab.cli.terminal import (
     confirm,
     interruptible,
-    print_error,
     print_json,
-    print_out,
     print_result,
+    print_stderr,
+    print_stdout,
 )
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def demo(
       lab demo --out runs/first
     """
     _make_run(lab.Sweep.load(lab.sample_path("sweeps/coffee.yaml")), out)
-    print_error(f"report: {lab.write_report(out)}")
-    print_error(f"sample stills and sweeps: {lab.sample_path()}")
+    print_stderr(f"report: {lab.write_report(out)}")
+    print_stderr(f"sample stills and sweeps: {lab.sample_path()}")
 
 
 def plan(
@@ -132,7 +132,7 @@ def _make_run(
     if as_json:
         print_json({"plan": priced.to_json()})
     else:
-        print_error(f"{priced}\n")
+        print_stderr(f"{priced}\n")
     question = f"{priced.confirmation} on {design.backend}?"
     confirmed = yes or (priced.needs_confirmation and confirm(question, as_json=as_json))
     with interruptible(out):
@@ -144,8 +144,8 @@ def _make_run(
             print_json({**row, "simulated": results.simulated})
         print_json(outcome.to_json())
     else:
-        print_out(str(results))
-        print_error(str(outcome))
+        print_stdout(str(results))
+        print_stderr(str(outcome))
     if not outcome.complete:
         raise typer.Exit(1)
 
@@ -182,7 +182,7 @@ def reconcile(
     for take in takes:
         print_result(take, as_json=as_json)
     if not takes and not as_json:
-        print_out(f"{folder}: no take is uncertain")
+        print_stdout(f"{folder}: no take is uncertain")
     if any(take.state == "uncertain" for take in takes):
         raise typer.Exit(1)
 

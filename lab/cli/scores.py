@@ -7,7 +7,7 @@ import typer
 
 import lab
 from lab.cli.options import Json, OptionError, checked_values
-from lab.cli.terminal import interruptible, print_error_line, print_json, print_out
+from lab.cli.terminal import interruptible, print_error_line, print_json, print_stdout
 
 
 def score(
@@ -64,8 +64,8 @@ def score(
                     plain["compliance"] = [judged.to_json() for judged in compliance]
                 print_json(plain)
             else:
-                print_out(score_card(record, why=why))
+                print_stdout(score_card(record, why=why))
                 for judged in compliance:
-                    print_out(f"  asked for {judged}")
+                    print_stdout(f"  asked for {judged}")
     if failed:
         raise typer.Exit(2 if failed == len(clips) else 1)

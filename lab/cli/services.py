@@ -11,10 +11,10 @@ from lab.cli.options import Json, OptionError, check_backend
 from lab.cli.terminal import (
     exit_if_failed,
     interruptible,
-    print_error,
     print_json,
-    print_out,
     print_result,
+    print_stderr,
+    print_stdout,
 )
 from lab.errors import InputError
 
@@ -62,15 +62,15 @@ def calibrate(
             for row in json.loads(table.clips.to_json(orient="records")):
                 print_json(row)
         else:
-            print_out(str(table))
-            print_error(f"camera moves: {out / 'moves.csv'}")
+            print_stdout(str(table))
+            print_stderr(f"camera moves: {out / 'moves.csv'}")
         exit_if_failed(table.failed, print_failures=as_json)
         return
     with interruptible():
         card = lab.calibrate(out, stills=stills, footage=footage, quick=quick, quiet=as_json)
     print_result(card, as_json=as_json)
     if not as_json:
-        print_error(f"validity card: {out / 'card.json'}")
+        print_stderr(f"validity card: {out / 'card.json'}")
     exit_if_failed(card.failed, print_failures=as_json)
 
 
@@ -80,7 +80,7 @@ def emulate(
         Path | None, typer.Option(metavar="FILE.toml", help="What goes wrong, and how often.")
     ] = None,
     speed: Annotated[
-        float, typer.Option(min=0.01, help="How many times faster than in 5 s a job is done.")
+        float, typer.Option(min=0.01, help="The speed of jobs; at 1, a job takes 5 s.")
     ] = 1.0,
     small: Annotated[
         bool, typer.Option("--small", help="Render clips of 180 px, to save time.")
@@ -147,8 +147,8 @@ def doctor(
             print_json({"backend": backend, **opened.describe(), "settings": plain})
         else:
             for label, text in opened.describe().items():
-                print_out(f"{label.replace('_', ' '):>13}  {text}")
-            print_out(f"     settings  {', '.join(map(str, settings))}\n")
+                print_stdout(f"{label.replace('_', ' '):>13}  {text}")
+            print_stdout(f"     settings  {', '.join(map(str, settings))}\n")
         all_held = True
         for check in checks:  # each is printed as soon as the service answers
             all_held = all_held and check.outcome == "held"
@@ -172,9 +172,9 @@ def _list_backend(name: str, *, as_json: bool) -> None:
         print_json({"backend": name, "checks": checkable, "settings": plain})
     elif checkable:
         listed = ", ".join(map(str, settings)) or "none"
-        print_out(f"{name}: settings found: {listed}; `lab doctor {name}` checks it")
+        print_stdout(f"{name}: settings found: {listed}; `lab doctor {name}` checks it")
     else:
-        print_out(f"{name}: uses no service, needs no settings")
+        print_stdout(f"{name}: uses no service, needs no settings")
 
 
 def weights(as_json: Json = False) -> None:
@@ -191,4 +191,4 @@ def weights(as_json: Json = False) -> None:
         if as_json:
             print_json({"name": weight.name, "path": str(path), "sha256": weight.sha256})
         else:
-            print_out(f"{weight.name}: {path} ({weight.purpose}; {weight.licence})")
+            print_stdout(f"{weight.name}: {path} ({weight.purpose}; {weight.licence})")

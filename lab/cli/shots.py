@@ -7,7 +7,7 @@ import typer
 
 import lab
 from lab.cli.options import Backend, Budget, Json, PromptText, Ratio, Yes, checked_values
-from lab.cli.terminal import confirm, interruptible, print_error, print_result
+from lab.cli.terminal import confirm, interruptible, print_result, print_stderr
 
 
 def shoot(
@@ -56,7 +56,7 @@ def shoot(
     plan.check()
     confirmed = yes
     if plan.needs_confirmation and not yes:
-        print_error(f"{checks}\n{reviewed}\n{plan}\n")
+        print_stderr(f"{checks}\n{reviewed}\n{plan}\n")
         confirmed = confirm(f"{plan.confirmation} on {backend}?", as_json=as_json)
     with interruptible(out):
         clip = lab.shoot(still, written, out=out, confirmed=confirmed, quiet=as_json, **settings)

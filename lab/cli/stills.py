@@ -22,11 +22,11 @@ from lab.cli.options import (
 )
 from lab.cli.terminal import (
     interruptible,
-    print_error,
     print_error_line,
     print_json,
-    print_out,
     print_result,
+    print_stderr,
+    print_stdout,
 )
 from lab.errors import InputError
 
@@ -62,12 +62,12 @@ def preflight(
         checks = lab.preflight(still, aspect_ratio=ratio, resolution=resolution, needs=needs)
         print_result(checks, as_json=as_json)
         if pictures is not None:
-            print_error(f"picture: {checks.save_overlay(pictures)}")
+            print_stderr(f"picture: {checks.save_overlay(pictures)}")
     for one, other, finding in lab.near_duplicates(opened):
         if as_json:
             print_json({"stills": [str(one.path), str(other.path)], **finding.to_json()})
         else:
-            print_out(str(finding))
+            print_stdout(str(finding))
     if len(opened) < len(stills):
         raise typer.Exit(1 if opened else 2)
 
@@ -109,9 +109,9 @@ def fit(
         needs=needs,
         path=out,
     )
-    print_out(str(fitted.path))
+    print_stdout(str(fitted.path))
     for step in fitted.history:
-        print_error(step)
+        print_stderr(step)
 
 
 def create(
@@ -141,4 +141,4 @@ def create(
             aspect_ratio=ratio,
             resolution=resolution,
         )
-    print_out(str(still.path))
+    print_stdout(str(still.path))

@@ -23,17 +23,17 @@ from lab.units import escape_controls, escape_line
 _INTERRUPTED = "interrupted; run the same command again to continue"
 
 
-def print_out(text: str) -> None:
+def print_stdout(text: str) -> None:
     typer.echo(escape_controls(text))
 
 
-def print_error(text: str) -> None:
+def print_stderr(text: str) -> None:
     typer.echo(escape_controls(text), err=True)
 
 
 def print_error_line(text: str) -> None:
     """Print an error in one line, even if a file name in it contains a line break."""
-    print_error(f"error: {escape_line(text)}")
+    print_stderr(f"error: {escape_line(text)}")
 
 
 def print_json(value: dict[str, Any]) -> None:
@@ -45,7 +45,7 @@ def print_result(result: Any, *, as_json: bool) -> None:
     if as_json:
         print_json(result.to_json())
     else:
-        print_out(str(result))
+        print_stdout(str(result))
 
 
 def can_ask(*, as_json: bool) -> bool:
@@ -97,7 +97,7 @@ class _Interrupts:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         if not self._reported:
             self._reported = True
-            print_error(message or self.message)
+            print_stderr(message or self.message)
 
     def _first(self, number: int, frame: FrameType | None) -> None:
         signal.signal(number, self._second)

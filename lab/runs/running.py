@@ -114,10 +114,10 @@ def run(
         raise _unconfirmed(priced)
     sweep = priced.sweep
     folder = RunFolder(out)
-    with closing(open_backend(sweep.backend)) as maker:
+    with closing(open_backend(sweep.backend)) as opened_backend:
         if priced.takes > priced.done or priced.stills:
-            maker.prepare()
-        origin, simulated = maker.origin, maker.capabilities.simulated
+            opened_backend.prepare()
+        origin, simulated = opened_backend.origin, opened_backend.capabilities.simulated
     folder.make()
     folder.check_space(priced.bytes)
     with (
@@ -164,11 +164,11 @@ class _Session:
     ) -> RunOutcome:
         """Make these takes of a sweep. Raises AccountError when none could be submitted."""
         # A runner closes its backend, so that pending requests end with it.
-        with closing(open_backend(sweep.backend)) as maker:
-            quotes = {take.id: maker.quote(trial.shot) for trial, take in pairs}
+        with closing(open_backend(sweep.backend)) as opened_backend:
+            quotes = {take.id: opened_backend.quote(trial.shot) for trial, take in pairs}
             self._add_to_ledger(sweep, pairs, quotes)
             with Runner(
-                maker,
+                opened_backend,
                 self.folder,
                 self.ledger,
                 cap_usd=sweep.cap_usd,

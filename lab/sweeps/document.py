@@ -92,7 +92,7 @@ class SegmentEntry(_Strict):
 
 
 class StillEntry(_Strict):
-    """A still: either given by file, or made by the run from the text create.
+    """A still: either given by `file`, or made by the run from the text in `create`.
 
     file: a path, or a pattern for several files. best_of: how many pictures are made from the text;
     preflight chooses one.

@@ -56,7 +56,7 @@ class Player(anywidget.AnyWidget):
         self.show(takes)
 
     def show(self, takes: Sequence[str], time_s: float = 0.0) -> None:
-        """Show other takes of the run, from a time on."""
+        """Show other takes of the run. time_s: the time to start at."""
         if len(takes) > MAX_CLIPS:
             raise InputError(f"{len(takes)} takes are too many to watch; choose up to {MAX_CLIPS}")
         rows = self.results.takes

@@ -35,7 +35,7 @@ class RunProgress:
         return status
 
     def clear(self) -> None:
-        """Show the state without a run."""
+        """Remove everything that is shown about a run."""
         self.takes.clear()
         self.bar.max, self.bar.value = 1, 0
         self.text.value = self.spend_text.value = ""

@@ -222,7 +222,7 @@ class KlingBackend:
                     f"{label}: belongs to {job.data.get('host')}; set KLING_REGION or KLING_URL, "
                     "and the keys, to that address"
                 )
-            info = self._queries.query_ids([job.id], *route).get(job.id)
+            info = self._queries.query_by_ids([job.id], *route).get(job.id)
         except (ServiceError, AccountError) as error:
             raise FetchError(f"{label}: {error}") from error
         if info is None:

@@ -75,7 +75,7 @@ class JobQueries:
         for (protocol, path), group in groups.items():
             for batch in _batches(group, _BATCH_SIZE if protocol == "new" else 1):
                 try:
-                    batch_infos = self.query_ids([job.id for job in batch], protocol, path)
+                    batch_infos = self.query_by_ids([job.id for job in batch], protocol, path)
                 except WireError as error:
                     last_error = error
                     continue
@@ -94,7 +94,7 @@ class JobQueries:
             raise last_error
         return infos
 
-    def query_ids(self, ids: Sequence[str], protocol: Protocol, path: str) -> dict[str, JobInfo]:
+    def query_by_ids(self, ids: Sequence[str], protocol: Protocol, path: str) -> dict[str, JobInfo]:
         """The jobs with these ids. Jobs that the service does not know are left out."""
         transport = self._transport()
         policy = transport.policies.poll

@@ -30,14 +30,14 @@ def register_element(
     Interrupted on Ctrl-C.
     """
     element = Element.from_pictures(name, pictures, description=description)
-    maker = open_backend(backend)
+    opened_backend = open_backend(backend)
     try:
-        problems = element_library(maker).limits(element)
+        problems = element_library(opened_backend).limits(element)
         if problems:
             raise BackendError(f"backend {backend}: {'; '.join(map(str, problems))}")
-        with ElementStore.open(maker) as store:
+        with ElementStore.open(opened_backend) as store:
             known = store.get(element.content)
-        usd = maker.capabilities.element_usd
+        usd = opened_backend.capabilities.element_usd
         submitted = known is not None and not known.state.undecided
         if not submitted and usd != 0 and not confirmed:
             price = "its price is not documented" if usd is None else f"it costs {usd_text(usd)}"
@@ -45,11 +45,11 @@ def register_element(
                 f"element {element}: is not registered yet and {price}; confirm it "
                 "(confirmed=True, --yes)"
             )
-        maker.prepare()
-        (row,) = ensure_registered([element], maker, quiet=quiet)
+        opened_backend.prepare()
+        (row,) = ensure_registered([element], opened_backend, quiet=quiet)
         return row
     finally:
-        maker.close()
+        opened_backend.close()
 
 
 def list_elements(*, backend: str = "kling") -> tuple[ElementRow, ...]:
@@ -57,12 +57,12 @@ def list_elements(*, backend: str = "kling") -> tuple[ElementRow, ...]:
 
     Raises AccountError or ServiceError when the service does not answer.
     """
-    maker = open_backend(backend)
+    opened_backend = open_backend(backend)
     try:
-        library = element_library(maker)
-        with ElementStore.open(maker) as store:
+        library = element_library(opened_backend)
+        with ElementStore.open(opened_backend) as store:
             rows = store.rows()
-        maker.prepare()
+        opened_backend.prepare()
         jobs, keys = {row.job for row in rows}, {row.key for row in rows}
         others = [
             element
@@ -71,18 +71,18 @@ def list_elements(*, backend: str = "kling") -> tuple[ElementRow, ...]:
         ]
         return (*rows, *(_row_of(element) for element in others))
     finally:
-        maker.close()
+        opened_backend.close()
 
 
 def known_elements(*, backend: str = "kling") -> tuple[ElementRow, ...]:
     """The elements that this user registered, in their last known state. Sends nothing."""
-    maker = open_backend(backend)
+    opened_backend = open_backend(backend)
     try:
-        element_library(maker)  # raises BackendError for a backend without elements
-        with ElementStore.open(maker) as store:
+        element_library(opened_backend)  # raises BackendError for a backend without elements
+        with ElementStore.open(opened_backend) as store:
             return store.rows()
     finally:
-        maker.close()
+        opened_backend.close()
 
 
 def delete_element(name: str, *, backend: str = "kling", remote: bool = True) -> ElementRow:
@@ -92,18 +92,18 @@ def delete_element(name: str, *, backend: str = "kling", remote: bool = True) ->
     InputError for an unknown name, and SubmitUncertain when the service cannot say whether it was
     ever registered.
     """
-    maker = open_backend(backend)
+    opened_backend = open_backend(backend)
     try:
-        library = element_library(maker)
-        with ElementStore.open(maker) as store, store.lock():
+        library = element_library(opened_backend)
+        with ElementStore.open(opened_backend) as store, store.lock():
             row = _row_named(store.rows(), name)
             if remote:
-                maker.prepare()
-                delete_at_service(row, store, library, maker)
+                opened_backend.prepare()
+                delete_at_service(row, store, library, opened_backend)
             store.remove(row)
             return replace(row, state=ElementRowState.DELETED)
     finally:
-        maker.close()
+        opened_backend.close()
 
 
 def known_ids(

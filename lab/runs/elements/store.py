@@ -1,7 +1,7 @@
 """The element store: one database per user of the elements registered with each account.
 
-If the store is lost, nothing else is: the service still has the elements, and their keys, which are
-derived from their pictures, find them again.
+The store may be lost: the elements remain at the service, where keys that are derived from their
+pictures find them.
 """
 
 import json

@@ -145,7 +145,7 @@ def _submit_failed(draft: Draft, event: SubmitFailed) -> None:
     status, error = draft.without_request(event.take_id), event.error
     if isinstance(error, NoSlot | AccountError | ServiceError):
         draft.record(status, EventKind.NOT_SUBMITTED, message=str(error))
-        _submit_rejected(draft, error)
+        _back_off_or_stop(draft, error)
     elif isinstance(error, Refusal):
         draft.finish(draft.record(status, EventKind.REFUSED, message=str(error)))
     elif isinstance(error, InputError) and len(status.accounts) > 1:
@@ -158,7 +158,7 @@ def _submit_failed(draft: Draft, event: SubmitFailed) -> None:
         draft.put(replace(status, lost_answer=failure_text(error)))
 
 
-def _submit_rejected(draft: Draft, error: NoSlot | AccountError | ServiceError) -> None:
+def _back_off_or_stop(draft: Draft, error: NoSlot | AccountError | ServiceError) -> None:
     """Back off, or stop submitting. The backend has certainly bought nothing."""
     if isinstance(error, AccountError):
         draft.update(submit_error=error)

@@ -52,6 +52,7 @@ from lab.runs.runner.state import RunState
 from lab.runs.worker_pool import SingleThreadPool, WorkerPool, create_worker_pool
 from lab.settings import settings
 from lab.stills import Still
+from lab.takes import Take
 from lab.units import bytes_text, escape_line
 from lab.vision import WEIGHTS, weight_path
 from lab.vision.weights import cached_path
@@ -160,6 +161,11 @@ class Effects:
     def _start(self, future: Future[Any], as_event: Callable[[Future[Any]], RunEvent]) -> None:
         self.pending[future] = as_event
 
+    def _take_and_key(self, row: TakeRow, state: RunState) -> tuple[Take, str]:
+        """The take with the current paths of its stills, and our id of its job."""
+        take = row.take.relocated(self._folder.locate)
+        return take, job_key(state.rules.run_id, row.take_id)
+
     def _check_stills(self, row: TakeRow) -> RunEvent:
         shot = row.take.shot
         for still in (shot.still, shot.end_still):
@@ -168,8 +174,7 @@ class Effects:
         return StillsChecked(row.take_id)
 
     def _submit(self, row: TakeRow, state: RunState) -> None:
-        take = row.take.relocated(self._folder.locate)
-        key = job_key(state.rules.run_id, row.take_id)
+        take, key = self._take_and_key(row, state)
         future = self._requests.submit(self._backend.submit, take, key)
         self._submits.add(future)
 
@@ -182,8 +187,7 @@ class Effects:
         self._start(future, as_event)
 
     def _look_up(self, row: TakeRow, state: RunState) -> None:
-        take = row.take.relocated(self._folder.locate)
-        key = job_key(state.rules.run_id, row.take_id)
+        take, key = self._take_and_key(row, state)
 
         def as_event(future: Future[Any]) -> RunEvent:
             try:
@@ -197,8 +201,7 @@ class Effects:
         job, path = row.job, self._folder.result_path(row.take)
         if state.rules.capabilities.renders_locally:
             # A local job contains absolute paths, and the run folder may have been moved.
-            take = row.take.relocated(self._folder.locate)
-            answer = self._backend.lookup(take, job_key(state.rules.run_id, row.take_id))
+            answer = self._backend.lookup(*self._take_and_key(row, state))
             job = answer if isinstance(answer, Job) else job
         assert job is not None
         if state.rules.capabilities.renders_locally:
@@ -238,7 +241,7 @@ class Effects:
         except (sqlite3.Error, RunFolderError) as error:
             # The index only saves money later. The ledger records what was bought.
             self._index = None
-            self._print(f"the index of bought takes cannot be written ({error})")
+            self._print(f"the purchase index cannot be written ({error})")
 
     def _workers(self, state: RunState) -> Executor:
         if self._executor is not None:
