@@ -238,10 +238,14 @@ def test_runs_that_moved_are_named(page: str, copies: list[Path], tmp_path: Path
     """Moved runs are given in the report's order, or as the folder that contains them all."""
     report = tmp_path / "mail.html"
     report.write_text(page)
-    with pytest.raises(RunFolderError, match="name run 'slow' of the report with --run DIR"):
+    with pytest.raises(
+        RunFolderError, match="name the folder of run 'slow' of the report with --run DIR"
+    ):
         verify(report, scores=False)
     assert verify(report, tmp_path / "runs", scores=False).matches
     assert verify(report, copies, scores=False).matches
     assert not verify(report, copies[::-1], scores=False).matches
-    with pytest.raises(InputError, match=r"is of 3 runs and 2 were named; .*: slow, medium, fast"):
+    with pytest.raises(
+        InputError, match=r"has 3 runs, but 2 folders were given; .*: slow, medium, fast"
+    ):
         verify(report, copies[:2], scores=False)

@@ -17,7 +17,7 @@ _UPSAMPLING_GAIN = 0.89  # rms of a patch field after cubic upsampling, relative
 
 @dataclass(frozen=True)
 class Defects:
-    """The strength of each defect; all zero is a clean clip. The first frame stays clean.
+    """The strength of each defect. All zero means a clean clip. The first frame stays clean.
 
     flicker_dn: rms change of brightness, in 8-bit code values; half of its power is global, half
         in patches.
@@ -76,7 +76,7 @@ def _flicker(rgb: NDArray[np.uint8], sigma_dn: float, index: int, seed: int) -> 
     coarse = sigma_dn / math.sqrt(2) * (global_noise + _patch_noise([seed, 5, index]))
     field = _upsample(coarse.astype(np.float32), rgb.shape[:2])
     # uint8 is unsigned: add the positive part and subtract the negative part separately.
-    up, down = (cv2.max(side, 0).round().astype(np.uint8) for side in (field, -field))
+    up, down = (cv2.max(part, 0).round().astype(np.uint8) for part in (field, -field))
     return cv2.subtract(cv2.add(rgb, cv2.merge([up] * 3)), cv2.merge([down] * 3))
 
 
@@ -111,13 +111,14 @@ def _drift_colour(
 
 def _warp(rgb: NDArray[np.uint8], permille: float, time_s: float, seed: int) -> NDArray[np.uint8]:
     height, width = rgb.shape[:2]
-    key, phase = divmod(time_s * _WARP_HZ, 1.0)
+    keyframe, phase = divmod(time_s * _WARP_HZ, 1.0)
     # Cross-fade with weights whose squares sum to one, which keeps the rms constant.
     weights = (math.cos(phase * math.pi / 2), math.sin(phase * math.pi / 2))
     axis_rms_px = permille / 1000 * diagonal_px(width, height) / math.sqrt(2)
     axes = [
         sum(
-            weight * _patch_noise([seed, 7, axis, int(key) + n]) for n, weight in enumerate(weights)
+            weight * _patch_noise([seed, 7, axis, int(keyframe) + offset])
+            for offset, weight in enumerate(weights)
         )
         for axis in range(2)
     ]

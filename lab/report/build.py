@@ -17,7 +17,7 @@ from lab.files import check_writable, write_text
 from lab.player import player_script, player_style
 from lab.report.blocks import Section, json_for_page
 from lab.report.context import ReportContext
-from lab.report.facts import facts_of
+from lab.report.facts import report_facts
 from lab.report.page_check import check_page
 from lab.report.sections import SECTIONS
 from lab.units import escape_controls
@@ -66,7 +66,7 @@ def write_report(
         title=_title(results),
         written=(now or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M UTC"),
         videos=videos,
-        facts=json_for_page(facts_of(context)),
+        facts=json_for_page(report_facts(context)),
     )
     check_page(page, links=False)
     with _write_errors(target):

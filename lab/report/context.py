@@ -1,4 +1,4 @@
-"""What every section is built from: the results, the report's path, and its pictures and videos."""
+"""Provides what the sections are built from: results, paths, pictures and videos."""
 
 import os
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from lab.units import bytes_text
 
 _SMALLER_SIDE_PX = 240
 _BASE64_GROWTH = 4 / 3
-_UNRANKED_TAKES = 2  # in the player, where no take is ranked
+_UNRANKED_TAKES = 2  # how many takes the player opens with when none is ranked
 
 
 class TakeEntry(TypedDict):
@@ -101,7 +101,7 @@ class ReportContext:
 
     @cached_property
     def _proxies_and_note(self) -> tuple[Proxies, str]:
-        """Videos at 360 px if they fit, else at 240 px, else only those of the first takes."""
+        """Videos at 360 px if all fit, else at 240 px, else as many of these as fit."""
         if not self.pictures:
             return Proxies(), ""
         limit = bytes_text(self.max_video_bytes)
@@ -153,8 +153,8 @@ class ReportContext:
         }
         return {**clips, **heatmaps}
 
-    def element_address(self, path: Path) -> str:
-        """The address of a video or picture in the page: # and its element's id."""
+    def element_url(self, path: Path) -> str:
+        """The URL of a video or picture in the page: # and the id of its element."""
         return f"#{self._element_ids[path]}"
 
     @cached_property
@@ -177,8 +177,8 @@ class ReportContext:
         """The path of the take's clip."""
         return self.results.run_of(take).folder.path / str(take["clip"])
 
-    def by_run(self, describe: Callable[[LoadedRun], str]) -> str:
-        """The description of the runs: once if all runs share it, else each with its runs."""
+    def describe_runs(self, describe: Callable[[LoadedRun], str]) -> str:
+        """The runs' descriptions as one text. Different ones are followed by names of runs."""
         runs: dict[str, list[str]] = {}
         for run in self.results.runs:
             runs.setdefault(describe(run), []).append(run.name)

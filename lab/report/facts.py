@@ -1,7 +1,7 @@
 """The facts of a report: the data it was made from, stored in it as JSON for `lab verify`.
 
-The facts are the tables of `Results` without the series over time. `results_of` restores these
-tables, so that the page can be rendered again and compared.
+The facts are the tables of `Results` without the series over time. `restore_results` restores
+these tables, so that the page can be rendered again and compared.
 """
 
 import math
@@ -21,9 +21,8 @@ from lab.runs import RunFolder
 FORMAT = 2
 """Format 2 has whole rows of the takes, and data of the runs. Format 1 had files and scores."""
 
-MEASURED = ("simulated", "notes", "measure", "measure_why", "damage")
+MEASURED_COLUMNS = ("simulated", "notes", "measure", "measure_why", "damage")
 """Columns of the takes that come at least partly from the stored measurements."""
-
 
 Level = str | int | float | bool | None
 
@@ -64,8 +63,8 @@ class Row(BaseModel):
 class TakeFacts(BaseModel):
     """A take. scores: None for a missing score. reasons: why a score is missing.
 
-    not_measured: scores that are missing because the report's definition of the metric did not
-    measure them, each with the version of the definition that did, or 0.
+    not_measured: scores that the current version of their metric did not measure, each with the
+    version that did; 0 if none did.
     """
 
     model_config = ConfigDict(strict=True, extra="forbid")
@@ -82,8 +81,8 @@ class TakeFacts(BaseModel):
 
     @property
     def reported_scores(self) -> dict[str, float | None]:
-        """The scores that the report's definitions of the metrics measured."""
-        return {name: v for name, v in self.scores.items() if name not in self.not_measured}
+        """The scores without those in `not_measured`."""
+        return {name: score for name, score in self.scores.items() if name not in self.not_measured}
 
 
 class RunFacts(BaseModel):
@@ -105,7 +104,7 @@ class RunFacts(BaseModel):
 
 
 class ReportFacts(BaseModel):
-    """All facts of a report. versions: of the definition of each metric."""
+    """All facts of a report. versions: the version of each metric."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -123,13 +122,13 @@ class ReportFacts(BaseModel):
             raise ValueError("the takes have different columns")
         names = {run.name for run in self.runs}
         if len(names) < len(self.runs) or any(take.row.run not in names for take in self.takes):
-            raise ValueError("a take has no run")
+            raise ValueError("two runs have one name, or a take has no run")
         if not set(self.varied) <= set(self.factors) <= columns:
             raise ValueError("a factor has no column")
         return self
 
 
-def facts_of(context: ReportContext) -> dict[str, Any]:
+def report_facts(context: ReportContext) -> dict[str, Any]:
     """The facts as plain data, in the structure of `ReportFacts`."""
     results = context.results
     by_take = {
@@ -161,7 +160,7 @@ def facts_of(context: ReportContext) -> dict[str, Any]:
 
 
 class SweepFacts(TypedDict):
-    """The design of a run: some of the fields of `RunFacts`."""
+    """The design of a run: a subset of the fields of `RunFacts`."""
 
     title: str
     question: str
@@ -185,7 +184,7 @@ def sweep_facts(run: LoadedRun) -> SweepFacts:
     }
 
 
-def results_of(facts: ReportFacts, folders: Mapping[str, RunFolder]) -> Results:
+def restore_results(facts: ReportFacts, folders: Mapping[str, RunFolder]) -> Results:
     """The tables that the facts were made from, without the series over time.
 
     folders: the current folder of each run, by the run's name.
@@ -209,7 +208,7 @@ def _run(run: RunFacts, folder: RunFolder) -> LoadedRun:
 
 
 class _ScoreFacts(TypedDict):
-    """The scores of a take: some of the fields of `TakeFacts`."""
+    """The scores of a take: a subset of the fields of `TakeFacts`."""
 
     scores: dict[str, float | None]
     reasons: dict[str, str]
@@ -231,7 +230,7 @@ def _score_facts(rows: pd.DataFrame) -> _ScoreFacts:
 
 
 def _number(take: TakeFacts, name: str) -> Number:
-    """A score of a take, with the current version if the report's definition measured it."""
+    """A score of a take, with the version of the metric that measured it; 0 if none did."""
     value, unit = take.scores.get(name), SPECS[name].unit
     version = take.not_measured.get(name, SPECS[name].version if name in take.scores else 0)
     reason = take.reasons.get(name, "" if name in take.scores else "not in the report")

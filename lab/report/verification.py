@@ -34,7 +34,7 @@ class Mismatch:
 
 @dataclass(frozen=True)
 class Count:
-    """How many values of one kind were checked. unchecked: the number of others by reason."""
+    """How many values of one kind were checked. unchecked: how many were not, by reason."""
 
     checked: int
     total: int
@@ -56,7 +56,7 @@ class Verification:
     values: values on the page, compared with the report's facts. takes: takes in the facts,
     compared with the ledger. files: files named in the facts, compared by hash. scores: scores in
     the facts, compared with new measurements of the clips. clips: the clips with such scores.
-    not_measured: scores that the report itself states as not measured. measured_again: False if
+    not_measured: scores that the report itself calls not measured. measured_again: False if
     the caller did not ask for new measurements. own_script: the page's script and style are those
     of this i2v-lab.
     """
@@ -126,7 +126,9 @@ class Verification:
     def _conclusion(self) -> list[str]:
         if self.matches:
             return ["all match" if self.measured_again else "all that was compared matches"]
+        # The name of a part of a score contains a dot.
         parts = [mismatch for mismatch in self.mismatches if "." in mismatch.what.split()[0]]
         lines = [str(mismatch) for mismatch in self.mismatches if mismatch not in parts]
-        lines += [f"and {len(parts)} parts of scores"] * bool(parts)
+        if parts:
+            lines.append(f"and {len(parts)} parts of scores")
         return [f"{len(self.mismatches)} differ or could not be checked:", *lines]

@@ -15,7 +15,7 @@ from lab.analysis import load
 from lab.errors import InputError, RunFolderError
 from lab.files import open_input_file, sha256_file
 from lab.report.context import ReportContext
-from lab.report.facts import FORMAT, MEASURED, ReportFacts, results_of, sweep_facts
+from lab.report.facts import FORMAT, MEASURED_COLUMNS, ReportFacts, restore_results, sweep_facts
 from lab.report.page_values import ReportPage, compare_page
 from lab.report.remeasure import Remeasurement, file_in_run, number_text, remeasure
 from lab.report.verification import Count, Mismatch, Verification
@@ -46,13 +46,13 @@ def verify(
     runs: the run folders in the report's order, or one folder that contains all of them by name.
     None if their path relative to the report has not changed. scores: measure every clip again,
     which takes as long as scoring did; scores match within 1 %. A score that cannot be checked
-    counts as a mismatch. Raises InputError for a file that is no report or has another format, and
-    RunFolderError for a run that is not found.
+    counts as a mismatch. Raises InputError for a file that is not a report or has another format,
+    and RunFolderError for a run that is not found.
     """
     path = Path(report)
     page, facts = _read_report(path)
     folders = _run_folders(path, facts, runs)
-    context = ReportContext(results_of(facts, folders), path.resolve(), 0, pictures=False)
+    context = ReportContext(restore_results(facts, folders), path.resolve(), 0, pictures=False)
     values, own_script, page_mismatches = compare_page(page, context)
     ledger_mismatches = list(_compare_ledgers(folders, facts))
     files, file_mismatches = _compare_files(folders, facts)
@@ -86,7 +86,7 @@ def _read_report(path: Path) -> tuple[ReportPage, ReportFacts]:
     with open_input_file(path, InputError, MAX_REPORT_BYTES) as file:
         page = ReportPage(file.read().decode("utf-8", "replace"))
     if not page.facts:
-        raise InputError(f"{path}: is no report of i2v-lab; name a file that `lab report` wrote")
+        raise InputError(f"{path}: is not an i2v-lab report; name a file that `lab report` wrote")
     try:
         plain = json.loads(page.facts)
         format_ = plain["format"]
@@ -101,7 +101,9 @@ def _read_report(path: Path) -> tuple[ReportPage, ReportFacts]:
     try:
         return page, ReportFacts.model_validate(plain)
     except (ValidationError, NameError, RecursionError) as error:
-        raise InputError(f"{path}: its facts cannot be read; it was changed or cut") from error
+        raise InputError(
+            f"{path}: its facts cannot be read; it was changed or truncated"
+        ) from error
 
 
 def _run_folders(
@@ -117,21 +119,23 @@ def _run_folders(
         paths = [Path(named[0]) / run.name for run in facts.runs]
     else:
         raise InputError(
-            f"{report}: is of {len(facts.runs)} runs and {len(named)} were named; name each of "
-            f"them in this order, or one folder that holds them: "
+            f"{report}: has {len(facts.runs)} runs, but {len(named)} folders were given; give one "
+            f"for each run in this order, or one folder that contains them all: "
             f"{', '.join(run.name for run in facts.runs)}"
         )
     folders = {run.name: RunFolder(path) for run, path in zip(facts.runs, paths, strict=True)}
     for name, folder in folders.items():
         if not folder.exists:
-            run = "the report's own" if len(folders) == 1 else f"run {name!r} of the report"
-            raise RunFolderError(f"{folder.path}: holds no run; name {run} with --run DIR")
+            run = "the run" if len(folders) == 1 else f"run {name!r}"
+            raise RunFolderError(
+                f"{folder.path}: holds no run; name the folder of {run} of the report with --run DIR"
+            )
     return folders
 
 
 def _compare_ledgers(folders: Mapping[str, RunFolder], facts: ReportFacts) -> Iterator[Mismatch]:
     """Differences between the facts and the ledgers, in the takes and in the designs."""
-    # Scores are not compared here, so stored measurements of mixed versions do no harm.
+    # Scores are not compared here, so stored measurements may be of mixed versions.
     current = load({name: folder.path for name, folder in folders.items()}, mixed=True)
     for run, run_facts in zip(current.runs, facts.runs, strict=True):
         for name, value in sweep_facts(run).items():
@@ -151,7 +155,7 @@ def _compare_ledgers(folders: Mapping[str, RunFolder], facts: ReportFacts) -> It
         reported_row = take.row.model_dump()
         for name in dict.fromkeys([*reported_row, *row]):
             reported, value = (_none_if_empty(cells.get(name)) for cells in (reported_row, row))
-            if name not in MEASURED and reported != value:
+            if name not in MEASURED_COLUMNS and reported != value:
                 label = _COLUMN_LABELS.get(name, name)
                 yield Mismatch(take.id, label, _value_text(reported), _value_text(value))
     if rows:
@@ -171,7 +175,8 @@ def _compare_files(
     folders: Mapping[str, RunFolder], facts: ReportFacts
 ) -> tuple[Count, list[Mismatch]]:
     """Compare the hashes of stills and clips. Each file is read once."""
-    hashes: dict[tuple[str, str], str] = {}  # by run and path; or the reason why there is none
+    # The SHA-256 by run and path, or the reason why there is none.
+    hashes: dict[tuple[str, str], str] = {}
     mismatches = []
     for take in facts.takes:
         row = take.row

@@ -198,9 +198,9 @@ def test_ranks_say_how_they_were_matched(hostile_results: Results, tmp_path: Pat
     assert "needs 6 takes that differ in motion by a tenth" in text
 
 
-def test_the_level_that_nobody_would_notice_is_shown(parsed: Page) -> None:
+def test_the_noticeability_threshold_is_shown(parsed: Page) -> None:
     """The definitions have a column for it, which is empty if there is no threshold."""
-    assert "nobody would notice" in parsed.texts["button"]
+    assert "not noticeable" in parsed.texts["button"]
     cells = [text.strip() for text in parsed.texts["td"]]
     for name in ("flicker", "motion"):
         level = SPECS[name].unnoticed

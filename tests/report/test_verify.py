@@ -404,7 +404,7 @@ def test_another_script_is_reported(moved: Path) -> None:
 
 
 def test_the_exit_code_is_the_result(moved: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit code 0 if all matches, 1 for a mismatch, 2 for a file that is no report."""
+    """Exit code 0 if all matches, 1 for a mismatch, 2 for a file that is not a report."""
     page = str(moved / "report.html")
     with pytest.raises(SystemExit) as done:
         main(["verify", page, "--no-scores"])

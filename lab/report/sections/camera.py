@@ -59,5 +59,5 @@ def camera(context: ReportContext) -> Section | None:
     return Section("What the camera did", blocks)
 
 
-def _number(value: float, form: str) -> Cell:
-    return Cell("none") if math.isnan(value) else Cell(f"{value:{form}}", float(value))
+def _number(value: float, format_spec: str) -> Cell:
+    return Cell("none") if math.isnan(value) else Cell(f"{value:{format_spec}}", float(value))

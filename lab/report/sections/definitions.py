@@ -12,12 +12,12 @@ _BETTER = {"lower": "less", "higher": "more", "none": "neither"}
 def definitions(context: ReportContext) -> Section:
     """Unit, direction, noticeability threshold, meaning and source of every metric."""
     columns = (
-        *("metric", "unit", "better", "nobody would notice", "what it says"),
-        *("what must not change it", "source", "version"),
+        *("metric", "unit", "better", "not noticeable", "meaning"),
+        *("not affected by", "source", "version"),
     )
     headlines, parts = (
-        [_row(spec) for spec in SPECS.values() if spec.headline is wanted]
-        for wanted in (True, False)
+        [_row(spec) for spec in SPECS.values() if spec.headline is is_headline]
+        for is_headline in (True, False)
     )
     return Section(
         "What the numbers mean",

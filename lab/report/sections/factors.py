@@ -23,7 +23,7 @@ def factors(context: ReportContext) -> Section | None:
                 picture(
                     by_factor(context.results, name),
                     alt=f"Dots: {', '.join(HEADLINES)} of every take by {name}; bars: medians.",
-                    caption=f"By {name}. A dot is a take, the bar is the median.",
+                    caption=f"By {name}. A dot is a take. The bar is the median.",
                 )
             )
     return Section("By factor", blocks)
@@ -40,10 +40,10 @@ def _medians(context: ReportContext, factor: str) -> Table:
         )
         for row in context.results.summary(factor).to_dict("records")
     ]
-    heads = [f"{name}{SPECS[name].arrow} ({SPECS[name].unit})" for name in HEADLINES]
+    headings = [f"{name}{SPECS[name].arrow} ({SPECS[name].unit})" for name in HEADLINES]
     return Table(
         f"Medians by {factor}, as measured",
-        (factor, "takes", TOO_STILL, *heads),
+        (factor, "takes", TOO_STILL, *headings),
         rows,
         verified_as=f"the medians by {factor}",
         column_names=(factor, "takes", TOO_STILL, *HEADLINES),

@@ -21,16 +21,16 @@ def overview(context: ReportContext) -> Section:
     takes = results.takes
     counts = takes["state"].value_counts()
     varied = [f"{name} ({takes[name].nunique(dropna=False)})" for name in results.varied]
-    known = takes[takes["cost_usd"].notna()]
-    spent = usd_text(float(known["cost_usd"].sum()))
-    low, high = (float(known[name].fillna(0).sum()) for name in ("low_usd", "high_usd"))
+    with_cost = takes[takes["cost_usd"].notna()]
+    spent = usd_text(float(with_cost["cost_usd"].sum()))
+    low, high = (float(with_cost[name].fillna(0).sum()) for name in ("low_usd", "high_usd"))
     if high:
         spent += f"; these takes were estimated at {usd_text(low, high)}"
-    if len(known) < len(takes):
-        spent += f"; known for {len(known)} of {len(takes)} takes"
+    if len(with_cost) < len(takes):
+        spent += f"; known for {len(with_cost)} of {len(takes)} takes"
     pairs = [
-        ("question", context.by_run(_question)),
-        ("backend", context.by_run(_backend)),
+        ("question", context.describe_runs(_question)),
+        ("backend", context.describe_runs(_backend)),
         ("varied", ", ".join(varied) or "nothing"),
         ("takes", ", ".join(f"{count} {state}" for state, count in counts.items())),
         ("spent", spent),

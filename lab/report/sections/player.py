@@ -15,7 +15,7 @@ def player(context: ReportContext) -> Section | None:
             context.results,
             row,
             context.proxies,
-            context.element_address,
+            context.element_url,
             heatmaps=context.heatmaps.get(str(row["take_id"]), {}),
         )
         for row in rows

@@ -1,4 +1,4 @@
-"""The origin of everything: software versions, seeds, and the hashes of stills and clips."""
+"""The provenance of the results: software versions, seeds, and hashes of stills and clips."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,13 +11,13 @@ from lab.report.context import ReportContext
 def provenance(context: ReportContext) -> Section:
     """Code, Python and package versions, seeds, zipped factors, and tables of stills and clips."""
     results, takes = context.results, context.rows
-    run_column = ["run"] * (len(results.runs) > 1)
+    run_column = ["run"] if len(results.runs) > 1 else []
     pairs = [
-        ("code", context.by_run(lambda run: str(run.provenance.get("git", "unknown")))),
-        ("python", context.by_run(_python)),
-        ("packages", context.by_run(_packages)),
+        ("code", context.describe_runs(lambda run: str(run.provenance.get("git", "unknown")))),
+        ("python", context.describe_runs(_python)),
+        ("packages", context.describe_runs(_packages)),
         ("seeds", ", ".join(_seed(seed) for seed in dict.fromkeys(results.takes["seed"]))),
-        ("zipped", context.by_run(_zipped)),
+        ("zipped", context.describe_runs(_zipped)),
     ]
     stills = {take["still_path"]: take for take in takes if take["still_path"]}.values()
     blocks: list[KeyValues | Table] = [
@@ -53,8 +53,8 @@ def _cells(take: Mapping[str, Any], *names: str) -> tuple[Cell, ...]:
 
 
 def _python(run: LoadedRun) -> str:
-    facts = run.provenance
-    return f"{facts.get('python', 'unknown')} on {facts.get('platform', 'unknown')}"
+    python, system = (run.provenance.get(name, "unknown") for name in ("python", "platform"))
+    return f"{python} on {system}"
 
 
 def _packages(run: LoadedRun) -> str:

@@ -1,4 +1,7 @@
-"""The trials as a grid of posters: a column a still, a row a combination of the other factors."""
+"""The trials as a grid of posters.
+
+Each still has a column. Each combination of the other factors has a row.
+"""
 
 from typing import Any
 from urllib.parse import quote
@@ -11,20 +14,20 @@ from lab.units import number_text, usd_text
 
 
 def trials(context: ReportContext) -> Section:
-    """A tile a take: the clip's first frame and its judged scores. A click plays it below."""
+    """A tile for each take: its clip's first frame and judged scores. A click plays the clip."""
     results = context.results
-    others = [name for name in results.varied if name != "still"]
+    other_factors = [name for name in results.varied if name != "still"]
     stills = {row["still"]: row for row in context.rows}
     headlines, too_still = results.headlines(), results.too_still
     cells: dict[str, dict[str, list[Tile]]] = {}
     for row in context.rows:
         levels = dict(row.items())
-        name = " · ".join(results.level_text(name, levels[name]) for name in others) or "all takes"
-        by_still = cells.setdefault(name, {still: [] for still in stills})
+        texts = [results.level_text(name, levels[name]) for name in other_factors]
+        by_still = cells.setdefault(" · ".join(texts) or "all takes", {s: [] for s in stills})
         by_still[row["still"]].append(_tile(context, row, headlines, too_still))
     grid = Grid(
         caption="Every take by still and varied factors; a picture is the first frame of a clip",
-        corner=" · ".join(others) or "takes",
+        corner=" · ".join(other_factors) or "takes",
         columns=[_column(context, str(name), row) for name, row in stills.items()],
         rows=[(name, list(by_still.values())) for name, by_still in cells.items()],
     )
@@ -35,7 +38,7 @@ def trials(context: ReportContext) -> Section:
 def _column(context: ReportContext, name: str, row: TakeEntry) -> tuple[str, str, str]:
     """The name of a still, its picture, and the id of the picture's element."""
     path = context.proxies.stills.get(row["still_path"])
-    return name, context.still_uri(row), "" if path is None else context.element_address(path)[1:]
+    return name, context.still_uri(row), "" if path is None else context.element_url(path)[1:]
 
 
 def _tile(
@@ -57,10 +60,10 @@ def _tile(
         title=context.title(row),
         poster=poster,
         lines=lines,
-        link=_relative_address(context.relative_path(context.clip_path(row))) if poster else "",
+        link=_relative_url(context.relative_path(context.clip_path(row))) if poster else "",
     )
 
 
-def _relative_address(path: str) -> str:
-    """A relative path as an address. Special characters and undecodable bytes are escaped."""
+def _relative_url(path: str) -> str:
+    """A relative path as a URL. Special characters and undecodable bytes are escaped."""
     return quote(f"./{path}", errors="surrogateescape")

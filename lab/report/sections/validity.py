@@ -34,9 +34,10 @@ def validity(context: ReportContext) -> Section:
     ]
     if card.facts["footage"]:
         text = (
-            f"The column footage has the values for {len(card.facts['footage'])} small real clips, "
-            "in which people move, turn and leave the picture. Their own flaws count as clean, so "
-            "defects of the subject or its position are harder to detect there."
+            f"The column “footage” has the values for {len(card.facts['footage'])} small real "
+            "clips, in which people move, turn and leave the picture. They count as clean although "
+            "they have flaws of their own, so defects of the subject or its position are harder to "
+            "detect there."
         )
         blocks.append(Paragraph(text))
     if card.stale:
@@ -52,9 +53,9 @@ def validity(context: ReportContext) -> Section:
     ]
     headings = ["number", *_CALIBRATION_COLUMNS.values()]
     blocks.append(Table("How each number was tested", headings, rows, collapsed=True))
-    missed = card.shortfalls()
-    if missed:
-        blocks.append(Paragraph("Below the goal: " + "; ".join(missed) + "."))
+    shortfalls = card.shortfalls()
+    if shortfalls:
+        blocks.append(Paragraph("Below the goal: " + "; ".join(shortfalls) + "."))
     return Section("How reliable the numbers are", blocks)
 
 
