@@ -276,6 +276,6 @@ def test_a_still_changed_before_the_run_is_named(
     shutil.copy(stills_dir / "coffee.jpg", still)
     assert run(planned, tmp_path / "run", quiet=True).complete
     shutil.copy(stills_dir / "cat.jpg", still)
-    assert "still 'a' is not what it was" in lab("run", sweep_file, "--out", tmp_path / "run")[2]
+    assert "still 'a' has changed" in lab("run", sweep_file, "--out", tmp_path / "run")[2]
     still.unlink()
     assert "a.jpg: no such file" in lab("run", sweep_file, "--out", tmp_path / "run")[2]

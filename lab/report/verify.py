@@ -128,7 +128,8 @@ def _run_folders(
         if not folder.exists:
             run = "the run" if len(folders) == 1 else f"run {name!r}"
             raise RunFolderError(
-                f"{folder.path}: holds no run; name the folder of {run} of the report with --run DIR"
+                f"{folder.path}: holds no run; name the folder of {run} of the report with "
+                "--run DIR"
             )
     return folders
 

@@ -1,4 +1,4 @@
-"""Measures the clips of a run whose stored measurements are not fresh."""
+"""Measures those clips of a run whose stored measurements are not fresh."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, as_completed
@@ -92,14 +92,14 @@ def _measure_all(
         open_executor(executor, len(rows)) as pool,
         Progress(len(rows), "clips measured", quiet=quiet) as progress,
     ):
-        row_of = {
+        rows_by_future = {
             start_measuring(pool, folder, row, folder.stored_measure(row)): row for row in rows
         }
-        for future in as_completed(list(row_of)):
-            row = row_of.pop(future)  # so that the record can be freed
+        for future in as_completed(list(rows_by_future)):
+            row = rows_by_future.pop(future)  # so that the record can be freed
             try:
                 yield row, folder.save_measure(row, Measure.from_json(future.result()))
-            except Exception as error:  # noqa: BLE001 - one bad clip must not end the others
+            except Exception as error:  # noqa: BLE001 - one bad clip must not stop the others
                 yield row, error
             progress.advance()
 
@@ -122,7 +122,7 @@ def start_measuring(
 
 
 def damage_text(take_id: str, measure: Measure | None) -> str:
-    """One line about a damaged clip that was measured; "" for a sound one."""
+    """One line about a damaged clip that was measured; "" for an intact one."""
     if measure is None or not measure.damage:
         return ""
     return f"take {take_id}: {measure.damage}; its scores cover the frames before that"

@@ -1,4 +1,4 @@
-"""Prices a sweep before anything is bought, with what its run folder and older runs have."""
+"""Prices a sweep before anything is bought, without the takes that exist already."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -24,23 +24,23 @@ def plan(sweep: Sweep, out: str | Path | None = None, *, reuse: bool = True) -> 
     elements: dict[str, dict[str, str]] = {}
     folder = None if out is None else RunFolder(out)
     with closing(open_backend(sweep.backend)) as backend:
-        origin, can = backend.origin, backend.capabilities
+        origin, capabilities = backend.origin, backend.capabilities
         if folder is not None and folder.exists:
             folder.check()
             with Ledger.read(folder.ledger) as ledger:
                 rows, elements = ledger.takes(), ledger.fact("elements") or {}
-        if sweep.pictured_elements and can.registers_elements:
+        if sweep.pictured_elements and capabilities.registers_elements:
             ids = known_ids(sweep.pictured_elements, elements, backend)
             sweep = sweep.with_element_ids(ids)
     finished: set[str] = set()
     spent_usd = 0.0
     if folder is not None and rows:
-        done = _finished(rows, folder, renders_locally=can.renders_locally)
+        done = _finished(rows, folder, renders_locally=capabilities.renders_locally)
         finished = {row.take_id for row in done}
         spent_usd = sum(row.committed_usd for row in done)
         sweep = with_stills_in_use(sweep, folder, rows)
     reusable: set[str] = set()
-    if reuse and not can.simulated:
+    if reuse and not capabilities.simulated:
         with PurchaseIndex.open() as index:
             take_ids = [take.id for _, take in (*sweep.creations(), *sweep.takes())]
             reusable = {
@@ -56,8 +56,8 @@ def _finished(
 ) -> list[TakeRow]:
     """The takes that a run will not submit again.
 
-    A take that may never have arrived may be submitted again, and so may a reused take whose clip
-    was deleted. renders_locally: a take without a result is rendered again.
+    A take that may not have reached the service may be submitted again, and so may a reused take
+    whose clip was deleted. renders_locally: a take without a result is rendered again.
     """
     unfinished = [TakeState.PLANNED, TakeState.SUBMITTING, TakeState.UNCERTAIN]
     if renders_locally:

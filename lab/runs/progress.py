@@ -19,13 +19,12 @@ class Progress:
         self._label = label
         self._total = total
         in_kernel = _in_kernel()
-        # Jupyter's server sets the variable for kernels of a person, papermill and nbval do not.
-        interactive = "JPY_SESSION_NAME" in os.environ if in_kernel else sys.stderr.isatty()
+        interactive = opened_by_person() if in_kernel else sys.stderr.isatty()
         self._prints_line = not quiet and not interactive
         self._stream = sys.stdout if in_kernel else sys.stderr
-        bar = notebook_or_terminal if in_kernel and interactive else terminal
+        bar_class = notebook_or_terminal if in_kernel and interactive else terminal
         disable = quiet or not interactive
-        self._bar = bar(total=total, desc=label, unit="", disable=disable, leave=True)
+        self._bar = bar_class(total=total, desc=label, unit="", disable=disable, leave=True)
         self._done = 0
 
     def advance(self) -> None:
@@ -49,6 +48,11 @@ class Progress:
         self._bar.close()
         if self._prints_line:
             print(f"{self._label}: {self._done} of {self._total}", file=self._stream)
+
+
+def opened_by_person() -> bool:
+    """True when a person has opened this kernel in Jupyter, rather than papermill or nbval."""
+    return "JPY_SESSION_NAME" in os.environ  # set by Jupyter's server
 
 
 def _in_kernel() -> bool:

@@ -1,7 +1,7 @@
-"""The purchase index: one database per user of the clips that all runs have bought.
+"""The purchase index: a database, one per user, of the clips that this user's runs have bought.
 
-It points to clips in run folders. A run looks here before it buys a take again. A lost index loses
-possible savings, but no data.
+It points to clips in run folders. A run looks here before it buys a take again. Losing the index
+loses possible savings, but no data.
 """
 
 import sqlite3
@@ -85,7 +85,7 @@ class PurchaseIndex:
             )
 
     def find(self, take_id: str, origin: str) -> Purchase | None:
-        """The latest purchase of this take from this origin whose file exists, unchanged."""
+        """The latest purchase of this take from this origin that still has its file, unchanged."""
         with _translate_sqlite_errors(self._path):
             rows = self._connection.execute(
                 "SELECT file, sha256, at, cost_usd FROM purchases "

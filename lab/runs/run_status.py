@@ -11,7 +11,7 @@ from lab.runs.ledger import Ledger, Money, TakeRow
 from lab.runs.runner import cap_reason
 from lab.takes import lines_by_reason
 
-_MEASURES = {
+_MEASURE_LABELS = {
     MeasureState.STALE: "with stale measurements",
     MeasureState.MISSING: "not measured",
     MeasureState.DAMAGED: "with damaged measurements",
@@ -25,8 +25,8 @@ class RunStatus:
 
     pictures: how many takes make a still from text. states: the number of takes by state.
     measures: the number of clips by state of their measurements. not_fresh: by take id, why its
-    measurements cannot all be used. stopped: why a run under a cap submits no more takes, "" when
-    it does. still_errors: one line for each still that is missing or was changed.
+    measurements cannot all be used. stopped: why a run under a cap submits no more takes; "" if
+    it does submit more. still_errors: one line for each still that is missing or was changed.
     """
 
     folder: Path
@@ -59,9 +59,9 @@ class RunStatus:
         states = ", ".join(f"{count} {state}" for state, count in self.states.items())
         measured = [f"{self.measures.get(MeasureState.FRESH, 0)} measured"]
         measured += [
-            f"{count} {_MEASURES[state]}"
+            f"{count} {_MEASURE_LABELS[state]}"
             for state, count in self.measures.items()
-            if state in _MEASURES
+            if state in _MEASURE_LABELS
         ]
         lines = [
             f"{self.folder}: {self.takes} {takes}{pictures}: {states}; {', '.join(measured)}; "
@@ -72,7 +72,8 @@ class RunStatus:
         lines += self.still_errors
         if "uncertain" in self.states or "submitting" in self.states:
             lines.append(
-                f"it is unknown whether some were bought; `lab reconcile {self.folder}` asks"
+                "it is unknown whether some were bought; "
+                f"`lab reconcile {self.folder}` asks the service"
             )
         return "\n".join(lines)
 

@@ -28,8 +28,8 @@ def check_same_sweep(
     first_origin = ledger.fact("origin") or origin
     if first_origin != origin:
         raise RunFolderError(
-            f"{folder.path}: was begun with {first_origin} and {sweep.backend} is now {origin}; "
-            "takes of two places do not mix, so name another folder"
+            f"{folder.path}: was started with {first_origin}, but {sweep.backend} is now {origin}; "
+            "takes of two origins cannot be in one run, so name another folder"
         )
 
 
@@ -55,7 +55,7 @@ def _difference(before: Mapping[str, Any] | None, sweep: Sweep) -> str:
 
 
 def _level_differences(factor: str, before: list[Any], now: list[Any]) -> Iterator[str]:
-    """What became of a factor's levels: which are missing and which changed."""
+    """Which levels of a factor are missing and which have changed, as text."""
     missing = [_label(level) for level in before if level not in now]
     names = [level["name"] for level in now if isinstance(level, dict)]
     changed = [label for label in missing if label in names]
@@ -63,7 +63,7 @@ def _level_differences(factor: str, before: list[Any], now: list[Any]) -> Iterat
     if removed:
         yield f"{factor} {', '.join(map(repr, removed))} is missing"
     if changed:
-        yield f"{factor} {', '.join(map(repr, changed))} is not what it was"
+        yield f"{factor} {', '.join(map(repr, changed))} has changed"
 
 
 def _label(level: Any) -> Any:

@@ -25,7 +25,7 @@ def shoot(
     quiet: bool = False,
     **settings_: Any,
 ) -> Clip:
-    """Make one take of one shot. The same call again costs nothing, because it uses a ledger too.
+    """Make one take of one shot. Repeating the call costs nothing, because a ledger records it.
 
     still: None makes the clip from text alone, if the backend can. settings_: duration_s,
     aspect_ratio, resolution, fps, seed, sound, and the backend's own options. Raises the errors of
@@ -45,7 +45,7 @@ def create(
     quiet: bool = False,
     **settings_: Any,
 ) -> Still:
-    """Make a still from text. The same call again costs nothing.
+    """Make a still from text. Repeating the call costs nothing.
 
     settings_: aspect_ratio and resolution of the clip that the still is for. Raises the errors of
     `shoot`.
@@ -67,8 +67,8 @@ def shot_sweep(
     if still is None:
         path = "none"
     else:
-        given = still.path if isinstance(still, Still) else as_path(still, StillError)
-        path = str(given.resolve())
+        file = still.path if isinstance(still, Still) else as_path(still, StillError)
+        path = str(file.resolve())
     text = prompt.text if isinstance(prompt, Prompt) else Prompt.written(prompt).text
     return Sweep.of(
         stills=[path],

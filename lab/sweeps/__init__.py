@@ -1,6 +1,6 @@
 """Designs experiments: turns factors into trials, trials into takes, and prices the takes."""
 
-from lab.sweeps.creation import CreatedStill
+from lab.sweeps.created_still import CreatedStill
 from lab.sweeps.document import CreateYaml, PromptYaml, prompt_entry, write_yaml
 from lab.sweeps.findings import shot_findings
 from lab.sweeps.levels import NO_STILL

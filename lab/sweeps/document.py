@@ -25,7 +25,7 @@ from lab.errors import InputError, SweepError, did_you_mean
 from lab.files import open_input_file, write_text
 from lab.prompts import Prompt
 from lab.shots import MAX_DURATION_S, MAX_FPS
-from lab.sweeps.creation import MAX_BEST_OF
+from lab.sweeps.created_still import MAX_BEST_OF
 from lab.units import RATIOS, SHORT_SIDE_PX
 
 MAX_FILE_BYTES = 1_000_000

@@ -14,12 +14,12 @@ from lab.backends import BACKENDS
 from lab.errors import PromptError, StillError, did_you_mean
 from lab.prompts import KINDS, Prompt, Segment
 from lab.stills import Still
-from lab.sweeps.creation import CreatedStill
+from lab.sweeps.created_still import CreatedStill
 from lab.sweeps.document import PromptEntry, StillEntry, SweepDocument
 from lab.sweeps.levels import NO_STILL, SETTING_FACTORS, Level
 from lab.sweeps.paths import matching_files
 
-_NAME_CHARS = 40  # of a created still that is named after its prompt: fits a table's column
+_NAME_CHARS = 40  # a created still named after its prompt: the name fits a table's column
 _NOT_IN_NAMES = re.compile(r"[^\w -]+")
 
 
@@ -54,7 +54,7 @@ def zip_problems(
         sizes = {name: len(levels[name]) for name in group if name in levels}
         if not unknown and len(set(sizes.values())) > 1:
             listed = ", ".join(f"{name} has {size}" for name, size in sizes.items())
-            yield f"{field}: zipped factors need equally many levels, but {listed}"
+            yield f"{field}: zipped factors need the same number of levels, but {listed}"
 
 
 def _stills(
@@ -80,11 +80,11 @@ def _stills(
             content = still.sha256 if isinstance(still, Still) else still.id
             name = unicodedata.normalize("NFC", still.name)
             if content in sources_by_content:
-                same = sources_by_content[content]
-                problems.append(f"{item}: {source} is the same picture as {same}")
+                other = sources_by_content[content]
+                problems.append(f"{item}: {source} is the same picture as {other}")
             elif name in sources_by_name:
-                same = sources_by_name[name]
-                problems.append(f"{item}: {source} has the same name as {same}; rename one")
+                other = sources_by_name[name]
+                problems.append(f"{item}: {source} has the same name as {other}; rename one")
             else:
                 sources_by_content[content] = sources_by_name[name] = source
                 yield still
@@ -146,12 +146,12 @@ def _prompts(entries: Sequence[PromptEntry], problems: list[str]) -> Iterator[Pr
             continue
         for prompt in prompts:
             if prompt.text in items_by_text:
-                same = items_by_text[prompt.text]
-                problems.append(f"{item}: has the same text as {same}: {prompt.text!r}")
+                other = items_by_text[prompt.text]
+                problems.append(f"{item}: has the same text as {other}: {prompt.text!r}")
             elif prompt.label in items_by_label:
-                same = items_by_label[prompt.label]
+                other = items_by_label[prompt.label]
                 problems.append(
-                    f"{item}: has the same name as {same}: {prompt.label!r}; rename one"
+                    f"{item}: has the same name as {other}: {prompt.label!r}; rename one"
                 )
             else:
                 items_by_text[prompt.text] = items_by_label[prompt.label] = item
@@ -195,11 +195,11 @@ def _settings(document: SweepDocument, problems: list[str]) -> dict[str, tuple[L
     # A backend may change a default later, so the ledger stores today's default as a level.
     capabilities = BACKENDS[document.backend].capabilities
     levels |= {option.name: (option.default,) for option in capabilities.options}
-    refused = dict(capabilities.rejected_settings)
+    rejected = dict(capabilities.rejected_settings)
     option_names = [option.name for option in capabilities.options]
     for name, values in (settings.model_extra or {}).items():
-        if name in refused:
-            problems.append(f"settings.{name}: {document.backend}: {refused[name]}")
+        if name in rejected:
+            problems.append(f"settings.{name}: {document.backend}: {rejected[name]}")
         elif name not in option_names:
             hint = did_you_mean(name, [*SETTING_FACTORS, *option_names])
             problems.append(f"settings.{name}: no such setting; {hint}")

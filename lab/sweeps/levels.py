@@ -7,7 +7,7 @@ from typing import Any
 from lab.prompts import Prompt, Segment
 from lab.shots import Option
 from lab.stills import Still
-from lab.sweeps.creation import CreatedStill
+from lab.sweeps.created_still import CreatedStill
 
 NO_STILL = "none"
 SHOT_FACTORS = ("still", "end_still", "prompt")

@@ -14,7 +14,7 @@ from lab.files import as_path, content_id
 from lab.prompts import Prompt
 from lab.shots import Option, Shot, ShotSettings
 from lab.stills import Still
-from lab.sweeps.creation import CreatedStill
+from lab.sweeps.created_still import CreatedStill
 from lab.sweeps.document import SweepDocument, parse, prompt_entry, read_yaml
 from lab.sweeps.elements import citation_problems, cited_elements, read_elements
 from lab.sweeps.entries import read_levels, zip_problems
@@ -46,7 +46,7 @@ def block_of(take: Take) -> tuple[int, str]:
     """The take's block: its repeat and the hash of its still, or `NO_STILL`.
 
     A block holds all variants of one still in one repeat. A run that stops after whole blocks has
-    as many takes of one variant as of another.
+    the same number of takes of every variant.
     """
     still = take.shot.still
     return (take.repeat, NO_STILL if still is None else still.sha256)
@@ -107,7 +107,7 @@ class Sweep:
         for a folder without a run or an old ledger without the whole design, SweepError with one
         line for each still that is missing or changed.
         """
-        # Imported late: `runs` is the room above, and only this method needs it.
+        # Imported late: `lab.runs` imports this package, and only this method needs it.
         from lab.runs.design import design
 
         return design(out)
@@ -123,17 +123,20 @@ class Sweep:
     ) -> Self:
         """Build a sweep from Python values, with the fields and checks of a sweep file.
 
-        stills: paths, patterns, or {"create": "text"} for a picture that the run makes; name and
-        best_of may stand beside create. prompts: texts, `Prompt`s or a file's entries. folder:
+        stills: paths, patterns, or {"create": "text"} for a picture that the run makes; it may also
+        have name and best_of. prompts: texts, `Prompt`s or a file's entries. folder:
         where relative paths start. Raises SweepError with one line for each mistake.
         """
         still_entries: Any = [stills] if isinstance(stills, str | Path | Mapping) else stills
         if isinstance(still_entries, list | tuple):
-            still_entries = [str(one) if isinstance(one, Path) else one for one in still_entries]
+            still_entries = [
+                str(entry) if isinstance(entry, Path) else entry for entry in still_entries
+            ]
         prompt_entries: Any = [prompts] if isinstance(prompts, str | Prompt | Mapping) else prompts
         if isinstance(prompt_entries, list | tuple):
             prompt_entries = [
-                prompt_entry(one) if isinstance(one, Prompt) else one for one in prompt_entries
+                prompt_entry(entry) if isinstance(entry, Prompt) else entry
+                for entry in prompt_entries
             ]
         data = {"stills": still_entries, "prompts": prompt_entries, **fields}
         return cls.from_document(parse(data, "sweep"), Path(folder), "sweep")
@@ -183,7 +186,7 @@ class Sweep:
         )
 
     def takes(self) -> tuple[tuple[Trial, Take], ...]:
-        """All takes with their trials, one whole repeat after the other."""
+        """All takes with their trials, repeat by repeat."""
         trials = self.trials()
         return tuple(
             (trial, Take(trial.shot, self.backend, repeat))
@@ -199,7 +202,11 @@ class Sweep:
 
     def with_element_ids(self, ids: Mapping[str, str]) -> Self:
         """A copy in which pictured elements have ids. ids: the backend's, by element content."""
-        known = {one.name: ids[one.content] for one in self.pictured_elements if one.content in ids}
+        known = {
+            element.name: ids[element.content]
+            for element in self.pictured_elements
+            if element.content in ids
+        }
         return replace(self, elements=tuple(sorted({**dict(self.elements), **known}.items())))
 
     @property
@@ -265,7 +272,7 @@ class Sweep:
         options = (
             BACKENDS[data["backend"]].capabilities.options if data["backend"] in BACKENDS else ()
         )
-        # The order of factors is the order of trials, and the ledger's JSON sorts its keys.
+        # The order of factors sets the order of trials. The ledger's JSON sorts keys and loses it.
         ordered = [*SHOT_FACTORS, *SETTING_FACTORS, *(option.name for option in options)]
         names = [name for name in ordered if name in values]
         names += [name for name in values if name not in ordered]

@@ -38,11 +38,11 @@ class DesignNotice:
         """The text and the buttons."""
         return [self.text, self.load_button, self.restore_button]
 
-    def show(self, other_run: str) -> None:
-        """Update the notice. other_run: the run that the fields do not describe, or ""."""
-        text = other_run or self._loaded
+    def show(self, description: str) -> None:
+        """Update the notice. description: from `describe_other_run`."""
+        text = description or self._loaded
         self.text.value = f'<div class="status">{escape_html(text)}</div>' if text else ""
-        self.load_button.layout.display = "" if other_run else "none"
+        self.load_button.layout.display = "" if description else "none"
         self.restore_button.layout.display = "" if self._restore_form else "none"
 
     def load(self, folder: RunFolder) -> None:
@@ -50,7 +50,7 @@ class DesignNotice:
         restore = self._form.snapshot()
         self._form.show(Sweep.from_run(folder.path))
         self._restore_form = restore
-        self._loaded = f"The fields hold the design of {folder.path}."
+        self._loaded = f"The fields show the design of {folder.path}."
         self.show("")
 
     def _restore(self) -> None:
@@ -60,8 +60,8 @@ class DesignNotice:
         self._on_restore()
 
 
-def other_run(folder: RunFolder, sweep: Sweep | None) -> str:
-    """A description of the folder's run if it has takes that the sweep has not; else "".
+def describe_other_run(folder: RunFolder, sweep: Sweep | None) -> str:
+    """A description of the folder's run if it has takes that the sweep lacks; else "".
 
     Raises LabError for a ledger that cannot be read.
     """

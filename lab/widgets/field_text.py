@@ -1,4 +1,4 @@
-"""Converts values of a sweep into the text of a form field, and such text into values."""
+"""Converts values of a sweep into the text of a form field and back."""
 
 import json
 import os
@@ -39,7 +39,7 @@ def parse_still_line(line: str) -> str | CreateYaml:
 
 
 def prompt_line(prompt: Prompt) -> str:
-    """A prompt as a line: its text, after its name and a bar if it has a name."""
+    """A prompt as a line: "name | text", or only the text if it has no name."""
     return f"{prompt.name} | {prompt.text}" if prompt.name else prompt.text
 
 
@@ -50,7 +50,7 @@ def parse_prompt_line(line: str) -> str | PromptYaml:
 
 
 def prompt_argument(prompt: Prompt) -> str | PromptYaml:
-    """A prompt as an entry of a sweep file; just its text if that is all it has."""
+    """A prompt as an entry of a sweep file; only its text if it has nothing else."""
     return prompt_entry(prompt) if prompt.name or prompt.multi_shot else prompt.text
 
 
@@ -62,7 +62,7 @@ def parse_numbers(field: str, text: str, kind: Callable[[str], float]) -> list[f
             number = kind(word)
             whole = int(number)
         except (ValueError, OverflowError):
-            raise InputError(f"{field}: {word!r} is no number; write them as 2, 3") from None
+            raise InputError(f"{field}: {word!r} is not a number; write numbers as 2, 3") from None
         numbers.append(whole if number == whole else number)
     return numbers
 
@@ -78,7 +78,7 @@ def parse_setting_line(line: str) -> tuple[str, list[bool | int | float | str]]:
     """The name and the levels of a line such as "sound: on, off". Raises InputError."""
     name, colon, levels = line.partition(":")
     if not colon:
-        raise InputError(f"more: {line.strip()!r} should be a name: and its levels")
+        raise InputError(f"more: {line.strip()!r} is not a name, a colon and levels")
     return name.strip(), parse_levels(levels)
 
 
@@ -96,7 +96,7 @@ def _parse_level(text: str) -> bool | int | float | str:
         try:
             return str(json.loads(word))
         except ValueError:
-            raise InputError(f"more: {word} has a quote too many or too few") from None
+            raise InputError(f"more: {word} has unbalanced quotes") from None
     for kind in (int, float):
         try:
             return kind(word)
@@ -108,7 +108,7 @@ def _parse_level(text: str) -> bool | int | float | str:
 def setting_level_text(name: str, level: Any) -> str:
     """A level of a setting without a field of its own.
 
-    Unlike elsewhere, 1.0 stays 1.0: a backend may treat it differently from 1.
+    Unlike in `level_text`, 1.0 stays 1.0: a backend may treat it differently from 1.
     """
     exact = isinstance(level, float) and name != "fps"
     return str(level) if exact else level_text(level)
@@ -125,5 +125,5 @@ def level_text(level: Any) -> str:
 
 
 def _reads_as_text(text: str) -> bool:
-    """True if the text without quotes is read as the same text."""
+    """True if the text can be written without quotes."""
     return not text.startswith('"') and _parse_level(text) == text != ""

@@ -1,6 +1,5 @@
-"""Parts that all panels share: style, status line, buttons, and HTML for places without widgets."""
+"""Parts that all panels share: style, status line, buttons, and a static fallback."""
 
-import os
 from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import Any
@@ -9,6 +8,7 @@ import anywidget
 import ipywidgets as widgets
 
 from lab.player import player_style
+from lab.runs.progress import opened_by_person
 from lab.units import escape_html
 
 _FOLDER = files("lab.widgets")
@@ -20,21 +20,20 @@ def fallback_timeout_s() -> float | None:
     The wait is short while a person has the notebook open and sees the panel itself. Under
     papermill or nbval only the fallback will be seen, so the wait has no limit.
     """
-    # Jupyter's server sets this variable for kernels that a person opened.
-    return 3.0 if "JPY_SESSION_NAME" in os.environ else None
+    return 3.0 if opened_by_person() else None
 
 
 class _PanelBehaviour(anywidget.AnyWidget):
-    """The style sheet of a panel, and the script that keeps its keys from JupyterLab."""
+    """The style sheet of a panel, and the script that keeps its key presses from JupyterLab."""
 
     _esm = (_FOLDER / "panel.js").read_text(encoding="utf-8")
     _css = player_style() + (_FOLDER / "panel.css").read_text(encoding="utf-8")
 
 
 class Panel(widgets.VBox):
-    """A form over public calls. `code()` shows the same calls as Python.
+    """A form that makes public calls. `code()` shows the same calls as Python.
 
-    A panel also has a static fallback in plain HTML, for where no widgets run.
+    A panel also has a static fallback in plain HTML, for viewers that run no widgets.
     """
 
     def __init__(self, children: Sequence[widgets.Widget]) -> None:
@@ -43,7 +42,7 @@ class Panel(widgets.VBox):
         behaviour.layout.display = "none"
         super().__init__([behaviour, *children, self._code])
         self.add_class("i2v-panel")
-        self.add_class("mathjax_ignore")  # a dollar sign in a prompt or a name starts no formula
+        self.add_class("mathjax_ignore")  # a dollar sign in a text must not start a formula
 
     def code(self) -> str:
         """Python code that does the same without the panel."""
@@ -54,7 +53,7 @@ class Panel(widgets.VBox):
         raise NotImplementedError
 
     def show_code(self) -> None:
-        """Update the folded code after a change in the form."""
+        """Update the collapsed code after a change in the form."""
         self._code.value = (
             f"<details><summary>The same in code</summary><pre tabindex='0'>"
             f"{escape_html(self.code())}</pre></details>"
@@ -82,10 +81,10 @@ def button(
     label: str, tooltip: str, on_click: Callable[[], None], **options: Any
 ) -> widgets.Button:
     """A button as wide as its label."""
-    made = widgets.Button(description=label, tooltip=tooltip, **options)
-    made.layout.width = "auto"
-    made.on_click(lambda _: on_click())
-    return made
+    widget = widgets.Button(description=label, tooltip=tooltip, **options)
+    widget.layout.width = "auto"
+    widget.on_click(lambda _: on_click())
+    return widget
 
 
 def heading(text: str) -> widgets.HTML:

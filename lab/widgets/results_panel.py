@@ -94,7 +94,7 @@ class ResultsPanel(Panel):
             self._clear(str(error))
 
     def _switch_folder(self) -> None:
-        """Show the run in the folder that the field names, and nothing of the previous run."""
+        """Show the run in the folder that the field names. Nothing of the previous run remains."""
         path = self.folder_field.value.strip()
         if path != str(self.folder.path) or not self.takes.table.rows:
             self._clear("")
@@ -107,7 +107,7 @@ class ResultsPanel(Panel):
             self.refresh()
 
     def _clear(self, reason: str) -> None:
-        """Show no run, and the reason."""
+        """Remove the shown run, and show the reason."""
         self.__dict__.pop("results", None)
         self.takes.clear()
         self.summary.value = ""
@@ -118,7 +118,7 @@ class ResultsPanel(Panel):
         self.show_code()
 
     def _update(self) -> None:
-        """Show the run folder as it is now."""
+        """Show the current content of the run folder."""
         status = self.takes.update(self.folder)
         text = f"{escape_html(str(self.folder.path))}: {status.takes} takes, {status.scored} scored"
         if status.not_fresh:
@@ -182,7 +182,7 @@ class ResultsPanel(Panel):
             self._show_figure(by_factor(self.results, name), f"Every take's scores by {name}")
         else:
             figure = motion_against(self.results, name)
-            self._show_figure(figure, f"{name} against motion, a dot a take")
+            self._show_figure(figure, f"{name} against motion, with a dot for each take")
         self.show_code()
 
     def _show_figure(self, figure: Figure, alt: str) -> None:

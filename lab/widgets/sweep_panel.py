@@ -13,7 +13,7 @@ from lab.runs import Control, RunFolder, plan
 from lab.sweeps import Plan, Sweep
 from lab.units import escape_html
 from lab.widgets.debounce import Debounced
-from lab.widgets.design_notice import DesignNotice, other_run
+from lab.widgets.design_notice import DesignNotice, describe_other_run
 from lab.widgets.panel import Panel, StatusLine, button, fallback_timeout_s, heading, wide
 from lab.widgets.plan_html import plan_html, trials_html
 from lab.widgets.prompt_panel import PromptPanel
@@ -273,7 +273,7 @@ class SweepPanel(Panel):
         except LabError as error:
             state.error = str(error)
         with suppress(LabError):  # an unreadable ledger is reported by `_update_progress`
-            state.other_run = other_run(self.folder, state.sweep)
+            state.other_run = describe_other_run(self.folder, state.sweep)
         return state
 
     def _show_plan(self, state: "_FieldState") -> None:

@@ -619,7 +619,7 @@ def _no_text(path: Path) -> None:
     [
         (_full, RunFolderError, "the disk is full; free space"),
         (_busy, BusyError, "keeps the ledger locked; wait"),
-        (_read_only, RunFolderError, "need the right to write"),
+        (_read_only, RunFolderError, "need write permission"),
         (_no_file, RunFolderError, "cannot be opened"),
         (_no_text, RunFolderError, r"damaged \(text that is not UTF-8\); `lab recover"),
     ],

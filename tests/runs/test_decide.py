@@ -9,7 +9,7 @@ from lab.backends.contract import JobState
 from lab.errors import AccountError, FetchError, NoSlot, ServiceError, SubmitUncertain
 from lab.prompts import Prompt
 from lab.runs.ledger import TakeRow, TakeState
-from lab.runs.runner.decide import MAX_ABSENCES, next_steps
+from lab.runs.runner.decide import MAX_LOST_SUBMISSIONS, next_steps
 from lab.runs.runner.events import (
     CheckStills,
     Fetch,
@@ -122,7 +122,7 @@ def test_submissions_that_never_arrive_end_the_submitting() -> None:
     """After three lost submissions of one take the run submits nothing more, and says why."""
     take_id, now_s = take(0).row.take_id, 0.0
     state, commands = next_steps(state_of(take(0)), Started(), now_s)
-    for _ in range(MAX_ABSENCES):
+    for _ in range(MAX_LOST_SUBMISSIONS):
         assert CheckStills(take_id) in commands
         state, _ = next_steps(state, StillsChecked(take_id), now_s)
         state, _ = next_steps(state, SubmitFailed(take_id, SubmitUncertain("broke")), now_s)
@@ -222,4 +222,4 @@ def test_a_pause_stops_local_renders(paused: bool) -> None:
     only = take(0, TakeState.READY)
     state, commands = next_steps(state_of(only, rules=rules, paused=paused), Started(), 0)
     assert commands == (() if paused else (Fetch(only.row.take_id),))
-    assert state.held is paused
+    assert state.waits_for_resume is paused

@@ -372,7 +372,7 @@ class Sequences(RuleBasedStateMachine):
     def it_goes_on_or_says_why_not(self) -> None:
         """Without anything under way a run has ended, with a reason for each unfinished take."""
         state = self.state
-        if self.pending or state.closing or state.held:
+        if self.pending or state.closing or state.waits_for_resume:
             return
         assert all(status.deferred for status in state.open.values())
         assert len(state.problems()) >= len(state.open)

@@ -118,7 +118,7 @@ def test_a_path_too_long_for_sqlite_is_refused(tmp_path: Path) -> None:
     """A path over 500 bytes gets a message about its length, not about permissions."""
     folder = RunFolder(tmp_path.joinpath(*["d" * 90] * 6))
     folder.make()
-    with pytest.raises(RunFolderError, match="nearer to the root"):
+    with pytest.raises(RunFolderError, match="with a shorter path"):
         Ledger.write(folder.ledger)
 
 

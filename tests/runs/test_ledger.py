@@ -71,7 +71,7 @@ def test_the_states_of_a_take(ledger: Ledger) -> None:
     ledger.record(row.take_id, "fetch_failed", message="cut")
     after = ledger.record(row.take_id, "fetched", clip={"sha256": "ff", "bytes": 9})
     assert after.state is TakeState.FETCHED
-    assert (after.cost_usd, after.fetches, after.clip["sha256"]) == (0.25, 1, "ff")
+    assert (after.cost_usd, after.failed_fetches, after.clip["sha256"]) == (0.25, 1, "ff")
     assert after.job == Job("offline", "j1", row.take_id, {"a": 1})
     assert [kind for _, _, kind, _ in ledger.events()] == [
         "submitting",

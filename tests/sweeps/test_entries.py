@@ -50,7 +50,7 @@ def test_lists_of_terms_are_crossed(folder: Path) -> None:
         ({"zip": [["prompt", "prompt"]]}, "zip[0]: 'prompt' is zipped twice"),
         (
             {"zip": [["prompt", "seed"]], "settings": {"seed": [1, 2]}},
-            "equally many levels, but prompt has 1, seed has 2",
+            "the same number of levels, but prompt has 1, seed has 2",
         ),
     ],
 )

@@ -66,7 +66,7 @@ def test_the_price_follows_the_fields(sweep: Sweep) -> None:
     panel.form.duration_s.value = "five"
     until(lambda: "no number" in panel.plan_view.value)
     panel.run()
-    assert "seconds: &#x27;five&#x27; is no number" in panel.status.value
+    assert "seconds: &#x27;five&#x27; is not a number" in panel.status.value
     assert not panel.running
 
 
@@ -89,7 +89,7 @@ def test_a_still_may_be_a_text(folder: Path) -> None:
 
 @pytest.mark.parametrize("typed", ["2,50", "1 000", "nan", "inf", "1e999"])
 def test_a_sum_of_money_is_one_number(sweep: Sweep, typed: str) -> None:
-    """An ambiguous amount, or a text that is no number, is refused."""
+    """An ambiguous amount, or a text that is not a number, is refused."""
     panel = SweepPanel(sweep, out="run")
     panel.form.budget_usd.value = typed
     with pytest.raises(lab.errors.InputError, match="budget_usd"):
@@ -100,7 +100,7 @@ def test_an_open_quote_is_refused(folder: Path) -> None:
     """A quote that is not closed in a setting is refused."""
     panel = SweepPanel(out="run")
     panel.form.more.value = 'negative: "blur'
-    with pytest.raises(lab.errors.InputError, match="a quote too many or too few"):
+    with pytest.raises(lab.errors.InputError, match="unbalanced quotes"):
         panel.form.arguments()
 
 

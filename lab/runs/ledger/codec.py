@@ -36,7 +36,7 @@ def encode_take(row: TakeRow) -> tuple[Any, ...]:
         None if row.job is None else encode_json(row.job.to_json()),
         row.message,
         row.cost_usd,
-        row.fetches,
+        row.failed_fetches,
         None if row.clip is None else encode_json(row.clip),
         row.low_usd,
         row.high_usd,
@@ -51,7 +51,7 @@ def decode_take(*columns: Any) -> TakeRow:
     take_id, position, trial, repeat, factors, take, state, job, message, *rest = columns
     if not _TAKE_ID.fullmatch(take_id):  # the id becomes a file name
         raise ValueError(f"{take_id!r} is not the id of a take")
-    cost, fetches, clip, low, high = (*rest, None, None)[:5]
+    cost, failed_fetches, clip, low, high = (*rest, None, None)[:5]
     return TakeRow(
         take_id=take_id,
         position=position,
@@ -63,7 +63,7 @@ def decode_take(*columns: Any) -> TakeRow:
         job=None if job is None else Job.from_json(json.loads(job)),
         message=message,
         cost_usd=cost,
-        fetches=fetches,
+        failed_fetches=failed_fetches,
         clip=None if clip is None else json.loads(clip),
         low_usd=low,
         high_usd=high,

@@ -54,13 +54,13 @@ def _translated(path: Path, error: sqlite3.DatabaseError) -> LabError:
         return RunFolderError(f"{path}: the disk is full; free space and try again")
     if kind == "CANTOPEN" and len(os.fsencode(path.absolute())) > _MAX_PATH_BYTES:
         return RunFolderError(
-            f"{path}: SQLite opens no path of over {_MAX_PATH_BYTES} bytes; name a run folder "
-            "nearer to the root"
+            f"{path}: SQLite cannot open a path of more than {_MAX_PATH_BYTES} bytes; name a run "
+            "folder with a shorter path"
         )
     if kind in ("READONLY", "CANTOPEN", "PERM", "AUTH"):
         return RunFolderError(
-            f"{path}: the ledger cannot be opened or written ({error}); you need the right to "
-            "write it and its folder"
+            f"{path}: the ledger cannot be opened or written ({error}); you need write "
+            "permission for it and its folder"
         )
     content_is_broken = code in (
         "SQLITE_IOERR_SHORT_READ",

@@ -66,11 +66,11 @@ class Ledger:
     def write(cls, path: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Self:
         """Open for writing. Creates a missing ledger and migrates an older one.
 
-        Every page is checked first, so that no money is spent on top of a damaged ledger.
+        Every page is checked first, so that no run spends money with a damaged ledger.
         """
         with translate_sqlite_errors(path):
             if not path.exists():
-                # A reader may be waiting for this name, so it appears only when complete.
+                # A reader may be waiting for this file, so it appears only when complete.
                 with atomic_write(path) as part:
                     create_tables(part)
             connection = sqlite3.connect(path, timeout=30)
@@ -81,7 +81,7 @@ class Ledger:
                 # An event must be on disk before the paid request that it announces is sent.
                 connection.execute("PRAGMA synchronous = FULL")
                 if version < SCHEMA_VERSION:
-                    # Migration adds a checksum to each row, so each row must be right.
+                    # Migration adds a checksum to each row, so each row must be correct.
                     cls(connection, path, now, version).verify()
                     migrate(connection, version)
             except BaseException:
@@ -91,7 +91,7 @@ class Ledger:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Open for reading, also beside an active writer and in a read-only folder."""
+        """Open for reading, also while a writer is active and in a read-only folder."""
         if not os.path.isfile(path):
             raise RunFolderError(f"{path.parent}: holds no run")
         with translate_sqlite_errors(path):
@@ -157,7 +157,7 @@ class Ledger:
         """Append an event and return the take's new row. Both are on disk on return."""
         before = self._take_columns(take_id)
         row = apply_event(self._decode("takes", take_id, decode_take, *before), kind, data)
-        # The design columns stay byte for byte as an older version may have written them.
+        # Keep the stored design columns: an older version may have encoded them differently.
         columns = (*before[:DESIGN_COLUMNS], *encode_take(row)[DESIGN_COLUMNS:])
         with self._transaction():
             self._append(take_id, kind, data)
@@ -180,7 +180,7 @@ class Ledger:
         """Fill an empty ledger with the rows that were recovered from a damaged one.
 
         events: by their numbers, which they keep. last_seq: the highest number ever used.
-        snapshots: by take id, the state of a take whose events do not tell it.
+        snapshots: by take id, the state of a take that its events do not determine.
         """
         with self._transaction():
             for name, value in facts.items():
@@ -269,14 +269,15 @@ class Ledger:
         with translate_sqlite_errors(self._path), self._connection:
             yield
 
-    def _rows(self, table: Table, rest: str = "", *values: Any) -> Iterator[tuple[Any, ...]]:
-        """The rows of a table without their checksums. rest: the end of the SQL statement."""
+    def _rows(self, table: Table, clauses: str = "", *values: Any) -> Iterator[tuple[Any, ...]]:
+        """The rows of a table without their checksums. clauses: WHERE and ORDER BY, in SQL."""
         with translate_sqlite_errors(self._path):
-            for row in self._connection.execute(f"SELECT * FROM {table} {rest}", values):  # noqa: S608 - ours
+            statement = f"SELECT * FROM {table} {clauses}"  # noqa: S608 - no user input
+            for row in self._connection.execute(statement, values):
                 columns = row[:-1] if self._has_checksums else row
                 if self._has_checksums and not checksum_matches(table, row):
                     raise damaged_ledger(
-                        self._path, f"the row of {columns[0]} in {table} is not what was written"
+                        self._path, f"the row of {columns[0]} in {table} has a wrong checksum"
                     )
                 yield columns
 
@@ -291,7 +292,7 @@ class Ledger:
             return decode(*values)
         except DECODE_ERRORS as error:
             raise damaged_ledger(
-                self._path, f"the row of {key} in {table} holds something else: {error}"
+                self._path, f"the row of {key} in {table} cannot be decoded: {error}"
             ) from error
 
     def _put_fact(self, name: str, value: Any) -> None:
@@ -305,9 +306,9 @@ class Ledger:
     def _put_row(self, row: TakeRow) -> bool:
         """Insert a row. Returns False when the take is in the ledger already."""
         columns = encode_take(row)
-        marks = ", ".join("?" * (len(columns) + 1))
+        placeholders = ", ".join("?" * (len(columns) + 1))
         cursor = self._connection.execute(
-            f"INSERT OR IGNORE INTO takes VALUES ({marks})",  # noqa: S608 - question marks
+            f"INSERT OR IGNORE INTO takes VALUES ({placeholders})",  # noqa: S608 - question marks
             (*columns, row_checksum("takes", columns)),
         )
         return cursor.rowcount == 1

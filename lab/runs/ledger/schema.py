@@ -131,10 +131,10 @@ def migrate(connection: sqlite3.Connection, version: int) -> None:
             for column in _COLUMNS_ADDED_IN_2:
                 connection.execute(f"ALTER TABLE takes ADD COLUMN {column}")
         for table, key in _KEYS.items():
-            rows = connection.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 - ours
+            rows = connection.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 - no user input
             connection.execute(f"ALTER TABLE {table} ADD COLUMN {_COLUMN_ADDED_IN_3}")
             connection.executemany(
-                f"UPDATE {table} SET seal = ? WHERE {key} = ?",  # noqa: S608 - ours
+                f"UPDATE {table} SET seal = ? WHERE {key} = ?",  # noqa: S608 - no user input
                 [(row_checksum(table, row), row[0]) for row in rows],
             )
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

@@ -9,7 +9,7 @@ from lab.backends import Job
 from lab.takes import Take
 
 UNKNOWN_ACCOUNT = "unknown"
-"""Stands for the account of submissions that a damaged ledger lost. No real account is this."""
+"""The account of submissions that a damaged ledger lost. No real account has this name."""
 
 
 class Event(NamedTuple):
@@ -25,9 +25,9 @@ class TakeState(StrEnum):
     """The state of a take.
 
     planned: not submitted. submitting: the intent is recorded; the request may or may not have
-    left. waiting: the backend accepted the take. ready: its clip can be fetched. fetched: the clip
-    is in the run folder. failed, refused: the backend's final answer. uncertain: the take may have
-    been bought, and a person decides.
+    been sent. waiting: the backend accepted the take. ready: its clip can be fetched. fetched: the
+    clip is in the run folder. failed, refused: the backend's final answer. uncertain: the take may
+    have been bought, and a person decides.
     """
 
     PLANNED = "planned"
@@ -41,7 +41,7 @@ class TakeState(StrEnum):
 
     @property
     def settled(self) -> bool:
-        """True when a run asks the backend nothing more about this take."""
+        """True when a run sends no more requests for this take."""
         return self in (self.FETCHED, self.FAILED, self.REFUSED, self.UNCERTAIN)
 
     @property
@@ -84,10 +84,9 @@ _STATE_AFTER: dict[str, TakeState] = {
 class TakeRow:
     """A take with its current state in a run.
 
-    take: the paths of its stills are relative to the run folder. position: its place in the order
-    of the design. message: the last reason given. cost_usd: what the backend reported. fetches:
-    failed attempts to fetch the clip. clip: hash, size and honoured requests of a fetched clip.
-    low_usd, high_usd: the last estimate.
+    take: the paths of its stills are relative to the run folder. position: its index in the order
+    of the design. message: the last reason given. cost_usd: what the backend reported. clip: hash,
+    size and honoured requests of a fetched clip. low_usd, high_usd: the last estimate.
     """
 
     take_id: str
@@ -100,7 +99,7 @@ class TakeRow:
     job: Job | None = None
     message: str = ""
     cost_usd: float | None = None
-    fetches: int = 0
+    failed_fetches: int = 0
     clip: Mapping[str, Any] | None = None
     low_usd: float | None = None
     high_usd: float | None = None
@@ -114,9 +113,15 @@ class TakeRow:
 
 
 def as_planned(row: TakeRow) -> TakeRow:
-    """The row without any event. The last estimate stays."""
+    """The row before any event, but with the last estimate."""
     return replace(
-        row, state=TakeState.PLANNED, job=None, message="", cost_usd=None, fetches=0, clip=None
+        row,
+        state=TakeState.PLANNED,
+        job=None,
+        message="",
+        cost_usd=None,
+        failed_fetches=0,
+        clip=None,
     )
 
 
@@ -133,7 +138,7 @@ def apply_event(row: TakeRow, kind: str, data: Mapping[str, Any]) -> TakeRow:
     if kind == EventKind.SUBMITTED:
         row = replace(row, job=Job.from_json(data["job"]))
     if kind == EventKind.FETCH_FAILED:
-        row = replace(row, fetches=row.fetches + 1)
+        row = replace(row, failed_fetches=row.failed_fetches + 1)
     if kind in (EventKind.FETCHED, EventKind.REUSED):
         row = replace(row, clip=data["clip"])
     if data.get("cost_usd") is not None:
@@ -158,7 +163,7 @@ def snapshot(row: TakeRow) -> dict[str, Any]:
         "job": None if row.job is None else row.job.to_json(),
         "message": row.message,
         "cost_usd": row.cost_usd,
-        "fetches": row.fetches,
+        "fetches": row.failed_fetches,
         "clip": row.clip,
     }
     estimate = {"low_usd": row.low_usd, "high_usd": row.high_usd}
@@ -173,7 +178,7 @@ def _restore_snapshot(row: TakeRow, data: Mapping[str, Any]) -> TakeRow:
         job=None if data["job"] is None else Job.from_json(data["job"]),
         message=data["message"],
         cost_usd=data["cost_usd"],
-        fetches=data["fetches"],
+        failed_fetches=data["fetches"],
         clip=data["clip"],
         low_usd=data.get("low_usd", row.low_usd),
         high_usd=data.get("high_usd", row.high_usd),

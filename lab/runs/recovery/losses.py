@@ -1,4 +1,4 @@
-"""What recoveries of a ledger could not restore, as the ledger's fact "lost" stores it."""
+"""What recoveries of a ledger could not restore. The ledger stores it as its fact "lost"."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any, Self
 FACT = "lost"
 
 SeqRange = tuple[int, int | None]
-"""First and last number of lost events. The last is None when an unknown number followed."""
+"""First and last number of lost events. The last is None when it is unknown how many followed."""
 
 
 @dataclass(frozen=True)

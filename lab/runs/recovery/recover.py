@@ -31,9 +31,9 @@ from lab.sweeps import Sweep
 
 _LOST_FACTS = {
     "sweep": "the design of the sweep; `lab run SWEEP.yaml --out {}` writes it again",
-    "provenance": "which versions made the run; the next run notes today's",
-    "origin": "where takes were sent; the next run notes where it sends them",
-    "run_id": "the name that takes were sent under; later ones go under a new one",
+    "provenance": "the software versions of the run; the next run records its own",
+    "origin": "the service and account of the run; the next run records its own",
+    "run_id": "the run's id at the service; later takes are sent with a new id",
 }
 
 
@@ -109,14 +109,15 @@ def recover(out: str | Path) -> RecoverOutcome:
 
 
 def _rebuild(folder: RunFolder, *, damage: str) -> RecoverOutcome:
-    """Replace the ledger by a new one with every row that can be recovered."""
+    """Replace the ledger with a new one that has every row that can be recovered."""
     image = DatabaseImage.read(folder.ledger)
     recovered = RecoveredRows.from_image(image)
-    designed = _rows_of_design(recovered.facts.get("sweep"), folder) if recovered.rows_lost else {}
-    rows = {**designed, **recovered.rows}
+    design = recovered.facts.get("sweep")
+    planned = _planned_rows(design, folder) if recovered.rows_may_be_missing else {}
+    rows = {**planned, **recovered.rows}
     histories = recovered.histories()
     backend = next((row.take.backend for row in rows.values()), "")
-    # Takes whose events were read, but neither their rows nor the design.
+    # Takes that have events, but no row and no entry in the design.
     orphans = {
         take_id: placeholder_row(take_id, backend) for take_id in histories if take_id not in rows
     }
@@ -165,7 +166,7 @@ def _rebuild(folder: RunFolder, *, damage: str) -> RecoverOutcome:
 
 def _losses(recovered: RecoveredRows, orphans: Mapping[str, Mapping[str, Any]]) -> Losses:
     """The losses of this and all earlier recoveries. orphans: snapshots of takes without a row."""
-    earlier = recovered.earlier
+    earlier = recovered.earlier_losses
     return Losses(
         events=(*earlier.events, *recovered.lost_events),
         facts=tuple(sorted({*earlier.facts, *recovered.lost_facts})),
@@ -184,7 +185,7 @@ def _facts(recovered: RecoveredRows, losses: Losses) -> dict[str, Any]:
     return facts
 
 
-def _rows_of_design(design: Any, folder: RunFolder) -> dict[str, TakeRow]:
+def _planned_rows(design: Any, folder: RunFolder) -> dict[str, TakeRow]:
     """The planned rows of a sweep's takes by id; none when the design is lost or unusable."""
     rows: dict[str, TakeRow] = {}
     # An unusable design may raise any of these. The next run of the sweep adds its takes.
@@ -224,8 +225,8 @@ def _quotes(sweep: Sweep) -> dict[Shot, Quote]:
 def _back_up(folder: RunFolder, image: DatabaseImage) -> Path:
     """Copy the damaged ledger and its log to a new name, then merge the log into the ledger.
 
-    SQLite would apply a leftover log to the new ledger, so the log must go first. The damaged
-    ledger gets the log's pages before that. A recovery that is killed here loses nothing.
+    SQLite would apply a leftover log to the new ledger, so the log is deleted first. Before that,
+    its pages are merged into the damaged ledger, so a recovery that is killed here loses nothing.
     """
     number = 1
     while (backup := folder.path / f"ledger.damaged-{number}.sqlite").exists():
@@ -262,8 +263,8 @@ def _loss_lines(
         yield f"events {', '.join(ranges)}"
     if recovered.takes_may_be_unknown:
         yield (
-            "takes that left no trace at all, if there were any; a run that asks for them counts "
-            "them as sent, unless their result is here"
+            "takes without a row or an event, if there were any; the next run treats them as sent, "
+            "unless their result is in the run folder"
         )
     for take_id, row in takes.items():
         if take_id in orphans:
@@ -274,7 +275,7 @@ def _loss_lines(
         elif recovered.events_complete or recovered.is_current(take_id):
             continue
         elif row.message == RESULT_FOUND:
-            yield f"what take {take_id} cost and when it was made; its result is here"
+            yield f"what take {take_id} cost and when it was made; its result is in the run folder"
         elif row.state is TakeState.PLANNED:
             yield f"the progress of take {take_id}; it is made again, which costs nothing"
 

@@ -37,8 +37,8 @@ class RecoveredRows:
 
     events: by number. conflicting: takes with two different rows, whose order is unknown. last_seq:
     the highest known event number. lost_events, lost_facts: what was lost since the last recovery.
-    rows_lost: rows of takes may be missing. rows_current: the rows that were read are the latest
-    versions.
+    rows_may_be_missing: some takes may have no row here. rows_current: the rows of takes that were
+    read are the latest versions.
     """
 
     facts: dict[str, Any] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class RecoveredRows:
     last_seq: int = 0
     lost_events: list[SeqRange] = field(default_factory=list)
     lost_facts: tuple[str, ...] = ()
-    rows_lost: bool = False
+    rows_may_be_missing: bool = False
     rows_current: bool = False
 
     @classmethod
@@ -62,13 +62,13 @@ class RecoveredRows:
         for row in rows:
             if not has_checksums or _is_valid(row) or _is_sequence_row(row):
                 recovered._add(row, has_checksums=has_checksums)
-        all_events_read = image.table_is_readable("events") or recovered.last_seq
-        recovered._find_lost_events(end_unknown=image.log_damaged or not all_events_read)
+        last_seq_known = image.table_is_readable("events") or recovered.last_seq > 0
+        recovered._find_lost_events(end_unknown=image.log_damaged or not last_seq_known)
         recovered._restore_identity()
         if not image.table_is_readable("facts"):
-            known = {*recovered.facts, *recovered.earlier.facts}
+            known = {*recovered.facts, *recovered.earlier_losses.facts}
             recovered.lost_facts = tuple(name for name in _RUN_FACTS if name not in known)
-        recovered.rows_lost = image.log_damaged or not image.table_is_readable("takes")
+        recovered.rows_may_be_missing = image.log_damaged or not image.table_is_readable("takes")
         # Without the list of free pages, an unused page with old rows looks like a page in use.
         recovered.rows_current = not image.log_damaged and image.free_pages is not None
         return recovered
@@ -81,10 +81,10 @@ class RecoveredRows:
     @property
     def takes_may_be_unknown(self) -> bool:
         """True when some takes may have lost their rows and all their events."""
-        return self.rows_lost and not self.events_complete
+        return self.rows_may_be_missing and not self.events_complete
 
     @property
-    def earlier(self) -> Losses:
+    def earlier_losses(self) -> Losses:
         """What earlier recoveries could not restore."""
         return Losses.from_fact(self.facts.get(FACT))
 
@@ -111,7 +111,9 @@ class RecoveredRows:
                 self.facts[columns[0]] = json.loads(columns[1])
             elif table == "events":
                 event = decode_event(*columns)
-                apply_event(placeholder_row(event.take_id), event.kind, event.data)  # may raise
+                apply_event(
+                    placeholder_row(event.take_id), event.kind, event.data
+                )  # fails for an invalid event
                 self.events[columns[0]] = event
             elif table == "takes":
                 take = decode_take(*columns)
@@ -121,7 +123,7 @@ class RecoveredRows:
     def _find_lost_events(self, *, end_unknown: bool) -> None:
         """Find the gaps in the event numbers. end_unknown: later events may be missing too."""
         known = set(self.events)
-        for first, last in self.earlier.events:
+        for first, last in self.earlier_losses.events:
             known |= set() if last is None else set(range(first, last + 1))
         self.last_seq = max([*known, self.last_seq], default=0)
         previous = 0
@@ -146,7 +148,7 @@ class RecoveredRows:
             self.facts.setdefault("origin", provenance["origin"])
 
     def _submission_data(self) -> Iterator[Any]:
-        """The data of submissions, then that of the jobs they became."""
+        """The data of submissions, then the data of jobs."""
         for event in self.events.values():
             if event.kind == EventKind.SUBMITTING:
                 yield event.data

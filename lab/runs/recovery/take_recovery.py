@@ -63,9 +63,11 @@ def recovered_take(
 ) -> TakeRow:
     """The row of a take by the best evidence: all its events, its latest row, or what is left."""
     replayed = replay(row, history)
-    if row.take_id in recovered.earlier.takes and row.take_id not in recovered.rows:
+    if row.take_id in recovered.earlier_losses.takes and row.take_id not in recovered.rows:
         # An earlier recovery lost this row, and no run has added it again since.
-        replayed = apply_event(replayed, EventKind.RECOVERED, recovered.earlier.takes[row.take_id])
+        replayed = apply_event(
+            replayed, EventKind.RECOVERED, recovered.earlier_losses.takes[row.take_id]
+        )
     if recovered.events_complete:
         return replayed
     return row if recovered.is_current(row.take_id) else _infer_state(replayed, folder)
@@ -73,7 +75,7 @@ def recovered_take(
 
 def submissions_may_be_unknown(row: TakeRow, recovered: RecoveredRows) -> bool:
     """True when this take may have been submitted without a record of the account."""
-    snapshot_before = recovered.earlier.takes.get(row.take_id, {})
+    snapshot_before = recovered.earlier_losses.takes.get(row.take_id, {})
     if row.take_id not in recovered.rows and "account" in snapshot_before:
         return True
     if row.state in UNDECIDED:

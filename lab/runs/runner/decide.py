@@ -55,7 +55,7 @@ from lab.runs.runner.events import (
 from lab.runs.runner.state import MAX_FETCHES, Request, RunState, TakeStatus
 from lab.units import seconds_text
 
-MAX_ABSENCES = 3
+MAX_LOST_SUBMISSIONS = 3
 """The run stops submitting when this many submissions of one take are lost before they arrive."""
 
 
@@ -185,7 +185,7 @@ def _looked_up(draft: Draft, event: LookedUp) -> None:
         status = draft.record(
             status, EventKind.NOT_SUBMITTED, message="the backend never received it"
         )
-        _count_absence(draft, status)
+        _count_lost_submission(draft, status)
 
 
 def _lookup_failed(draft: Draft, event: LookupFailed) -> None:
@@ -197,14 +197,14 @@ def _lookup_failed(draft: Draft, event: LookupFailed) -> None:
     )
 
 
-def _count_absence(draft: Draft, status: TakeStatus) -> None:
+def _count_lost_submission(draft: Draft, status: TakeStatus) -> None:
     """Back off after a submission that was lost before it arrived; stop after several."""
     if not status.lost_answer:
         return  # that submission was made by an earlier run
     draft.back_off()
-    reason, count = status.lost_answer, status.absences + 1
-    draft.put(replace(status, lost_answer="", absences=count))
-    if count >= MAX_ABSENCES:
+    reason, count = status.lost_answer, status.lost_submissions + 1
+    draft.put(replace(status, lost_answer="", lost_submissions=count))
+    if count >= MAX_LOST_SUBMISSIONS:
         draft.update(submit_error=ServiceError(f"no submission reached the service ({reason})"))
 
 
@@ -286,7 +286,7 @@ def _fetch_failed(draft: Draft, event: FetchFailed) -> None:
         _folder_failed(draft, error)
         return
     status = draft.record(status, EventKind.FETCH_FAILED, message=failure_text(error))
-    if isinstance(error, WorkerDied | BrokenExecutor) or status.row.fetches >= MAX_FETCHES:
+    if isinstance(error, WorkerDied | BrokenExecutor) or status.row.failed_fetches >= MAX_FETCHES:
         draft.defer(status, failure_text(error))
 
 

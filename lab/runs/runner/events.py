@@ -1,4 +1,4 @@
-"""What can happen during a run (events), and what a run can do (commands). Plain data, both."""
+"""Defines the events that can happen during a run and the commands that a run can give."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -192,21 +192,21 @@ class Poll:
 
 @dataclass(frozen=True)
 class Fetch:
-    """Download a take's file, or render it here."""
+    """Download a take's file, or render it locally."""
 
     take_id: str
 
 
 @dataclass(frozen=True)
 class MeasureClip:
-    """Measure what is not fresh in the record of a take's clip."""
+    """Measure the numbers of a take's clip that are not fresh."""
 
     take_id: str
 
 
 @dataclass(frozen=True)
 class StartTimer:
-    """Wait, in seconds. News of a job ends the wait."""
+    """Wait for some seconds, or until the backend has news of a job."""
 
     seconds: float
 

@@ -1,4 +1,4 @@
-"""Find out where each take stands when a run starts or continues: from the ledger and the files."""
+"""Determines the state of each take from ledger and files when a run starts or continues."""
 
 import shutil
 from collections.abc import Mapping
@@ -55,7 +55,7 @@ class Resumer:
             elif (done := self._finished(row)) is not None:
                 finished[row.take_id] = done
             else:
-                opened[row.take_id] = self._status(self._to_continue(row))
+                opened[row.take_id] = self._status(self._reopened(row))
         state = RunState(
             rules=self.rules,
             guard=SpendGuard.from_rows(cap_usd, rows, other_takes_usd=other_takes_usd),
@@ -68,17 +68,17 @@ class Resumer:
         return state, reused
 
     def _check_file(self, row: TakeRow) -> TakeRow:
-        """The row, after an event if the take's file is missing."""
+        """Return the row. Records an event first if the take's file is missing."""
         if row.state is not TakeState.FETCHED or self.folder.result_path(row.take).is_file():
             return row
         if row.job is not None:
             # Fetching again costs nothing.
-            message = "its clip was gone and is fetched again"
+            message = "its clip was missing and is fetched again"
             return self.ledger.record(row.take_id, EventKind.READY, message=message)
         # After a recovery of the ledger this take may be one that this run bought.
-        bought = UNKNOWN_ACCOUNT in self.ledger.submission_accounts(row.take_id)
-        kind = EventKind.UNCERTAIN if bought else EventKind.NOT_SUBMITTED
-        message = "the clip that was reused is gone"
+        maybe_bought = UNKNOWN_ACCOUNT in self.ledger.submission_accounts(row.take_id)
+        kind = EventKind.UNCERTAIN if maybe_bought else EventKind.NOT_SUBMITTED
+        message = "the clip that was reused is missing"
         return self.ledger.record(row.take_id, kind, message=message)
 
     def _reuse(self, row: TakeRow) -> TakeRow | None:
@@ -106,17 +106,17 @@ class Resumer:
     def _status(self, row: TakeRow) -> TakeStatus:
         return TakeStatus(row, accounts=tuple(self.ledger.submission_accounts(row.take_id)))
 
-    def _to_continue(self, row: TakeRow) -> TakeRow:
-        """The row as this run begins with it."""
+    def _reopened(self, row: TakeRow) -> TakeRow:
+        """The row of an unfinished take in the state from which this run continues."""
         if row.state is TakeState.READY:
-            return replace(row, fetches=0)
+            return replace(row, failed_fetches=0)
         if row.state is TakeState.UNCERTAIN:
             # Asking once more is free, and the service may know by now.
             return replace(row, state=TakeState.SUBMITTING)
         return row
 
     def _finished(self, row: TakeRow) -> TakeStatus | None:
-        """The status of a take with no work left; None for every other take."""
+        """The status of a take with no work left; None for any other take."""
         if row.state in (TakeState.FAILED, TakeState.REFUSED):
             return TakeStatus(row, problem=row.message or NO_REASON)
         if row.state is not TakeState.FETCHED:

@@ -108,7 +108,7 @@ class Runner:
                 raise KeyboardInterrupt
             if self._control.paused is not self._state.paused:
                 self._handle(PauseChanged(self._control.paused))
-            if not pending and not self._state.held:
+            if not pending and not self._state.waits_for_resume:
                 return
             done, _ = wait([*pending, changed], return_when=FIRST_COMPLETED)
             for future in done - {changed}:

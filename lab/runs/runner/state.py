@@ -14,7 +14,7 @@ MAX_FETCHES = 3
 """Attempts to fetch one clip in one run. Fetching is free, but a broken clip stays broken."""
 
 NO_REASON = "no reason given"
-"""Stands for the message of a backend that gave none."""
+"""Replaces the message of a backend that gave none."""
 
 
 class Request(StrEnum):
@@ -34,9 +34,9 @@ class TakeStatus:
     row: the take as the ledger has it. request: what is under way for it. accounts: the account of
     every submission, oldest first. deferred: why the rest is left to the next run; "" if it is not.
     problem: why a finished take has no result, or no scores; "" if it has both. remark: a line on a
-    damaged clip. waiting_since_s: the first poll of its job. unlisted_since_s: the first poll that
-    left its job out. lost_answer: why the answer to its last submission was lost; "" if it was not.
-    absences: how many submissions were lost before they arrived.
+    damaged clip. waiting_since_s: time of the first poll of its job. unlisted_since_s: time of the
+    first poll whose answer lacked its job. lost_answer: why the answer to its last submission was
+    lost; "" if it was not. lost_submissions: how many submissions never reached the service.
     """
 
     row: TakeRow
@@ -48,7 +48,7 @@ class TakeStatus:
     waiting_since_s: float | None = None
     unlisted_since_s: float | None = None
     lost_answer: str = ""
-    absences: int = 0
+    lost_submissions: int = 0
 
     @property
     def idle(self) -> bool:
@@ -58,15 +58,19 @@ class TakeStatus:
     @property
     def fetchable(self) -> bool:
         """True when the take's file can be fetched."""
-        return self.idle and self.row.state is TakeState.READY and self.row.fetches < MAX_FETCHES
+        return (
+            self.idle
+            and self.row.state is TakeState.READY
+            and self.row.failed_fetches < MAX_FETCHES
+        )
 
 
 @dataclass(frozen=True)
 class Backoff:
-    """The growing pause between submissions that were turned away.
+    """The growing pause between submissions while the service accepts none.
 
-    since_s: the first one in a row, None when the last one was accepted. until_s: nothing is
-    submitted before. next_s: the length of the next pause.
+    next_s: length of the next pause. since_s: time of the first rejection in a row; None if the
+    last submission was accepted. until_s: time before which nothing is submitted.
     """
 
     next_s: float
@@ -74,10 +78,13 @@ class Backoff:
     until_s: float = 0.0
 
     def longer(self, now_s: float, jitter: float, longest_s: float) -> "Backoff":
-        """After a submission was turned away. jitter: from 0 to 1; the pause is 0.5 to 1 of it."""
+        """The backoff after another rejection.
+
+        jitter: 0 to 1, for a pause of half to all of `next_s`. longest_s: limits `next_s`.
+        """
         since_s = now_s if self.since_s is None else self.since_s
         if now_s < self.until_s:
-            # Of several takes that were turned away together, the first one counts.
+            # Of several takes that were rejected together, only the first one counts.
             return replace(self, since_s=since_s)
         return Backoff(
             next_s=min(2 * self.next_s, longest_s),
@@ -86,7 +93,7 @@ class Backoff:
         )
 
     def waited_s(self, now_s: float) -> float:
-        """For how long every submission has been turned away."""
+        """For how long every submission has been rejected."""
         return 0.0 if self.since_s is None else now_s - self.since_s
 
 
@@ -95,9 +102,9 @@ class Rules:
     """What does not change during a run.
 
     account: the backend's account, as submissions record it. origin: the backend's origin. run_id:
-    the run's name at the service. workers: how many takes are rendered or measured at once, at
-    most half of those that are started. resume_hint: how to continue, in words. seed: of the
-    random jitter of pauses.
+    the run's name at the service. workers: how many takes are rendered or measured at once;
+    at most twice as many are started. resume_hint: how to continue, in words. seed: for the random
+    jitter of pauses.
     """
 
     capabilities: Capabilities
@@ -116,9 +123,9 @@ class RunState:
     Every take is in exactly one of three mappings, by take id. planned: not submitted, in the order
     of submission. open: submitted or fetched, with work left. finished: nothing is left to do.
 
-    polling, timer: a poll or a pause is under way. silent_since_s: the first poll without an
-    answer. capped: the cap does not allow the next take. submit_error, poll_error: why nothing more
-    is submitted or polled. folder_error: why nothing at all is started. draws: how many random
+    polling, timer: a poll or a pause is under way. silent_since_s: time of the first poll without
+    an answer. capped: the cap does not allow the next take. submit_error, poll_error: why nothing
+    more is submitted or polled. folder_error: why nothing at all is started. draws: how many random
     numbers were used.
     """
 
@@ -175,12 +182,14 @@ class RunState:
         return self.interrupted or self.folder_error is not None
 
     @property
-    def held(self) -> bool:
+    def waits_for_resume(self) -> bool:
         """True when only a pause keeps this run from continuing."""
         if not self.paused or self.closing or self.submit_error or self.poll_error:
             return False
         renders = self.rules.capabilities.renders_locally
-        return bool(self.planned) or (renders and any(s.fetchable for s in self.open.values()))
+        return bool(self.planned) or (
+            renders and any(status.fetchable for status in self.open.values())
+        )
 
     @property
     def scored(self) -> int:
@@ -212,7 +221,7 @@ class RunState:
         )
 
     def problems(self) -> list[str]:
-        """One line for each take that was sent and has no scored clip, in the order of design."""
+        """One line for each take that was sent and has no scored clip, in the design's order."""
         lines = []
         for status in self._sent():
             row, problem = status.row, status.problem

@@ -10,12 +10,12 @@ from lab.prompts import Prompt
 from lab.shots import Option, Shot, ShotSettings
 from lab.stills import Still
 
-MAX_BEST_OF = 20  # bounds the price of a typing error
+MAX_BEST_OF = 20  # limits the price of a typo
 
 
 @dataclass(frozen=True)
 class CreatedStill:
-    """A level of the factor still: the best of several pictures made from one prompt.
+    """A level of the factor `still`: the best of several pictures made from one prompt.
 
     name: the level's name in tables. settings: ratio, resolution and backend options of the
     pictures. best_of: how many pictures the run makes; preflight chooses one. chosen: that picture,
