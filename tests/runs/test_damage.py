@@ -450,7 +450,7 @@ def test_run_id_and_origin_are_recovered_from_submissions(
     with closing(sqlite3.connect(folder.ledger)) as other, other:
         other.execute("DROP TABLE facts")
     outcome = recover(folder.path)
-    assert [line.split()[1] for line in outcome.lost] == ["design", "versions"]
+    assert [line.split()[1] for line in outcome.lost] == ["design", "software"]
     assert outcome.uncertain == ()
     with Ledger.read(folder.ledger) as ledger:
         assert (ledger.fact("run_id"), ledger.fact("origin")) == ("0123456789ab", "scripted")
