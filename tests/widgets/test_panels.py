@@ -64,7 +64,7 @@ def test_the_price_follows_the_fields(sweep: Sweep) -> None:
     panel.form.duration_s.value = "5"
     until(lambda: "settings.flaws: no such setting" in panel.plan_view.value)
     panel.form.duration_s.value = "five"
-    until(lambda: "no number" in panel.plan_view.value)
+    until(lambda: "not a number" in panel.plan_view.value)
     panel.run()
     assert "seconds: &#x27;five&#x27; is not a number" in panel.status.value
     assert not panel.running
