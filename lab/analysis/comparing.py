@@ -116,7 +116,7 @@ def compare(
     runs: a `Results`, or whatever `lab.load` accepts. by: the factor; all varied ones when None.
     raw: use scores as measured, including takes too still to judge, instead of scores at matched
     motion. camera: compare only requested and recognised camera moves, take by take. Raises
-    InputError for an unknown factor, for runs in which nothing varies, and as `lab.load`.
+    InputError for an unknown factor, for runs in which nothing varies, and like `lab.load`.
     """
     results = runs if isinstance(runs, Results) else load(runs)
     camera_moves = compliance(results)

@@ -29,7 +29,7 @@ _MIN_AMPLITUDE = 0.5  # that of "slow"; with less motion the clip would only fre
 def next_prompts(evidence: Evidence) -> tuple[list[Prompt], list[tuple[float, Suggestion]]]:
     """The prompts of the next sweep, and each suggestion with its prompt's median flaw visibility.
 
-    Zipped prompts are changed in place. Otherwise the best prompt stays beside the changed ones.
+    Zipped prompts are replaced one by one. Otherwise the best prompt is included unchanged.
     """
     medians = {
         prompt: evidence.median(evidence.takes_of_prompt(prompt)) for prompt in evidence.prompts

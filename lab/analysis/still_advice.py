@@ -42,7 +42,8 @@ class NextStill:
 def next_stills(evidence: Evidence) -> tuple[list[NextStill], list[tuple[float, Suggestion]]]:
     """The stills of the next sweep, and each suggestion with its still's median flaw visibility.
 
-    Zipped stills are changed in place. Otherwise the best still stays beside its extension.
+    Zipped stills are replaced one by one. Otherwise the best still is included both unchanged and
+    extended.
     """
     names = dict(
         zip(evidence.results.takes["take_id"], evidence.results.takes["still"], strict=True)

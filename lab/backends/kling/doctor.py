@@ -291,7 +291,7 @@ class Doctor:
         params = {"start_time": str(now_ms - _PACKS_PERIOD_S * 1000), "end_time": str(now_ms)}
         reply = self._query(_PACKS_PATH, params)
         data = reply.data if isinstance(reply.data, dict) else {}
-        # The data has a code of its own besides that of the envelope.
+        # The data contains a second code beside that of the envelope.
         if reply.code != 0 or data.get("code", 0) != 0:
             return PACKS.failed(
                 self._describe(reply) if reply.code else parse_text(data.get("msg"))
