@@ -34,7 +34,7 @@ def test_register_list_delete(service: RunningServer, capsys: pytest.CaptureFixt
     assert "@hero" in err
     code, out, err = lab(capsys, *HERO, "--description", "another")
     assert (code, out) == (0, f"{made['element_id']}\n")
-    assert "registered already" in err
+    assert "already registered" in err
     assert "its description stays 'a woman'" in err
     code, out, _ = lab(capsys, "element")
     assert code == 0
@@ -73,7 +73,7 @@ def test_json_is_an_object_a_line(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("element", "hero"), "name its pictures, the front first"),
+        (("element", "hero"), "give its pictures, the front first"),
         (("element", "2hero", "x.jpg"), "a name is a letter"),
         (("element", "hero", "nowhere.jpg"), "nowhere.jpg: no such file"),
         (("element", "hero", "--delete", "hero"), "or --delete NAME, or --forget NAME"),

@@ -242,7 +242,7 @@ def test_missing_stills_are_named_and_the_rest_is_done(
     still.unlink()
     if how == "changed":
         shutil.copy(stills_dir / "flower.jpg", still)
-    message = {"missing": "is missing", "changed": "is another picture"}[how]
+    message = {"missing": "is missing", "changed": "has changed since the run began"}[how]
     shutil.rmtree(folder.proxies)
     assert message in lab("status", folder.path)[1]
     code, _, err = lab("compare", folder.path)
@@ -271,7 +271,7 @@ def test_a_still_changed_before_the_run_is_named(
     shutil.copy(stills_dir / "coffee.jpg", still)
     planned = Sweep.load(sweep_file)
     shutil.copy(stills_dir / "cat.jpg", still)
-    with pytest.raises(Exception, match="changed after it was planned"):
+    with pytest.raises(Exception, match="changed after planning"):
         run(planned, tmp_path / "run", quiet=True)
     shutil.copy(stills_dir / "coffee.jpg", still)
     assert run(planned, tmp_path / "run", quiet=True).complete

@@ -31,7 +31,7 @@ class Evidence:
         wide = results.headlines()
         visibilities = {name: wide[name].map(SPECS[name].visibility) for name in JUDGED}
         visibility = pd.DataFrame(visibilities).mean(axis=1)
-        # A mean over fewer metrics is not comparable; a take of unknown motion may be too still.
+        # Means over different metrics are not comparable. Takes of unknown motion may be too still.
         incomplete = unmeasured(results.scores, (*JUDGED, *MOTION))
         visibility = visibility.where(~visibility.index.isin(incomplete))
         if not visibility.notna().any():
@@ -53,7 +53,7 @@ class Evidence:
         return [take for take, shot in self.shots.items() if shot.still == still]
 
     def zipped(self, factor: str) -> bool:
-        """True if the factor advances together with another one."""
+        """True if the factor is varied together with another one."""
         return any(factor in group for group in self.results.sweep.get("zip", []))
 
     def median(self, takes: Sequence[str]) -> float:
@@ -66,7 +66,7 @@ class Evidence:
         return self.median(self.takes_of_prompt(prompt)) * DISTINCT_RATIO < visibility
 
     def describe(self, takes: Sequence[str], best: float) -> str:
-        """The scores of some takes in words. best: the median visibility of the best level."""
+        """The median scores of some takes as text. best: median visibility of the best level."""
         medians = self.wide.reindex(list(takes)).median()
         known = [name for name in JUDGED if not np.isnan(medians[name])]
         parts = [f"{name} {medians[name]:.2g} {SPECS[name].unit}" for name in known]

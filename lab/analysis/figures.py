@@ -15,12 +15,12 @@ from lab.metrics import HEADLINES, SPECS
 # The palette of Okabe and Ito, which is safe for colour-blind readers.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _DASHES = ("-", "--", ":", "-.")
-_MAX_LINES = 12  # more cannot be told apart in one plot
+_MAX_LINES = 12  # more lines are hard to distinguish
 GREY = "#666666"
 
 
 def timelines(results: Results, metric: str, *, takes: Sequence[str] | None = None) -> Figure:
-    """Plot a metric over time, one line a take, at most twelve takes.
+    """Plot a metric over time, one line per take, at most twelve takes.
 
     takes: ids to draw; all when None. Colour stands for the prompt, the dash pattern for the still.
     """
@@ -55,7 +55,7 @@ def timelines(results: Results, metric: str, *, takes: Sequence[str] | None = No
 
 
 def by_factor(results: Results, factor: str) -> Figure:
-    """Plot the headline scores by level of a factor: one dot a take, a bar at the median."""
+    """Plot the headline scores by level of a factor: one dot per take, a bar at the median."""
     figure = Figure(figsize=(11, 0.5 * max(2, results.takes[factor].nunique()) + 1.6))
     figure.set_layout_engine("constrained")
     panels = figure.subplots(1, len(HEADLINES), sharey=True)
@@ -79,7 +79,7 @@ def by_factor(results: Results, factor: str) -> Figure:
 
 
 def motion_against(results: Results, metric: str) -> Figure:
-    """Plot a metric against motion, one dot a take, with the line that matches values to motion.
+    """Plot a metric against motion, one dot per take, with the line fitted for motion matching.
 
     Hollow dots are takes too still to judge. metric: one of `MATCHED`, else InputError.
     """

@@ -26,7 +26,7 @@ Series = tuple[list[float], list[float]]
 
 
 def parts(record: Mapping[str, Any], metric: str) -> Figure:
-    """A figure with one panel for each unit, in which each part of the metric is a line.
+    """A figure with one panel per unit and one line per part of the metric.
 
     record: what `lab.score` yields, or `Results.record`. metric: a headline. Each line is labelled
     with its name and the clip's score. A dashed line marks the noticeability threshold. Rings mark

@@ -30,7 +30,7 @@ _MAX_NAMED_RUNS = 5  # in one sentence
 class LoadedRun:
     """A run that was loaded. name: its level of the factor `run`.
 
-    sweep, provenance: as stored in the ledger. created: one row a picture that the run made from
+    sweep, provenance: as stored in the ledger. created: one row per picture that the run made from
     text (its still level, prompt, state, cost, file, and whether it was chosen as the still).
     """
 
@@ -45,15 +45,16 @@ class LoadedRun:
 class Results:
     """The tables of one or several runs.
 
-    takes: one row a take with its factors, state, cost, honoured and ignored settings, and clip.
+    takes: one row per take with its factors, state, cost, honoured and ignored settings, and clip.
     Its column measure is "fresh", "stale", "missing", "damaged" or "of another clip"; measure_why
-    says what to do, "" for fresh; damage says what is wrong with the clip file. scores: one row a
-    take and metric with factors, value, unit, direction, reason for NaN, and the version of the
-    metric that measured it, 0 if none did. frames: one row a take, series and frame with factors,
-    time_s and value. factors: the names of the factor columns. varied: those with several levels.
+    says what to do, "" for fresh; damage says what is wrong with the clip file. scores: one row per
+    take and metric with factors, value, unit, direction, reason for NaN, and the metric's version
+    at the time of measurement, 0 if not measured. frames: one row per take, series and frame with
+    factors, time_s and value. factors: the names of the factor columns. varied: the factors with
+    several levels.
 
-    take_id is unique in takes. A take that several runs hold, for instance because a later run
-    reused its clip, has a row for each run; in later runs its id ends in "-2", "-3" and so on.
+    take_id is unique in takes. A take may be in several runs, for example because a later run
+    reused its clip. It then has one row per run; in later runs its id ends in "-2", "-3" and so on.
     """
 
     runs: tuple[LoadedRun, ...]
@@ -142,7 +143,7 @@ class Results:
         return at_matched_motion(self.scores)
 
     def headlines(self, *, matched: bool = False) -> pd.DataFrame:
-        """One column a headline, one row a take, indexed by take_id. matched: at matched motion."""
+        """One column per headline, one row per take_id. matched: at matched motion."""
         wide = self.scores.pivot(index="take_id", columns="metric", values="value")
         wide = wide.reindex(columns=list(HEADLINES))
         if matched:
@@ -152,7 +153,7 @@ class Results:
         return wide
 
     def table(self, *, matched: bool = False) -> pd.DataFrame:
-        """One row a take: id, varied factors, then headlines.
+        """One row per take: id, varied factors, then headlines.
 
         The column repeat is added if there are repeats, state if a take has no clip, and remark if
         a take is too still to judge or its clip is damaged or not freshly measured.
@@ -194,8 +195,9 @@ class Results:
     def summary(self, by: str, *, matched: bool = False) -> pd.DataFrame:
         """The median of each headline and the number of takes, by level of a factor.
 
-        The column too_still counts takes too still to judge. At matched motion they count only in
-        the median of motion. The table is descriptive: it does not say which differences are real.
+        The column too_still counts takes too still to judge. At matched motion, the medians leave
+        these takes out, except the median of motion. The table is descriptive: it tests no
+        differences.
         """
         takes = self.takes[["take_id", by]]
         takes = takes.assign(too_still=takes["take_id"].isin(self.too_still))

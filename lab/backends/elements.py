@@ -1,4 +1,4 @@
-"""The contract of backends that register elements: figures that many takes refer to by id."""
+"""The contract of backends that register elements: recurring subjects that takes refer to by id."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,8 +23,8 @@ class RegisteredElement:
     """One element as the service reports it.
 
     job: the service's id of the registration. id: the element's id that takes use, "" before it is
-    ready. title: its name in the service's console. key: our own key, "" if the element was made
-    elsewhere. charged: the bill in the service's units, "" if the service reports none.
+    ready. title: its name in the service's console. key: our own key, "" if another program
+    made the element. charged: the bill in the service's units, "" if it reports none.
     """
 
     job: str
@@ -51,15 +51,15 @@ class ElementLibrary(Protocol):
         key: our own name for the registration, stored before this call.
 
         Raises Refusal if the service refuses the content, and BackendError if it cannot make the
-        element. Raises NoSlot, AccountError or ServiceError if certainly nothing was registered.
-        Raises SubmitUncertain if the request may have arrived.
+        element. Raises NoSlot, AccountError or ServiceError if nothing was registered, and
+        SubmitUncertain if the request may have arrived.
         """
 
     def find(self, key: str, *, confirm_absent: bool) -> ElementLookup:
         """The element registered with our key; "unknown" if the service gives no clear answer.
 
-        confirm_absent: return "absent" only if a second look-up agrees. It waits until a new
-        registration must be visible.
+        confirm_absent: return "absent" only if a second look-up agrees. It runs after a delay, when
+        even the newest registration must be visible.
         """
 
     def poll(self, job: str) -> RegisteredElement | None:
@@ -69,7 +69,7 @@ class ElementLibrary(Protocol):
         """
 
     def list_elements(self) -> tuple[RegisteredElement, ...]:
-        """Every element of the account that is not deleted, newest first. Raises as `poll`."""
+        """Every element of the account that is not deleted, newest first. Raises like `poll`."""
 
     def delete(self, element_id: str) -> None:
         """Request the deletion of an element. May be repeated.

@@ -1,4 +1,4 @@
-"""The command for elements, the recurring figures that many takes cite: element."""
+"""The command `element`: register, list and delete elements (recurring subjects)."""
 
 from pathlib import Path
 from typing import Annotated
@@ -24,11 +24,11 @@ def element(
     ] = "",
     delete: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Delete this element, by name or id, there and here."),
+        typer.Option(metavar="NAME", help="Delete this element, by name or id, from the service."),
     ] = None,
     forget: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Forget this element here; the service is not asked."),
+        typer.Option(metavar="NAME", help="Forget this element locally; nothing is sent."),
     ] = None,
     backend: Backend = "kling",
     yes: Yes = False,
@@ -51,7 +51,7 @@ def element(
     elif name is None:
         _list(backend, as_json=as_json)
     elif not pictures:
-        raise OptionError(f"lab element {name}: name its pictures, the front first")
+        raise OptionError(f"lab element {name}: give its pictures, the front first")
     else:
         _register(name, pictures, description, backend, yes=yes, as_json=as_json)
 
@@ -80,15 +80,15 @@ def _register(
         print_json({**row.to_json(), "known_before": not new})
         return
     print_stdout(row.id)
-    before = f"registered already, on {row.at[:10]}" if not new else "registered"
-    print_stderr(f'{before}; in a sweep, elements: {{{name}: "{row.id}"}}, or the same pictures;')
-    print_stderr(f"prompts cite it as @{name}")
+    status = "registered" if new else f"already registered, on {row.at[:10]}"
+    print_stderr(f'{status}; in a sweep, use elements: {{{name}: "{row.id}"}} or the same pictures')
+    print_stderr(f"in prompts, cite it as @{name}")
     if new and row.charged:
         print_stderr(f"charged: {row.charged}")
     if row.description != wanted.description and wanted.description:
         print_stderr(
             f"its description stays {row.description or row.name!r}; "
-            f"`lab element --delete {row.name}` first, to change it"
+            f"to change it, run `lab element --delete {row.name}` first"
         )
 
 
@@ -100,7 +100,7 @@ def _list(backend: str, *, as_json: bool) -> None:
         rows = lab.list_elements(backend=backend)
     except InputError:
         raise
-    except LabError as error:  # the elements that are known here are still listed
+    except LabError as error:  # the locally known elements are still listed
         rows, message = known_elements(backend=backend), str(error)
     for row in rows:
         if as_json:
@@ -110,7 +110,7 @@ def _list(backend: str, *, as_json: bool) -> None:
     if not rows and not as_json and not message:
         print_stdout("no elements; register one with `lab element NAME FRONT.jpg`")
     if message:
-        print_stderr(f"error: the account could not be asked for others: {message}")
+        print_stderr(f"error: the account's other elements could not be listed: {message}")
         raise typer.Exit(1)
 
 
@@ -128,4 +128,4 @@ def _delete(name: str, backend: str, *, remote: bool, yes: bool, as_json: bool) 
     if as_json:
         print_json({**row.to_json(), "deleted_at_the_service": remote})
     else:
-        print_stdout(f"{row.name} {row.id}: {'deleted' if remote else 'forgotten here'}".strip())
+        print_stdout(f"{row.name} {row.id}: {'deleted' if remote else 'forgotten'}".strip())

@@ -100,9 +100,9 @@ def resume(
     reuse: Reuse = True,
     as_json: Json = False,
 ) -> None:
-    """Go on with a run where it stopped. Its ledger holds the sweep, so no file is needed.
+    """Continue a run. Its ledger holds the sweep, so no sweep file is needed.
 
-    Budget and cap stay those of the last call, unless they are given again.
+    The budget and cap of the last run stay unless given again.
 
     \b
     Example:
@@ -115,7 +115,7 @@ def resume(
         budget_usd=design.budget_usd if budget is None else budget,
         cap_usd=design.cap_usd if cap is None else cap,
     )
-    # A folder may hold takes of earlier sweeps too, as that of `lab create` does.
+    # A folder may also hold takes of earlier sweeps, for example after `lab create`.
     _make_run(design, folder, yes=yes, reuse=reuse, as_json=as_json, grow=True)
 
 
@@ -190,8 +190,8 @@ def reconcile(
 def recover(folder: RunDir, as_json: Json = False) -> None:
     """Check a run's ledger in full, and rebuild a damaged one. The damaged file is kept.
 
-    Nothing is sent or bought. What could not be read is named. Takes that
-    may have been bought come back as uncertain.
+    Nothing is sent or bought. Each lost part is named. Takes that may have
+    been bought become uncertain.
 
     \b
     Example:
@@ -204,7 +204,7 @@ def recover(folder: RunDir, as_json: Json = False) -> None:
 
 
 def status(folder: RunDir, as_json: Json = False) -> None:
-    """Print how far a run is.
+    """Print the progress of a run.
 
     \b
     Example:
@@ -214,7 +214,7 @@ def status(folder: RunDir, as_json: Json = False) -> None:
 
 
 def measure(folder: RunDir, as_json: Json = False) -> None:
-    """Measure a run's clips again where numbers are missing, damaged, or of older definitions.
+    """Measure a run's clips again where scores are missing, damaged, or of older definitions.
 
     \b
     Example:

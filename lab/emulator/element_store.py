@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from lab.emulator.replies import ApiError
 from lab.emulator.timing import State, TaskTiming
 
-# Ids as long as those of the service.
+# These ids have as many digits as those of the service.
 _FIRST_ELEMENT_ID = 322_705_206_000_000
 _FIRST_TASK_ID = 842_250_903_000_000_000
 
@@ -123,7 +123,7 @@ class ElementStore:
     ) -> None:
         """Raise ApiError 1201 for an id that a task cannot use.
 
-        allow_unknown: ids that were never registered here pass.
+        allow_unknown: accept ids that were never registered with this emulator.
         """
         by_id = {str(one.element_id): one for one in self.all()}
         for element_id in element_ids:

@@ -36,14 +36,14 @@ async def serve_both(
 
 
 class _StoppableServer(Server):
-    """A server that stops when an event is set; uvicorn's own only polls for it."""
+    """A server that stops when an event is set. uvicorn's own server polls a flag instead."""
 
     def __init__(self, config: Config, stop: asyncio.Event) -> None:
         super().__init__(config)
         self._stop_event = stop
 
     async def main_loop(self) -> None:
-        """Wait until the server is to stop."""
+        """Wait for the stop event."""
         await self._stop_event.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -65,7 +65,7 @@ class MediaFiles:
         return CompleteFile(self._folder / file)
 
     def apply_fault(self, response: "CompleteFile", fault: Fault) -> Response:
-        """The file as a fault alters it."""
+        """The response with a fault applied."""
         if fault.kind == "cut_download":
             return TruncatedFile(response.file)
         if fault.kind == "oversize_download":
@@ -78,10 +78,10 @@ class MediaFiles:
             return
         if file not in self._rendering:
             task = asyncio.create_task(self._render_and_cache(job, file))
-            # Retrieve the exception even if every caller has left; asyncio warns otherwise.
+            # Retrieve the exception even if every caller was cancelled; asyncio warns otherwise.
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
             self._rendering[file] = task
-        # Shielded, because other callers may wait for the same file when this one is cancelled.
+        # Shielded: if this caller is cancelled, others may still wait for the same file.
         await asyncio.shield(self._rendering[file])
 
     async def _render_and_cache(self, job: Job, file: str) -> None:
@@ -125,7 +125,7 @@ class CompleteFile(FileResponse):
 
 
 class TruncatedFile(Response):
-    """Half of a file under the headers of the complete one; then the connection closes."""
+    """The headers of a complete file, half of its content, then a closed connection."""
 
     def __init__(self, file: Path) -> None:
         super().__init__(media_type="video/mp4")

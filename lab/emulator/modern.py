@@ -227,7 +227,7 @@ class _Contents:
                 if not frames[kind]:
                     raise invalid(f"{kind} needs a url")
             elif kind == "element":
-                # No document says that other types than strings are refused, so convert them.
+                # Converted, because no document says that the service refuses other types.
                 elements.append(str(item.get("id") or item.get("element_id") or ""))
                 element_ids.append(str(item.get("element_id", "")))
             elif kind == "refer_image" and family == "omni-video":
@@ -357,7 +357,7 @@ def _check_videos(contents: _Contents, *, multi_shot: bool, audio: str) -> None:
 
 @dataclass(frozen=True)
 class _Page:
-    """One page of the listing: at most `limit` tasks numbered below `below` (-1: any number).
+    """One page of tasks: at most `limit` tasks with numbers below `below` (-1: all tasks).
 
     start_ms, end_ms: range of creation times. filters: accepted values by key.
     """

@@ -30,10 +30,10 @@ _USER = "1234567890"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One accepted task. It is immutable; its state follows from the time.
+    """One accepted task. It is immutable; its state is a function of time.
 
-    number: counts tasks from 0. Times are seconds of the emulator's clock. stuck: the task stays in
-    the state processing.
+    number: its index among all tasks. Times are seconds of the emulator's clock. stuck: the task
+    stays in the state processing.
     """
 
     id: str
@@ -189,12 +189,12 @@ class Store:
             return list(self._jobs)
 
     def all_from(self, number: int) -> list[Job]:
-        """The tasks from that number on, oldest first."""
+        """The tasks with that number or a higher one, oldest first."""
         with self._lock:
             return self._jobs[number:]
 
     def before(self, number: int) -> Iterable[Job]:
-        """The tasks below that number, newest first; a negative number means all."""
+        """The tasks with lower numbers, newest first; a negative number means all."""
         last = len(self._jobs) if number < 0 else min(number, len(self._jobs))
         return (self._jobs[index] for index in range(last - 1, -1, -1))
 
@@ -239,7 +239,7 @@ class Store:
     def _check_balance(self, spec: TaskSpec) -> None:
         if self.account.balance_units is None or spec.family == "image":
             return
-        # The price counts from acceptance on, so unfinished tasks cannot overdraw the pack.
+        # The price is reserved at acceptance, so unfinished tasks cannot overdraw the pack.
         if self._video_units + spec.units > Decimal(str(self.account.balance_units)):
             raise ApiError(1102)
 

@@ -1,7 +1,7 @@
-"""Refuse request fields that no document gives the model, in strict mode.
+"""In strict mode, refuse request fields that are not documented for the model.
 
-The service itself ignores unknown fields (seen live), so it never reveals that a client sends too
-many. The tables come from the vendor's pages, not from any client.
+The service itself ignores unknown fields, as observed, so its replies do not show that a client
+sends undocumented ones. The tables come from the vendor's pages, not from any client.
 """
 
 from collections.abc import Iterable, Mapping
@@ -41,7 +41,7 @@ _LIST_ITEM_FIELDS = {
     "video_list": {"video_url", "refer_type", "keep_original_sound"},
     "voice_list": {"voice_id"},
 }
-# Fields that the vendor's capability map gives to few models.
+# Fields that the vendor's capability map lists for few models.
 _MODEL_FIELDS: Mapping[tuple[str, Family], set[str]] = {
     ("kling-v1", "text-to-video"): {"camera_control"},
     ("kling-v1", "image-to-video"): {"static_mask", "dynamic_masks"},

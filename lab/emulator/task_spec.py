@@ -1,4 +1,4 @@
-"""Describe the task that a request asks for, and check what both protocols check alike."""
+"""Describe a requested task, and read and check the fields that both protocols share."""
 
 import re
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ class TaskSpec:
 
     still, end_still: keys of `ImageStore`, "" for none. segments: empty for a single-shot clip.
     failure: why the task will fail although it is accepted, "" if it will succeed. count: number
-    of images; 1 for a video. aspect_ratio: "" takes the still's ratio.
+    of images; 1 for a video. aspect_ratio: "" means the still's ratio.
     """
 
     protocol: Protocol
@@ -150,13 +150,13 @@ def prompt_failure(text: str) -> str:
 
 
 def check_resolution(model: VideoModel, resolution: str) -> None:
-    """Raise ApiError 1201 for a resolution that the model lacks."""
+    """Raise ApiError 1201 for a resolution that the model does not support."""
     if resolution not in model.resolutions:
         raise invalid(f"resolution {resolution} is not supported by {model.name}")
 
 
 def check_duration(model: VideoModel, duration_s: int, *, only_first_frame: bool) -> None:
-    """Raise ApiError 1201 for a duration that the model lacks."""
+    """Raise ApiError 1201 for a duration that the model does not support."""
     accepted = model.seconds
     if only_first_frame and model.first_frame_seconds:
         accepted = model.first_frame_seconds
@@ -188,7 +188,7 @@ def check_elements(
 ) -> None:
     """Raise ApiError 1201 for too many elements, or for an id that contains another one.
 
-    others: reference images, which count towards the model's limit too.
+    others: the number of reference images; they count towards the model's limit.
     """
     limit = model.max_elements(first_frame=first_frame, end_frame=end_frame)
     if len(elements) > limit or len(elements) + others > model.elements:

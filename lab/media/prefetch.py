@@ -14,8 +14,8 @@ _POLL_S = 0.1
 def prefetch(items: Iterable[Item]) -> Generator[Item, None, None]:
     """Yield the same items; a background thread produces at most three of them in advance.
 
-    An error in the producer is raised here, after the items before it. When the consumer stops
-    early, the producer stops too. Its clean-up has run before this generator is closed.
+    An error in the producer is raised here, after the items that precede it. When the consumer
+    closes this generator early, the producer stops, and its clean-up runs before close() returns.
     """
     queue: Queue[tuple[str, Item | BaseException | None]] = Queue(_QUEUE_SIZE)
     stopped = threading.Event()

@@ -26,11 +26,11 @@ from lab.media.probe import (
     sniff_container,
 )
 
-# A file made to waste time has millions of empty parts; a real one of 8 GB has fewer than this.
+# Bounds the time spent on a malicious file; a real one of 8 GB has fewer parts.
 _MAX_PARTS = 4_000_000
 _MP4_MEDIA_BOXES = (b"moov", b"moof", b"mdat")
 _SEGMENT, _CLUSTER = 0x18538067, 0x1F43B675
-_AVI_UNKNOWN_LENGTHS = (0, 0xFFFFFFFF)  # a recorder that could not seek back leaves one of these
+_AVI_UNKNOWN_LENGTHS = (0, 0xFFFFFFFF)  # written by recorders that cannot seek back
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Completeness:
     """What a clip's file declares about its end, read before any frame is decoded.
 
     truncated: the file ends inside one of its own parts. declared_end_s: when the last frame ends
-    on the clip's own clock, 0 when the header does not say. exact: the header lists every frame,
-    so a shortfall means missing frames. Only MP4 does; in other containers the last frame may
-    simply be shown longer than the others. frame_s: average duration of a frame.
+    in the clip's timestamps, 0 when the header does not say. exact: the header lists every frame
+    (MP4 only), so an early end means missing frames. In other containers the last frame may just
+    have a longer duration. frame_s: average duration of a frame.
     """
 
     truncated: bool
@@ -62,7 +62,7 @@ class Completeness:
         """Describe what is missing after the last decoded frame; "" for a complete clip.
 
         frame: index of that frame. begin_s, end_s: when the first frame begins and the last one
-        ends, on the clip's own clock. error: what stopped the decoder, "" if it reached the end.
+        ends, in the clip's timestamps. error: what stopped the decoder, "" if it reached the end.
         """
         missing_s = self.declared_end_s - end_s
         if self.declared_end_s and missing_s <= self.frame_s / 2:
@@ -78,7 +78,7 @@ class Completeness:
 
 
 def _declared_end_s(kind: str, container: InputContainer, stream: VideoStream) -> float:
-    """End of the last frame on the clip's own clock, from the header; 0 when it does not say."""
+    """End of the last frame in the clip's timestamps, from the header; 0 when it does not say."""
     rate = frame_rate(stream)
     end_s = 0.0
     if kind == "mp4" and lists_every_frame(stream):
@@ -121,7 +121,7 @@ def _matroska_is_truncated(file: BinaryIO, size: int) -> bool:
         if id_bytes > 4 or length_bytes > 8:
             return True  # no element header: never written, or cut off inside the header
         name = int.from_bytes(header[:id_bytes])
-        unknown = (1 << 7 * length_bytes) - 1  # a live recording does not know its length
+        unknown = (1 << 7 * length_bytes) - 1  # a live recording has no known length
         length = int.from_bytes(header[id_bytes : id_bytes + length_bytes]) & unknown
         offset += id_bytes + length_bytes
         if name == _SEGMENT:
@@ -144,7 +144,7 @@ def _avi_is_truncated(file: BinaryIO, size: int) -> bool:
         if len(header) < 12:
             return False
         length = int.from_bytes(header[4:8], "little")
-        if header[:4] == b"RIFF":  # a long film has several, one after the other
+        if header[:4] == b"RIFF":  # a long video has several RIFF chunks in sequence
             offset += 12
             continue
         offset += 8 + length + length % 2

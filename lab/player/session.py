@@ -25,7 +25,7 @@ FileUrl = Callable[[Path], str]
 
 
 class MetricEntry(TypedDict):
-    """A headline metric. threshold: the level up to which nobody would notice, or None."""
+    """A headline metric. threshold: the noticeability threshold, or None."""
 
     name: str
     unit: str
@@ -46,11 +46,11 @@ class WorstEntry(TypedDict):
 class ClipEntry(TypedDict):
     """A clip.
 
-    video, poster, still: addresses, "" if there is none. no_video: why there is no video. heatmaps:
-    addresses of heatmap videos by metric. remark: a problem of the clip or its measurements, or "".
+    video, poster, still: URLs, "" if there is none. no_video: why there is no video. heatmaps:
+    URLs of heatmap videos by metric. remark: a problem of the clip or its measurements, or "".
     times_s: the start of each frame in s, None if frames are evenly spaced. series: by metric,
-    pairs of time in s and value. boxes: by metric and frame, left, top, right, bottom as shares of
-    the picture.
+    pairs of time in s and value. boxes: by metric and frame, left, top, right, bottom as
+    fractions of the picture.
     """
 
     id: str
@@ -73,7 +73,7 @@ class ClipEntry(TypedDict):
 class Session(TypedDict):
     """Everything that the player reads.
 
-    line_styles: colour and dash pattern by the index of the clip. message: a line above the clips.
+    line_styles: colour and dash pattern by the index of the clip. message: a text above the clips.
     can_make_heatmaps: the player offers to make missing heatmaps.
     """
 
@@ -95,7 +95,7 @@ def session(
 ) -> Session:
     """Plain data for `player.js`: the clips to play and what to draw below them.
 
-    address: turns a file into an address that the page can load. heatmaps: heatmap videos by take
+    file_url: returns the URL at which the page can load a file. heatmaps: heatmap videos by take
     id and metric. can_make_heatmaps: the player offers to make missing ones. Raises InputError for
     a take that is not in the run, and for more than nine takes.
     """

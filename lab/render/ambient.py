@@ -1,6 +1,6 @@
-"""Animate parts of the scene on their own: clouds, ripples, leaves, cloth, hair and steam.
+"""Animate single parts of the scene: clouds, ripples, leaves, cloth, hair and steam.
 
-Each kind but steam is a displacement field on one layer of the canvas. It is smooth in space and
+Each kind except steam is a displacement field on one layer of the canvas. It is smooth in space and
 time, and zero in the first frame. Steam is a translucent overlay without optical flow.
 """
 
@@ -24,8 +24,8 @@ _WAVES: dict[Ambient, tuple[float, float, float]] = {
     "hair": (0.006, 0.22, 0.7),
     "leaves": (0.005, 0.18, 0.5),
 }
-_CLOUD_SPEED = 0.012  # frame heights a second
-_STEAM_SPEED = 0.10  # frame heights a second
+_CLOUD_SPEED = 0.012  # frame heights per second
+_STEAM_SPEED = 0.10  # frame heights per second
 _STEAM_DENSITY = 0.7  # opacity where noise and plume are 1
 
 
@@ -61,7 +61,7 @@ class AmbientField:
     def add_steam(
         self, rgb: NDArray[np.uint8], matrix: NDArray[np.float64], time_s: float
     ) -> NDArray[np.uint8]:
-        """Overlay steam on a frame. matrix: transform of the subject layer."""
+        """Overlay steam on a frame. matrix: 3 x 3 transform of the subject layer."""
         if "steam" not in self.kinds:
             return rgb
         height, width = rgb.shape[:2]
@@ -125,10 +125,10 @@ class AmbientField:
         height, width = self._coarse_size
         y, x = np.mgrid[:height, :width].astype(np.float32) / (wavelength * unit) * 2 * math.pi
         phase = np.random.default_rng([self.seed, 2, position]).uniform(0, 2 * math.pi, 4)
-        beat = 2 * math.pi * hertz * time_s
+        temporal_phase = 2 * math.pi * hertz * time_s
         # Subtract the wave at time zero, so that the first frame has no displacement.
-        across = np.sin(x + 0.6 * y + phase[0] - beat) - np.sin(x + 0.6 * y + phase[0])
-        along = np.sin(0.7 * y - 0.4 * x + phase[1] - 1.3 * beat) - np.sin(
+        across = np.sin(x + 0.6 * y + phase[0] - temporal_phase) - np.sin(x + 0.6 * y + phase[0])
+        along = np.sin(0.7 * y - 0.4 * x + phase[1] - 1.3 * temporal_phase) - np.sin(
             0.7 * y - 0.4 * x + phase[1]
         )
         scale = amplitude * self.scene.height_px / math.sqrt(2)

@@ -35,13 +35,14 @@ def write_report(
     heatmaps: bool = False,
     quiet: bool = True,
 ) -> Path:
-    """Write a report of a run, or of several with the run as a factor. Returns the path.
+    """Write a report of one or several runs. Returns the path of the report.
 
-    runs: a `Results`, or the folder of a run, or of several. path: report.html in the run folder if
-    None; required for several runs. now: the time printed in the report. max_mb: the limit for the
-    videos in megabytes. Larger videos are made smaller. If that is not enough, only those of the
-    most important takes stay and the others become pictures; the report says so. heatmaps: add
-    heatmap videos of the takes that the player opens with; they do not count in the limit.
+    runs: a `Results`, a run folder, or several run folders; several are compared by the factor
+    `run`. path: report.html in the run folder if None; required for several runs. now: the time
+    printed in the report. max_mb: the limit for the videos in megabytes. Larger videos are made
+    smaller. If that is not enough, only those of the most important takes stay, and posters replace
+    the others; the report says so. heatmaps: add heatmap videos of the takes that the player opens
+    with; they do not count towards the limit.
 
     Proxies are made once and stored with their run, or in a temporary folder if the run folder
     cannot be written.
@@ -99,12 +100,12 @@ def render_page(
         style_hash=_csp_hash(css),
         script_hash=_csp_hash(script),
     )
-    # This is safe for the scripts in the page: they are JSON, and its data stays the same.
+    # Escapes in JSON decode to the same characters, so the data in the page stays the same.
     return escape_controls(page)
 
 
 def _title(results: Results) -> str:
-    """The name of the runs if they share one, else their number."""
+    """The common name of the runs, or the number of runs if their names differ."""
     names = {str(run.sweep.get("name") or "run") for run in results.runs}
     return names.pop() if len(names) == 1 else f"{len(results.runs)} runs"
 

@@ -25,7 +25,7 @@ _OTHER_DEFINITION = "of another definition"
 
 @dataclass
 class _Tally:
-    """A count of checked values, to be increased. unchecked: the number of others by reason."""
+    """A running count of checked values. unchecked: the number of unchecked values by reason."""
 
     total: int
     checked: int = 0
@@ -37,7 +37,7 @@ class _Tally:
 
 
 class Remeasurement:
-    """The checks of a report's scores. At first, no score is checked.
+    """The result of checking a report's scores, filled in step by step.
 
     scores: the reported scores. clips: the clips with reported scores. mismatches: scores that
     differ or could not be checked.
@@ -49,25 +49,25 @@ class Remeasurement:
         self.mismatches: list[Mismatch] = []
 
     def skip(self) -> None:
-        """Record that the caller did not ask for new measurements."""
+        """Record that no clip is measured again, because the caller did not ask for it."""
         for tally in (self.scores, self.clips):
             tally.unchecked["not asked for"] = tally.total
 
     def skip_definition(self, name: str, version: int) -> None:
-        """Record that a metric's definition is not the one of the report."""
+        """Record that a metric's version differs from the one in the report."""
         current = f"version {SPECS[name].version}" if name in SPECS else "no such metric"
         subject = f"definition of {name}, so its scores were not checked"
         self.mismatches.append(Mismatch("", subject, f"version {version}", current))
 
     def skip_take(self, take: TakeFacts, scores: Collection[str], reason: str, error: str) -> None:
-        """Record that a take's clip could not be measured. reason: the group it is counted in."""
+        """Record that a take's clip could not be measured. reason: a key of `unchecked`."""
         self.scores.unchecked[reason] += len(scores)
         self.clips.unchecked[reason] += 1
-        found = f"not checked: {error}"
-        self.mismatches.append(Mismatch(take.id, "its scores", f"{len(scores)} numbers", found))
+        measured = f"not checked: {error}"
+        self.mismatches.append(Mismatch(take.id, "its scores", f"{len(scores)} numbers", measured))
 
     def compare(self, take: TakeFacts, scores: Collection[str], measure: Measure) -> None:
-        """Compare a new measurement with these scores of a take."""
+        """Compare a new measurement with the reported scores. scores: names of the scores."""
         self.clips.checked += 1
         self.scores.checked += len(scores)
         measured = measure.record()["scores"]
@@ -113,7 +113,7 @@ def remeasure(
             open_executor(executor, len(todo)) as pool,
             Progress(len(todo), "clips measured again", quiet=quiet) as progress,
         ):
-            jobs: dict[Future[MeasureJson], tuple[TakeFacts, list[str]]] = {}
+            futures: dict[Future[MeasureJson], tuple[TakeFacts, list[str]]] = {}
             for take, scores in todo:
                 folder = folders[take.row.run]
                 clip = file_in_run(folder, take.row.clip)
@@ -126,23 +126,23 @@ def remeasure(
                     result.skip_take(take, scores, reason, str(error))
                     progress.advance()
                     continue
-                jobs[submit_to(pool, measure_clip, str(clip), still)] = (take, scores)
-            for job in as_completed(jobs):
+                futures[submit_to(pool, measure_clip, str(clip), still)] = (take, scores)
+            for future in as_completed(futures):
                 progress.advance()
-                take, scores = jobs[job]
-                failure = job.exception()
+                take, scores = futures[future]
+                failure = future.exception()
                 if failure is not None:
                     text = failure_text(failure)
                     result.skip_take(take, scores, "that cannot be measured", text)
                 else:
-                    result.compare(take, scores, Measure.from_json(job.result()))
+                    result.compare(take, scores, Measure.from_json(future.result()))
     except KeyboardInterrupt:
         raise Interrupted("interrupted; nothing was changed") from None
     return result
 
 
 def file_in_run(folder: RunFolder, name: str) -> Path | None:
-    """A file of the run folder; None if it is missing or its path leads out of the folder."""
+    """The path of a file in the run folder; None if it is missing or outside the folder."""
     file = folder.path / name
     return file if not folder.outside_error(file) and file.is_file() else None
 

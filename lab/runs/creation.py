@@ -15,10 +15,10 @@ _FINAL = (TakeState.FETCHED, TakeState.FAILED, TakeState.REFUSED)
 
 
 def with_stills_in_use(sweep: Sweep, folder: RunFolder, rows: Sequence[TakeRow]) -> Sweep:
-    """The sweep with the created stills that clips of this folder already use.
+    """The sweep with the chosen pictures that clips in this folder already use as stills.
 
-    rows: all takes of the folder. These stills are not chosen again: a later version of preflight
-    might choose another picture, and every clip would be bought again.
+    rows: all takes of the folder. These choices stay: a later version of preflight might choose
+    another picture, and every clip would be bought again.
     """
     if not sweep.created:
         return sweep
@@ -39,10 +39,10 @@ def with_stills_in_use(sweep: Sweep, folder: RunFolder, rows: Sequence[TakeRow])
 def choose_stills(
     sweep: Sweep, folder: RunFolder, rows: Sequence[TakeRow]
 ) -> tuple[Sweep, list[str], dict[str, str]]:
-    """Choose a picture for every created still whose pictures are all finished.
+    """Choose one picture for each still to be made from text, once all its pictures are finished.
 
     rows: all takes of the folder. Returns the sweep with the chosen stills, a line for each new
-    choice, and by level name the reason for each still without a picture.
+    choice, and for each still without a choice, by level name, the reason.
     """
     needs = Needs.together(
         prompt.needs for prompt in sweep.levels["prompt"] if isinstance(prompt, Prompt)
@@ -53,14 +53,14 @@ def choose_stills(
     for level, pictures in _pictures(sweep, rows):
         if level.chosen is not None:
             continue
-        made = [row for row in pictures if row.state is TakeState.FETCHED]
+        fetched = [row for row in pictures if row.state is TakeState.FETCHED]
         if unfinished := sum(row.state not in _FINAL for row in pictures):
             missing[level.name] = (
-                f"still {level.name}: {unfinished} of its {level.best_of} pictures are not here "
-                "yet; run the same command again to continue"
+                f"still {level.name}: {unfinished} of its {level.best_of} pictures are missing; "
+                "run the same command again to continue"
             )
-        elif made:
-            chosen[level.name], line = _best(level, made, folder, needs)
+        elif fetched:
+            chosen[level.name], line = _copy_best(level, fetched, folder, needs)
             lines.append(f"still {level.name}: {line}")
         else:
             missing[level.name] = f"still {level.name}: no picture could be made; change its text"
@@ -70,17 +70,17 @@ def choose_stills(
 def _pictures(
     sweep: Sweep, rows: Sequence[TakeRow]
 ) -> Iterator[tuple[CreatedStill, list[TakeRow]]]:
-    """Every created still with the rows of its pictures."""
+    """Each still to be made from text, with the rows of its pictures."""
     by_id = {row.take_id: row for row in rows}
     take_ids = [(trial.factors["still"], take.id) for trial, take in sweep.creations()]
     for level in sweep.created:
         yield level, [by_id[id_] for name, id_ in take_ids if name == level.name and id_ in by_id]
 
 
-def _best(
+def _copy_best(
     level: CreatedStill, rows: Sequence[TakeRow], folder: RunFolder, needs: Needs
 ) -> tuple[Still, str]:
-    """Copy the picture with the fewest errors, then warnings, then notes; the first of equals.
+    """Copy the picture with the fewest errors, then warnings, then notes; on a tie, the first.
 
     Returns the copy, and a line that says which picture it is and lists preflight's findings.
     """
@@ -100,4 +100,4 @@ def _best(
     with atomic_write(copy) as part:
         shutil.copyfile(folder.result_path(row.take), part)
     kinds = ", ".join(finding.kind for finding in findings) or "no remarks"
-    return Still.open(copy), f"picture {row.repeat} of {level.best_of} is taken ({kinds})"
+    return Still.open(copy), f"picture {row.repeat} of {level.best_of} is chosen ({kinds})"

@@ -15,12 +15,12 @@ _REQUIRED = ("name", "question", "levels", "zip", "repeats", "backend", "budget_
 
 
 def design(out: str | Path) -> Sweep:
-    """The sweep that a folder was last run with; see `Sweep.from_run`."""
+    """The sweep of the latest run in a folder; see `Sweep.from_run`."""
     folder = RunFolder(out)
     folder.check()
     with Ledger.read(folder.ledger) as ledger:
         data, losses, rows = ledger.fact("sweep"), ledger.fact(FACT), ledger.takes()
-    if missing := _missing(data):
+    if missing := _missing_fields(data):
         raise _incomplete(folder, missing)
     stills, problems = stored_stills(data, folder)
     if problems:
@@ -28,7 +28,7 @@ def design(out: str | Path) -> Sweep:
     sweep = Sweep.from_json(data, stills)
     in_ledger = {row.take_id for row in rows}
     takes = [take for trial, take in sweep.takes() if trial.shot.still not in sweep.placeholders]
-    # After a recovery the ledger may lack takes of the design.
+    # A recovered ledger may lack takes of the design.
     if losses is None and any(take.id not in in_ledger for take in takes):
         raise _incomplete(folder, _not_in_design(sweep, rows))
     return sweep
@@ -68,8 +68,8 @@ def stored_stills(
     return stills, tuple(problems)
 
 
-def _missing(data: Mapping[str, Any] | None) -> str:
-    """What a design lacks, as text; "" for a complete one."""
+def _missing_fields(data: Mapping[str, Any] | None) -> str:
+    """The missing fields of a design, as text; "" if it is complete."""
     if data is None:
         return "the design"
     fields = [f"the design's {name}" for name in _REQUIRED if name not in data]
@@ -79,7 +79,7 @@ def _missing(data: Mapping[str, Any] | None) -> str:
 
 
 def _not_in_design(sweep: Sweep, rows: Iterable[TakeRow]) -> str:
-    """What made the takes but is missing from the design.
+    """The parts of the takes that are missing from the stored design, as text.
 
     Older versions stored only the text of a prompt with cuts.
     """
@@ -87,11 +87,11 @@ def _not_in_design(sweep: Sweep, rows: Iterable[TakeRow]) -> str:
         row.take.shot.prompt for row in rows if row.take.shot.prompt.multi_shot
     )
     labels = [repr(prompt.label) for prompt in with_cuts if prompt not in sweep.levels["prompt"]]
-    return f"the cuts of prompt {', '.join(labels)}" if labels else "some of what made its takes"
+    return f"the cuts of prompt {', '.join(labels)}" if labels else "parts of its takes"
 
 
 def _incomplete(folder: RunFolder, missing: str) -> RunFolderError:
     return RunFolderError(
-        f"{folder.path}: its ledger does not keep {missing}; continue with the sweep file: "
+        f"{folder.path}: its ledger lacks {missing}; continue with the sweep file: "
         f"`lab run SWEEP.yaml --out {folder.path}`"
     )

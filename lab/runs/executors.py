@@ -36,7 +36,7 @@ def open_executor(executor: Executor | None, tasks: int) -> Iterator[Executor]:
     """The caller's executor, or a new process pool that ends with the block.
 
     After an error, calls that have not started are cancelled and the pool ends at once. tasks: the
-    number of calls to come; the pool starts no more processes than that.
+    number of expected calls; the pool starts at most that many processes.
     """
     if executor is not None:
         tracking = _TrackingExecutor(executor)
@@ -79,7 +79,7 @@ def failure_text(error: BaseException) -> str:
     elif isinstance(error, MemoryError):
         text = "memory ran out; run again with fewer workers (I2VLAB_WORKERS=1) or a smaller input"
     elif isinstance(error, BrokenExecutor):
-        text = f"the executor that was given broke ({error}); run again with a new one"
+        text = f"the given executor broke ({error}); run again with a new one"
     else:
         text = f"unexpected {type(error).__name__}: {error}"
     return " ".join(text.split())

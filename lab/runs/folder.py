@@ -1,4 +1,4 @@
-"""The run folder: where each file of a run lies, and the lock that admits one runner."""
+"""The run folder: the paths of a run's files, and a lock that only one runner can hold."""
 
 import json
 import os
@@ -36,9 +36,9 @@ class RunFolder:
     """The layout of one run.
 
     ledger.sqlite: the ledger. stills/: copies of the input stills, so that the folder can be moved.
-    created/: the chosen stills, where the run made stills from text. clips/<take_id>.mp4 and
-    measures/<take_id>.json: the clips and their measurements. proxies/ and heatmaps/: small copies
-    and films for display. Tables and reports lie beside them.
+    created/: the chosen stills of a run that makes stills from text. clips/<take_id>.mp4 and
+    measures/<take_id>.json: the clips and their measurements. proxies/ and heatmaps/: videos for
+    display. Tables and reports are in the folder itself.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -133,7 +133,7 @@ class RunFolder:
         return self.measures.read(row.take_id, self._clip_file(row))
 
     def measure_stamp(self, row: TakeRow) -> object:
-        """A value that changes whenever the result of `stored_measure` may have changed."""
+        """A cache key that changes when the result of `stored_measure` may have changed."""
         return row.clip and self.measures.stamp(row.take_id, self._clip_file(row))
 
     def save_measure(self, row: TakeRow, newer: Measure) -> Measure:
@@ -178,14 +178,14 @@ class RunFolder:
         try:
             if sha256_file(path) == sha256:
                 return ""
-            reason = "is another picture than when the run began"
+            reason = "has changed since the run began"
         except FileNotFoundError:
             reason = "is missing"
         except OSError as error:
             reason = f"cannot be read ({error.strerror})"
         return (
             f"still {still} {reason}; put the picture back (SHA-256 {sha256[:12]}...), or run the "
-            "sweep again, which copies it anew"
+            "sweep again to copy it anew"
         )
 
     def check_space(self, needed_bytes: int) -> None:
@@ -199,7 +199,7 @@ class RunFolder:
 
     @property
     def active_runner(self) -> str:
-        """The process that is running here now, as text; "" when there is none."""
+        """The process that holds the lock, as text; "" when there is none."""
         if not self._owner.is_file():
             return ""
         lock = FileLock(self.path / "run.lock", timeout=0)
@@ -216,7 +216,7 @@ class RunFolder:
 
         check: check the whole ledger if the last runner was killed. Raises BusyError, which names
         the runner that holds the folder, and RunFolderError for a damaged ledger, a read-only
-        folder, and a subfolder that is a link to another place.
+        folder, and a subfolder that links to a path outside.
         """
         try:
             check_writable(self.path)
@@ -260,7 +260,7 @@ def _copy_still(still: Still, target: Path) -> None:
     except OSError as error:
         raise StillError(f"{still.path}: cannot be read ({error.strerror})") from error
     if sha256_file(target) != still.sha256:
-        raise StillError(f"{still.path}: was changed after it was planned with; plan again")
+        raise StillError(f"{still.path}: was changed after planning; plan again")
 
 
 def _owner_text(path: Path) -> str:

@@ -1,7 +1,7 @@
-"""Runs a sweep: prices it, checks the money, then makes and scores the missing takes.
+"""Runs a sweep: prices it, checks its budget and cap, then makes and scores the missing takes.
 
-A run that was killed can be called again. It looks up the takes that it bought and does not buy
-them again. It fetches only missing clips and measures only clips without scores.
+After a run was killed, call it again. It looks up the takes that were bought and does not buy them
+again. It fetches only missing clips and measures only clips without scores.
 """
 
 import secrets
@@ -101,8 +101,8 @@ def run(
     A sweep that costs money needs a budget (it is refused when it may cost more), a cap (as many
     whole blocks as fit are made) or confirmed=True. reuse: copy identical takes that an older run
     of this user bought. executor: where clips are rendered and measured. None means a process pool,
-    or this process when it is a worker of another pool. grow: add the takes to whatever the folder
-    holds, even another sweep. control: lets another thread pause, resume or stop the run.
+    or this process when it is a worker of another pool. grow: add the takes even if the folder
+    holds another sweep. control: lets another thread pause, resume or stop the run.
 
     Raises SweepError, BackendError, MoneyError or RunFolderError before anything is bought,
     BusyError when another runner holds the folder, and Interrupted on Ctrl-C or a stop.
@@ -217,7 +217,7 @@ class _Session:
         ]
         self.ledger.add(rows, snapshots_of_lost_takes(self.ledger, self.folder, rows))
         for row in self.ledger.takes():
-            row.take.relocated(self.folder.locate)  # raises for a path that leads out
+            row.take.relocated(self.folder.locate)  # raises for a path outside the folder
         self.ledger.set_fact("sweep", sweep.to_json())
         self.ledger.set_fact("provenance", {**provenance(), "origin": self.origin})
         self.ledger.set_fact("origin", self.origin)
@@ -226,7 +226,7 @@ class _Session:
 
 
 def _make_stills_then_clips(sweep: Sweep, session: _Session) -> RunOutcome:
-    """Make stills from text, choose one picture for each, then make the clips of those chosen."""
+    """Make stills from text, choose one picture for each still, then make the clips from them."""
     stills = session.make(sweep, sweep.creations(), _PROGRESS_LABEL["still"])
     sweep, chosen, missing = choose_stills(sweep, session.folder, session.ledger.takes())
     ready = [pair for pair in sweep.takes() if pair[0].shot.still not in sweep.placeholders]
@@ -263,7 +263,7 @@ def _unconfirmed(priced: Plan) -> MoneyError:
     """The error for a plan that costs money and was not confirmed."""
     if priced.sweep.unregistered_elements:
         return MoneyError(
-            f"this plan needs a yes: {priced.confirmation}; confirm it (confirmed=True, --yes)"
+            f"this plan needs confirmation: {priced.confirmation}; pass confirmed=True or --yes"
         )
     return MoneyError(
         f"this plan may cost {usd_text(priced.low_usd, priced.high_usd)}; set a budget or a "
@@ -279,7 +279,7 @@ def _purchase_index(*, simulated: bool) -> AbstractContextManager[PurchaseIndex 
 def _with_registered_elements(
     sweep: Sweep, ledger: Ledger, *, quiet: bool, control: Control | None
 ) -> Sweep:
-    """The sweep with the ids of its pictured elements. Registers those that are missing.
+    """The sweep with the ids of its elements made from pictures. Registers the missing ones.
 
     The ledger stores the ids. Stored ids never change, because takes contain them.
     """

@@ -118,7 +118,7 @@ class WorkerPool(Executor):
         if self._fatal_error is not None:
             self._fail_waiting(self._fatal_error)
         while self._suspects or self._waiting:
-            # A suspect runs alone, so that the death of its process is its own fault.
+            # A suspect runs alone, so that only this task can have caused the death of its process.
             alone = bool(self._suspects)
             limit = 1 if alone or any(task.alone for task in self._running) else self._workers
             if len(self._running) >= limit:
@@ -167,15 +167,15 @@ class WorkerPool(Executor):
         self._pool = None  # its other tasks all end before a new pool starts
         self._running.discard(task)
         if not self._any_worker_started.value:
-            # Every further process would fail in the same way, each with a traceback.
+            # Each further process would also fail and print a traceback.
             self._fatal_error = WorkerDied(_NO_WORKER_STARTS)
             task.future.set_exception(self._fatal_error)
             self._fail_waiting(self._fatal_error)
         elif task.alone:
             task.future.set_exception(
                 WorkerDied(
-                    "its worker process died twice, the second time with nothing running beside "
-                    "it; if memory ran out, free some or use a smaller input"
+                    "its worker process died twice, the second time with no other task running; "
+                    "if memory ran out, free some or use a smaller input"
                 )
             )
         else:
@@ -227,8 +227,8 @@ def create_worker_pool(
 ) -> WorkerPool | SingleThreadPool:
     """A process pool, or one thread where this process must not start others.
 
-    A process started by another one is already a worker of a pool (concurrent.futures, joblib,
-    Dask) that spreads the work; a daemonic one may not start any. A program read from standard
+    A child process is usually a worker of another pool (concurrent.futures, joblib, Dask), which
+    already distributes the work. A daemonic process may not start any. A program read from standard
     input has no file that a worker could import. Raises InputError in a script without a
     `__main__` guard.
     """

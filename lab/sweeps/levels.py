@@ -1,4 +1,4 @@
-"""Defines what a factor's level can be, its name in tables and its JSON form."""
+"""Defines the type of a factor's level, its name in tables and its JSON form."""
 
 from collections.abc import Mapping
 from dataclasses import asdict

@@ -23,21 +23,21 @@ from lab.sweeps.findings import shot_findings
 from lab.sweeps.sweep import Sweep, Trial, block_of
 from lab.units import bytes_text, escape_html, escape_line, seconds_text, usd_text
 
-_ROUNDING_USD = 1e-6  # sums of prices differ from the cap by rounding
+_ROUNDING_USD = 1e-6  # tolerance for rounding errors in sums of prices
 
 
 @dataclass(frozen=True)
 class Plan:
     """The price of a sweep.
 
-    origin: the service or host that makes the takes. takes: how many the sweep has in all; done:
-    how many of them the run folder has; reused: how many an earlier run bought. Money, seconds,
-    bytes and blocks cover the remaining takes only. A block is one repeat of a still's variants;
-    blocks_in_cap: how many blocks fit in the sweep's cap at the high price. basis: where the prices
-    come from. quotes: one a trial. unsupported: pairs of a setting that the backend cannot or will
-    not apply and the number of trials that use it. findings: pairs of a subject and a finding about
-    it. stills: how many pictures are to be made from text first. element_usd: the price of
-    registering one element, None when it is not documented.
+    origin: the service or host that makes the takes. takes: the number of takes of the sweep; done:
+    the number already in the run folder; reused: the number that an earlier run bought. Money,
+    seconds, bytes and blocks cover the remaining takes only. A block is one repeat of a still's
+    variants; blocks_in_cap: the number of blocks that fit in the cap at the high price. basis: the
+    source of the prices. quotes: one per trial. unsupported: pairs of a setting that the backend
+    rejects or ignores and the number of trials that use it. findings: pairs of a subject and a
+    finding about it. stills: the number of pictures to make from text first. element_usd: the price
+    of registering one element, None when it is not documented.
     """
 
     sweep: Sweep
@@ -69,11 +69,11 @@ class Plan:
         if budget is not None and self.high_usd > budget:
             raise MoneyError(
                 f"the plan may cost {usd_text(self.high_usd)} and the budget is {usd_text(budget)};"
-                " raise the budget, drop levels or repeats, or set a cap to make what fits"
+                " raise the budget, drop levels or repeats, or set a cap to make what fits in it"
             )
-        # A run that already has results reports its cap itself, together with those results.
-        begun = self.done or self.reused or self.stills < len(self.sweep.creations())
-        if cap is not None and self.blocks and not self.blocks_in_cap and not begun:
+        # A run with results does not fail here: it reports the cap together with its results.
+        started = self.done or self.reused or self.stills < len(self.sweep.creations())
+        if cap is not None and self.blocks and not self.blocks_in_cap and not started:
             raise MoneyError(
                 f"not one block fits in the cap of {usd_text(cap)}; the whole plan may cost "
                 f"{usd_text(self.high_usd)} in {self.blocks} blocks; raise the cap or drop levels"
@@ -81,9 +81,9 @@ class Plan:
 
     @property
     def needs_confirmation(self) -> bool:
-        """True when the run must ask before it spends.
+        """True when the user must confirm the run.
 
-        It asks when the sweep costs money without a budget or a cap, and when elements are
+        This is so when the sweep costs money without a budget or a cap, and when elements are
         registered at an undocumented price.
         """
         limited = self.sweep.budget_usd is not None or self.sweep.cap_usd is not None
@@ -287,7 +287,7 @@ def _unsupported_creations(backend: Backend, sweep: Sweep) -> Iterator[tuple[Uns
 
 
 def _without_placeholder(shot: Shot, placeholders: Collection[Still]) -> Shot:
-    """The shot without a still if its still has no picture that preflight could check."""
+    """The shot; without its still if that is a placeholder, which preflight cannot check."""
     return replace(shot, still=None) if shot.still in placeholders else shot
 
 
@@ -295,8 +295,8 @@ def _unsupported_element(backend: Backend, element: Element) -> tuple[Unsupporte
     """Why the backend cannot register an element; empty if it can."""
     if backend.capabilities.registers_elements:
         return element_library(backend).limits(element)
-    says = "this backend cannot register elements from pictures; give an id"
-    return (Unsupported(f"elements.{element.name}", "pictures", says, blocking=True),)
+    reason = "this backend cannot register elements from pictures; give an id"
+    return (Unsupported(f"elements.{element.name}", "pictures", reason, blocking=True),)
 
 
 def _unsupported(

@@ -1,4 +1,4 @@
-"""Finds the address at which Jupyter serves a file.
+"""Finds the URL at which Jupyter serves a file.
 
 Jupyter's `/files/` route supports byte ranges, which video needs, and checks the user's login.
 """
@@ -12,12 +12,12 @@ from lab.errors import InputError
 
 
 def file_url(path: Path) -> str:
-    """A file's address relative to Jupyter's base address, such as files/runs/demo/report.html.
+    """A file's URL relative to Jupyter's base URL, such as files/runs/demo/report.html.
 
     Raises InputError for a file outside the folder that Jupyter serves, and for a hidden one.
     """
     root = server_root()
-    # The path as given comes first, because Jupyter follows links inside its root folder.
+    # Try the path as given first, because Jupyter follows links inside its root folder.
     candidates = ((Path(os.path.abspath(path)), root), (path.resolve(), root.resolve()))
     for file, folder in candidates:
         if file.is_relative_to(folder):

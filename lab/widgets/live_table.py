@@ -1,6 +1,6 @@
-"""Shows the takes of a run folder in a table and updates it while the run goes on.
+"""Shows the takes of a run folder in a table and updates it during the run.
 
-Everything shown comes from the ledger and the stored measurements, which each update reads again.
+All data comes from the ledger and the stored measurements. Each update reads them again.
 """
 
 import threading
@@ -81,14 +81,14 @@ class LiveTable:
         )
 
     def clear(self) -> None:
-        """Show nothing. Posters that are still being made do not appear."""
+        """Empty the table. Posters that are still being made do not appear."""
         with self._lock, self.table.hold_sync():
             self._latest = None
             self._without_poster.clear()
             self.table.rows, self.table.chosen, self.warning = [], [], ""
 
     def _stored_measure(self, folder: RunFolder, row: TakeRow) -> StoredMeasure:
-        """The measurements of a take without the series; read again only after they changed."""
+        """The measurements of a take without series and boxes, cached until they change."""
         stamp = (folder.path, folder.measure_stamp(row), row.message)
         cached = self._measures_by_take.get(row.take_id)
         if cached is None or cached[0] != stamp:
@@ -110,7 +110,7 @@ class LiveTable:
         with self.table.hold_sync():  # columns and rows must arrive together
             self.table.columns = table_columns(names, numeric=("repeat", "cost"))
             self.table.rows = [
-                _table_row(row, names, measures[row.take_id], self._poster(folder, row))
+                _table_row(row, names, measures[row.take_id], self._poster_url(folder, row))
                 for row in rows
             ]
         missing = [
@@ -137,8 +137,8 @@ class LiveTable:
             self._without_poster |= set(proxies.problems)
             self._show()
 
-    def _poster(self, folder: RunFolder, row: TakeRow) -> str:
-        """The poster's address; "" if it does not exist yet or Jupyter does not serve it."""
+    def _poster_url(self, folder: RunFolder, row: TakeRow) -> str:
+        """The poster's URL; "" if it does not exist yet or Jupyter does not serve it."""
         if not row.clip or row.take_id in self._without_poster:
             return ""
         path = poster_path(folder, row.clip["sha256"])
@@ -174,7 +174,7 @@ def _table_row(row: TakeRow, names: list[str], stored: StoredMeasure, poster: st
         message = stored.measure.damage
     else:
         message = TOO_STILL if too_still else row.message
-    own: dict[str, Cell] = {
+    run_cells: dict[str, Cell] = {
         "repeat": level_cell(row.repeat),
         "state": {
             "text": escape_controls(state + (f": {message}" if message else "")),
@@ -186,8 +186,8 @@ def _table_row(row: TakeRow, names: list[str], stored: StoredMeasure, poster: st
             "title": "estimated" if row.cost_usd is None else "as billed",
         },
     }
-    factors = {name: level_cell(row.factors.get(name)) for name in names if name not in own}
-    cells = factors | own
+    factors = {name: level_cell(row.factors.get(name)) for name in names if name not in run_cells}
+    cells = factors | run_cells
     if row.state in _FAILED_STATES:
         tone = "bad"
     else:

@@ -20,9 +20,9 @@ _NO_TERM = "–"
 class PromptPanel(Panel):
     """Pick terms or type, then add the prompt to the list. `value` holds the listed prompts.
 
-    prompts: texts or `Prompt`s that the list starts with. still: prompts are also checked against
-    the room for motion in it. Picked terms are added to typed text and never replace it. Undo
-    reverts a picked term or a rewrite.
+    prompts: the initial list, as texts or `Prompt`s. still: also check that the prompts fit this
+    still. Picked terms are added to typed text and never replace it. Undo reverts a picked term or
+    a rewrite.
     """
 
     value = traitlets.Tuple()
@@ -38,18 +38,20 @@ class PromptPanel(Panel):
         self.name = wide(widgets.Text(description="name", placeholder="its name in tables"))
         self.remarks = widgets.HTML(layout={"margin": "0 0 0 7.5em"})
         self.rewrite_button = button(
-            "Use the rewrite", "Replace the text by the proposed one", self._use_rewrite
+            "Use the rewrite", "Replace the text with the proposed one", self._use_rewrite
         )
-        self.undo_button = button("Undo", "The text before the last pick or rewrite", self._undo)
+        self.undo_button = button(
+            "Undo", "Restore the text before the last pick or rewrite", self._undo
+        )
         self.add_button = button("Add prompt", "Add it to the list", self._add)
         self.vary_by = widgets.Dropdown(options=list(VARIED), description="vary by")
         self.vary_button = button(
-            "Add variants", "Prompts that differ in this alone", self._add_variants
+            "Add variants", "Add prompts that differ only in this", self._add_variants
         )
         self.list = widgets.SelectMultiple(rows=6, description="prompts")
         wide(self.list)
         self.remove_button = button(
-            "Remove marked", "Remove them from the list", self._remove_marked
+            "Remove selected", "Remove them from the list", self._remove_selected
         )
         self.status = StatusLine()
         self._lint_work = Debounced()
@@ -108,7 +110,7 @@ class PromptPanel(Panel):
         self.undo_button.disabled = False
 
     def _set_text(self, prompt_text: PromptText, terms: dict[str, str]) -> None:
-        """Show this text, and these terms in the pickers."""
+        """Show a text in the text field and terms in the pickers."""
         self._prompt_text, self._updating = prompt_text, True
         try:
             for kind, picker in self.pickers.items():
@@ -126,7 +128,7 @@ class PromptPanel(Panel):
         text, still = self.text.value, self.still
         if not self._updating:
             self._prompt_text = self._prompt_text.edited(text)
-            if not self._prompt_text.has_phrase:  # the user changed it, so it is typed text now
+            if not self._prompt_text.has_phrase:  # the user edited it, so it is typed text now
                 self._set_text(self._prompt_text, dict.fromkeys(self.pickers, ""))
         self._lint_work.call(lambda: _lint_html(text, still), self._show_lint)
         self.show_code()
@@ -167,9 +169,9 @@ class PromptPanel(Panel):
         self.status.show("" if new or not prompts else "That text is in the list already.")
         self._set_prompts((*self.value, *new))
 
-    def _remove_marked(self) -> None:
-        marked = set(self.list.value)
-        remaining = (prompt for index, prompt in enumerate(self.value) if index not in marked)
+    def _remove_selected(self) -> None:
+        selected = set(self.list.value)
+        remaining = (prompt for index, prompt in enumerate(self.value) if index not in selected)
         self._set_prompts(tuple(remaining))
 
     def _set_prompts(self, prompts: tuple[Prompt, ...]) -> None:
@@ -178,7 +180,7 @@ class PromptPanel(Panel):
         self.show_code()
 
     def code(self) -> str:
-        """Calls that make the listed prompts and check the one that is being written."""
+        """Calls that make the listed prompts and check the current text."""
         listed = [
             f"    lab.Prompt.written({prompt.text!r}, {prompt.name!r})," for prompt in self.value
         ]
@@ -191,7 +193,7 @@ class PromptPanel(Panel):
         return "\n".join(lines)
 
     def static_fallback(self) -> str:
-        """The listed prompts, and the remarks on the one that is being written."""
+        """The listed prompts, and the remarks on the current text."""
         self._lint_work.join(fallback_timeout_s())
         listed = "".join(f"<li>{escape_html(_label(prompt))}</li>" for prompt in self.value)
         return f"<ol>{listed}</ol>{self.remarks.value}"

@@ -30,8 +30,8 @@ class _Upload(TypedDict):
 class StillPanel(Panel):
     """A gallery of stills. `value` holds the chosen ones, for a `SweepPanel` or a sweep.
 
-    stills: paths or `Still`s that the gallery starts with. folder: where uploads and fitted stills
-    are saved. Preflight runs in a thread and takes about a second a still.
+    stills: the initial gallery, as paths or `Still`s. folder: where uploads and fitted stills are
+    saved. Preflight runs in a thread and takes about one second per still.
     """
 
     value = traitlets.Tuple()
@@ -58,7 +58,7 @@ class StillPanel(Panel):
         self.gallery = widgets.VBox()
         self.fit_mode = widgets.Dropdown(options=_FIT_MODES, description="fit by")
         self.still_to_fit = widgets.Dropdown(description="still")
-        self.fit_button = button("Fit to the ratio", "Make a new still of that ratio", self._fit)
+        self.fit_button = button("Fit to the ratio", "Make a new still with that ratio", self._fit)
         self.status = StatusLine()
         super().__init__(
             [
@@ -76,7 +76,7 @@ class StillPanel(Panel):
             self.add(still)
 
     def add(self, still: Still | str | Path, *, chosen: bool = True) -> None:
-        """Add a still to the gallery. A still that is in it already is not added again.
+        """Add a still to the gallery. A still that is already in it is not added again.
 
         Raises StillError for a file that is no picture.
         """
@@ -84,7 +84,7 @@ class StillPanel(Panel):
         if opened in self.stills:
             return
         self.stills.append(opened)
-        # Its name is in the card: in a description, Jupyter would take dollar signs for a formula.
+        # The name is in the card. In a description, Jupyter would render dollar signs as a formula.
         box = widgets.Checkbox(value=chosen, description="use", tooltip=opened.name, indent=False)
         box.observe(lambda _: self._update_value(), "value")
         card = widgets.HTML(_pending_card(opened))
@@ -147,7 +147,7 @@ class StillPanel(Panel):
 
     def _fit(self) -> None:
         if not self.stills:
-            self.status.show("Upload a still, or name one: StillPanel(['photo.jpg'])", "warning")
+            self.status.show("Upload a still, or pass one: StillPanel(['photo.jpg'])", "warning")
             return
         still = self.stills[self.still_to_fit.value]
         ratio, mode = self.ratio.value, self.fit_mode.value
@@ -187,7 +187,7 @@ class StillPanel(Panel):
 
 
 def _card(result: Preflight) -> str:
-    """The annotated still beside its findings. Every check is shown when it is unfolded."""
+    """HTML with the annotated still, its findings, and all checks in a collapsed block."""
     findings = [
         f"{finding.severity}: {finding.says}; {finding.fix}" for finding in result.findings
     ] or ["no remarks"]
@@ -207,7 +207,7 @@ def _pending_card(still: Still) -> str:
 
 
 def _unused_path(path: Path) -> Path:
-    """The path, or one with a number after its name if the file exists already."""
+    """The path, with a number added to the file name if the file exists."""
     number = 2
     unused = path
     while unused.exists():

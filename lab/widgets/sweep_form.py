@@ -60,9 +60,9 @@ class Arguments(_ArgumentsWithoutField, total=False):
 
 
 class SweepForm:
-    """The fields of a sweep. Parts without a field (cuts, zips, elements) stay as they were given.
+    """The fields of a sweep. Parts without a field (cuts, zips, elements) are kept unchanged.
 
-    stills and prompts: panels whose `value` is used instead of the field.
+    stills, prompts: panels whose `value` replaces the field.
     """
 
     def __init__(
@@ -81,13 +81,13 @@ class SweepForm:
             widgets.Textarea(
                 description="stills",
                 rows=3,
-                placeholder="a path or pattern a line: photos/*.jpg\n"
-                "or a text to make one from: create 4: name | text (the best of 4)",
+                placeholder="one path or pattern per line: photos/*.jpg\n"
+                "or a text to make a still from: create 4: name | text (the best of 4)",
             )
         )
         self.prompts = wide(
             widgets.Textarea(
-                description="prompts", rows=5, placeholder="one a line, or: name | text"
+                description="prompts", rows=5, placeholder="one per line: text, or name | text"
             )
         )
         self.duration_s = wide(widgets.Text(value="5", description="seconds"))
@@ -112,9 +112,9 @@ class SweepForm:
             widgets.Dropdown(options=list(BACKENDS), value="offline", description="backend")
         )
         self.budget_usd = wide(
-            widgets.Text(description="budget USD", placeholder="refuse a plan above it")
+            widgets.Text(description="budget USD", placeholder="reject a plan that may cost more")
         )
-        self.cap_usd = wide(widgets.Text(description="cap USD", placeholder="stop before it"))
+        self.cap_usd = wide(widgets.Text(description="cap USD", placeholder="make only what fits"))
         if sweep is not None:
             self.show(sweep)
         for field in self._fields():
@@ -125,7 +125,7 @@ class SweepForm:
         self._use_panels(stills, prompts)
 
     def _use_panels(self, stills: StillPanel | None, prompts: PromptPanel | None) -> None:
-        """Take stills and prompts from these panels; from the field where the panel is None."""
+        """Take stills and prompts from these panels, or from the fields if a panel is None."""
         self._still_panel, self._prompt_panel = stills, prompts
         for panel, field in ((stills, self.stills), (prompts, self.prompts)):
             field.layout.display = "" if panel is None else "none"
@@ -226,7 +226,7 @@ class SweepForm:
             amount = parse_amount(field, getattr(self, field).value)
             if amount is not None:
                 arguments[field] = amount
-        arguments.update(self._arguments_without_field)  # type: ignore[typeddict-item]  # a part
+        arguments.update(self._arguments_without_field)  # type: ignore[typeddict-item]  # has only some of the keys
         return arguments
 
     def _still_arguments(self) -> list[str | CreateYaml]:
@@ -254,11 +254,11 @@ class SweepForm:
 def sweep_code(
     arguments: Arguments, out: Path, *, agreed_usd: float | None, confirmed: bool = False
 ) -> str:
-    """Python code that makes a sweep of these arguments and runs it.
+    """Python code that makes a sweep from these arguments and runs it.
 
     agreed_usd: the budget that the user agreed to. confirmed: the user agreed to the plan.
     """
-    given = "\n".join(
+    argument_lines = "\n".join(
         f"    {name}={_indented(value)},"
         for name, value in arguments.items()
         if value not in ("", [])
@@ -266,7 +266,7 @@ def sweep_code(
     options = "" if agreed_usd is None else f", budget_usd={agreed_usd!r}"
     options += ", confirmed=True" * confirmed
     return (
-        f"import lab\n\nsweep = lab.Sweep.of(\n{given}\n)\n"
+        f"import lab\n\nsweep = lab.Sweep.of(\n{argument_lines}\n)\n"
         f"print(lab.plan(sweep, {str(out)!r}))\n"
         f"print(lab.run(sweep, {str(out)!r}{options}))\n"
         f"lab.load({str(out)!r})"

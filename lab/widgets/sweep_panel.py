@@ -28,13 +28,13 @@ _UPDATE_INTERVAL_S = 1.0
 class SweepPanel(Panel):
     """Design a sweep, see its price while you type, run it, and watch the takes.
 
-    sweep: a `Sweep`, the path of a sweep file, or a run folder whose design to start with. out: the
-    run folder. If it holds a run already, the panel shows that run and continues it. If that run
-    has another design than the fields, the panel offers to load the design. stills, prompts: panels
-    to take these from.
+    sweep: the initial design: a `Sweep`, a sweep file, or a run folder. out: the run folder. If it
+    already holds a run, the panel shows that run and continues it. If that run has another design
+    than the fields, the panel offers to load the design. stills, prompts: panels that provide them.
 
     The run is a thread of this kernel, so other cells keep working. Every step is in the ledger, so
-    closing the browser or restarting the kernel loses nothing: show the panel again and press Run.
+    nothing is lost when the browser closes or the kernel restarts: show the panel again and press
+    Continue.
     """
 
     def __init__(
@@ -114,17 +114,17 @@ class SweepPanel(Panel):
 
     @property
     def folder(self) -> RunFolder:
-        """The run folder that the field names."""
+        """The run folder in the field."""
         return RunFolder(self.folder_field.value.strip() or "runs/sweep")
 
     @property
     def running(self) -> bool:
-        """True while a panel of this kernel runs in the folder."""
+        """True while a run of this kernel is active in the folder."""
         return active_run(self.folder) is not None
 
     @property
     def control(self) -> Control | None:
-        """Pauses, resumes and stops that run; None if nothing runs."""
+        """The control of that run; None if no run is active."""
         active = active_run(self.folder)
         return active.control if active is not None else None
 
@@ -134,7 +134,7 @@ class SweepPanel(Panel):
         return self._run_thread.error if self._run_thread is not None else None
 
     def run(self) -> None:
-        """Make the missing takes. A run that exists is continued."""
+        """Make the missing takes. Continues the run in the folder if there is one."""
         if self.running:
             return
         try:
@@ -199,14 +199,14 @@ class SweepPanel(Panel):
         return self._price_usd if self.agree.value and not limited else None
 
     def _watch(self, folder: RunFolder) -> None:
-        """Update the panel in a thread for as long as a run goes on in the folder."""
+        """Update the panel in a thread while a run is active in the folder."""
         self._watcher = threading.Thread(target=self._follow, args=(folder,), daemon=True)
         self._watcher.start()
 
     def _follow(self, folder: RunFolder) -> None:
         active = True
         while active and self.folder.path == folder.path:
-            # Checked before the update, so that the last update comes after the end of the run.
+            # Checked before the update, so that the last update shows the end of the run.
             active = active_run(folder) is not None or bool(folder.active_runner)
             self._update_progress()
             if active:
@@ -215,7 +215,7 @@ class SweepPanel(Panel):
         self._on_change()
 
     def _update_progress(self) -> None:
-        """Show the run in the folder as it is now, or nothing if the folder holds no run."""
+        """Show the current state of the run in the folder, or nothing if there is no run."""
         folder = self.folder
         if folder.exists:
             limit = self._arguments.get("cap_usd") or self._arguments.get("budget_usd")
@@ -225,23 +225,25 @@ class SweepPanel(Panel):
                 self.status.show(str(error), "error")
             else:
                 incomplete = status.scored < status.takes
-                self.run_button.description = "▶ Go on" if incomplete else "▶ Run"
+                self.run_button.description = "▶ Continue" if incomplete else "▶ Run"
                 return
         self.progress.clear()
         self.run_button.description = "▶ Run"
 
     def _open_folder(self) -> None:
-        """Show the folder that the field names, and follow a run that goes on in it."""
+        """Show the folder in the field, and follow a run that is active in it."""
         folder = self.folder
         self._shown_folder = folder.path
         self.status.show("")
         self._update_progress()
         self._update_buttons()
         if self.running:
-            self.status.show("This run is in progress; the panel shows it live.")
+            self.status.show("This run is in progress. The panel shows it live.")
             self._watch(folder)
         elif runner := folder.active_runner:
-            self.status.show(f"{runner} runs in this folder; the panel shows it live.", "warning")
+            self.status.show(
+                f"{runner} is running in this folder. The panel shows it live.", "warning"
+            )
             self._watch(folder)
 
     def load_design(self) -> None:
@@ -285,16 +287,16 @@ class SweepPanel(Panel):
         else:
             self.plan_view.value = plan_html(state.plan)
             self.trials_view.value = trials_html(state.plan.sweep)
-        asks = state.plan is not None and state.plan.needs_confirmation
+        needs_confirmation = state.plan is not None and state.plan.needs_confirmation
         question = "Spend what the plan says"
-        if state.plan is not None and asks:
+        if state.plan is not None and needs_confirmation:
             question = state.plan.confirmation
         if self.agree.description != question:
-            self.agree.value = False  # the user agreed to something else
+            self.agree.value = False  # the user agreed to another plan
         self._registers_elements = bool(state.plan and state.plan.sweep.unregistered_elements)
         self._price_usd = state.plan.high_usd if state.plan is not None else 0.0
         self.agree.description = question
-        self.agree.layout.display = "" if asks else "none"
+        self.agree.layout.display = "" if needs_confirmation else "none"
         self.show_code()
         self.design_notice.show(state.other_run)
         if self.folder.path != self._shown_folder:
@@ -327,7 +329,7 @@ class SweepPanel(Panel):
 class _FieldState:
     """What the fields describe: the sweep and its plan, or the error in them.
 
-    other_run: a description of the folder's run if it is another one, or "".
+    other_run: a description of the folder's run if its design differs, or "".
     """
 
     arguments: Arguments = field(default_factory=lambda: Arguments(stills=[], prompts=[]))

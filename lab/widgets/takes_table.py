@@ -1,4 +1,4 @@
-"""A table widget of takes that the user can filter, sort and choose from."""
+"""A table widget of takes. The user can filter and sort the rows, and choose takes."""
 
 import math
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ class Cell(TypedDict):
 
 
 class Row(TypedDict):
-    """A take. poster: an address that Jupyter serves, or ""; tone: "", "quiet" or "bad"."""
+    """A take. poster: a URL that Jupyter serves, or ""; tone: "", "quiet" or "bad"."""
 
     id: str
     title: str
@@ -43,9 +43,9 @@ class Row(TypedDict):
 
 
 class TakesTable(anywidget.AnyWidget):
-    """Rows, columns and the choice, synchronised with the browser as plain JSON.
+    """Columns, rows and the chosen takes, synchronised with the browser as JSON.
 
-    chosen: the ids of the chosen rows, in the order of choosing.
+    chosen: the ids of the chosen rows, in the order in which they were chosen.
     """
 
     _esm = (files("lab.widgets") / "takes_table.js").read_text(encoding="utf-8")
@@ -58,7 +58,7 @@ class TakesTable(anywidget.AnyWidget):
 
 
 def table_columns(names: Sequence[str], *, numeric: Sequence[str] = ()) -> list[Column]:
-    """Columns of these names, then one a headline score. numeric: names of number columns."""
+    """Columns of these names, then one per headline score. numeric: names of number columns."""
     plain: list[Column] = [
         {"name": name, "label": name, "title": "", "number": name in numeric} for name in names
     ]
@@ -75,7 +75,7 @@ def table_columns(names: Sequence[str], *, numeric: Sequence[str] = ()) -> list[
 
 
 def level_cell(value: Any) -> Cell:
-    """The cell of a factor's level. A switch is shown as on or off."""
+    """The cell of a factor's level. A Boolean is shown as on or off."""
     if isinstance(value, bool):
         return {"text": "on" if value else "off", "title": ""}
     if isinstance(value, int | float):

@@ -211,7 +211,7 @@ def test_a_run_is_paused_followed_and_finished(bench: Notebook) -> None:
 
 
 def test_a_restarted_kernel_goes_on_where_it_was(bench: Notebook) -> None:
-    """The design is loaded from the run folder, and Go on makes each missing take once."""
+    """The design is loaded from the run folder, and Continue makes each missing take once."""
     prompts = "\n".join(f"slow push in; steam rises {index}" for index in range(TAKES))
     panel = bench.panel(INTERRUPTED)
     expect(_button(panel, "Load its design")).to_be_hidden()
@@ -235,7 +235,7 @@ def test_a_restarted_kernel_goes_on_where_it_was(bench: Notebook) -> None:
     expect(panel.get_by_label("prompts", exact=True)).to_have_value("")
     _button(panel, "Load its design").click()
     expect(panel.get_by_label("prompts", exact=True)).to_have_value(prompts)
-    _button(panel, "▶ Go on").click()
+    _button(panel, "▶ Continue").click()
     expect(panel.get_by_text(f"{TAKES} of {TAKES} takes have a scored clip")).to_be_visible(
         timeout=LONG_MS
     )

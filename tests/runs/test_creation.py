@@ -68,7 +68,7 @@ def test_the_best_picture_is_animated(go: Go, remote: Remote, tmp_path: Path) ->
     assert outcome.complete
     assert (outcome.takes, outcome.scored, len(remote.bought)) == (2, 2, 3 + 2)
     (line,) = outcome.chosen
-    assert line.startswith("still cup: picture 2 of 3 is taken")
+    assert line.startswith("still cup: picture 2 of 3 is chosen")
     chosen = Still.open(tmp_path / "run" / "created" / "cup.png")
     assert {take.shot.still.sha256 for take in clips(tmp_path / "run")} == {chosen.sha256}
     assert np.array_equal(chosen.rgb(), remote.picture(Take(COFFEE, "scripted", 2)))
@@ -151,7 +151,7 @@ def test_no_choice_before_all_pictures_are_here(go: Go, remote: Remote) -> None:
     remote.on_submit, remote.lookup = unsure, lambda take_id: "unknown"
     outcome = go(sweep_of())
     assert outcome.scored == 0
-    assert any("1 of its 3 pictures are not here yet" in line for line in outcome.problems)
+    assert any("1 of its 3 pictures are missing" in line for line in outcome.problems)
     assert len(remote.bought) == 2
     remote.lookup = lambda take_id: "found"
     assert go(sweep_of()).complete

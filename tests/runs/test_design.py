@@ -154,7 +154,7 @@ def test_missing_and_changed_stills_are_named(
 def test_a_ledger_without_its_design_says_what_it_lacks(tmp_path: Path, version: int) -> None:
     """For ledgers of every version, one line says what is missing and how to continue."""
     shutil.copy(LEDGERS / f"v{version}.sqlite", tmp_path / "ledger.sqlite")
-    with pytest.raises(RunFolderError, match=r"does not keep .*levels.* `lab run SWEEP.yaml"):
+    with pytest.raises(RunFolderError, match=r"lacks .*levels.* `lab run SWEEP.yaml"):
         Sweep.from_run(tmp_path)
 
 

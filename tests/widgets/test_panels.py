@@ -318,7 +318,7 @@ def test_prompts_are_picked_typed_and_varied(folder: Path) -> None:
     panel._add_variants()
     assert len(panel.value) == 4
     panel.list.value = (0,)
-    panel._remove_marked()
+    panel._remove_selected()
     assert len(panel.value) == 3
     assert tuple(_execute(panel.code())["prompts"]) == panel.value  # type: ignore[arg-type]
     panel.text.value = " "

@@ -1,10 +1,10 @@
 """Elements made from pictures: build submissions, parse replies, and manage the account's library.
 
 Source: the element pages of the legacy protocol (stored dump of 2026-03-27). They document the
-fields, the limits, the states, our own key (external_task_id) and the look-up by that key. Seen
-live: an API key may call them, and the new protocol accepts the ids. Assumed: the service keeps
-keys unique, a name may contain an underscore and digits, and a deleted element keeps its key. No
-price is documented.
+fields, the limits, the states, our own key (external_task_id) and the look-up by that key.
+Observed at the service: requests with an API key are accepted, and the new protocol accepts the
+ids. Assumed: the service keeps keys unique, a name may contain an underscore and digits, and a
+deleted element keeps its key. No price is documented.
 """
 
 import hashlib
@@ -134,7 +134,7 @@ class KlingElements:
         self._settle_s = settle_s
 
     def limits(self, element: Element) -> tuple[Unsupported, ...]:
-        """What the documents do not allow. Reads no pixel."""
+        """What the documents do not allow. Checks sizes and counts only; decodes no picture."""
         return tuple(self._limits(element))
 
     def _limits(self, element: Element) -> Iterator[Unsupported]:
@@ -151,7 +151,7 @@ class KlingElements:
             short, long = sorted((picture.width_px, picture.height_px))
             size = f"{picture.path.name}, {picture.width_px}x{picture.height_px} px"
             if short < min_side:
-                reason = f"each side needs {min_side} px, take a larger picture"
+                reason = f"each side needs {min_side} px, use a larger picture"
                 yield _blocking(element, size, reason)
             if long > max_ratio * short:
                 yield _blocking(element, size, f"accepted: 1:{max_ratio:g} to {max_ratio:g}:1")
@@ -177,7 +177,7 @@ class KlingElements:
             existing = self.find(key, confirm_absent=False)
             if isinstance(existing, RegisteredElement):
                 return existing
-            # The service rejects a used key with this code, too. Its message is undocumented.
+            # The service also rejects a used key with this code. The message is undocumented.
             if existing == "unknown" or "external" in str(error):
                 raise SubmitUncertain(f"{error}; it may be registered already") from error
             raise
@@ -210,14 +210,14 @@ class KlingElements:
         return tuple(one for one in self._query_all() if one.state is not ElementState.DELETED)
 
     def delete(self, element_id: str) -> None:
-        """Request the deletion, once. An element that is already deleted is no error."""
+        """Send one deletion request. An element that is already deleted causes no error."""
         label = f"element {element_id}"
         try:
             self._transport().submit(
                 DELETE_PATH, {"element_id": element_id}, protocol="legacy", label=label
             )
         except BadParameterError as error:
-            log.info("%s", error)  # the caller polls whether it is deleted
+            log.info("%s", error)  # the caller polls until it is deleted
         except (SubmitUncertain, BackendError) as error:
             raise ServiceError(f"{error}; run the same command again") from error
 
@@ -232,7 +232,7 @@ class KlingElements:
             for element in self._query_all():
                 if element.key == key or (not element.key and element.title.endswith(suffix)):
                     return element
-                # A waiting element has no title yet. Without a key it may be ours.
+                # A waiting element has no title yet. If it also has no key, it may be ours.
                 waiting = element.state is ElementState.WAITING
                 unidentified |= waiting and not element.key and not element.title
         except (ServiceError, AccountError) as error:

@@ -53,7 +53,7 @@ class TokenCache:
         """A token that is valid now."""
         with self._lock:
             now_s = self._clock() + self._clock_offset_s
-            # The lower bound: after the clock was set back, the token is not valid yet.
+            # The lower bound handles a clock that was set back: the token would not be valid yet.
             signed_s = self._valid_until_s - LIFETIME_S + _EXPIRY_MARGIN_S
             if not signed_s - BACKDATE_S <= now_s < self._valid_until_s:
                 self._token = sign_token(self._access_key, self._secret_key, int(now_s))

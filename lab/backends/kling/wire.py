@@ -13,7 +13,7 @@ log = logging.getLogger("lab.backends.kling")
 
 MediaKind = Literal["clip", "still"]
 State = Literal["waiting", "done", "failed"]
-SUCCEEDED = ("succeed", "succeeded")  # the legacy protocol's word, and the new one's
+SUCCEEDED = ("succeed", "succeeded")  # in the legacy and in the new protocol
 MAX_MESSAGE_CHARS = 500
 
 
@@ -101,7 +101,7 @@ def parse_number(value: object) -> float | None:
 
 
 def parse_link(value: object) -> str | None:
-    """An HTTP or HTTPS URL. Whether it is safe to fetch is not checked here."""
+    """An HTTP or HTTPS URL. The caller must check that it is safe to fetch."""
     if isinstance(value, str) and value.startswith(("https://", "http://")) and len(value) < 8192:
         return value
     return None
@@ -115,7 +115,7 @@ def json_objects(value: object) -> tuple[Mapping[str, Any], ...]:
 
 
 def parse_state(raw_state: object, links: Iterable[str]) -> State | None:
-    """The state that a status word of either protocol means; None if it is not a word.
+    """The state that a status of either protocol means; None if it is not a string or empty.
 
     A succeeded job without a link to its clip is "waiting". So is a job in an unknown state.
     """
@@ -129,7 +129,7 @@ def parse_state(raw_state: object, links: Iterable[str]) -> State | None:
 
 
 def billed_usd(charges: object, money: UnitPrices) -> float | None:
-    """The sum of a list of charges in USD; None if there are none or one is not understood."""
+    """The sum of a list of charges in USD; None if the list is empty or a charge is unknown."""
     if not isinstance(charges, list) or not charges or len(json_objects(charges)) != len(charges):
         return None
     usd_each = {

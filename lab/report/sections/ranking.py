@@ -22,7 +22,7 @@ def ranking(context: ReportContext) -> Section:
             Paragraph(_not_fresh_text(results.not_fresh), verified_as="what was not measured")
         )
     if ranking.best:
-        caution = "A rank does not say that a difference would be seen again."
+        caution = "A rank does not show that a difference is reproducible."
         rows = [
             _ranked_row(context, ranked) for ranked in (*ranking.best, *reversed(ranking.worst))
         ]
@@ -50,11 +50,11 @@ def ranking(context: ReportContext) -> Section:
                 take_ids=ranking.too_still,
             )
         )
-    return Section("What came of it", blocks)
+    return Section("Main result", blocks)
 
 
 def _not_fresh_text(reason_by_take: Mapping[str, str]) -> str:
-    """How many clips lack usable measurements, and why. The scores have the reason of each take."""
+    """How many clips lack usable measurements, and why. The scores section gives each reason."""
     reasons = list(dict.fromkeys(reason_by_take.values()))
     more = f"; other reasons: {len(reasons) - _MAX_REASONS}" * (len(reasons) > _MAX_REASONS)
     count = f"Clips whose measurements cannot all be used: {len(reason_by_take)}"

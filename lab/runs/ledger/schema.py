@@ -18,7 +18,7 @@ from lab.runs.ledger.errors import damaged_ledger
 
 SCHEMA_VERSION = 3
 PAGE_BYTES = 4096
-"""SQLite's default. Recovery needs the size even when the first page, which states it, is lost."""
+"""SQLite's default. Recovery needs it even when the first page, which contains it, is lost."""
 
 _SCHEMA = f"""
 PRAGMA page_size = {PAGE_BYTES};
@@ -65,7 +65,7 @@ Table = Literal["facts", "takes", "events"]
 _KEYS: dict[Table, str] = {"facts": "name", "takes": "take_id", "events": "seq"}
 _REAL_COLUMNS = (9, 12, 13)
 """Positions of cost_usd, low_usd and high_usd in a take. SQLite stores a REAL that is a whole
-number as an integer, so the checksum converts them back to float."""
+number as an integer; `row_checksum` converts it back to float."""
 
 
 def row_checksum(table: Table, columns: Sequence[Any]) -> str:
@@ -98,12 +98,12 @@ def create_tables(path: Path) -> None:
 def connect_read_only(path: Path) -> sqlite3.Connection:
     """A connection that never writes to the ledger. It also works in a read-only folder.
 
-    Readers and the writer share the write-ahead log through a third file. Where that file cannot
-    be created, no writer can be active either. Without a log the ledger is then opened as
-    immutable. With a log, SQLite merges a temporary copy of both files.
+    Readers and the writer share the write-ahead log through a third file. If that file cannot
+    be created, no writer can be active. The ledger is then opened as immutable if there is no log.
+    If there is a log, SQLite merges temporary copies of both files.
     """
-    address = path.resolve().as_uri()
-    connection = sqlite3.connect(f"{address}?mode=ro", uri=True, timeout=30)
+    uri = path.resolve().as_uri()
+    connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=30)
     try:
         connection.execute("PRAGMA user_version")
         return connection
@@ -113,7 +113,7 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
             raise
     log = path.with_name(f"{path.name}-wal")
     if not (log.is_file() and log.stat().st_size):
-        return sqlite3.connect(f"{address}?immutable=1", uri=True)
+        return sqlite3.connect(f"{uri}?immutable=1", uri=True)
     with tempfile.TemporaryDirectory() as folder:
         for file in (path, log):
             shutil.copyfile(file, Path(folder) / file.name)
@@ -145,7 +145,7 @@ def schema_version(connection: sqlite3.Connection, path: Path) -> int:
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version > SCHEMA_VERSION:
         raise RunFolderError(
-            f"{path}: ledger version {version} and this i2v-lab reads 1 to "
+            f"{path}: ledger version {version}; this i2v-lab reads 1 to "
             f"{SCHEMA_VERSION}; update i2v-lab"
         )
     if version < 1:

@@ -1,7 +1,7 @@
-"""Decides the state of a take whose history a damaged ledger lost, wholly or in part.
+"""Infers the state of a take when a damaged ledger lost all or part of its history.
 
-A take that was or may have been bought never becomes planned again. It becomes uncertain when
-neither its events nor its files tell its state. `lab reconcile` or a person then decides.
+A take that was or may have been bought never becomes planned again. If neither its events nor its
+files show its state, it becomes uncertain. Then `lab reconcile` or the user decides.
 """
 
 from collections.abc import Iterable, Mapping
@@ -29,7 +29,7 @@ from lab.runs.recovery.losses import FACT, Losses
 from lab.runs.recovery.recovered_rows import RecoveredRows
 from lab.stills import Still
 
-RESULT_FOUND = "what was known of it was lost with a damaged ledger; its result is here"
+RESULT_FOUND = "its record was lost with a damaged ledger; its result is in the folder"
 _HISTORY_LOST = (
     "it is unknown whether this take was bought: its history was lost with a damaged ledger; "
     "`lab reconcile` settles it"
@@ -42,8 +42,8 @@ def snapshots_of_lost_takes(
 ) -> dict[str, Mapping[str, Any]]:
     """Snapshots, by take id, of takes whose rows a recovery lost; see `Ledger.add`.
 
-    rows: the takes that a run is about to add. When the ledger may have lost takes without any
-    trace, a take that is new to it counts as submitted, unless its result is in the folder.
+    rows: the takes that a run is about to add. If the ledger may have lost takes without any
+    trace, a new take is treated as submitted, unless its result is in the folder.
     """
     losses = Losses.from_fact(ledger.fact(FACT))
     snapshots = dict(losses.takes)
@@ -61,7 +61,7 @@ def snapshots_of_lost_takes(
 def recovered_take(
     row: TakeRow, recovered: RecoveredRows, history: Iterable[Event], folder: RunFolder
 ) -> TakeRow:
-    """The row of a take by the best evidence: all its events, its latest row, or what is left."""
+    """The row of a take from the best source: all its events, its latest row, or its files."""
     replayed = replay(row, history)
     if row.take_id in recovered.earlier_losses.takes and row.take_id not in recovered.rows:
         # An earlier recovery lost this row, and no run has added it again since.
@@ -112,7 +112,7 @@ def _infer_state(row: TakeRow, folder: RunFolder) -> TakeRow:
 
 
 def _result_facts(folder: RunFolder, take_id: str) -> dict[str, Any] | None:
-    """What a "fetched" event says of a result, read from its file; None without a valid file.
+    """The data of a "fetched" event, read from the result's file; None without a valid file.
 
     The file's name is proof enough: results are written atomically, and a take's id is a hash of
     its content.
@@ -133,5 +133,5 @@ def _result_facts(folder: RunFolder, take_id: str) -> dict[str, Any] | None:
 
 
 def _renders_locally(backend: str) -> bool:
-    """True for a backend of this machine: making its takes again costs nothing."""
+    """True for a backend that renders on this machine, where making a take again costs nothing."""
     return backend in BACKENDS and BACKENDS[backend].capabilities.renders_locally

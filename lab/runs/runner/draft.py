@@ -27,7 +27,7 @@ class Draft:
         self.state = self.state.with_status(status)
 
     def without_request(self, take_id: str) -> TakeStatus:
-        """The take whose request has ended."""
+        """The status of a take after its request has ended."""
         return replace(self.state.status(take_id), request=None)
 
     def start(self, status: TakeStatus, request: Request, command: Command) -> None:
@@ -45,7 +45,7 @@ class Draft:
         return status
 
     def finish(self, status: TakeStatus, problem: str | None = None) -> None:
-        """Nothing is left to do for a take.
+        """Finish a take: nothing is left to do for it.
 
         problem: why it has no result or no scores, "" if it has; the backend's message if None.
         """
@@ -53,7 +53,7 @@ class Draft:
         self.state = self.state.with_status(replace(status, problem=problem), finished=True)
 
     def defer(self, status: TakeStatus, reason: str) -> None:
-        """Leave the rest to the next run."""
+        """Leave the rest of a take to the next run."""
         self.put(replace(status, deferred=f"{reason}; {self.state.rules.resume_hint}"))
 
     def takes_with_job(self) -> list[TakeStatus]:
@@ -77,14 +77,14 @@ class Draft:
         return max(0.0, self.state.backoff.until_s - self.now_s)
 
     def back_off(self) -> float:
-        """Submit nothing for a while; returns for how long submissions have been turned away."""
+        """Wait before the next submission; return how long the service has refused submissions."""
         longest_s = self.capabilities.backoff_s[1]
         backoff = self.state.backoff.longer(self.now_s, self.draw(), longest_s)
         self.update(backoff=backoff)
         return backoff.waited_s(self.now_s)
 
     def reset_backoff(self) -> None:
-        """A submission was accepted, or a slot became free."""
+        """Reset the delay, because a submission was accepted or a slot became free."""
         self.update(
             backoff=replace(
                 self.state.backoff, next_s=self.capabilities.backoff_s[0], since_s=None, until_s=0.0
