@@ -145,7 +145,7 @@ def test_a_broken_executor_answers_through_the_future() -> None:
         with pytest.raises(BrokenExecutor):
             given.submit(_work, 1, (1,)).result()
         late = submit_to(given, _work, 2, ())
-        assert "executor that was given broke" in failure_text(late.exception() or Exception())
+        assert "given executor broke" in failure_text(late.exception() or Exception())
     assert submit_to(given, _work, 3, ()).exception() is not None  # shut down by now
 
 
