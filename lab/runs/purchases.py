@@ -8,7 +8,6 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
@@ -108,8 +107,3 @@ def _translate_sqlite_errors(path: Path) -> Iterator[None]:
         raise RunFolderError(
             f"{path}: not a usable purchase index ({error}); move it away, or run without reuse"
         ) from error
-
-
-def utc_timestamp() -> str:
-    """The current time in UTC as ISO 8601, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")

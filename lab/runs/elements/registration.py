@@ -31,7 +31,7 @@ from lab.errors import (
 from lab.runs.control import Control
 from lab.runs.elements.store import ElementRow, ElementRowState, ElementStore
 from lab.runs.progress import Progress
-from lab.runs.purchases import utc_timestamp
+from lab.runs.timestamps import utc_timestamp
 from lab.units import seconds_text
 
 _MAX_SUBMISSIONS = 3

@@ -178,8 +178,8 @@ def _varint(data: bytes, offset: int) -> tuple[int, int]:
 def _committed_pages(log: bytes) -> tuple[dict[int, bytes], bool]:
     """Pages by number after the last complete transaction; and whether the log is damaged.
 
-    A killed writer leaves at most one invalid frame, the last one. A frame with the log's salts
-    after an invalid frame therefore means that frames between them were lost.
+    A killed writer leaves at most one invalid frame, the last one. The log is therefore damaged if
+    a frame with its salts follows an invalid frame.
     """
     if len(log) < _LOG_HEADER_BYTES:
         return {}, False
@@ -204,7 +204,7 @@ def _committed_pages(log: bytes) -> tuple[dict[int, bytes], bool]:
         if seen_invalid and salts_match:
             return committed, True
         if seen_invalid or not salts_match:
-            # Other salts mark frames of an older log, unless a frame with our salts follows.
+            # Other salts mark frames of an older log, unless a frame with this log's salts follows.
             seen_invalid = True
             continue
         page = frame[_FRAME_HEADER_BYTES:]

@@ -20,7 +20,7 @@ from lab.runs.folder import RunFolder
 from lab.runs.ledger import Ledger, TakeRow, job_key
 from lab.runs.measuring import damage_text, start_measuring
 from lab.runs.progress import Progress
-from lab.runs.purchases import Purchase, PurchaseIndex, utc_timestamp
+from lab.runs.purchases import Purchase, PurchaseIndex
 from lab.runs.runner.events import (
     AddPurchase,
     CheckStills,
@@ -49,6 +49,7 @@ from lab.runs.runner.events import (
     TimerEnded,
 )
 from lab.runs.runner.state import RunState
+from lab.runs.timestamps import utc_timestamp
 from lab.runs.worker_pool import SingleThreadPool, WorkerPool, create_worker_pool
 from lab.settings import settings
 from lab.stills import Still
