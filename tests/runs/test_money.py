@@ -134,10 +134,10 @@ def test_only_unchanged_clips_of_the_same_service_are_reused(
 def test_two_services_do_not_mix_in_a_folder(
     sweep_of: SweepOf, go, remote, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A folder begun with one service refuses another one and names both."""
+    """A folder started with one service refuses another one and names both."""
     go(sweep_of(["push in"], backend="scripted"))
     monkeypatch.setattr(BACKENDS["scripted"], "origin", "elsewhere")
-    with pytest.raises(RunFolderError, match=r"begun with scripted .* now elsewhere"):
+    with pytest.raises(RunFolderError, match=r"was started with scripted .* now elsewhere"):
         go(sweep_of(["push in"], backend="scripted"))
 
 
