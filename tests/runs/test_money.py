@@ -137,7 +137,7 @@ def test_two_services_do_not_mix_in_a_folder(
     """A folder started with one service refuses another one and names both."""
     go(sweep_of(["push in"], backend="scripted"))
     monkeypatch.setattr(BACKENDS["scripted"], "origin", "elsewhere")
-    with pytest.raises(RunFolderError, match=r"was started with scripted .* now elsewhere"):
+    with pytest.raises(RunFolderError, match=r"was started with scripted, .* now elsewhere"):
         go(sweep_of(["push in"], backend="scripted"))
 
 
