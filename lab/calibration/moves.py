@@ -50,7 +50,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True, eq=False)
 class Moves:
-    """The measured camera moves, one row a clip.
+    """The measured camera moves, one row per clip.
 
     clips: photo, the photograph; final, whether it is reserved for results; term and strength of
     the prompt; seen, the recognised move; compliance with the term; opposite, the compliance with

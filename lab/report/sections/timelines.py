@@ -22,7 +22,7 @@ def timelines(context: ReportContext) -> Section | None:
         blocks.append(
             picture(
                 timeline_figure(context.results, metric, takes=chosen),
-                alt=f"Lines: {metric} in {SPECS[metric].unit} over time, one line a take.",
+                alt=f"Lines: {metric} in {SPECS[metric].unit} over time, one line per take.",
                 caption=f"{metric}: {SPECS[metric].says}.",
             )
         )
