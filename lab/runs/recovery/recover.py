@@ -20,7 +20,7 @@ from lab.runs.recovery.losses import FACT, Losses
 from lab.runs.recovery.recovered_rows import RecoveredRows, placeholder_row
 from lab.runs.recovery.sqlite_pages import DatabaseImage
 from lab.runs.recovery.take_recovery import (
-    RESULT_FOUND,
+    RESULT_FOUND_MESSAGES,
     UNDECIDED,
     recovered_take,
     recovery_snapshot,
@@ -274,7 +274,7 @@ def _loss_lines(
             )
         elif recovered.events_complete or recovered.is_current(take_id):
             continue
-        elif row.message == RESULT_FOUND:
+        elif row.message in RESULT_FOUND_MESSAGES:
             yield f"what take {take_id} cost and when it was made; its result is in the run folder"
         elif row.state is TakeState.PLANNED:
             yield f"the progress of take {take_id}; it is made again, which costs nothing"

@@ -30,6 +30,10 @@ from lab.runs.recovery.recovered_rows import RecoveredRows
 from lab.stills import Still
 
 RESULT_FOUND = "its record was lost with a damaged ledger; its result is in the folder"
+RESULT_FOUND_MESSAGES = (
+    RESULT_FOUND,
+    "what was known of it was lost with a damaged ledger; its result is here",  # older ledgers
+)
 _HISTORY_LOST = (
     "it is unknown whether this take was bought: its history was lost with a damaged ledger; "
     "`lab reconcile` settles it"
