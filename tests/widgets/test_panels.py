@@ -214,8 +214,7 @@ def _check_other_folder(panel: SweepPanel) -> None:
         panel.folder_field.value = typed
         until(lambda: _state(panel) == ([], "", "", 0, "▶ Run"))
         panel.folder_field.value = "run"
-        until(lambda: panel.progress.takes.table.rows)
-        assert _state(panel) == before
+        until(lambda: _state(panel) == before)
 
 
 def _visible(panel: SweepPanel) -> tuple[bool, bool]:
