@@ -72,7 +72,7 @@ class Fault:
     bytes: int = field(default=300_000_000, kw_only=True)
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
+        if not isinstance(self.kind, str) or self.kind not in KINDS:
             raise InputError(f"fault {self.kind!r}: {did_you_mean(str(self.kind), KINDS)}")
         self._check_types()
         out_of_range = {

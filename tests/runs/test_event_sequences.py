@@ -153,6 +153,8 @@ class Sequences(RuleBasedStateMachine):
         self.pending: list[Command] = []
         for row in self.ledger.values():
             status = TakeStatus(row, accounts=self.accounts[row.take_id])
+            if row.state is TakeState.READY:
+                status = replace(status, row=replace(row, failed_fetches=0))
             if row.state is TakeState.UNCERTAIN:
                 status = replace(status, row=replace(row, state=TakeState.SUBMITTING))
             done = row.state in (TakeState.FAILED, TakeState.REFUSED)

@@ -21,7 +21,7 @@ from lab.errors import (
     SweepError,
 )
 from lab.measures import measure_clip
-from lab.runs import Ledger, RunFolder, TakeState, measuring, run, runner, shoot
+from lab.runs import Ledger, RunFolder, TakeState, measuring, run, shoot
 from lab.runs.runner.effects import fetch_clip
 from lab.sweeps import Sweep
 
@@ -281,7 +281,7 @@ def test_a_take_that_kills_its_worker_is_named(
     (_, victim) = sweep_of().takes()[1]
     with monkeypatch.context() as patch:
         patch.setenv("DEADLY_TAKE", victim.id)
-        patch.setattr(runner if step == "fetch_clip" else measuring, step, deadly)
+        patch.setattr(effects if step == "fetch_clip" else measuring, step, deadly)
         outcome = run(sweep_of(), tmp_path / "run", quiet=True)
     assert outcome.scored == 2
     (problem,) = outcome.problems

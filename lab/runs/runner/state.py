@@ -184,12 +184,12 @@ class RunState:
     @property
     def waits_for_resume(self) -> bool:
         """True when only a pause keeps this run from continuing."""
-        if not self.paused or self.closing or self.submit_error or self.poll_error:
+        if not self.paused or self.closing:
             return False
+        if self.planned and self.submit_error is None and self.poll_error is None:
+            return True
         renders = self.rules.capabilities.renders_locally
-        return bool(self.planned) or (
-            renders and any(status.fetchable for status in self.open.values())
-        )
+        return renders and any(status.fetchable for status in self.open.values())
 
     @property
     def scored(self) -> int:
