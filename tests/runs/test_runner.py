@@ -22,6 +22,7 @@ from lab.errors import (
 )
 from lab.measures import measure_clip
 from lab.runs import Ledger, RunFolder, TakeState, measuring, run, shoot
+from lab.runs.runner import effects
 from lab.runs.runner.effects import fetch_clip
 from lab.sweeps import Sweep
 
