@@ -110,7 +110,8 @@ def clip_compliance(scores: Mapping[str, float | None], prompt: Prompt) -> tuple
 def seen_move(motion: Mapping[str, float]) -> str:
     """The camera term whose signature fits the motion best; lock_off if there is hardly any motion.
 
-    motion: the measured components of a `Signature`, in its units.
+    The first in the vocabulary's order if several fit equally well. motion: the measured components
+    of a `Signature`, in its units.
     """
     measured = _normalised(motion)
     length = float(np.linalg.norm(measured))
@@ -121,7 +122,8 @@ def seen_move(motion: Mapping[str, float]) -> str:
         signature = _signature_vector(term, motion)
         if signature.any():
             norm = float(np.linalg.norm(signature))
-            cosines[term.name] = float(measured @ signature) / length / norm
+            # Rounded, so that the order of a sum does not decide between moves that fit equally.
+            cosines[term.name] = round(float(measured @ signature) / length / norm, 9)
     return max(cosines, key=cosines.__getitem__)
 
 

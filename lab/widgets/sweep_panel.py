@@ -124,7 +124,10 @@ class SweepPanel(Panel):
 
     @property
     def control(self) -> Control | None:
-        """The control of that run; None if no run is active."""
+        """The control of that run; None if no run is active.
+
+        The run may end at any moment, so two reads may differ.
+        """
         active = active_run(self.folder)
         return active.control if active is not None else None
 
@@ -164,20 +167,23 @@ class SweepPanel(Panel):
 
     def pause(self) -> None:
         """Submit no new takes. Takes in progress are finished."""
-        if self.control is not None:
-            self.control.pause()
+        control = self.control
+        if control is not None:
+            control.pause()
         self._update_buttons()
 
     def resume(self) -> None:
         """Submit takes again."""
-        if self.control is not None:
-            self.control.resume()
+        control = self.control
+        if control is not None:
+            control.resume()
         self._update_buttons()
 
     def stop(self) -> None:
         """End the run now. Run continues it later."""
-        if self.control is not None:
-            self.control.stop()
+        control = self.control
+        if control is not None:
+            control.stop()
             self.status.show("Stopping…")
         self._update_buttons()
 
@@ -256,12 +262,14 @@ class SweepPanel(Panel):
         self._on_change()
 
     def _update_buttons(self) -> None:
-        paused = self.control is not None and self.control.paused
-        stopped = self.control is not None and self.control.stopped
-        self.run_button.disabled = self.running
-        self.pause_button.disabled = not self.running or paused or stopped
-        self.resume_button.disabled = not self.running or not paused or stopped
-        self.stop_button.disabled = not self.running or stopped
+        control = self.control
+        running = control is not None
+        paused = control is not None and control.paused
+        stopped = control is not None and control.stopped
+        self.run_button.disabled = running
+        self.pause_button.disabled = not running or paused or stopped
+        self.resume_button.disabled = not running or not paused or stopped
+        self.stop_button.disabled = not running or stopped
 
     def _on_change(self) -> None:
         self._plan_work.call(self._read_fields, self._show_plan)
