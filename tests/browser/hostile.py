@@ -87,6 +87,8 @@ STRINGS = (
     "a" * 300,
     "\U0001f3a5\U0001f468\u200d\U0001f469\u200d\U0001f467 e\u0301\u0323 \ufdfd",
 )
+# Three strings a prompt: each prompt is a clip that is made, measured and shown.
+TEXTS = tuple(" ".join(STRINGS[index : index + 3]) for index in range(0, len(STRINGS), 3))
 FAILS = " (fails)"
 
 
@@ -157,7 +159,7 @@ def make(folder: Path, *, fresh: bool = True) -> Hostile:
         write_stills(folder / "stills")
     paths = [folder / "stills" / f"{name}.png" for name in file_names()]
     named: list[dict[str, Any]] = [
-        {"name": f"{text}{end}", "text": f"{text}{end}"} for text in STRINGS for end in ("", FAILS)
+        {"name": f"{text}{end}", "text": f"{text}{end}"} for text in TEXTS for end in ("", FAILS)
     ]
     made = []
     for name, stills, prompts in (

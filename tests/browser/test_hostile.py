@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 import lab
 from lab.report import write_report
 from lab.widgets.jupyter_files import server_root
-from tests.browser.hostile import FAILS, STRINGS, Hostile, as_shown, file_names
+from tests.browser.hostile import FAILS, STRINGS, TEXTS, Hostile, as_shown, file_names
 from tests.browser.player_page import Player
 from tests.browser.visit import Visit
 
@@ -97,7 +97,7 @@ def test_every_title_is_safe_in_the_player(visit: Open, reports: dict[str, Path]
             shown += [
                 as_shown(text) for text in player.root.locator("figcaption").all_inner_texts()
             ]
-    assert set(map(as_shown, STRINGS)) <= set(shown)
+    assert set(map(as_shown, TEXTS)) <= set(shown)
     opened.check()
 
 

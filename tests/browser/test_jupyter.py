@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Locator, expect
 from lab.analysis import Results
 from lab.runs import Ledger, RunFolder
 from lab.settings import settings
-from tests.browser.hostile import STRINGS, Hostile, as_shown, file_names
+from tests.browser.hostile import TEXTS, Hostile, as_shown, file_names
 from tests.browser.notebook_server import SECRET, Notebook, Server, serving
 from tests.browser.player_page import Player
 from tests.browser.visit import Visit
@@ -410,15 +410,15 @@ def test_panels_show_hostile_text_as_text(
     """Every live panel and object only shows hostile text."""
     shutil.copytree(hostile.prompts.folder.path, server.root / "runs" / "hostile")
     shutil.copytree(hostile.paths[0].parent, server.root / "stills")
-    (server.root / "hostile.json").write_text(json.dumps(STRINGS))
+    (server.root / "hostile.json").write_text(json.dumps(TEXTS))
     server.write("hostile.ipynb", HOSTILE_CELLS)
     opened = notebook("hostile.ipynb")
     opened.run_all()
-    expected = {as_shown(text) for text in STRINGS}
+    expected = {as_shown(text) for text in TEXTS}
 
     results = opened.panel(RESULTS)
     rows = results.locator(".i2v-takes tbody tr")
-    expect(rows).to_have_count(2 * len(STRINGS))
+    expect(rows).to_have_count(2 * len(TEXTS))
     assert expected <= {as_shown(text) for text in results.locator("td").all_text_contents()}
     for box in results.locator("tbody input:enabled").all()[:9]:
         box.check()
@@ -435,7 +435,7 @@ def test_panels_show_hostile_text_as_text(
         as_shown(text) for text in listed.all_text_contents()
     }
     field = written.get_by_label("prompt", exact=True)
-    for text in STRINGS[:: len(STRINGS) // 8]:
+    for text in TEXTS[:: len(TEXTS) // 8]:
         field.fill(as_shown(text))
         expect(written.locator("pre")).to_contain_text(repr(as_shown(text)))
 
