@@ -97,7 +97,7 @@ def test_a_resumed_run_asks_before_it_spends(
 
 
 @pytest.mark.parametrize(
-    ("answer", "code", "bought"), [("y", 0, 1), pytest.param("n", 2, 0, marks=pytest.mark.slow)]
+    ("answer", "code", "bought"), [("n", 2, 0), pytest.param("y", 0, 1, marks=pytest.mark.slow)]
 )
 def test_at_a_terminal_it_asks(
     service: RunningServer, sweep: Path, tmp_path: Path, answer: str, code: int, bought: int

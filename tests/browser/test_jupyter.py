@@ -210,6 +210,7 @@ def test_a_run_is_paused_followed_and_finished(bench: Notebook) -> None:
         assert picture.evaluate("picture => picture.naturalWidth") > 100
 
 
+@pytest.mark.slow
 def test_a_restarted_kernel_goes_on_where_it_was(bench: Notebook) -> None:
     """The design is loaded from the run folder, and Continue makes each missing take once."""
     prompts = "\n".join(f"slow push in; steam rises {index}" for index in range(TAKES))

@@ -69,6 +69,7 @@ def sweep_file(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_sweep_notebook_under_papermill(
     tmp_path: Path, sweep_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,10 +18,9 @@ from lab.errors import (
     Refusal,
     RunFolderError,
     SubmitUncertain,
-    SweepError,
 )
 from lab.measures import measure_clip
-from lab.runs import Ledger, RunFolder, TakeState, measuring, run, shoot
+from lab.runs import Ledger, RunFolder, TakeState, measuring, run
 from lab.runs.runner import effects
 from lab.runs.runner.effects import fetch_clip
 from lab.sweeps import Sweep
@@ -254,22 +253,6 @@ def test_a_broken_download_never_buys_again(
     assert remote.fetches == 3
     assert run(sweep, tmp_path / "run", executor=threads, quiet=True).scored == 1
     assert len(remote.bought) == 1
-
-
-def test_shooting_collects_takes_in_one_folder(
-    tmp_path: Path, still: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Different shots share a folder, and the same shot is not made twice."""
-    monkeypatch.setenv("I2VLAB_WORKERS", "1")
-    out = tmp_path / "shots"
-    first = shoot(still, "push in", out=out, duration_s=0.25, quiet=True)
-    stamp = first.path.stat().st_mtime_ns
-    second = shoot(still, "pan left", out=out, duration_s=0.25, quiet=True)
-    assert second.path != first.path
-    again = shoot(still, "push in", out=out, duration_s=0.25, quiet=True)
-    assert again.path.stat().st_mtime_ns == stamp
-    with pytest.raises(SweepError, match="duration"):
-        shoot(still, "push in", out=out, duration_secs=1, quiet=True)
 
 
 @pytest.mark.slow
