@@ -145,7 +145,7 @@ def runs(tmp_path: Path) -> Iterator[Callable[[int], Runs]]:
 @pytest.mark.parametrize(
     ("kills", "takes"),
     [
-        (16, 42),
+        (10, 24),
         pytest.param(40, 96, marks=pytest.mark.slow),
         pytest.param(200, 480, marks=pytest.mark.slow),
     ],
