@@ -33,10 +33,10 @@ class Capabilities:
 
     duration_s: the shortest and the longest clip. duration_step_s: None if any length between is
     possible. text_to_video: a clip needs no still. creates_stills: it makes a still from text.
-    lookup: it finds a job by our own key. simulated: no model is involved. registers_elements: it
-    makes elements from pictures (see `lab.backends.elements`). element_usd: the price of one
-    element; None if no price is documented. renders_locally: `fetch` computes the clip on this
-    machine, so fetches are spread over processes.
+    lookup: it finds a job by our submission key. simulated: no model is involved.
+    registers_elements: it makes elements from pictures (see `lab.backends.elements`). element_usd:
+    the price of one element; None if no price is documented. renders_locally: `fetch` computes the
+    clip on this machine, so fetches are spread over processes.
 
     concurrency: how many jobs may run at once. poll_every_s: the pause between two polls.
     slot_wait_s: how long a run waits for a free slot. outage_s: how long it waits for a service
@@ -250,9 +250,10 @@ class Backend(Protocol):
     Methods block. To overlap their waits, call them from threads or processes. They change only
     the remote service and the file that `fetch` writes.
 
-    origin: the address of the service, or the backend's name. Takes of two origins never mix in one
-    run folder and never replace each other. account: a fingerprint of the key that pays for takes,
-    "" if there is no key. A job submitted with one key may be invisible to another key.
+    origin: the address of the service, or the backend's name. A run folder contains takes of one
+    origin only, and a purchase from one origin is never reused for another. account: a fingerprint
+    of the API key that pays for takes, "" if there is none. A job submitted with one API key may be
+    invisible to another.
     """
 
     name: str
@@ -266,7 +267,8 @@ class Backend(Protocol):
     def secrets(cls) -> tuple[Secret, ...]:
         """Every secret in this backend's settings, even if it is unused or invalid.
 
-        Opens no account and contacts no service. Broken or unreadable settings raise nothing.
+        Works without a valid account and contacts no service. Broken or unreadable settings raise
+        nothing.
         """
 
     def quote(self, shot: Shot) -> Quote:
@@ -279,23 +281,23 @@ class Backend(Protocol):
         """
 
     def prepare(self) -> None:
-        """Check that takes can be bought now, for example that a key is set.
+        """Check that takes can be bought now, for example that an API key is set.
 
         Raises AccountError.
         """
 
-    def submit(self, take: Take, key: str) -> Job:
+    def submit(self, take: Take, submission_key: str) -> Job:
         """Start a take. This call costs money; the toolkit never repeats it by itself.
 
-        key: our own name for the submission. It is unique to take and run folder, and the ledger
-        contains it before this call.
+        submission_key: our own name for the submission. It is unique to take and run folder, and
+        the ledger contains it before this call.
 
         Raises Refusal if the backend refuses the content, and BackendError if it cannot make the
         take. Raises NoSlot, AccountError or ServiceError if it is certain that nothing was
         bought. Raises SubmitUncertain if the request may have arrived.
         """
 
-    def lookup(self, take: Take, key: str) -> Lookup:
+    def lookup(self, take: Take, submission_key: str) -> Lookup:
         """The job that was submitted with this key; "unknown" if the service gives no clear answer.
 
         "absent" means that the service certainly has no such job.
@@ -311,7 +313,7 @@ class Backend(Protocol):
         """
 
     def pause(self, seconds: float) -> None:
-        """Wait that long, or until a callback about a job or `close`."""
+        """Wait that long, or until the service calls back about a job or `close` is called."""
 
     def fetch(self, job: Job, path: Path) -> FetchResult:
         """Download a done job's clip to `path`, completely or not at all. Repeating it is free.
@@ -364,8 +366,8 @@ def _invalid_options(capabilities: Capabilities, settings: ShotSettings) -> Iter
             yield Unsupported(name, str(value), rejected[name], blocking=True)
             continue
         if name not in options:
-            accepted = f"no setting of that name; its own are {', '.join(options) or 'none'}"
-            yield _blocking(name, value, accepted)
+            reason = f"this backend has no such setting; it has {', '.join(options) or 'none'}"
+            yield Unsupported(name, str(value), reason, blocking=True)
             continue
         option = options[name]
         if option.choices and value not in option.choices:
@@ -379,17 +381,18 @@ def _invalid_options(capabilities: Capabilities, settings: ShotSettings) -> Iter
 
 def _missing_features(capabilities: Capabilities, shot: Shot) -> Iterator[Unsupported]:
     segments = shot.prompt.multi_shot
-    needs_no_still = shot.still is None and shot.makes == "clip"
-    for setting, requested, possible, accepted in (
-        ("still", needs_no_still, capabilities.text_to_video, "a picture"),
-        ("end_still", shot.end_still is not None, capabilities.end_frame, "no last frame"),
-        ("elements", bool(shot.elements), capabilities.elements, "no elements"),
-        ("multi_shot", bool(segments), capabilities.multi_shot, "clips without cuts"),
-        ("sound", shot.settings.sound, capabilities.sound, "no sound"),
-        ("makes", shot.makes == "still", capabilities.creates_stills, "clips"),
+    has_no_still = shot.still is None and shot.makes == "clip"
+    for setting, requested, possible, reason in (
+        ("still", has_no_still, capabilities.text_to_video, "needs a still"),
+        ("end_still", shot.end_still is not None, capabilities.end_frame, "supports no end still"),
+        ("elements", bool(shot.elements), capabilities.elements, "supports no elements"),
+        ("multi_shot", bool(segments), capabilities.multi_shot, "makes no clips with cuts"),
+        ("sound", shot.settings.sound, capabilities.sound, "makes no sound"),
+        ("makes", shot.makes == "still", capabilities.creates_stills, "makes only clips"),
     ):
         if requested and not possible:
-            yield _blocking(setting, "none" if setting == "still" else "asked for", accepted)
+            value = "none" if setting == "still" else "asked for"
+            yield Unsupported(setting, value, f"this backend {reason}", blocking=True)
     duration_s, total_s = shot.settings.duration_s, sum(part.duration_s for part in segments)
     if segments and abs(total_s - duration_s) > 1e-6:
         accepted = f"{duration_s:g} s in all, the value of duration_s"

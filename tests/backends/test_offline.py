@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lab.backends.offline import OfflineBackend
-from lab.backends.offline.flaws import flaws_of
+from lab.backends.offline.defects import defects_of
 from lab.clips import Clip
 from lab.errors import WeightsError
 from lab.files import sha256_file
@@ -57,7 +57,7 @@ def _with(take_of: TakeOf, flaws: float) -> Take:
 def test_flaws_follow_the_craft(take_of: TakeOf) -> None:
     """With the same seed, a vague or crowded prompt has more flaws than a calm one; 0 is clean."""
     calm, vague, crowded = (
-        flaws_of(take_of(prompt).shot, 1.0, 5)
+        defects_of(take_of(prompt).shot, 1.0, 5)
         for prompt in (
             "slow push in",
             "make it move",
@@ -68,7 +68,7 @@ def test_flaws_follow_the_craft(take_of: TakeOf) -> None:
         assert worse.flicker_dn > calm.flicker_dn > 0
         assert worse.drift_de > calm.drift_de > 0
         assert worse.warp_permille > calm.warp_permille > 0
-    assert flaws_of(take_of("make it move").shot, 0.0, 5).is_clean
+    assert defects_of(take_of("make it move").shot, 0.0, 5).is_clean
 
 
 def test_random_factors_are_paired_by_seed(take_of: TakeOf) -> None:

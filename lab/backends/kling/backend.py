@@ -101,20 +101,20 @@ class KlingBackend:
         """Check that there is a key. Raises AccountError with the settings to fill."""
         self._account.require_key(self._account.submit_protocol)
 
-    def submit(self, take: Take, key: str) -> Job:
+    def submit(self, take: Take, submission_key: str) -> Job:
         """Submit a take, once."""
         protocol, label = self._submissions.protocol(take.shot), f"take {take.id}"
         self._account.require_key(protocol)
         for item in self.limits(take.shot):
             if item.blocking:
                 raise BackendError(f"{label}: {item}")
-        request, notes = self._submissions.request(take, key)
+        request, notes = self._submissions.request(take, submission_key)
         try:
             reply = self._connections.transport().submit(
                 request.path, request.body, protocol=protocol, label=label
             )
         except BadParameterError as error:
-            existing = self.lookup(take, key)
+            existing = self.lookup(take, submission_key)
             if isinstance(existing, Job):
                 return replace(existing, data={**existing.data, "notes": list(notes)})
             # The service rejects a used key with this code, too. Its message is undocumented.
@@ -125,22 +125,29 @@ class KlingBackend:
             created = self._submissions.parse_reply(take, reply)
         except WireError as error:
             raise SubmitUncertain(f"{label}: {error}; it may have been bought") from error
-        if created.key and created.key != key:
+        if created.key and created.key != submission_key:
             raise SubmitUncertain(f"{label}: the reply is about another key; look it up")
-        return self._submissions.job(take, created.id, key=key, protocol=protocol, notes=notes)
+        return self._submissions.job(
+            take, created.id, key=submission_key, protocol=protocol, notes=notes
+        )
 
-    def lookup(self, take: Take, key: str) -> Lookup:
-        """The job with that key. "absent" only if two look-ups in each protocol find nothing."""
+    def lookup(self, take: Take, submission_key: str) -> Lookup:
+        """The job with that submission key.
+
+        "absent" only if two look-ups in each protocol find nothing.
+        """
         for attempt in range(2):
             if attempt > 0 and self._connections.transport().clock.sleep(self._policies.settle_s):
                 return "unknown"
             for protocol in self._submissions.possible_protocols(take.shot):
                 path = self._submissions.path(take.shot, protocol)
                 result = self._queries.look_up(
-                    key, protocol=protocol, path=path, label=f"take {take.id}"
+                    submission_key, protocol=protocol, path=path, label=f"take {take.id}"
                 )
                 if isinstance(result, JobInfo):
-                    return self._submissions.job(take, result.id, key=key, protocol=protocol)
+                    return self._submissions.job(
+                        take, result.id, key=submission_key, protocol=protocol
+                    )
                 if result == "unknown":
                     return "unknown"
         return "absent"

@@ -19,7 +19,7 @@ from lab.backends.contract import (
     Secret,
     Unsupported,
 )
-from lab.backends.offline.flaws import flaws_of
+from lab.backends.offline.defects import defects_of
 from lab.clips import SIMULATED_MARK
 from lab.errors import BackendError
 from lab.media import write_clip
@@ -35,7 +35,7 @@ _BYTES_PER_MEGAPIXEL = 25_000
 
 
 class OfflineBackend:
-    """Animates a still. Subject and background are separate layers before a virtual camera.
+    """Animates a still. Subject and background are separate layers in front of a virtual camera.
 
     The job contains the whole take, and `fetch` renders it. So any process can continue a job, and
     a second rendering gives the same pixels. Costs nothing.
@@ -60,7 +60,8 @@ class OfflineBackend:
             Option(
                 name="flaws",
                 default=1.0,
-                description="how strongly clips imitate the faults of real models; 0 is clean",
+                description="how strong the defects are that imitate those of real models; "
+                "0 is none",
                 low=0.0,
                 high=3.0,
             ),
@@ -104,13 +105,13 @@ class OfflineBackend:
     def prepare(self) -> None:
         """Do nothing."""
 
-    def submit(self, take: Take, key: str) -> Job:
+    def submit(self, take: Take, submission_key: str) -> Job:
         """Send nothing: the job contains the take."""
         return Job(self.name, f"offline-{take.id}", take.id, {"take": take.to_json()})
 
-    def lookup(self, take: Take, key: str) -> Lookup:
+    def lookup(self, take: Take, submission_key: str) -> Lookup:
         """Always finds the job, because `submit` is a pure function."""
-        return self.submit(take, key)
+        return self.submit(take, submission_key)
 
     def adopt(self, take: Take, job_id: str) -> Job:
         """The job that `submit` returns. job_id is ignored, because the job contains the take."""
@@ -142,7 +143,7 @@ class OfflineBackend:
             frames=settings.frames,
             fps=settings.fps,
             seed=seed,
-            defects=flaws_of(shot, strength, seed),
+            defects=defects_of(shot, strength, seed),
         )
         write_clip(
             path,

@@ -252,7 +252,7 @@ class TestRejectedSettings:
         (item,) = [
             item for item in unsupported(KlingBackend(account=Account()), shot) if item.blocking
         ]
-        assert item.reason == "accepted: no setting of that name; its own are model"
+        assert item.reason == "this backend has no such setting; it has model"
 
 
 class TestPictures:

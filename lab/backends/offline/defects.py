@@ -15,7 +15,7 @@ from lab.stills import preflight
 _SPREAD = 0.25  # standard deviation of the natural logarithm of the random factor
 
 
-def flaws_of(shot: Shot, strength: float, seed: int) -> Defects:
+def defects_of(shot: Shot, strength: float, seed: int) -> Defects:
     """The defects of a take.
 
     strength: 0 is clean, 1 is the default. seed: determines the random factors.
