@@ -21,7 +21,7 @@ from lab.runs.progress import Progress
 from lab.settings import settings
 from lab.stills import Still
 
-SHORT_SIDE_PX = 360
+PROXY_SIDE_PX = 360
 POSTER_SIDE_PX = 240
 
 
@@ -49,7 +49,7 @@ class Proxies:
 
 
 @dataclass(frozen=True)
-class _Job:
+class _ProxyTask:
     """A clip and the proxies to make from it. video: None to make only the poster."""
 
     clip: Path
@@ -71,7 +71,7 @@ def make_proxies(
     folder: RunFolder,
     takes: Iterable[Mapping[Any, Any]],
     *,
-    short_side_px: int | None = SHORT_SIDE_PX,
+    short_side_px: int | None = PROXY_SIDE_PX,
     quiet: bool = False,
 ) -> Proxies:
     """Make the proxies of these takes, rows of `Results.takes`. Existing proxies are reused.
@@ -81,14 +81,14 @@ def make_proxies(
     missing or broken clip is listed in `problems`; the other clips are still processed.
     """
     takes = list(takes)
-    jobs, problems = _clip_jobs(folder, takes, short_side_px)
-    problems |= _run_jobs(
-        {take_id: job for take_id, job in jobs.items() if not job.done}, quiet=quiet
+    tasks, problems = _proxy_tasks(folder, takes, short_side_px)
+    problems |= _run_tasks(
+        {take_id: task for take_id, task in tasks.items() if not task.done}, quiet=quiet
     )
-    done = {take_id: job for take_id, job in jobs.items() if take_id not in problems}
+    done = {take_id: task for take_id, task in tasks.items() if take_id not in problems}
     return Proxies(
-        videos={take_id: job.video for take_id, job in done.items() if job.video is not None},
-        posters={take_id: job.poster for take_id, job in done.items()},
+        videos={take_id: task.video for take_id, task in done.items() if task.video is not None},
+        posters={take_id: task.poster for take_id, task in done.items()},
         stills=_still_proxies(folder, takes),
         problems=problems,
     )
@@ -117,11 +117,11 @@ def make_heatmap_videos(results: Results, take_id: str) -> dict[str, Path]:
     return {name: path for name, path in videos.items() if path.is_file()}
 
 
-def _clip_jobs(
+def _proxy_tasks(
     folder: RunFolder, takes: Iterable[Mapping[Any, Any]], short_side_px: int | None
-) -> tuple[dict[str, _Job], dict[str, str]]:
+) -> tuple[dict[str, _ProxyTask], dict[str, str]]:
     """The proxies to make, and the problems of clips that must not be read; both by take id."""
-    jobs: dict[str, _Job] = {}
+    tasks: dict[str, _ProxyTask] = {}
     problems: dict[str, str] = {}
     for take in takes:
         if not take["clip"]:
@@ -132,26 +132,26 @@ def _clip_jobs(
             continue
         name = f"{take['clip_sha256'][:16]}-{short_side_px}.mp4"
         makes_video = short_side_px and not take["clip"].endswith(".png")  # PNG: a created still
-        jobs[take["take_id"]] = _Job(
+        tasks[take["take_id"]] = _ProxyTask(
             clip,
             take["clip_sha256"],
             poster_path(folder, take["clip_sha256"]),
             _proxy_path(folder, folder.proxies, name) if makes_video else None,
         )
-    return jobs, problems
+    return tasks, problems
 
 
-def _run_jobs(jobs: Mapping[str, _Job], *, quiet: bool) -> dict[str, str]:
+def _run_tasks(tasks: Mapping[str, _ProxyTask], *, quiet: bool) -> dict[str, str]:
     """Make the proxies in threads; returns the failed takes with the reason."""
-    if not jobs:
+    if not tasks:
         return {}
     problems = {}
     # Threads are enough: decoding, resizing and encoding release the interpreter lock.
     with (
         ThreadPoolExecutor(settings().workers) as pool,
-        Progress(len(jobs), "clips copied", quiet=quiet) as progress,
+        Progress(len(tasks), "clips copied", quiet=quiet) as progress,
     ):
-        futures = {pool.submit(_make_proxy, job): take_id for take_id, job in jobs.items()}
+        futures = {pool.submit(_make_proxy, task): take_id for take_id, task in tasks.items()}
         for future in as_completed(futures):
             if problem := future.result():
                 problems[futures[future]] = problem
@@ -167,13 +167,13 @@ def _still_proxies(folder: RunFolder, takes: Iterable[Mapping[Any, Any]]) -> dic
     stills = {take["still_path"]: take["still_sha256"] for take in takes if take["still_path"]}
     proxies = {}
     for path, sha256 in stills.items():
-        name = f"still-{sha256[:16]}-{SHORT_SIDE_PX}.jpg"
+        name = f"still-{sha256[:16]}-{PROXY_SIDE_PX}.jpg"
         proxy = _proxy_path(folder, folder.proxies, name)
         try:
             if not proxy.is_file():
                 if problem := folder.still_error(path, sha256):
                     raise StillError(problem)
-                _write(proxy, poster_jpeg(open_image(folder.path / path).rgb, SHORT_SIDE_PX))
+                _write(proxy, poster_jpeg(open_image(folder.path / path).rgb, PROXY_SIDE_PX))
         except StillError:
             continue
         proxies[path] = proxy
@@ -191,19 +191,19 @@ def _proxy_path(folder: RunFolder, parent: Path, name: str) -> Path:
     return path if path.is_file() else folder_or_temporary(parent) / name
 
 
-def _make_proxy(job: _Job) -> str:
+def _make_proxy(task: _ProxyTask) -> str:
     """Make the missing proxies of one clip; returns the error as text, or ""."""
     try:
         # A proxy's name contains the clip's hash, so the file must have that hash.
-        if job.clip.is_file() and sha256_file(job.clip) != job.sha256:
-            return replaced_clip_message(job.clip, job.sha256)
-        if job.video is not None and not job.video.is_file():
-            short_side_px = int(job.video.stem.rpartition("-")[2])
-            write_proxy(job.clip, job.video, short_side_px)
-        if not job.poster.is_file():
-            is_video = job.clip.suffix != ".png"
-            first = next(iter(frames(job.clip))).rgb if is_video else open_image(job.clip).rgb
-            _write(job.poster, poster_jpeg(first, POSTER_SIDE_PX))
+        if task.clip.is_file() and sha256_file(task.clip) != task.sha256:
+            return replaced_clip_message(task.clip, task.sha256)
+        if task.video is not None and not task.video.is_file():
+            short_side_px = int(task.video.stem.rpartition("-")[2])
+            write_proxy(task.clip, task.video, short_side_px)
+        if not task.poster.is_file():
+            is_video = task.clip.suffix != ".png"
+            first = next(iter(frames(task.clip))).rgb if is_video else open_image(task.clip).rgb
+            _write(task.poster, poster_jpeg(first, POSTER_SIDE_PX))
     except (LabError, OSError) as error:
         return str(error)
     return ""

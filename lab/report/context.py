@@ -12,7 +12,7 @@ from lab.analysis import LoadedRun, Ranking, Results, best_and_worst
 from lab.errors import InputError
 from lab.media import data_uri
 from lab.player import Proxies, make_heatmap_videos, make_proxies
-from lab.player.proxies import SHORT_SIDE_PX
+from lab.player.proxies import PROXY_SIDE_PX
 from lab.units import bytes_text
 
 _SMALLER_SIDE_PX = 240
@@ -105,7 +105,7 @@ class ReportContext:
         if not self.pictures:
             return Proxies(), ""
         limit = bytes_text(self.max_video_bytes)
-        for side_px in (SHORT_SIDE_PX, _SMALLER_SIDE_PX):
+        for side_px in (PROXY_SIDE_PX, _SMALLER_SIDE_PX):
             proxies = self._make_proxies(side_px)
             sizes = {
                 take_id: round(video.stat().st_size * _BASE64_GROWTH)
@@ -113,7 +113,7 @@ class ReportContext:
             }
             if sum(sizes.values()) <= self.max_video_bytes:
                 note = f"The videos are smaller than usual ({side_px} px) to stay within {limit}"
-                return proxies, "" if side_px == SHORT_SIDE_PX else note
+                return proxies, "" if side_px == PROXY_SIDE_PX else note
         videos, used = {}, 0
         for take_id in self._by_priority(list(proxies.videos)):
             if used + sizes[take_id] <= self.max_video_bytes:
@@ -178,7 +178,10 @@ class ReportContext:
         return self.results.run_of(take).folder.path / str(take["clip"])
 
     def describe_runs(self, describe: Callable[[LoadedRun], str]) -> str:
-        """The runs' descriptions as one text. Different ones are followed by names of runs."""
+        """One text that describes all runs.
+
+        If the descriptions differ, each is followed by the names of its runs.
+        """
         runs: dict[str, list[str]] = {}
         for run in self.results.runs:
             runs.setdefault(describe(run), []).append(run.name)

@@ -19,7 +19,7 @@ from lab.player import (
     player_style,
     session,
 )
-from lab.player.proxies import SHORT_SIDE_PX
+from lab.player.proxies import PROXY_SIDE_PX
 from lab.player.session import MAX_CLIPS
 from lab.units import escape_html
 from lab.widgets.jupyter_files import file_url
@@ -44,7 +44,7 @@ class Player(anywidget.AnyWidget):
         run: Results | str | Path,
         takes: Sequence[str] = (),
         *,
-        short_side_px: int = SHORT_SIDE_PX,
+        short_side_px: int = PROXY_SIDE_PX,
     ) -> None:
         super().__init__()
         self.results = run if isinstance(run, Results) else load(run)
