@@ -3,7 +3,7 @@
 from lab.analysis.advice import Advice, suggest_next
 from lab.analysis.comparing import Comparison, compare
 from lab.analysis.compliance import Compliance, by_term, clip_compliance, compliance
-from lab.analysis.figures import by_factor, motion_against, timelines
+from lab.analysis.figures import by_factor, metric_against_motion, timelines
 from lab.analysis.loading import load
 from lab.analysis.matched_motion import MotionLine
 from lab.analysis.parts import parts
@@ -32,7 +32,7 @@ __all__ = [
     "describe_levels",
     "judge_shot",
     "load",
-    "motion_against",
+    "metric_against_motion",
     "parts",
     "suggest_next",
     "timelines",

@@ -78,7 +78,7 @@ def by_factor(results: Results, factor: str) -> Figure:
     return figure
 
 
-def motion_against(results: Results, metric: str) -> Figure:
+def metric_against_motion(results: Results, metric: str) -> Figure:
     """Plot a metric against motion, one dot per take, with the line fitted for motion matching.
 
     Hollow dots are takes too still to judge. metric: one of `MATCHED`, else InputError.
@@ -109,7 +109,7 @@ def motion_against(results: Results, metric: str) -> Figure:
             )
     if not line.reason:
         motion = np.linspace(0, float(wide["motion"].max()), 200)[1:]
-        label = "what motion explains" if line.slope > 0 else "no growth with motion"
+        label = "fit: grows with motion" if line.slope > 0 else "fit: no growth with motion"
         axes.plot(motion, line.predict(motion), color=COLOURS[1], linewidth=1.5, label=label)
         axes.axvline(
             line.median_motion, color=GREY, linewidth=0.8, linestyle=":", label="median motion"

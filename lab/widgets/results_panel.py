@@ -6,7 +6,7 @@ from pathlib import Path
 import ipywidgets as widgets
 from matplotlib.figure import Figure
 
-from lab.analysis import Results, by_factor, load, motion_against
+from lab.analysis import Results, by_factor, load, metric_against_motion
 from lab.errors import LabError
 from lab.metrics import JUDGED
 from lab.player.session import MAX_CLIPS
@@ -181,7 +181,7 @@ class ResultsPanel(Panel):
         elif kind == "factor":
             self._show_figure(by_factor(self.results, name), f"Every take's scores by {name}")
         else:
-            figure = motion_against(self.results, name)
+            figure = metric_against_motion(self.results, name)
             self._show_figure(figure, f"{name} against motion, with a dot for each take")
         self.show_code()
 
@@ -198,7 +198,7 @@ class ResultsPanel(Panel):
         if kind == "factor":
             lines += [f"lab.analysis.by_factor(results, {name!r})"]
         elif kind:
-            lines += [f"lab.analysis.motion_against(results, {name!r})"]
+            lines += [f"lab.analysis.metric_against_motion(results, {name!r})"]
         if self.chosen:
             lines += [f"lab.Player(results, {list(self.chosen)!r})"]
         return "\n".join([*lines, "lab.write_report(results)"])

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lab.analysis import Results, by_factor, motion_against, timelines
+from lab.analysis import Results, by_factor, metric_against_motion, timelines
 from lab.errors import InputError
 from lab.metrics import HEADLINES, SPECS
 
@@ -84,16 +84,16 @@ def _takes(*speeds: float) -> list[dict[str, float]]:
     return [{"flicker": speed, "motion": speed} for speed in speeds]
 
 
-def test_motion_against_draws_takes_and_their_line(ranked: Callable[..., Results]) -> None:
+def test_metric_against_motion_draws_takes_and_their_line(ranked: Callable[..., Results]) -> None:
     """There is one dot a take, hollow if too still to judge, and the fitted line."""
     still = {"flicker": 0.1, "motion": 0.2, "motion.still": 0.9}
     results = ranked(*_takes(1, 2, 3, 4, 5, 6, 7), still)
-    (axes,) = motion_against(results, "flicker").axes
+    (axes,) = metric_against_motion(results, "flicker").axes
     lines = {line.get_label(): line for line in axes.lines}
     assert list(lines["a take"].get_ydata()) == [1, 2, 3, 4, 5, 6, 7]
     assert lines["too still to judge"].get_markerfacecolor() == "none"
     assert list(lines["too still to judge"].get_xdata()) == [0.2]
-    line = lines["what motion explains"]
+    line = lines["fit: grows with motion"]
     assert line.get_ydata() == pytest.approx(line.get_xdata())
     assert list(lines["median motion"].get_xdata()) == [4, 4]
     assert lines["just noticeable"].get_ydata()[0] == SPECS["flicker"].unnoticed
@@ -102,18 +102,18 @@ def test_motion_against_draws_takes_and_their_line(ranked: Callable[..., Results
     assert SPECS["flicker"].unit in axes.get_ylabel()
 
 
-def test_motion_against_says_why_there_is_no_line(ranked: Callable[..., Results]) -> None:
+def test_metric_against_motion_says_why_there_is_no_line(ranked: Callable[..., Results]) -> None:
     """With too few takes only the dots are drawn, under the reason."""
-    (axes,) = motion_against(ranked(*_takes(1, 2)), "flicker").axes
+    (axes,) = metric_against_motion(ranked(*_takes(1, 2)), "flicker").axes
     assert [line.get_label() for line in axes.lines] == ["a take", "just noticeable"]
     assert "needs 6 takes that differ in motion" in axes.get_title(loc="left")
 
 
-def test_motion_against_draws_parts_and_empty_runs(without: Callable[..., Results]) -> None:
+def test_metric_against_motion_draws_parts_and_empty_runs(without: Callable[..., Results]) -> None:
     """Any metric in MATCHED can be drawn, also before anything is measured."""
     results = without(0, 1, 2)
-    assert _svg(motion_against(results, "warp.strain"))
+    assert _svg(metric_against_motion(results, "warp.strain"))
     with pytest.raises(InputError, match="did you mean 'flicker'"):
-        motion_against(results, "flikker")
+        metric_against_motion(results, "flikker")
     with pytest.raises(InputError, match="'motion' is not matched"):
-        motion_against(results, "motion")
+        metric_against_motion(results, "motion")
