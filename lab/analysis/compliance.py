@@ -35,7 +35,7 @@ COMPLIED = 0.7
 """A clip with at least this score did what the term asked for."""
 COLUMNS = ("take_id", "backend", "term", "compliance", "speed", "seen", "says", "reason")
 _SUBJECT_COMPONENTS = ("parallax_x", "parallax_y", "approach")
-_MIN_MOTION = 0.5  # above the noise, in noticeable units; less counts as a locked-off camera
+_MIN_MOTION = 0.5  # a smaller `_noticeable_excess` counts as a locked-off camera
 _SAME_COSINE = 0.98  # signatures with a higher cosine are the same move
 _MAX_DESCRIBED = 3
 
@@ -100,10 +100,11 @@ def clip_compliance(scores: Mapping[str, float | None], prompt: Prompt) -> tuple
             speed = amount / prompt.amplitude
             judged.append(Compliance(term.name, score, speed, seen, description))
         elif not any(term.signature.model_dump().values()):
-            score = 1 / (1 + _above_noise(motion) ** 2)
+            score = 1 / (1 + _noticeable_excess(motion) ** 2)
             judged.append(Compliance(term.name, score, math.nan, seen, description))
         else:
-            judged.append(_not_judged(term, "only a tracked subject shows it; none was tracked"))
+            reason = "the motion that would show it was not measured or is ignored"
+            judged.append(_not_judged(term, reason))
     return tuple(judged)
 
 
@@ -115,14 +116,14 @@ def seen_move(motion: Mapping[str, float]) -> str:
     """
     measured = _normalised(motion)
     length = float(np.linalg.norm(measured))
-    if _above_noise(motion) < _MIN_MOTION:
+    if _noticeable_excess(motion) < _MIN_MOTION:
         return "lock_off"
     cosines = {}
     for term in _distinct_moves():
         signature = _signature_vector(term, motion)
         if signature.any():
             norm = float(np.linalg.norm(signature))
-            # Rounded, so that the order of a sum does not decide between moves that fit equally.
+            # Rounded, so that floating-point errors do not decide between equally good moves.
             cosines[term.name] = round(float(measured @ signature) / length / norm, 9)
     return max(cosines, key=cosines.__getitem__)
 
@@ -197,18 +198,21 @@ def _camera_motion(scores: Mapping[str, float], *, with_subject: bool) -> dict[s
 
 
 def _normalised(motion: Mapping[str, float]) -> NDArray[np.float64]:
-    """The components in noticeable units."""
+    """The components in multiples of the noticeability threshold."""
     return np.array([value / NOTICEABLE[name] for name, value in motion.items()])
 
 
-def _above_noise(motion: Mapping[str, float]) -> float:
-    """The length of the motion after each component is reduced by its noticeable rate."""
+def _noticeable_excess(motion: Mapping[str, float]) -> float:
+    """The length of the motion beyond the noticeability threshold of each component."""
     excess = np.maximum(np.abs(_normalised(motion)) - 1, 0)
     return float(np.linalg.norm(excess))
 
 
 def _signature_vector(term: Term, components: Mapping[str, float]) -> NDArray[np.float64]:
-    """A term's signature in noticeable units, restricted to some components."""
+    """A term's signature, restricted to some components.
+
+    In multiples of the noticeability threshold.
+    """
     assert term.signature is not None
     return _normalised({name: getattr(term.signature, name) for name in components})
 
@@ -216,9 +220,10 @@ def _signature_vector(term: Term, components: Mapping[str, float]) -> NDArray[np
 def _decompose(
     motion: Mapping[str, float], moves: Sequence[Term]
 ) -> tuple[NDArray[np.float64], float]:
-    """The non-negative amount of each move in the motion, and the cosine of motion and their sum.
+    """Fit the motion as a sum of moves, by non-negative least squares.
 
-    The amounts are multiples of the signatures, from a non-negative least-squares fit.
+    Returns each move's amount as a multiple of its signature, and the cosine between the motion and
+    the fitted sum.
     """
     measured = _normalised(motion)
     length = float(np.linalg.norm(measured))

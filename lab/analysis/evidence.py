@@ -56,21 +56,21 @@ class Evidence:
         """True if the factor is varied together with another one."""
         return any(factor in group for group in self.results.sweep.get("zip", []))
 
-    def median(self, takes: Sequence[str]) -> float:
+    def median_visibility(self, takes: Sequence[str]) -> float:
         """The median visibility of some takes; NaN if none can be judged."""
         values = self.visibility.reindex(list(takes)).dropna()
         return float(values.median()) if len(values) else np.nan
 
     def is_clearly_better(self, prompt: Prompt, visibility: float) -> bool:
         """True if the prompt's takes have clearly less visible flaws than `visibility`."""
-        return self.median(self.takes_of_prompt(prompt)) * DISTINCT_RATIO < visibility
+        return self.median_visibility(self.takes_of_prompt(prompt)) * DISTINCT_RATIO < visibility
 
     def describe(self, takes: Sequence[str], best: float) -> str:
         """The median scores of some takes as text. best: median visibility of the best level."""
         medians = self.wide.reindex(list(takes)).median()
         known = [name for name in JUDGED if not np.isnan(medians[name])]
         parts = [f"{name} {medians[name]:.2g} {SPECS[name].unit}" for name in known]
-        visibility = self.median(takes)
+        visibility = self.median_visibility(takes)
         count = f"median of {len(takes)} takes" if len(takes) > 1 else "1 take"
         text = f"{', '.join(parts)} ({count})"
         if visibility > best * DISTINCT_RATIO:

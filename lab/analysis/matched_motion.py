@@ -7,7 +7,7 @@ takes of the loaded runs:
 
     log(max(flaw, floor)) = a + slope * log(motion)
 
-The floor is a tenth of the largest unnoticeable flaw. The slope is the Theil-Sen estimate
+The floor is a tenth of the flaw at the noticeability threshold. The slope is the Theil-Sen estimate
 (Theil 1950, Sen 1968), the median of the slopes between all pairs of takes, which is robust against
 outliers. A negative slope is set to 0, so that moving less is never rewarded. Then, clipped to the
 metric's range:
@@ -38,7 +38,7 @@ MATCHED = tuple(
 )
 MOTION = ("motion", "motion.still")
 """The metrics that decide whether a take moves enough to be judged."""
-_FLOOR = 0.1  # of the largest unnoticeable flaw
+_FLOOR = 0.1  # of the flaw at the noticeability threshold
 
 Values = NDArray[np.float64]
 

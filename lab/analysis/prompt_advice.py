@@ -27,12 +27,15 @@ _MIN_AMPLITUDE = 0.5  # that of "slow"; with less motion the clip would only fre
 
 
 def next_prompts(evidence: Evidence) -> tuple[list[Prompt], list[tuple[float, Suggestion]]]:
-    """The prompts of the next sweep, and each suggestion with its prompt's median flaw visibility.
+    """The prompts of the next sweep, and the suggestions.
 
-    Zipped prompts are replaced one by one. Otherwise the best prompt is included unchanged.
+    Each suggestion comes with the median visibility of the flaws of its prompt's takes. Zipped
+    prompts are each kept or replaced in place, so their number stays. Otherwise the best prompt
+    comes first, unchanged, and duplicates are dropped.
     """
     medians = {
-        prompt: evidence.median(evidence.takes_of_prompt(prompt)) for prompt in evidence.prompts
+        prompt: evidence.median_visibility(evidence.takes_of_prompt(prompt))
+        for prompt in evidence.prompts
     }
     known = {prompt: value for prompt, value in medians.items() if not np.isnan(value)}
     best = min(known, key=known.__getitem__) if known else None
@@ -61,7 +64,7 @@ def _next_prompt(
     if prompt.multi_shot:
         return prompt, None
     takes = evidence.takes_of_prompt(prompt)
-    median = evidence.median(takes)
+    median = evidence.median_visibility(takes)
     worse = alone or median > best_median * DISTINCT_RATIO
     measured = evidence.describe(takes, best_median)
     tried = {other.text for other in evidence.prompts}

@@ -46,12 +46,12 @@ class Results:
     """The tables of one or several runs.
 
     takes: one row per take with its factors, state, cost, honoured and ignored settings, and clip.
-    Its column measure is "fresh", "stale", "missing", "damaged" or "of another clip"; measure_why
-    says what to do, "" for fresh; damage says what is wrong with the clip file. scores: one row per
-    take and metric with factors, value, unit, direction, reason for NaN, and the metric's version
-    at the time of measurement, 0 if not measured. frames: one row per take, series and frame with
-    factors, time_s and value. factors: the names of the factor columns. varied: the factors with
-    several levels.
+    Its column measure is the state of the measurements: "fresh", "stale", "missing", "damaged" or
+    "of another clip"; measure_why is the reason and what to do, "" for fresh; damage says what is
+    wrong with the clip file. scores: one row per take and metric with factors, value, unit,
+    direction, reason for NaN, and the metric's version at the time of measurement, 0 if not
+    measured. frames: one row per take, series and frame with factors, time_s and value. factors:
+    the names of the factor columns. varied: the factors with several levels.
 
     take_id is unique in takes. A take may be in several runs, for example because a later run
     reused its clip. It then has one row per run; in later runs its id ends in "-2", "-3" and so on.
@@ -89,8 +89,8 @@ class Results:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """Sentences about mixed backends, repeated takes and simulated clips."""
-        return (*self._backend_remarks(), *self._repeated_remarks(), *self._simulated_remarks())
+        """Sentences about mixed backends, takes that several runs share, and simulated clips."""
+        return (*self._backend_remarks(), *self._shared_take_remarks(), *self._simulated_remarks())
 
     def _backend_remarks(self) -> Iterator[str]:
         by_backend: dict[str, list[str]] = {}
@@ -100,11 +100,11 @@ class Results:
             listed = "; ".join(f"{name}: {_join_names(runs)}" for name, runs in by_backend.items())
             yield f"The runs were made by different backends ({listed})."
 
-    def _repeated_remarks(self) -> Iterator[str]:
-        repeated = self.takes["take_id"].str.contains("-").sum()
-        if repeated:
+    def _shared_take_remarks(self) -> Iterator[str]:
+        shared = self.takes["take_id"].str.contains("-").sum()
+        if shared:
             yield (
-                f"Takes that are also in an earlier run: {repeated}. Each has a row in every run, "
+                f"Takes that are also in an earlier run: {shared}. Each has a row in every run, "
                 "so statistics over all runs count it more than once."
             )
 
@@ -291,7 +291,10 @@ class Results:
 
 
 def ledger_take_id(take_id: str) -> str:
-    """A take's id in the ledger of its run: without the suffix for a repeated take."""
+    """A take's id in the ledger of its run.
+
+    That is without the suffix for a take that is also in an earlier run.
+    """
     return take_id.partition("-")[0]
 
 

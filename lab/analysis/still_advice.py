@@ -40,15 +40,19 @@ class NextStill:
 
 
 def next_stills(evidence: Evidence) -> tuple[list[NextStill], list[tuple[float, Suggestion]]]:
-    """The stills of the next sweep, and each suggestion with its still's median flaw visibility.
+    """The stills of the next sweep, and the suggestions.
 
-    Zipped stills are replaced one by one. Otherwise the best still is included both unchanged and
-    extended.
+    Each suggestion comes with the median visibility of the flaws of its still's takes. Zipped
+    stills are each kept or replaced in place, so their number stays. Otherwise, if the best still
+    is extended, the original is included too.
     """
     names = dict(
         zip(evidence.results.takes["take_id"], evidence.results.takes["still"], strict=True)
     )
-    medians = {still: evidence.median(evidence.takes_of_still(still)) for still in evidence.stills}
+    medians = {
+        still: evidence.median_visibility(evidence.takes_of_still(still))
+        for still in evidence.stills
+    }
     known = {still: value for still, value in medians.items() if not np.isnan(value)}
     best = min(known, key=known.__getitem__) if known else None
     best_median = known[best] if best is not None else np.nan
