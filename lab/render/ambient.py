@@ -48,14 +48,14 @@ class AmbientField:
         """
         height, width = self.scene.background.shape[:2]
         total = np.zeros((*self._coarse_size, 2), np.float32)
-        for position, kind in enumerate(self.kinds):
+        for kind_index, kind in enumerate(self.kinds):
             if kind == "steam" or self._layer(kind) != layer:
                 continue
             weight = self._weights[kind]
             if kind == "clouds":
                 total[..., 0] -= weight * (_CLOUD_SPEED * self.scene.height_px * time_s)
             else:
-                total += weight[..., None] * self._wave(kind, time_s, position)
+                total += weight[..., None] * self._wave(kind, time_s, kind_index)
         return cv2.resize(total, (width, height), interpolation=cv2.INTER_LINEAR)
 
     def add_steam(
@@ -109,30 +109,31 @@ class AmbientField:
         rim = np.clip(4 * inside * (1 - inside), 0, 1)
         rows = np.nonzero(alpha.max(axis=1) > 0.5)[0]
         top, bottom = (rows[0] / height, rows[-1] / height) if rows.size else (0.2, 0.8)
-        within = np.clip((y - top) / max(bottom - top, 0.05), 0, 1)
+        # 0 at the subject's top, 1 at its bottom
+        subject_y = np.clip((y - top) / max(bottom - top, 0.05), 0, 1)
         everywhere = np.ones_like(alpha)
         return {
             "ripple": everywhere * np.clip((y - 0.4) * 4, 0, 1),
             "leaves": everywhere,
             "clouds": everywhere * np.clip((0.65 - y) * 4, 0, 1),
-            "cloth": inside * np.clip((within - 0.3) * 3, 0, 1),
-            "hair": np.maximum(rim, 0.3 * inside) * np.clip((0.6 - within) * 3, 0, 1),
+            "cloth": inside * np.clip((subject_y - 0.3) * 3, 0, 1),
+            "hair": np.maximum(rim, 0.3 * inside) * np.clip((0.6 - subject_y) * 3, 0, 1),
         }
 
-    def _wave(self, kind: Ambient, time_s: float, position: int) -> NDArray[np.float32]:
+    def _wave(self, kind: Ambient, time_s: float, kind_index: int) -> NDArray[np.float32]:
         amplitude, wavelength, hertz = _WAVES[kind]
         unit = self.scene.height_px / _COARSE
         height, width = self._coarse_size
         y, x = np.mgrid[:height, :width].astype(np.float32) / (wavelength * unit) * 2 * math.pi
-        phase = np.random.default_rng([self.seed, 2, position]).uniform(0, 2 * math.pi, 4)
+        phase = np.random.default_rng([self.seed, 2, kind_index]).uniform(0, 2 * math.pi, 4)
         temporal_phase = 2 * math.pi * hertz * time_s
         # Subtract the wave at time zero, so that the first frame has no displacement.
-        across = np.sin(x + 0.6 * y + phase[0] - temporal_phase) - np.sin(x + 0.6 * y + phase[0])
-        along = np.sin(0.7 * y - 0.4 * x + phase[1] - 1.3 * temporal_phase) - np.sin(
+        wave_x = np.sin(x + 0.6 * y + phase[0] - temporal_phase) - np.sin(x + 0.6 * y + phase[0])
+        wave_y = np.sin(0.7 * y - 0.4 * x + phase[1] - 1.3 * temporal_phase) - np.sin(
             0.7 * y - 0.4 * x + phase[1]
         )
         scale = amplitude * self.scene.height_px / math.sqrt(2)
-        return (np.stack([across, along], axis=-1) * scale).astype(np.float32)
+        return (np.stack([wave_x, wave_y], axis=-1) * scale).astype(np.float32)
 
     @cached_property
     def _noise(self) -> NDArray[np.float32]:
@@ -152,7 +153,10 @@ class AmbientField:
 
     @cached_property
     def _plume(self) -> NDArray[np.float32]:
-        """Steam density in the first frame: a column that widens above the subject's middle."""
+        """The shape of the steam in 0..1: a column that widens above the subject's middle.
+
+        In coordinates of the first frame.
+        """
         scene = self.scene
         height, width = -(-scene.height_px // _COARSE), -(-scene.width_px // _COARSE)
         alpha = scene.subject[

@@ -138,8 +138,9 @@ class _Renderer:
         current, next_ = (self._canvas_transform(layer, n) for n in (index, index + 1))
         points = self._canvas_points(current)
         if self.ambient.displaces(layer):
-            # `surface` is the surface point that each pixel shows. A fixed-point iteration finds
-            # the canvas point that shows it in the next frame.
+            # `surface` = p + d(p): the point of the undisplaced layer that each pixel shows. The
+            # next frame shows it at the canvas point q with q + d_next(q) = surface. A fixed-point
+            # iteration finds q.
             surface = points + self._ambient_displacement(layer, points, index)
             points = surface
             for _ in range(3):
