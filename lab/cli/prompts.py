@@ -34,10 +34,10 @@ def lint(
     from lab.prompts.lint import RECOMMENDED_CHARS
 
     with checked_values():
-        written = lab.Prompt.written(prompt)
+        parsed = lab.Prompt.written(prompt)
     picture = None if still is None else lab.Still.open(still)
     longest = RECOMMENDED_CHARS if max_chars is None else max_chars
-    print_result(review(written, picture, aspect_ratio=ratio, max_chars=longest), as_json=as_json)
+    print_result(review(parsed, picture, aspect_ratio=ratio, max_chars=longest), as_json=as_json)
 
 
 def vary(

@@ -25,11 +25,17 @@ def compare(
     ] = False,
     camera: Annotated[
         bool,
-        typer.Option("--camera", help="Only requested and recognised camera moves, by take."),
+        typer.Option(
+            "--camera",
+            help="Compare only the camera moves: those requested with those recognised, "
+            "take by take.",
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Median scores at matched motion by level of each factor, and by run. Tests no difference.
+    """Median scores at matched motion by level of each factor, and by run.
+
+    Differences are not tested for significance.
 
     \b
     Example:

@@ -59,7 +59,10 @@ def confirm(question: str, *, as_json: bool) -> bool:
 
 
 def exit_if_failed(failed: Sequence[str], *, print_failures: bool) -> None:
-    """Exit with code 1 if anything failed. print_failures: print one line for each first."""
+    """Exit with code 1 if anything failed.
+
+    print_failures: before that, print one line for each failure.
+    """
     for line in failed if print_failures else ():
         print_error_line(line)
     if failed:
@@ -92,7 +95,10 @@ class _Interrupts:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def report(self, message: str = "") -> None:
-        """Print the message, or `self.message`, unless one was printed. Then ignore Ctrl-C."""
+        """Print the message if none was printed yet, and ignore any further Ctrl-C.
+
+        The default message is `self.message`.
+        """
         if signal.getsignal(signal.SIGINT) in (self._first, self._second):
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         if not self._reported:

@@ -38,9 +38,9 @@ class Completeness:
     """What a clip's file declares about its end, read before any frame is decoded.
 
     truncated: the file ends inside one of its own parts. declared_end_s: when the last frame ends
-    in the clip's timestamps, 0 when the header does not say. exact: the header lists every frame
-    (MP4 only), so an early end means missing frames. In other containers the last frame may just
-    have a longer duration. frame_s: average duration of a frame.
+    in the clip's timestamps, 0 when the header does not say. exact: declared_end_s, where known, is
+    exact (MP4 only), so a clip that ends earlier has lost frames. In other containers the last
+    frame may just have a longer duration. frame_s: average duration of a frame.
     """
 
     truncated: bool
@@ -119,7 +119,8 @@ def _matroska_is_truncated(file: BinaryIO, size: int) -> bool:
         id_bytes = 9 - header[0].bit_length()
         length_bytes = 9 - header[id_bytes].bit_length() if len(header) > id_bytes else 9
         if id_bytes > 4 or length_bytes > 8:
-            return True  # no element header: never written, or cut off inside the header
+            # not an element header: zero bytes never filled in, or a header that is cut off
+            return True
         name = int.from_bytes(header[:id_bytes])
         unknown = (1 << 7 * length_bytes) - 1  # a live recording has no known length
         length = int.from_bytes(header[id_bytes : id_bytes + length_bytes]) & unknown

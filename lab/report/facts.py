@@ -63,8 +63,8 @@ class Row(BaseModel):
 class TakeFacts(BaseModel):
     """A take. scores: None for a missing score. reasons: why a score is missing.
 
-    not_measured: scores that the current version of their metric did not measure, each with the
-    version that did; 0 if none did.
+    not_measured: metrics without a score of their current version, each with the other version that
+    measured the score, or 0 if there is no score.
     """
 
     model_config = ConfigDict(strict=True, extra="forbid")

@@ -173,7 +173,10 @@ def _compare_values(section: PageSection, expected: PageSection) -> Iterator[Mis
             yield Mismatch(take_id, name, _joined_texts(shown), _joined_texts(correct))
     if not different:
         yield Mismatch(
-            "", "order of the values", "another order", "the same values in other places"
+            "",
+            "order of the values or structure of the tables",
+            "a different one",
+            "the one that the facts give",
         )
 
 
