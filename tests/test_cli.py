@@ -434,7 +434,7 @@ def test_preflight_lists_findings(lab: Lab, coffee: Still, stills_dir: Path) -> 
     assert "soft" in {finding["kind"] for finding in soft["findings"]}
     code, out, _ = lab("preflight", coffee.path)
     first, second = out.splitlines()
-    assert (code, first) == (0, f"{coffee.path}: 600x400 px, no remarks")
+    assert (code, first) == (0, f"{coffee.path}: 600x400 px, no findings")
     # What was not asked about is not passed over as fine.
     assert "not asked for: the ratio (--ratio), pixels for a tier" in second
 

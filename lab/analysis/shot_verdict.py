@@ -60,7 +60,9 @@ class ShotVerdict:
 
 
 def judge_shot(preflight: Preflight, review: Review, clip: Clip) -> ShotVerdict:
-    """Judge a clip that `lab.shoot` made. preflight, review: of its still and of its prompt.
+    """Judge a clip that `lab.shoot` made.
+
+    preflight: of the clip's still. review: of the clip's prompt.
 
     Writes the contact sheet to `sheets/` in the run folder. Raises RunFolderError if the clip was
     not measured.
@@ -80,7 +82,7 @@ def judge_shot(preflight: Preflight, review: Review, clip: Clip) -> ShotVerdict:
 
 def _findings_text(findings: tuple[Finding, ...]) -> str:
     if not findings:
-        return "no remarks"
+        return "no findings"
     worst = findings[0]
     more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
     return f"{worst.severity}: {worst.says}; {worst.fix}{more}"

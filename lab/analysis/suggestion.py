@@ -17,8 +17,8 @@ SuggestionKind = Literal[
 class Suggestion:
     """One change. about: the prompt or the still. change: what to do. evidence: measured reasons.
 
-    before, after: the prompt's text or the still's name. after is "" if the level is left out or a
-    person has to act.
+    before, after: the prompt's text or the still's name. after is "" if the next sweep leaves
+    this prompt or still out, or if a person has to change it.
     """
 
     kind: SuggestionKind
@@ -29,7 +29,7 @@ class Suggestion:
     after: str
 
     def to_json(self) -> dict[str, str]:
-        """Plain data."""
+        """Plain data; "change" has the key "says", as in the other reports."""
         return {"says" if name == "change" else name: text for name, text in asdict(self).items()}
 
     def __str__(self) -> str:

@@ -33,7 +33,7 @@ class Capabilities:
 
     duration_s: the shortest and the longest clip. duration_step_s: None if any length between is
     possible. text_to_video: a clip needs no still. creates_stills: it makes a still from text.
-    lookup: it finds a job by our submission key. simulated: no model is involved.
+    lookup: it finds a job by our external id. simulated: no model is involved.
     registers_elements: it makes elements from pictures (see `lab.backends.elements`). element_usd:
     the price of one element; None if no price is documented. renders_locally: `fetch` computes the
     clip on this machine, so fetches are spread over processes.
@@ -286,10 +286,10 @@ class Backend(Protocol):
         Raises AccountError.
         """
 
-    def submit(self, take: Take, submission_key: str) -> Job:
+    def submit(self, take: Take, external_id: str) -> Job:
         """Start a take. This call costs money; the toolkit never repeats it by itself.
 
-        submission_key: our own name for the submission. It is unique to take and run folder, and
+        external_id: our own name for the submission. It is unique to take and run folder, and
         the ledger contains it before this call.
 
         Raises Refusal if the backend refuses the content, and BackendError if it cannot make the
@@ -297,8 +297,8 @@ class Backend(Protocol):
         bought. Raises SubmitUncertain if the request may have arrived.
         """
 
-    def lookup(self, take: Take, submission_key: str) -> Lookup:
-        """The job that was submitted with this key; "unknown" if the service gives no clear answer.
+    def lookup(self, take: Take, external_id: str) -> Lookup:
+        """The job that was submitted with this id; "unknown" if the service gives no clear answer.
 
         "absent" means that the service certainly has no such job.
         """

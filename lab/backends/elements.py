@@ -22,12 +22,13 @@ class ElementState(StrEnum):
 class RegisteredElement:
     """One element as the service reports it.
 
-    job: the service's id of the registration. id: the element's id that takes use, "" before it is
-    ready. title: its name in the service's console. key: our own key, "" if another program
-    made the element. charged: the bill in the service's units, "" if it reports none.
+    registration_id: the service's id of the registration. id: the element's id, which takes refer
+    to; "" before it is ready. title: its name in the service's console. key: our own name for the
+    registration, "" if another program made the element. charged: the bill in the service's units,
+    "" if it reports none.
     """
 
-    job: str
+    registration_id: str
     state: ElementState
     id: str = ""
     title: str = ""
@@ -58,11 +59,11 @@ class ElementLibrary(Protocol):
     def find(self, key: str, *, confirm_absent: bool) -> ElementLookup:
         """The element registered with our key; "unknown" if the service gives no clear answer.
 
-        confirm_absent: return "absent" only if a second look-up agrees. It runs after a delay, when
-        even the newest registration must be visible.
+        confirm_absent: return "absent" only if a second look-up finds nothing either. The delay
+        before it gives a new registration time to become visible.
         """
 
-    def poll(self, job: str) -> RegisteredElement | None:
+    def poll(self, registration_id: str) -> RegisteredElement | None:
         """The current state of a registration; None if the service does not know it.
 
         Raises ServiceError or AccountError if there is no answer.

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Assumptions:
-    """One answer to each open question; each default is the likelier or the stricter answer.
+    """One answer to each open question. Each default is the likelier or the stricter answer.
 
     tokens_on_new_paths: the newer protocol accepts signed tokens too.
     number_durations: the legacy protocol accepts a number as duration too.
-    retired_models: legacy models that were to retire on 2026-09-15 still work.
+    retired_models: legacy models still work whose retirement was announced for 2026-09-15.
     expired_status: HTTP status for an expired link, 410 or 403.
-    media_takes_authorization: the media host ignores an Authorization header; else it refuses one.
-    strict_fields: refuse a field that no document gives the model, with 400/1201. The service
-    itself ignores such fields (seen live), so a client never learns about them there.
+    media_ignores_authorization: the media host ignores an Authorization header; if False, it
+    refuses the request with 400.
+    strict_fields: refuse with 400/1201 a field that no document lists for the model. The service
+    itself ignores such fields (seen live), so its replies do not reveal them.
     unknown_elements: a task may use an element id that was never registered here, as if the
     element had been made in the console.
     callbacks_twice: every callback is sent twice.
@@ -24,7 +25,7 @@ class Assumptions:
     number_durations: bool = False
     retired_models: bool = True
     expired_status: int = 410
-    media_takes_authorization: bool = False
+    media_ignores_authorization: bool = False
     strict_fields: bool = False
     unknown_elements: bool = False
     callbacks_twice: bool = False

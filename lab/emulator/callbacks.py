@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from lab.emulator import legacy, modern
 from lab.emulator.emulator import Emulator
-from lab.emulator.store import Job
+from lab.emulator.store import Task
 from lab.loopback import is_loopback_url
 
 _TIMEOUT_S = 5.0
@@ -24,7 +24,7 @@ class Callback:
 
     due_s: float
     url: str
-    body: modern.Task | legacy.Task
+    body: modern.TaskJson | legacy.TaskJson
 
 
 class CallbackQueue:
@@ -35,21 +35,21 @@ class CallbackQueue:
 
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
-        self._seen_jobs = 0
-        self._pending: list[tuple[Job, list[float]]] = []
+        self._seen_tasks = 0
+        self._pending: list[tuple[Task, list[float]]] = []
 
     def due(self) -> list[Callback]:
         """Return the callbacks that became due since the last call, in sending order."""
         emulator = self._emulator
         now_s = emulator.clock()
-        self._add_new_jobs()
+        self._add_new_tasks()
         callbacks: list[Callback] = []
-        for job, change_times_s in self._pending:
+        for task, change_times_s in self._pending:
             while change_times_s and change_times_s[0] <= now_s:
                 change_s = change_times_s.pop(0)
-                body = self._body(job, change_s)
-                callbacks.append(Callback(change_s, job.spec.callback_url, body))
-        self._pending = [(job, times_s) for job, times_s in self._pending if times_s]
+                body = self._body(task, change_s)
+                callbacks.append(Callback(change_s, task.spec.callback_url, body))
+        self._pending = [(task, times_s) for task, times_s in self._pending if times_s]
         callbacks.sort(key=lambda callback: callback.due_s)
         if emulator.assumptions.callbacks_backwards:
             callbacks.reverse()
@@ -57,23 +57,23 @@ class CallbackQueue:
             callbacks = [callback for callback in callbacks for _ in range(2)]
         return callbacks
 
-    def _add_new_jobs(self) -> None:
-        jobs = self._emulator.store.all_from(self._seen_jobs)
-        self._seen_jobs += len(jobs)
-        for job in jobs:
+    def _add_new_tasks(self) -> None:
+        tasks = self._emulator.store.all_from(self._seen_tasks)
+        self._seen_tasks += len(tasks)
+        for task in tasks:
             # The emulator never connects to another machine.
-            if is_loopback_url(job.spec.callback_url):
+            if is_loopback_url(task.spec.callback_url):
                 # A set, because simultaneous changes cause one callback, about the later state.
-                change_times_s = {job.created_s, job.created_s + job.submitted_s}
-                if not job.stuck:
-                    change_times_s.add(job.ends_s)
-                self._pending.append((job, sorted(change_times_s)))
+                change_times_s = {task.created_s, task.created_s + task.submitted_s}
+                if not task.stuck:
+                    change_times_s.add(task.ends_s)
+                self._pending.append((task, sorted(change_times_s)))
 
-    def _body(self, job: Job, change_s: float) -> modern.Task | legacy.Task:
+    def _body(self, task: Task, change_s: float) -> modern.TaskJson | legacy.TaskJson:
         store = self._emulator.store
-        if job.spec.protocol == "new":
-            return modern.task_json(store, job, change_s)
-        return legacy.callback_json(store, job, change_s)
+        if task.spec.protocol == "new":
+            return modern.task_json(store, task, change_s)
+        return legacy.callback_json(store, task, change_s)
 
 
 def send(emulator: Emulator, callback: Callback) -> None:

@@ -10,8 +10,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 _TRANSPORT = "lab.transport"
 
 
-class TransportInScope(H11Protocol):
-    """HTTP/1.1 that puts the transport into the scope of each request."""
+class ScopedTransportProtocol(H11Protocol):
+    """An HTTP/1.1 protocol that adds the transport to the scope of each request."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wrap the application so that each request's scope holds the transport."""
@@ -37,7 +37,7 @@ async def drop_connection(scope: Any) -> None:
     transport.close()
     while transport.get_write_buffer_size():
         await asyncio.sleep(0.005)
-    # The server is told of the close in a later iteration of the event loop. The application must
+    # The server learns of the close in a later iteration of the event loop. The application must
     # not return before that.
     for _ in range(3):
         await asyncio.sleep(0)

@@ -15,10 +15,12 @@ _FIRST_TASK_ID = 842_250_903_000_000_000
 
 @dataclass(slots=True)
 class Element:
-    """One registered element. Times are seconds of the emulator's clock.
+    """One registered element.
 
     element_id: the id that video tasks use. images: keys of `ImageStore`, the front first.
-    failure: why the registration will fail, "" if it will succeed. deleted_s: when it was deleted.
+    failure: why the registration will fail, "" if it will succeed. created_s, deleted_s:
+    times of the emulator's clock. submitted_s, processing_s: how long the registration is in each
+    state.
     """
 
     task_id: str
@@ -44,7 +46,7 @@ class Element:
         return "failed" if self.failure else "succeeded"
 
     def updated_s(self, now_s: float) -> float:
-        """When the registration entered its state at `now_s`."""
+        """When the registration entered the state that it has at `now_s`."""
         state = self.state(now_s)
         if state == "submitted":
             return self.created_s
@@ -99,10 +101,11 @@ class ElementStore:
             self._elements.append(element)
             return element
 
-    def get(self, key: str) -> Element | None:
+    def get(self, some_id: str) -> Element | None:
         """The element with that task id or external id."""
         return next(
-            (one for one in self.all() if key and key in (one.task_id, one.external_id)), None
+            (one for one in self.all() if some_id and some_id in (one.task_id, one.external_id)),
+            None,
         )
 
     def all(self) -> list[Element]:

@@ -15,11 +15,11 @@ from lab.emulator.account import Account, Region
 from lab.emulator.assumptions import Assumptions
 from lab.emulator.elements import ElementSummary, element_summary
 from lab.emulator.faults import Fault, Faults
-from lab.emulator.store import Job, Store
+from lab.emulator.store import Store, Task
 from lab.emulator.timing import TaskTiming
 
 
-class JobSummary(TypedDict):
+class TaskSummary(TypedDict):
     """A task as the emulator's own state report shows it."""
 
     id: str
@@ -86,18 +86,18 @@ class Emulator:
     @property
     def charged_jobs(self) -> int:
         """Number of accepted tasks that cost money, finished or not. Tasks that fail are free."""
-        return sum(1 for job in self.store.all() if job.units)
+        return sum(1 for task in self.store.all() if task.units)
 
     @property
     def charges_usd(self) -> float:
         """Total price of all accepted tasks, in US dollars."""
-        return float(sum((job.usd for job in self.store.all()), Decimal(0)))
+        return float(sum((task.usd for task in self.store.all()), Decimal(0)))
 
     @property
-    def jobs(self) -> list[JobSummary]:
+    def jobs(self) -> list[TaskSummary]:
         """Every accepted task as plain data, oldest first."""
         now_s = self.clock()
-        return [_job_summary(job, now_s) for job in self.store.all()]
+        return [_task_summary(task, now_s) for task in self.store.all()]
 
     @property
     def elements(self) -> list[ElementSummary]:
@@ -131,11 +131,11 @@ class Emulator:
         """
         jobs = self.jobs
         charges = {
-            job["external_id"] or job["id"]: {
-                "units": job["charged_units"],
-                "usd": job["charged_usd"],
+            task["external_id"] or task["id"]: {
+                "units": task["charged_units"],
+                "usd": task["charged_usd"],
             }
-            for job in jobs
+            for task in jobs
         }
         return {
             "jobs": jobs,
@@ -173,12 +173,12 @@ class Emulator:
             self._callbacks += 1
 
 
-def _job_summary(job: Job, now_s: float) -> JobSummary:
-    spec = job.spec
+def _task_summary(task: Task, now_s: float) -> TaskSummary:
+    spec = task.spec
     return {
-        "id": job.id,
+        "id": task.id,
         "external_id": spec.external_id,
-        "state": job.state(now_s),
+        "state": task.state(now_s),
         "protocol": spec.protocol,
         "family": spec.family,
         "model": spec.model,
@@ -188,8 +188,8 @@ def _job_summary(job: Job, now_s: float) -> JobSummary:
         "sound": spec.sound,
         "multi_shot": bool(spec.segments),
         "count": spec.count,
-        "message": job.message(now_s),
-        "charged_units": float(job.units),
-        "charged_usd": float(job.usd),
-        "created_s": job.created_s,
+        "message": task.message(now_s),
+        "charged_units": float(task.units),
+        "charged_usd": float(task.usd),
+        "created_s": task.created_s,
     }

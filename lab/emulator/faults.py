@@ -53,8 +53,10 @@ class Fault:
     matching requests to skip first. every: then only every n-th matching request is affected.
     share: probability that such a request is affected. times: maximum number of affected requests;
     None is unlimited. accepted: whether the task is created although the reply is an error
-    (server_error, html_502, duplicate_external_id). seconds, code, word, to, bytes: parameters of
-    some kinds, see KINDS. Raises InputError for an unknown kind or a value out of range.
+    (server_error, html_502, duplicate_external_id). word: the status that replaces every
+    status. seconds, code, to, bytes: parameters of some kinds, see KINDS.
+
+    Raises InputError for an unknown kind or a value out of range.
     """
 
     kind: str
@@ -176,10 +178,11 @@ class Faults:
             ]
 
     def select(self, kind: str, method: str, path: str) -> tuple[Fault | None, float]:
-        """Select the fault that affects a request, and count it. Also returns the clock skew in s.
+        """Select the fault that affects a request. Also return the clock skew in seconds.
 
-        kind: "create", "query", "account" or "download". Only the first matching fault is selected.
-        Clock skews are added to it.
+        kind: "create", "query", "account" or "download". Only the first fault that affects
+        the request is selected, and it counts the request. clock_skew faults are never selected;
+        the seconds of all that affect the request are added up.
         """
         selected: Fault | None = None
         skew_s = 0.0

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from uvicorn import Config, Server
 
-from lab.emulator.connection import TransportInScope
+from lab.emulator.connection import ScopedTransportProtocol
 from lab.emulator.emulator import Emulator
-from lab.emulator.web import ApiApp, App, MediaApp, Shutdown
+from lab.emulator.web import ApiApp, App, MediaApp, StopSignal
 
 _SHUTDOWN_TIMEOUT_S = 5.0
 _POLL_S = 0.002
@@ -22,8 +22,8 @@ async def serve_both(
     ready: Callable[[], None],
 ) -> None:
     """Serve until `stop` is set; call `ready` once both hosts accept requests."""
-    shutdown = Shutdown(stop)
-    apps: tuple[App, App] = (ApiApp(emulator, shutdown), MediaApp(emulator, shutdown))
+    stop_signal = StopSignal(stop)
+    apps: tuple[App, App] = (ApiApp(emulator, stop_signal), MediaApp(emulator, stop_signal))
     servers = [_StoppableServer(_config(app), stop) for app in apps]
     tasks = [
         asyncio.create_task(server.serve(sockets=[listener]))
@@ -67,7 +67,7 @@ class _StoppableServer(Server):
 def _config(app: App) -> Config:
     return Config(
         app,
-        http=TransportInScope,
+        http=ScopedTransportProtocol,
         ws="none",
         lifespan="off",
         log_config=None,

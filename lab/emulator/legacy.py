@@ -18,7 +18,7 @@ from lab.emulator.models import (
 from lab.emulator.modern import duration_text
 from lab.emulator.replies import ApiError, Reply, success_reply
 from lab.emulator.routing import ApiRequest, Route
-from lab.emulator.store import Job, Store, file_names
+from lab.emulator.store import Store, Task, file_names
 from lab.emulator.strict_fields import check_legacy
 from lab.emulator.task_spec import (
     Segment,
@@ -66,26 +66,26 @@ def create(family: Family, store: Store, request: ApiRequest) -> Reply:
         if family == "image"
         else _video_task_spec(store, family, body, request.now_s)
     )
-    job = store.add(spec, request.now_s, stuck=request.stuck)
+    task = store.add(spec, request.now_s, stuck=request.stuck)
     return success_reply(
         {
-            "task_id": job.id,
+            "task_id": task.id,
             "task_status": "submitted",
-            "task_info": _info(job),
-            "created_at": int(job.created_s * 1000),
-            "updated_at": int(job.created_s * 1000),
+            "task_info": _info(task),
+            "created_at": int(task.created_s * 1000),
+            "updated_at": int(task.created_s * 1000),
         }
     )
 
 
 def query(family: Family, store: Store, request: ApiRequest) -> Reply:
     """One task by its id or external id, on the path of its family."""
-    key = request.parameters["id"]
-    job = store.get(key) or store.get_external(key)
-    if job is None or job.spec.family != family or request.hide_tasks:
+    some_id = request.parameters["id"]
+    task = store.get(some_id) or store.get_external(some_id)
+    if task is None or task.spec.family != family or request.hide_tasks:
         raise ApiError(1201, "task not found")
     return success_reply(
-        task_json(store, job, request.now_s, status_override=request.status_override)
+        task_json(store, task, request.now_s, status_override=request.status_override)
     )
 
 
@@ -93,12 +93,12 @@ def list_tasks(family: Family, store: Store, request: ApiRequest) -> Reply:
     """A page of one family's tasks, newest first."""
     page = number_of(request.query, "pageNum", default=1, maximum=1000)
     size = number_of(request.query, "pageSize", default=30, maximum=500)
-    jobs = (job for job in store.before(-1) if job.spec.family == family)
-    chosen = [] if request.hide_tasks else islice(jobs, (page - 1) * size, page * size)
+    tasks = (task for task in store.before(-1) if task.spec.family == family)
+    chosen = [] if request.hide_tasks else islice(tasks, (page - 1) * size, page * size)
     return success_reply(
         [
-            task_json(store, job, request.now_s, status_override=request.status_override)
-            for job in chosen
+            task_json(store, task, request.now_s, status_override=request.status_override)
+            for task in chosen
         ]
     )
 
@@ -136,7 +136,7 @@ class TaskResult(TypedDict, total=False):
     videos: list[dict[str, str]]
 
 
-class Task(TypedDict):
+class TaskJson(TypedDict):
     """A task in a reply or a callback.
 
     Finished tasks have task_result and final_unit_deduction. Only query replies have
@@ -154,52 +154,52 @@ class Task(TypedDict):
     watermark_info: NotRequired[dict[str, bool]]
 
 
-def task_json(store: Store, job: Job, now_s: float, *, status_override: str = "") -> Task:
+def task_json(store: Store, task: Task, now_s: float, *, status_override: str = "") -> TaskJson:
     """One task as a query reports it."""
-    task = callback_json(store, job, now_s, status_override=status_override)
-    task["watermark_info"] = {"enabled": job.spec.watermark}
-    return task
+    report = callback_json(store, task, now_s, status_override=status_override)
+    report["watermark_info"] = {"enabled": task.spec.watermark}
+    return report
 
 
-def callback_json(store: Store, job: Job, now_s: float, *, status_override: str = "") -> Task:
+def callback_json(store: Store, task: Task, now_s: float, *, status_override: str = "") -> TaskJson:
     """One task as a callback reports it."""
-    state = job.state(now_s)
-    report: Task = {
-        "task_id": job.id,
+    state = task.state(now_s)
+    report: TaskJson = {
+        "task_id": task.id,
         "task_status": status_override or _WIRE_STATUS.get(state, state),
-        "task_status_msg": job.message(now_s),
-        "task_info": _info(job),
-        "created_at": int(job.created_s * 1000),
-        "updated_at": int(job.updated_s(now_s) * 1000),
+        "task_status_msg": task.message(now_s),
+        "task_info": _info(task),
+        "created_at": int(task.created_s * 1000),
+        "updated_at": int(task.updated_s(now_s) * 1000),
     }
     if status_override:
         return report
     if state == "succeeded":
-        report["task_result"] = _result(store, job, now_s)
-    if job.ended(now_s):
-        report["final_unit_deduction"] = amount_text(job.units) if job.units else "0"
+        report["task_result"] = _result(store, task, now_s)
+    if task.ended(now_s):
+        report["final_unit_deduction"] = amount_text(task.units) if task.units else "0"
     return report
 
 
-def _info(job: Job) -> dict[str, str]:
-    return {"external_task_id": job.spec.external_id} if job.spec.external_id else {}
+def _info(task: Task) -> dict[str, str]:
+    return {"external_task_id": task.spec.external_id} if task.spec.external_id else {}
 
 
-def _result(store: Store, job: Job, now_s: float) -> TaskResult:
-    if job.spec.family == "image":
+def _result(store: Store, task: Task, now_s: float) -> TaskResult:
+    if task.spec.family == "image":
         images: list[dict[str, int | str]] = [
-            {"index": index, "url": store.link(job, file, now_s)}
-            for index, (file, _) in enumerate(file_names(job))
+            {"index": index, "url": store.link(task, file, now_s)}
+            for index, (file, _) in enumerate(file_names(task))
         ]
         return {"images": images}
-    ((file, watermarked),) = file_names(job)
+    ((file, watermarked),) = file_names(task)
     video: dict[str, str] = {
-        "id": str(int(job.id) + 1),
-        "url": store.link(job, file, now_s),
+        "id": str(int(task.id) + 1),
+        "url": store.link(task, file, now_s),
     }
     if watermarked:
-        video["watermark_url"] = store.link(job, watermarked, now_s)
-    video["duration"] = duration_text(job.spec.duration_s)
+        video["watermark_url"] = store.link(task, watermarked, now_s)
+    video["duration"] = duration_text(task.spec.duration_s)
     return {"videos": [video], "images": None}
 
 
@@ -218,13 +218,14 @@ def _video_task_spec(
         raise invalid("prompt can not be null")
     first, last, references = _frames(family, body)
     if segments and (last or (first and family == "omni-video")):
-        # Image-to-video accepts a first frame, because a documented example for kling-v3 sends one.
+        # In image-to-video, multi_shot accepts a first frame, because a documented example for
+        # kling-v3 sends one.
         raise invalid("multi_shot does not support first or end frames")
     videos = list_of(body, "video_list") if family == "omni-video" else []
     mode = choice_of(body, "mode", tuple(_MODES), "pro" if family == "omni-video" else "std")
     resolution = _MODES[mode]
     check_resolution(model, resolution)
-    check_duration(model, duration_s, only_first_frame=not last and not videos)
+    check_duration(model, duration_s, without_last_frame_or_video=not last and not videos)
     sound = choice_of(body, "sound", ("off", "on"), "off") == "on"
     if sound:
         check_sound(model, resolution, "native")

@@ -12,7 +12,7 @@ from lab.emulator.connection import drop_connection, is_disconnected
 from lab.emulator.emulator import Emulator
 from lab.emulator.faults import Fault
 from lab.emulator.rendering import RenderCancelled, render_clip, render_image
-from lab.emulator.store import Job, file_names
+from lab.emulator.store import Task, file_names
 from lab.errors import LabError
 
 _MAX_CACHED_FILES = 200
@@ -53,15 +53,15 @@ class MediaFiles:
         expired: treat the link as expired.
         """
         emulator = self._emulator
-        if not emulator.store.link_is_valid(path, expires, signature):
+        if not emulator.store.signature_is_valid(path, expires, signature):
             raise FileUnavailable(403, "the signature does not match")
         if expired or emulator.clock() > float(expires):
             raise FileUnavailable(emulator.assumptions.expired_status, "the link has expired")
         file = path.rpartition("/")[2]
-        job = emulator.store.get(file.partition("-")[0])
-        if job is None or job.state(emulator.clock()) != "succeeded":
+        task = emulator.store.get(file.partition("-")[0])
+        if task is None or task.state(emulator.clock()) != "succeeded":
             raise FileUnavailable(404, "no such file")
-        await self._ensure_rendered(job, file)
+        await self._ensure_rendered(task, file)
         return CompleteFile(self._folder / file)
 
     def apply_fault(self, response: "CompleteFile", fault: Fault) -> Response:
@@ -72,22 +72,22 @@ class MediaFiles:
             return PaddedFile(response.file, fault.bytes)
         return response
 
-    async def _ensure_rendered(self, job: Job, file: str) -> None:
+    async def _ensure_rendered(self, task: Task, file: str) -> None:
         if file in self._cached:
             self._cached.move_to_end(file)
             return
         if file not in self._rendering:
-            task = asyncio.create_task(self._render_and_cache(job, file))
+            render = asyncio.create_task(self._render_and_cache(task, file))
             # Retrieve the exception even if every caller was cancelled; asyncio warns otherwise.
-            task.add_done_callback(lambda done: done.cancelled() or done.exception())
-            self._rendering[file] = task
+            render.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._rendering[file] = render
         # Shielded: if this caller is cancelled, others may still wait for the same file.
         await asyncio.shield(self._rendering[file])
 
-    async def _render_and_cache(self, job: Job, file: str) -> None:
+    async def _render_and_cache(self, task: Task, file: str) -> None:
         try:
             async with self._render_slots:
-                await asyncio.to_thread(self._render, job, file)
+                await asyncio.to_thread(self._render, task, file)
         except LabError as error:
             raise FileUnavailable(500, str(error)) from error
         except RenderCancelled:
@@ -99,15 +99,15 @@ class MediaFiles:
             oldest, _ = self._cached.popitem(last=False)
             (self._folder / oldest).unlink(missing_ok=True)
 
-    def _render(self, job: Job, file: str) -> None:
+    def _render(self, task: Task, file: str) -> None:
         images, path = self._emulator.store.images, self._folder / file
-        names = file_names(job)
-        if job.spec.family == "image":
+        names = file_names(task)
+        if task.spec.family == "image":
             index = [name for name, _ in names].index(file)
-            render_image(job, index, images, path)
+            render_image(task, index, images, path)
             return
         render_clip(
-            job,
+            task,
             images,
             path,
             watermarked=file == names[0][1],

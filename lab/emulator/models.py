@@ -21,12 +21,14 @@ class VideoModel(_Row):
     """One video model: its names, its limits, and its price in units per second.
 
     name, legacy: its names in the new and in the legacy protocol. seconds: the durations that it
-    accepts. first_frame_seconds: the same for clips without a last frame or a reference video,
-    empty if they are the same. end_frame: the resolutions at which it accepts a last frame.
-    sound_resolutions: those at which it makes sound. elements: maximum number of elements.
-    frame_elements: the maximum with a first frame. end_frame_elements: the maximum with a last
-    frame. video_units: the prices of clips with a reference video. assumed: the values that no
-    document states.
+    accepts. seconds_without_last_frame: the durations for clips with neither a last frame nor a
+    reference video; empty means `seconds`. end_frame_resolutions: the resolutions at which it
+    accepts a last frame. end_frame_excludes_sound: a clip with a last frame cannot have sound.
+    sound_resolutions: the resolutions at which it makes sound; empty means all. elements: maximum
+    number of elements. first_frame_elements, end_frame_elements: the maximum for clips with a first
+    frame and with a last frame; None means that the frame changes nothing. reference_video_units:
+    the prices of clips with a reference video; empty means the usual prices. assumed: the values
+    that no document states.
     """
 
     name: str
@@ -34,27 +36,27 @@ class VideoModel(_Row):
     retired: bool = False
     families: tuple[Family, ...]
     seconds: tuple[int, ...]
-    first_frame_seconds: tuple[int, ...] = ()
+    seconds_without_last_frame: tuple[int, ...] = ()
     resolutions: tuple[str, ...]
-    end_frame: tuple[str, ...] = ()
-    end_frame_silent: bool = False
+    end_frame_resolutions: tuple[str, ...] = ()
+    end_frame_excludes_sound: bool = False
     multi_shot: bool = False
     sound: tuple[str, ...] = ()
     sound_resolutions: tuple[str, ...] = ()
     always_sound: bool = False
     elements: int = 0
-    frame_elements: int | None = None
+    first_frame_elements: int | None = None
     end_frame_elements: int | None = None
     silent_units: dict[str, Decimal]
     sound_units: dict[str, Decimal]
-    video_units: dict[str, Decimal] = {}
+    reference_video_units: dict[str, Decimal] = {}
     assumed: tuple[str, ...] = ()
 
     def max_elements(self, *, first_frame: bool, end_frame: bool) -> int:
         """Maximum number of elements for a clip with these frames."""
         limit = self.elements
-        if first_frame and self.frame_elements is not None:
-            limit = self.frame_elements
+        if first_frame and self.first_frame_elements is not None:
+            limit = self.first_frame_elements
         if end_frame and self.end_frame_elements is not None:
             limit = self.end_frame_elements
         return limit
@@ -64,8 +66,8 @@ class VideoModel(_Row):
     ) -> Decimal:
         """Price of one clip, in units."""
         prices = self.sound_units if sound else self.silent_units
-        if reference_video and self.video_units:
-            prices = self.video_units
+        if reference_video and self.reference_video_units:
+            prices = self.reference_video_units
         return prices[resolution] * duration_s
 
 

@@ -10,7 +10,7 @@ from typing import Any, NotRequired, TypedDict
 from lab.emulator.models import VIDEO_UNIT_USD, Family, VideoModel, amount_text, video_model
 from lab.emulator.replies import ApiError, Reply, success_reply
 from lab.emulator.routing import ApiRequest, Route
-from lab.emulator.store import Job, Store, file_names
+from lab.emulator.store import Store, Task, file_names
 from lab.emulator.strict_fields import check_new
 from lab.emulator.task_spec import (
     Segment,
@@ -49,10 +49,10 @@ def create(family: Family, store: Store, request: ApiRequest) -> Reply:
     body = request.json()
     if store.assumptions.strict_fields:
         check_new(family, model, body)
-    job = store.add(
+    task = store.add(
         _task_spec(store, family, model, body, request.now_s), request.now_s, stuck=request.stuck
     )
-    return success_reply(_head(job, job.created_s, "submitted"))
+    return success_reply(_head(task, task.created_s, "submitted"))
 
 
 def query(store: Store, request: ApiRequest) -> Reply:
@@ -63,11 +63,11 @@ def query(store: Store, request: ApiRequest) -> Reply:
     if ids and external:
         raise invalid("task_ids and external_task_ids are mutually exclusive")
     keys = [each.strip() for each in (ids or external).split(",")]
-    jobs = [] if request.hide_tasks else store.find(keys, external=bool(external))
+    tasks = [] if request.hide_tasks else store.find(keys, external=bool(external))
     return success_reply(
         [
-            task_json(store, job, request.now_s, status_override=request.status_override)
-            for job in jobs
+            task_json(store, task, request.now_s, status_override=request.status_override)
+            for task in tasks
         ]
     )
 
@@ -75,26 +75,26 @@ def query(store: Store, request: ApiRequest) -> Reply:
 def list_tasks(store: Store, request: ApiRequest) -> Reply:
     """A page of tasks, newest first."""
     page = _Page.from_body(request.json(), request.now_s)
-    jobs: list[Job] = []
+    tasks: list[Task] = []
     has_more = False
-    for job in () if request.hide_tasks else store.before(page.below):
-        created_ms = int(job.created_s * 1000)
+    for task in () if request.hide_tasks else store.before(page.below):
+        created_ms = int(task.created_s * 1000)
         if created_ms < page.start_ms:
             break
-        if created_ms > page.end_ms or not page.matches(job, request.now_s):
+        if created_ms > page.end_ms or not page.matches(task, request.now_s):
             continue
-        if len(jobs) == page.limit:
+        if len(tasks) == page.limit:
             has_more = True
             break
-        jobs.append(job)
-    data: dict[str, Any] = {"count": len(jobs), "has_more": has_more}
-    if jobs:
+        tasks.append(task)
+    data: dict[str, Any] = {"count": len(tasks), "has_more": has_more}
+    if tasks:
         data["result"] = [
-            task_json(store, job, request.now_s, status_override=request.status_override)
-            for job in jobs
+            task_json(store, task, request.now_s, status_override=request.status_override)
+            for task in tasks
         ]
     if has_more:
-        data["next_cursor"] = page.cursor_after(jobs[-1])
+        data["next_cursor"] = page.cursor_after(tasks[-1])
     return success_reply(data)
 
 
@@ -118,7 +118,7 @@ class Output(TypedDict):
     duration: NotRequired[str]
 
 
-class Task(TypedDict):
+class TaskJson(TypedDict):
     """A task in a reply or a callback; finished tasks have outputs and billing."""
 
     id: str
@@ -131,47 +131,47 @@ class Task(TypedDict):
     billing: NotRequired[list[dict[str, str]]]
 
 
-def task_json(store: Store, job: Job, now_s: float, *, status_override: str = "") -> Task:
+def task_json(store: Store, task: Task, now_s: float, *, status_override: str = "") -> TaskJson:
     """One task as a query and a callback report it."""
-    head = _head(job, now_s, status_override)
-    report: Task = {
+    head = _head(task, now_s, status_override)
+    report: TaskJson = {
         "id": head["id"],
         "status": head["status"],
-        "message": job.message(now_s),
+        "message": task.message(now_s),
         "create_time": head["create_time"],
         "update_time": head["update_time"],
         "external_id": head["external_id"],
     }
-    state = job.state(now_s)
+    state = task.state(now_s)
     if state == "succeeded" and not status_override:
-        report["outputs"] = _outputs(store, job, now_s)
-    if job.ended(now_s) and not status_override:
-        report["billing"] = _billing(job)
+        report["outputs"] = _outputs(store, task, now_s)
+    if task.ended(now_s) and not status_override:
+        report["billing"] = _billing(task)
     return report
 
 
-def _head(job: Job, now_s: float, status_override: str) -> _Head:
+def _head(task: Task, now_s: float, status_override: str) -> _Head:
     return {
-        "id": job.id,
-        "status": status_override or job.state(now_s),
-        "create_time": int(job.created_s * 1000),
-        "update_time": int(job.updated_s(now_s) * 1000),
-        "external_id": job.spec.external_id,
+        "id": task.id,
+        "status": status_override or task.state(now_s),
+        "create_time": int(task.created_s * 1000),
+        "update_time": int(task.updated_s(now_s) * 1000),
+        "external_id": task.spec.external_id,
     }
 
 
-def _outputs(store: Store, job: Job, now_s: float) -> list[Output]:
+def _outputs(store: Store, task: Task, now_s: float) -> list[Output]:
     outputs = []
-    for index, (file, watermarked) in enumerate(file_names(job)):
+    for index, (file, watermarked) in enumerate(file_names(task)):
         output: Output = {
-            "type": "image" if job.spec.family == "image" else "video",
-            "id": str(int(job.id) + 1 + index),
-            "url": store.link(job, file, now_s),
+            "type": "image" if task.spec.family == "image" else "video",
+            "id": str(int(task.id) + 1 + index),
+            "url": store.link(task, file, now_s),
         }
         if watermarked:
-            output["watermark_url"] = store.link(job, watermarked, now_s)
-        if job.spec.family != "image":
-            output["duration"] = duration_text(job.spec.duration_s)
+            output["watermark_url"] = store.link(task, watermarked, now_s)
+        if task.spec.family != "image":
+            output["duration"] = duration_text(task.spec.duration_s)
         outputs.append(output)
     return outputs
 
@@ -181,15 +181,15 @@ def duration_text(duration_s: int) -> str:
     return f"{duration_s + 1 / 24:.2f}"
 
 
-def _billing(job: Job) -> list[dict[str, str]]:
-    if not job.units:
+def _billing(task: Task) -> list[dict[str, str]]:
+    if not task.units:
         return []
     return [
         {
             "charge_type": "unit",
-            "amount": amount_text(job.units),
-            "package_type": "image" if job.spec.family == "image" else "video",
-            "list_price": amount_text(job.usd),
+            "amount": amount_text(task.units),
+            "package_type": "image" if task.spec.family == "image" else "video",
+            "list_price": amount_text(task.usd),
         }
     ]
 
@@ -254,8 +254,9 @@ def _task_spec(
     check_resolution(model, resolution)
     duration_s = _duration(settings)
     end_frame = "last_frame" in contents.frames
-    only_first = not end_frame and not contents.videos
-    check_duration(model, duration_s, only_first_frame=only_first)
+    check_duration(
+        model, duration_s, without_last_frame_or_video=not end_frame and not contents.videos
+    )
     audio = _audio(model, settings, resolution)
     sound = audio != "off"
     if end_frame:
@@ -387,12 +388,12 @@ class _Page:
         start_ms = _milliseconds(body, "start_time", end_ms - _WINDOW_MS)
         return cls(limit, start_ms, end_ms, -1, filters)
 
-    def matches(self, job: Job, now_s: float) -> bool:
-        values_of_job = {"status": job.state(now_s), "product_type": job.spec.family}
-        return all(values_of_job[key] in values for key, values in self.filters.items())
+    def matches(self, task: Task, now_s: float) -> bool:
+        values_of_task = {"status": task.state(now_s), "product_type": task.spec.family}
+        return all(values_of_task[key] in values for key, values in self.filters.items())
 
-    def cursor_after(self, job: Job) -> str:
-        position = [self.start_ms, self.end_ms, job.number]
+    def cursor_after(self, task: Task) -> str:
+        position = [self.start_ms, self.end_ms, task.number]
         return base64.urlsafe_b64encode(json.dumps(position).encode()).decode()
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lab.clips import SIMULATED_MARK
 from lab.emulator.images import ImageStore, placeholder_image
-from lab.emulator.store import Job
+from lab.emulator.store import Task
 from lab.emulator.task_spec import Segment, TaskSpec
 from lab.media import write_clip, write_image
 from lab.prompts import Prompt
@@ -26,7 +26,8 @@ _FADE_S = 1.0
 _SQUARE_SIDE_PX = {"720p": 960, "1080p": 1440, "4k": 2880}
 _IMAGE_SIDE_PX = {"1k": 1024, "2k": 2048}
 _MAX_PROMPT_CHARS = 3000
-# Where later shots crop the still: (x, y) as fractions of the free space, 0 left or top.
+# Crop positions in the still for the second and later shots: (x, y) from 0 (left, top) to 1 (right,
+# bottom).
 _CROP_POSITIONS = ((0.0, 0.0), (1.0, 1.0), (1.0, 0.0), (0.0, 1.0), (0.5, 0.5))
 _CROP_SCALE = 0.62
 
@@ -38,7 +39,7 @@ class RenderCancelled(Exception):  # noqa: N818 - the caller asked for it, so it
 
 
 def render_clip(
-    job: Job,
+    task: Task,
     images: ImageStore,
     path: Path,
     *,
@@ -52,24 +53,24 @@ def render_clip(
     as the prompt says. The task id seeds its speed and the defects. short_side_px replaces the
     short side of the resolution. Raises RenderCancelled as soon as `is_cancelled` returns True.
     """
-    spec = job.spec
-    rng = _rng_for(job)
+    spec = task.spec
+    rng = _rng_for(task)
     still = _source_image(spec, images)
     width, height = clip_size_px(spec, still, short_side_px)
-    frames = _cancellable(_frames(job, images, still, (width, height), rng), is_cancelled)
+    frames = _cancellable(_frames(task, images, still, (width, height), rng), is_cancelled)
     total = spec.duration_s * FPS + 1
     write_clip(
         path,
         (_watermarked(rgb) for rgb in frames) if watermarked else frames,
         fps=FPS,
-        comment=f"{SIMULATED_MARK} Kling emulator, task {job.id}",
+        comment=f"{SIMULATED_MARK} Kling emulator, task {task.id}",
         sound=_sound_track(rng, total / FPS) if spec.sound else None,
     )
 
 
-def render_image(job: Job, index: int, images: ImageStore, path: Path) -> None:
+def render_image(task: Task, index: int, images: ImageStore, path: Path) -> None:
     """Render one image of an image task, as PNG."""
-    spec = job.spec
+    spec = task.spec
     ratio_x, ratio_y = (int(part) for part in spec.aspect_ratio.split(":"))
     side = _IMAGE_SIDE_PX[spec.resolution]
     if ratio_x >= ratio_y:
@@ -78,10 +79,10 @@ def render_image(job: Job, index: int, images: ImageStore, path: Path) -> None:
         size = (round(side * ratio_x / ratio_y), side)
     if spec.still:
         rgb = _cover(images.rgb(spec.still), size)
-        brightening = abs(int(_rng_for(job).integers(-12, 13)) + index)
+        brightening = abs(int(_rng_for(task).integers(-12, 13)) + index)
         rgb = cv2.add(rgb, np.full_like(rgb, brightening))
     else:
-        rgb = placeholder_image(f"{spec.prompt} {job.id} {index}", *size)
+        rgb = placeholder_image(f"{spec.prompt} {task.id} {index}", *size)
     write_image(path, rgb)
 
 
@@ -104,13 +105,13 @@ def _source_image(spec: TaskSpec, images: ImageStore) -> Rgb:
 
 
 def _frames(
-    job: Job,
+    task: Task,
     images: ImageStore,
     still: Rgb,
     size: tuple[int, int],
     rng: np.random.Generator,
 ) -> Iterator[Rgb]:
-    spec = job.spec
+    spec = task.spec
     segments = spec.segments or (Segment(spec.duration_s, spec.prompt),)
     total = spec.duration_s * FPS + 1
     end_image = _cover(images.rgb(spec.end_still), size) if spec.end_still else None
@@ -214,5 +215,5 @@ def _sound_track(rng: np.random.Generator, duration_s: float) -> NDArray[np.floa
     return np.asarray(samples, dtype=np.float32)
 
 
-def _rng_for(job: Job) -> np.random.Generator:
-    return np.random.default_rng(int.from_bytes(hashlib.sha256(job.id.encode()).digest()[:8]))
+def _rng_for(task: Task) -> np.random.Generator:
+    return np.random.default_rng(int.from_bytes(hashlib.sha256(task.id.encode()).digest()[:8]))

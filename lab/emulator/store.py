@@ -29,11 +29,11 @@ _USER = "1234567890"
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class Task:
     """One accepted task. It is immutable; its state is a function of time.
 
-    number: its index among all tasks. Times are seconds of the emulator's clock. stuck: the task
-    stays in the state processing.
+    number: its index among all tasks. created_s: a time of the emulator's clock. submitted_s,
+    processing_s: how long the task is in each state. stuck: the task stays in the state processing.
     """
 
     id: str
@@ -68,7 +68,7 @@ class Job:
         return "failed" if self.spec.failure else "succeeded"
 
     def updated_s(self, now_s: float) -> float:
-        """When the task entered its state at `now_s`."""
+        """When the task entered the state that it has at `now_s`."""
         match self.state(now_s):
             case "submitted":
                 return self.created_s
@@ -126,9 +126,9 @@ class Store:
         self.media_url = ""
         self._seed = seed
         self._secret = hashlib.sha256(f"links of {seed}".encode()).digest()
-        self._jobs: list[Job] = []
-        self._by_id: dict[str, Job] = {}
-        self._by_external_id: dict[str, Job] = {}
+        self._tasks: list[Task] = []
+        self._by_id: dict[str, Task] = {}
+        self._by_external_id: dict[str, Task] = {}
         self._slots = {
             "video": _Slots(account.concurrency),
             "image": _Slots(account.image_concurrency),
@@ -137,7 +137,7 @@ class Store:
         self._last_cost_query_s = float("-inf")
         self._lock = threading.RLock()
 
-    def add(self, spec: TaskSpec, now_s: float, *, stuck: bool = False) -> Job:
+    def add(self, spec: TaskSpec, now_s: float, *, stuck: bool = False) -> Task:
         """Accept a task. Raises ApiError 1201 (external id used before), 1102 or 1303."""
         with self._lock:
             if spec.external_id in self._by_external_id:
@@ -145,58 +145,58 @@ class Store:
             self._check_balance(spec)
             slots = self._slots["image" if spec.family == "image" else "video"]
             slots.check_free(spec.count, now_s)
-            number = len(self._jobs)
+            number = len(self._tasks)
             rng = random.Random(f"{self._seed} {number}")  # noqa: S311 - jitter, not a secret
-            job = Job(
-                _job_id(now_s, self._seed, number),
+            task = Task(
+                _new_id(now_s, self._seed, number),
                 number,
                 spec,
                 now_s,
                 *self.timing.sample(rng),
                 stuck=stuck,
             )
-            slots.occupy(spec.count, float("inf") if stuck else job.ends_s)
-            self._jobs.append(job)
-            self._by_id[job.id] = job
+            slots.occupy(spec.count, float("inf") if stuck else task.ends_s)
+            self._tasks.append(task)
+            self._by_id[task.id] = task
             if spec.external_id:
-                self._by_external_id[spec.external_id] = job
+                self._by_external_id[spec.external_id] = task
             if spec.family != "image":
-                self._video_units += job.units
-            return job
+                self._video_units += task.units
+            return task
 
     def check_elements(self, element_ids: Iterable[str], now_s: float) -> None:
         """Raise ApiError 1201 for an element that a task cannot use."""
         allow_unknown = self.assumptions.unknown_elements
         self.elements.check_usable(element_ids, now_s, allow_unknown=allow_unknown)
 
-    def get(self, job_id: str) -> Job | None:
+    def get(self, task_id: str) -> Task | None:
         """The task with that id."""
-        return self._by_id.get(job_id)
+        return self._by_id.get(task_id)
 
-    def get_external(self, external_id: str) -> Job | None:
+    def get_external(self, external_id: str) -> Task | None:
         """The task with that external id."""
         return self._by_external_id.get(external_id)
 
-    def find(self, ids: Iterable[str], *, external: bool) -> list[Job]:
+    def find(self, ids: Iterable[str], *, external: bool) -> list[Task]:
         """The tasks with those ids, each once, newest first; unknown ids are skipped."""
         index = self._by_external_id if external else self._by_id
-        jobs = {job.number: job for job in map(index.get, ids) if job}
-        return [jobs[number] for number in sorted(jobs, reverse=True)]
+        tasks = {task.number: task for task in map(index.get, ids) if task}
+        return [tasks[number] for number in sorted(tasks, reverse=True)]
 
-    def all(self) -> list[Job]:
+    def all(self) -> list[Task]:
         """Every task, oldest first."""
         with self._lock:
-            return list(self._jobs)
+            return list(self._tasks)
 
-    def all_from(self, number: int) -> list[Job]:
+    def all_from(self, number: int) -> list[Task]:
         """The tasks with that number or a higher one, oldest first."""
         with self._lock:
-            return self._jobs[number:]
+            return self._tasks[number:]
 
-    def before(self, number: int) -> Iterable[Job]:
+    def before(self, number: int) -> Iterable[Task]:
         """The tasks with lower numbers, newest first; a negative number means all."""
-        last = len(self._jobs) if number < 0 else min(number, len(self._jobs))
-        return (self._jobs[index] for index in range(last - 1, -1, -1))
+        last = len(self._tasks) if number < 0 else min(number, len(self._tasks))
+        return (self._tasks[index] for index in range(last - 1, -1, -1))
 
     def remaining_units(self, before_s: float) -> Decimal | None:
         """Units left in the video pack at that time; None for an unlimited pack."""
@@ -204,9 +204,9 @@ class Store:
             return None
         spent = sum(
             (
-                job.units
-                for job in self.all()
-                if job.spec.family != "image" and job.ends_s <= before_s
+                task.units
+                for task in self.all()
+                if task.spec.family != "image" and task.ends_s <= before_s
             ),
             Decimal(0),
         )
@@ -219,14 +219,14 @@ class Store:
                 raise ApiError(1302)
             self._last_cost_query_s = now_s
 
-    def link(self, job: Job, file: str, now_s: float) -> str:
+    def link(self, task: Task, file: str, now_s: float) -> str:
         """A new signed URL of one of a task's files."""
-        path = f"/bs2/upload-kling-api/{_USER}/{_FOLDERS[job.spec.family]}/{file}"
+        path = f"/bs2/upload-kling-api/{_USER}/{_FOLDERS[task.spec.family]}/{file}"
         expires = f"{now_s + self.timing.link_ttl_s:.3f}"
         query = urlencode({"expires": expires, "signature": self._signature(path, expires)})
         return f"{self.media_url}{path}?{query}"
 
-    def link_is_valid(self, path: str, expires: str, signature: str) -> bool:
+    def signature_is_valid(self, path: str, expires: str, signature: str) -> bool:
         """True for a URL that `link` made, expired or not."""
         return hmac.compare_digest(
             self._signature(path, expires).encode(), signature.encode("utf-8", "replace")
@@ -244,15 +244,15 @@ class Store:
             raise ApiError(1102)
 
 
-def file_names(job: Job) -> list[tuple[str, str]]:
+def file_names(task: Task) -> list[tuple[str, str]]:
     """The name of each of a task's files, and of its watermarked copy ("" for none)."""
-    if job.spec.family == "image":
-        return [(f"{job.id}-{index}_raw_image_1.png", "") for index in range(job.spec.count)]
-    watermarked = f"{job.id}-0_watermark_video_1.mp4" if job.spec.watermark else ""
-    return [(f"{job.id}-0_raw_video_1.mp4", watermarked)]
+    if task.spec.family == "image":
+        return [(f"{task.id}-{index}_raw_image_1.png", "") for index in range(task.spec.count)]
+    watermarked = f"{task.id}-0_watermark_video_1.mp4" if task.spec.watermark else ""
+    return [(f"{task.id}-0_raw_video_1.mp4", watermarked)]
 
 
-def _job_id(now_s: float, seed: int, number: int) -> str:
+def _new_id(now_s: float, seed: int, number: int) -> str:
     """A unique id of 18 decimal digits, too many for a float to hold exactly."""
     milliseconds = int(now_s * 1000) % 800_000_000_000
     tail = (seed * 7919 + number) % 1_000_000

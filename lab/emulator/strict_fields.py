@@ -65,7 +65,7 @@ def check_new(family: Family, model: VideoModel, body: Mapping[str, Any]) -> Non
     _check_documented(_nested(body, "options"), _OPTIONS, model.name)
     _check_documented(_nested(_nested(body, "options"), "watermark_info"), {"enabled"}, model.name)
     kinds = {**_CONTENT_FIELDS, **(_OMNI_CONTENT_FIELDS if family == "omni-video" else {})}
-    unsupported = {"last_frame"} if not model.end_frame else set()
+    unsupported = {"last_frame"} if not model.end_frame_resolutions else set()
     unsupported |= {"element"} if not model.elements else set()
     for item in _objects(body, "contents"):
         kind = str(item.get("type"))
@@ -89,7 +89,7 @@ def check_legacy(family: Family, model: VideoModel | None, body: Mapping[str, An
         documented |= _MODEL_FIELDS.get((name, family), set())
         if family != "text-to-video" and model.elements:
             documented |= {"element_list"}
-        if family == "image-to-video" and model.end_frame:
+        if family == "image-to-video" and model.end_frame_resolutions:
             documented |= {"image_tail"}
         if family != "omni-video" and not name.startswith("kling-v2"):
             documented |= {"cfg_scale"}

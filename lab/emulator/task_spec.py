@@ -155,18 +155,20 @@ def check_resolution(model: VideoModel, resolution: str) -> None:
         raise invalid(f"resolution {resolution} is not supported by {model.name}")
 
 
-def check_duration(model: VideoModel, duration_s: int, *, only_first_frame: bool) -> None:
+def check_duration(
+    model: VideoModel, duration_s: int, *, without_last_frame_or_video: bool
+) -> None:
     """Raise ApiError 1201 for a duration that the model does not support."""
     accepted = model.seconds
-    if only_first_frame and model.first_frame_seconds:
-        accepted = model.first_frame_seconds
+    if without_last_frame_or_video and model.seconds_without_last_frame:
+        accepted = model.seconds_without_last_frame
     if duration_s not in accepted:
         raise invalid(f"duration {duration_s} is not supported by {model.name}")
 
 
 def check_end_frame(model: VideoModel, resolution: str, *, sound: bool) -> None:
     """Raise ApiError 1201 when the model accepts no last frame with these settings."""
-    if resolution not in model.end_frame or (sound and model.end_frame_silent):
+    if resolution not in model.end_frame_resolutions or (sound and model.end_frame_excludes_sound):
         raise invalid(f"last frame is not supported by {model.name} with these settings")
 
 

@@ -41,12 +41,12 @@ class ConnectionDropped(Exception):  # noqa: N818 - a requested fault, not an er
 
 
 @dataclass(frozen=True)
-class Shutdown:
-    """Ends the wait of a delayed reply when the server stops."""
+class StopSignal:
+    """Tells waiting requests that the server stops."""
 
     event: asyncio.Event
 
-    async def sleep(self, seconds: float) -> None:
+    async def wait(self, seconds: float) -> None:
         """Wait for that time, or until the server stops."""
         try:
             await asyncio.wait_for(self.event.wait(), seconds)
@@ -64,9 +64,9 @@ _PATTERNS = [(route, _pattern(route.path)) for route in ROUTES]
 class ApiApp:
     """The ASGI application of the API host and of the emulator's controls."""
 
-    def __init__(self, emulator: Emulator, shutdown: Shutdown) -> None:
+    def __init__(self, emulator: Emulator, stop_signal: StopSignal) -> None:
         self._emulator = emulator
-        self._shutdown = shutdown
+        self._stop_signal = stop_signal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -159,11 +159,14 @@ class ApiApp:
         return _json(reply.body, reply.status)
 
     async def _apply_fault(self, fault: Fault, reply: Reply) -> Response | None:
-        """Carry out a fault on a finished reply; return its replacement, or None to send it."""
+        """Apply a fault to a finished reply.
+
+        Return the response that replaces the reply; None means that the reply itself is sent.
+        """
         if fault.kind == "accept_then_drop":
             raise ConnectionDropped
         if fault.kind == "slow":
-            await self._shutdown.sleep(fault.seconds)
+            await self._stop_signal.wait(fault.seconds)
         if fault.kind == "bad_json":
             text = json.dumps(reply.body)
             truncated = text[: len(text) // 2]
@@ -196,10 +199,10 @@ class ApiApp:
 class MediaApp:
     """The ASGI application of the media host, which is a separate origin and needs no key."""
 
-    def __init__(self, emulator: Emulator, shutdown: Shutdown) -> None:
+    def __init__(self, emulator: Emulator, stop_signal: StopSignal) -> None:
         self._emulator = emulator
-        self._shutdown = shutdown
-        self._media = MediaFiles(emulator, shutdown.event.is_set)
+        self._stop_signal = stop_signal
+        self._media = MediaFiles(emulator, stop_signal.event.is_set)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -230,9 +233,9 @@ class MediaApp:
             if replacement:
                 return replacement
             if fault.kind == "slow":
-                await self._shutdown.sleep(fault.seconds)
+                await self._stop_signal.wait(fault.seconds)
         if "authorization" in request.headers and not (
-            emulator.assumptions.media_takes_authorization
+            emulator.assumptions.media_ignores_authorization
         ):
             return Response("this host accepts no Authorization header", 400)
         try:

@@ -99,5 +99,5 @@ def _copy_best(
     copy = make_writable_folder(folder.created) / f"{level.name}.png"
     with atomic_write(copy) as part:
         shutil.copyfile(folder.result_path(row.take), part)
-    kinds = ", ".join(finding.kind for finding in findings) or "no remarks"
+    kinds = ", ".join(finding.kind for finding in findings) or "no findings"
     return Still.open(copy), f"picture {row.repeat} of {level.best_of} is chosen ({kinds})"

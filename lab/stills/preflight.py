@@ -58,12 +58,12 @@ class Preflight:
         return room(self.still, self.aspect_ratio or None)
 
     def __repr__(self) -> str:
-        kinds = ", ".join(finding.kind for finding in self.findings) or "no remarks"
+        kinds = ", ".join(finding.kind for finding in self.findings) or "no findings"
         return f"Preflight({self.still.name!r}: {kinds})"
 
     def __str__(self) -> str:
         size = f"{self.still.width_px}x{self.still.height_px} px"
-        quiet = "" if self.findings else ", no remarks"
+        quiet = "" if self.findings else ", no findings"
         lines = [f"{escape_line(str(self.still.path))}: {size}{quiet}"]
         for finding in self.findings:
             measured = ""

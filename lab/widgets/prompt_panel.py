@@ -241,5 +241,5 @@ def _lint_html(text: str, still: Still | None) -> tuple[str, str]:
     )
     rewrite = best if best != prompt.text else ""
     proposal = f"<p>try: <b>{escape_html(rewrite)}</b></p>" if rewrite else ""
-    items = remarks or "<li>no remarks</li>"
+    items = remarks or "<li>no findings</li>"
     return f"{prompt.reading.to_html()}<ul>{items}</ul>{proposal}", rewrite

@@ -190,7 +190,7 @@ def _card(result: Preflight) -> str:
     """HTML with the annotated still, its findings, and all checks in a collapsed block."""
     findings = [
         f"{finding.severity}: {finding.says}; {finding.fix}" for finding in result.findings
-    ] or ["no remarks"]
+    ] or ["no findings"]
     items = "".join(f"<li>{escape_html(text)}</li>" for text in findings)
     name = escape_html(result.still.name)
     overlay = data_uri(poster_jpeg(result.overlay(), 150), ".jpg")

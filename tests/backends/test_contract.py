@@ -220,9 +220,13 @@ class TestBackend:
         assert library.limits(element) == ()
         assert library.find(key, confirm_absent=False) == "absent"
         sent = library.register(element, key)
-        made = library.poll(sent.job)
+        made = library.poll(sent.registration_id)
         assert made is not None
-        assert (made.state, made.key, made.job) == (ElementState.READY, key, sent.job)
+        assert (made.state, made.key, made.registration_id) == (
+            ElementState.READY,
+            key,
+            sent.registration_id,
+        )
         assert library.find(key, confirm_absent=True) == made
         assert library.list_elements() == (made,)
         library.delete(made.id)

@@ -114,13 +114,13 @@ class CodedBackend:
     def prepare(self) -> None:
         pass
 
-    def submit(self, take: Any, submission_key: str) -> Job:
+    def submit(self, take: Any, external_id: str) -> Job:
         return Job(self.name, f"job-{take.id}", take.id, {"clip": take.shot.prompt.text})
 
     def adopt(self, take: Any, job_id: str) -> Job:
         return Job(self.name, job_id, take.id, {"clip": take.shot.prompt.text})
 
-    def lookup(self, take: Any, submission_key: str) -> Lookup:
+    def lookup(self, take: Any, external_id: str) -> Lookup:
         return "absent"
 
     def pause(self, seconds: float) -> None:

@@ -43,7 +43,7 @@ def test_a_leaked_key_is_detected(
     """A request with an Authorization header is 400, unless the assumption says otherwise."""
     headers = {"Authorization": "Bearer x"}
     assert served.download(link(), headers=headers).status_code == 400
-    lenient = emulate(assumptions=Assumptions(media_takes_authorization=True))
+    lenient = emulate(assumptions=Assumptions(media_ignores_authorization=True))
     job = lenient.post(PATH, modern_body()).json()["data"]["id"]
     url = lenient.row(job)["outputs"][0]["url"]
     assert lenient.download(url, headers=headers).status_code == 200

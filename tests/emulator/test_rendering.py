@@ -16,7 +16,7 @@ import pytest
 from lab.clips import SIMULATED_MARK, Clip
 from lab.emulator.images import ImageStore, placeholder_image
 from lab.emulator.rendering import RenderCancelled, clip_size_px, render_clip, render_image
-from lab.emulator.store import Job
+from lab.emulator.store import Task
 from lab.emulator.task_spec import Segment, TaskSpec
 from lab.media import frames, open_image
 
@@ -45,7 +45,7 @@ def rendered(tmp_path: Path, images: ImageStore, still_base64: str) -> Callable[
     return make
 
 
-def _job(number: int = 0, **spec: Any) -> Job:
+def _job(number: int = 0, **spec: Any) -> Task:
     defaults: dict[str, Any] = {
         "protocol": "new",
         "family": "image-to-video",
@@ -54,7 +54,7 @@ def _job(number: int = 0, **spec: Any) -> Job:
         "units": Decimal(1),
         "usd": Decimal("0.14"),
     }
-    return Job(str(10**17 + number), number, TaskSpec(**defaults | spec), 0.0, 0.0, 0.0)
+    return Task(str(10**17 + number), number, TaskSpec(**defaults | spec), 0.0, 0.0, 0.0)
 
 
 def _jumps(clip: Clip) -> list[int]:

@@ -76,8 +76,8 @@ class ScriptedBackend:
     def prepare(self) -> None:
         REMOTE.on_prepare()
 
-    def submit(self, take, submission_key) -> Job:
-        REMOTE.keys.append(submission_key)
+    def submit(self, take, external_id) -> Job:
+        REMOTE.keys.append(external_id)
         REMOTE.takes[take.id] = take
         REMOTE.on_submit(take.id)
         REMOTE.bought.append(take.id)
@@ -89,7 +89,7 @@ class ScriptedBackend:
     def pause(self, seconds: float) -> None:
         REMOTE.pauses.append(seconds)
 
-    def lookup(self, take, submission_key) -> Lookup:
+    def lookup(self, take, external_id) -> Lookup:
         answer = REMOTE.lookup(take.id)
         return Job(self.name, f"job-{take.id}", take.id) if answer == "found" else answer
 

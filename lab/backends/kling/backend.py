@@ -25,7 +25,7 @@ from lab.backends.kling.doctor import NOT_CHECKED, Doctor
 from lab.backends.kling.download import LinkExpiredError
 from lab.backends.kling.elements import KlingElements
 from lab.backends.kling.fetch_result import fetch_result
-from lab.backends.kling.limits import limits
+from lab.backends.kling.limits import unsupported_settings
 from lab.backends.kling.links import LinkCache
 from lab.backends.kling.pictures import PictureCache
 from lab.backends.kling.queries import JobQueries
@@ -65,7 +65,7 @@ class KlingBackend:
     ) -> None:
         self._account = account or Account.load()
         self._catalogue = catalogue or load_catalogue()
-        self._policies = policies or RetryPolicies(settle_s=self._account.settle_s)
+        self._policies = policies or RetryPolicies(second_lookup_delay_s=self._account.settle_s)
         self.origin = self._account.origin
         self.account = self._account.fingerprint
         self.capabilities = capabilities_of(
@@ -90,34 +90,35 @@ class KlingBackend:
         return configured_secrets()
 
     def quote(self, shot: Shot) -> Quote:
-        """From the price in the catalogue to that price plus the catalogue's margin."""
+        """A range: from the catalogue's price to that price plus the catalogue's margin."""
         return prices.quote(shot, self._catalogue)
 
     def limits(self, shot: Shot) -> tuple[Unsupported, ...]:
         """What the chosen model or protocol cannot do, and how the still will be cropped."""
-        return limits(shot, self._catalogue, self._account.submit_protocol)
+        return unsupported_settings(shot, self._catalogue, self._account.submit_protocol)
 
     def prepare(self) -> None:
         """Check that there is a key. Raises AccountError with the settings to fill."""
         self._account.require_key(self._account.submit_protocol)
 
-    def submit(self, take: Take, submission_key: str) -> Job:
+    def submit(self, take: Take, external_id: str) -> Job:
         """Submit a take, once."""
         protocol, label = self._submissions.protocol(take.shot), f"take {take.id}"
         self._account.require_key(protocol)
         for item in self.limits(take.shot):
             if item.blocking:
                 raise BackendError(f"{label}: {item}")
-        request, notes = self._submissions.request(take, submission_key)
+        request, notes = self._submissions.request(take, external_id)
         try:
             reply = self._connections.transport().submit(
                 request.path, request.body, protocol=protocol, label=label
             )
         except BadParameterError as error:
-            existing = self.lookup(take, submission_key)
+            existing = self.lookup(take, external_id)
             if isinstance(existing, Job):
                 return replace(existing, data={**existing.data, "notes": list(notes)})
-            # The service rejects a used key with this code, too. Its message is undocumented.
+            # The service rejects a used external id with this code, too, and no document gives the
+            # message.
             if existing == "unknown" or "external" in str(error):
                 raise SubmitUncertain(f"{error}; it may have been bought before") from error
             raise
@@ -125,28 +126,31 @@ class KlingBackend:
             created = self._submissions.parse_reply(take, reply)
         except WireError as error:
             raise SubmitUncertain(f"{label}: {error}; it may have been bought") from error
-        if created.key and created.key != submission_key:
-            raise SubmitUncertain(f"{label}: the reply is about another key; look it up")
+        if created.external_id and created.external_id != external_id:
+            raise SubmitUncertain(
+                f"{label}: the reply is about another external id; look the job up"
+            )
         return self._submissions.job(
-            take, created.id, key=submission_key, protocol=protocol, notes=notes
+            take, created.id, external_id=external_id, protocol=protocol, notes=notes
         )
 
-    def lookup(self, take: Take, submission_key: str) -> Lookup:
-        """The job with that submission key.
+    def lookup(self, take: Take, external_id: str) -> Lookup:
+        """The job with that external id.
 
         "absent" only if two look-ups in each protocol find nothing.
         """
+        delay_s = self._policies.second_lookup_delay_s
         for attempt in range(2):
-            if attempt > 0 and self._connections.transport().clock.sleep(self._policies.settle_s):
+            if attempt > 0 and self._connections.transport().clock.sleep(delay_s):
                 return "unknown"
             for protocol in self._submissions.possible_protocols(take.shot):
                 path = self._submissions.path(take.shot, protocol)
                 result = self._queries.look_up(
-                    submission_key, protocol=protocol, path=path, label=f"take {take.id}"
+                    external_id, protocol=protocol, path=path, label=f"take {take.id}"
                 )
                 if isinstance(result, JobInfo):
                     return self._submissions.job(
-                        take, result.id, key=submission_key, protocol=protocol
+                        take, result.id, external_id=external_id, protocol=protocol
                     )
                 if result == "unknown":
                     return "unknown"
@@ -155,7 +159,7 @@ class KlingBackend:
     def adopt(self, take: Take, job_id: str) -> Job:
         """The job of a take, by the id that a person found in the service's console."""
         protocol = self._submissions.protocol(take.shot)
-        return self._submissions.job(take, job_id, key="", protocol=protocol)
+        return self._submissions.job(take, job_id, external_id="", protocol=protocol)
 
     def poll(self, jobs: Sequence[Job]) -> Mapping[str, JobStatus]:
         """States by job id. The new protocol answers for up to a hundred jobs per request."""
@@ -211,7 +215,7 @@ class KlingBackend:
             transport=self._connections.transport,
             pictures=self._pictures,
             catalogue=self._catalogue,
-            settle_s=self._policies.settle_s,
+            second_lookup_delay_s=self._policies.second_lookup_delay_s,
         )
 
     def close(self) -> None:
@@ -226,8 +230,8 @@ class KlingBackend:
             route = self._queries.route(job)
             if route is None:
                 raise FetchError(
-                    f"{label}: belongs to {job.data.get('host')}; set KLING_REGION or KLING_URL, "
-                    "and the keys, to that address"
+                    f"{label}: belongs to {job.data.get('host')}; set KLING_REGION or KLING_URL "
+                    "to that address, and use a key that works there"
                 )
             info = self._queries.query_by_ids([job.id], *route).get(job.id)
         except (ServiceError, AccountError) as error:

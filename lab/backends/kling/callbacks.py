@@ -113,7 +113,8 @@ class CallbackServer:
 class CallbackWaiter:
     """Waits until the next poll. A signed callback or `close` ends the wait.
 
-    The server starts with the first wait, if the account has a port, a URL and a secret for it.
+    The server starts with the first wait, if the account has a port, a URL and a secret for
+    callbacks.
     """
 
     def __init__(self, account: Account) -> None:

@@ -14,14 +14,15 @@ def capabilities_of(
 ) -> Capabilities:
     """The union of what all models can do. `limits` checks what one model cannot do."""
     models = catalogue.models.values()
-    tiers = {tier for model in models for tier in model.resolutions}
+    resolutions = {name for model in models for name in model.resolutions}
     low, high = catalogue.duration_range_s
     return Capabilities(
         duration_s=(float(low), float(high)),
         duration_step_s=1.0,
         aspect_ratios=tuple(RATIOS),
-        resolutions=tuple(tier for tier in SHORT_SIDE_PX if tier in tiers),
-        # The omni page says 24. Some clips had 30, so `fetch_result` reads the fps of each file.
+        resolutions=tuple(name for name in SHORT_SIDE_PX if name in resolutions),
+        # Kling's page on the omni models says 24 fps. Some clips had 30, so `fetch_result` reads
+        # the fps of each file.
         fps=(24.0,),
         seed=False,
         end_frame=any(model.last_frame for model in models),

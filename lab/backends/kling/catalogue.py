@@ -180,12 +180,12 @@ class Model(_Row):
 
 
 class Stills(_Row):
-    """Stills made from text. tiers: the service's name of each resolution. usd: per still."""
+    """Stills made from text. resolutions: the service's name of each resolution. usd: per still."""
 
     model: str
     path: ApiPath
     ratios: tuple[Ratio, ...]
-    tiers: Mapping[Resolution, str]
+    resolutions: Mapping[Resolution, str]
     prompt_chars: int = Field(gt=0)
     usd: float = Field(gt=0)
     latency_s: float = Field(gt=0)

@@ -15,7 +15,7 @@ class Action(StrEnum):
     STOP = "stop"  # a person must fix the account; never retry
     RENEW = "renew"  # retry once with a new token, then stop
     WAIT = "wait"  # nothing was bought; the account is busy
-    REFUSE = "refuse"  # a result: the service refuses this content
+    REFUSE = "refuse"  # the service refuses this content; recorded as a result, never retried
     FAIL = "fail"  # this submission cannot be made
     RETRY = "retry"  # nothing was bought; the service is unavailable
     UNCERTAIN = "uncertain"  # a submission may have been accepted
@@ -77,9 +77,8 @@ CODES = {
 }
 BAD_PARAMETER = 1201
 
-# For replies without a code, for example a gateway's page. After any other status, and after every
-# 5xx, a submission may or may not have been accepted.
-_GATEWAY = {
+# For replies without a code, for example a gateway's page. `action_of` handles the other statuses.
+_GATEWAY_ACTIONS = {
     401: Action.STOP,
     403: Action.STOP,
     404: Action.RETRY,
@@ -103,8 +102,8 @@ def action_of(code: int | None, http_status: int, *, submitting: bool) -> Action
     if code is not None and http_status in (401, 403, 429):
         # The code is unknown, so the status has to separate account errors from request errors.
         return Action.WAIT if http_status == 429 else Action.STOP
-    if code is None and http_status in _GATEWAY:
-        action = _GATEWAY[http_status]
+    if code is None and http_status in _GATEWAY_ACTIONS:
+        action = _GATEWAY_ACTIONS[http_status]
         return action if submitting or action is not Action.FAIL else Action.RETRY
     if 400 <= http_status < 500 and http_status != 408:
         return Action.FAIL if code is not None else Action.RETRY

@@ -36,7 +36,8 @@ _PACKS_PATH = "/account/costs"
 _PACKS_PERIOD_S = 400 * 86_400
 _POLICY = RetryPolicy(tries=2, seconds=20.0)
 _MAX_LINKS = 3
-# A retry does not change these codes. Other codes are retried or fail, as in a run.
+# Retrying does not help after these codes, so a check takes them as the answer. All other codes are
+# handled as in a run.
 _FINAL_CODES = tuple(
     code
     for code, row in codes.CODES.items()
@@ -83,27 +84,27 @@ KEY = _Assumption(
 )
 CLOCK = _Assumption(
     "clock",
-    f"the service's clock accepts a token that is valid from {BACKDATE_S} s ago for "
-    f"{LIFETIME_S // 60} min",
+    f"the service's clock is within a new token's validity: from {BACKDATE_S} s before this "
+    f"machine's time to {LIFETIME_S // 60} min after it",
     f"{_DOCUMENTS}api/get-started/authentication",
     "2026-11-22",
 )
-UNKNOWN_NEW = _Assumption(
-    "unknown id, new protocol",
-    "the reply for an unused external id is an empty list (to crash recovery this means that a "
-    "take was never submitted)",
+UNUSED_ID_NEW = _Assumption(
+    "unused id, new protocol",
+    "the reply for an unused external id is an empty list (after a crash, this reply means that "
+    "the take was never submitted)",
     _PROBES,
     "2026-08-26",
 )
-UNKNOWN_LEGACY = _Assumption(
-    "unknown id, legacy protocol",
-    "the reply for an unused external id is 400/1201 on every path (to crash recovery this "
-    "means that a take was never submitted)",
+UNUSED_ID_LEGACY = _Assumption(
+    "unused id, legacy protocol",
+    "the reply for an unused external id is 400/1201 on every path (after a crash, this reply "
+    "means that the take was never submitted)",
     f"{_PROBES}, for text2video",
     "2026-08-26",
 )
-KNOWN = _Assumption(
-    "known id",
+USED_ID = _Assumption(
+    "used id",
     "a query for the external id of a submission finds its job",
     _LEGACY_PAGE,
     "2026-03-27",
@@ -122,7 +123,8 @@ PACKS = _Assumption(
 )
 NOT_CHECKED = (
     "that the service refuses an external id used twice, that a failed job costs nothing, how many "
-    "jobs may run at once: only paid submissions show that, so begin with a small cap"
+    "jobs may run at once: only paid submissions show that, so begin with a low "
+    "spending cap (--cap)"
 )
 
 
@@ -152,9 +154,9 @@ class Doctor:
 
     def check(self) -> Iterator[CheckResult]:
         """Check each assumption, first those that the others depend on. Submits nothing."""
-        others = [UNKNOWN_LEGACY, KNOWN, HOSTS, PACKS]
+        others = [UNUSED_ID_LEGACY, USED_ID, HOSTS, PACKS]
         if self._account.has_key_for("new"):
-            others.insert(0, UNKNOWN_NEW)
+            others.insert(0, UNUSED_ID_NEW)
         try:
             reply = self._query_unused(self._account.submit_protocol, self._legacy_paths[0])
         except ServiceError as error:
@@ -176,10 +178,10 @@ class Doctor:
             return
         yield KEY.held(f"a query was answered in the {self._account.submit_protocol} protocol")
         if self._account.has_key_for("new"):
-            yield _run(UNKNOWN_NEW, self._check_unknown_new)
-        yield _run(UNKNOWN_LEGACY, self._check_unknown_legacy)
+            yield _run(UNUSED_ID_NEW, self._check_unused_new)
+        yield _run(UNUSED_ID_LEGACY, self._check_unused_legacy)
         jobs = self._recent_jobs()
-        yield _run(KNOWN, lambda: self._check_known(jobs))
+        yield _run(USED_ID, lambda: self._check_used(jobs))
         yield _run(HOSTS, lambda: self._check_hosts(jobs))
         yield _run(PACKS, self._check_packs)
 
@@ -203,7 +205,9 @@ class Doctor:
     def _query_unused(self, protocol: Protocol, path: str) -> Reply:
         """The reply for an id that nobody used."""
         if protocol == "new":
-            return self._query(modern.TASKS, modern.key_query(self._unused_id), protocol="new")
+            return self._query(
+                modern.TASKS, modern.external_id_query(self._unused_id), protocol="new"
+            )
         return self._query(f"{path}/{self._unused_id}")
 
     def _describe(self, reply: Reply) -> str:
@@ -224,23 +228,23 @@ class Doctor:
             return CLOCK.held(observed)
         return CLOCK.failed(f"{observed}; set this machine's clock right")
 
-    def _check_unknown_new(self) -> CheckResult:
+    def _check_unused_new(self) -> CheckResult:
         reply = self._query_unused("new", "")
         if reply.code == 0 and reply.data == []:
-            return UNKNOWN_NEW.held("the list is empty")
+            return UNUSED_ID_NEW.held("the list is empty")
         observed = "not an empty list" if reply.code == 0 else self._describe(reply)
-        return UNKNOWN_NEW.failed(f"{observed}; a take whose reply is lost stays uncertain")
+        return UNUSED_ID_NEW.failed(f"{observed}; a take whose reply is lost stays uncertain")
 
-    def _check_unknown_legacy(self) -> CheckResult:
+    def _check_unused_legacy(self) -> CheckResult:
         exceptions = []
         for path in self._legacy_paths:
             reply = self._query_unused("legacy", path)
             if reply.code != codes.BAD_PARAMETER:
                 exceptions.append(f"{path}: {self._describe(reply)}")
         if not exceptions:
-            return UNKNOWN_LEGACY.held(f"400/1201 on all {len(self._legacy_paths)} paths")
+            return UNUSED_ID_LEGACY.held(f"400/1201 on all {len(self._legacy_paths)} paths")
         observed = "; ".join(exceptions)
-        return UNKNOWN_LEGACY.failed(
+        return UNUSED_ID_LEGACY.failed(
             f"{observed}; a take on these paths whose reply is lost stays uncertain"
         )
 
@@ -251,7 +255,7 @@ class Doctor:
             try:
                 reply = self._query(path, {"pageNum": "1", "pageSize": "30"})
             except LabError:
-                continue  # the checks that need a job report that there is none
+                continue  # with no job at all, the checks that need one say so
             for item in json_objects(reply.data):
                 try:
                     job = legacy.parse_job(Reply(0, "", item), money=self._catalogue.money)
@@ -260,21 +264,23 @@ class Doctor:
                 jobs.append((path, job))
         return jobs
 
-    def _check_known(self, jobs: list[tuple[str, JobInfo]]) -> CheckResult:
+    def _check_used(self, jobs: list[tuple[str, JobInfo]]) -> CheckResult:
         money = self._catalogue.money
-        path, job = next(((path, job) for path, job in jobs if job.key), ("", None))
+        path, job = next(((path, job) for path, job in jobs if job.external_id), ("", None))
         if job is None:
-            return KNOWN.unchecked("the account's lists contain no job with an external id yet")
-        reply = self._query(f"{path}/{url_quote(job.key, safe='')}")
+            return USED_ID.unchecked("the account's lists contain no job with an external id yet")
+        reply = self._query(f"{path}/{url_quote(job.external_id, safe='')}")
         if reply.code != 0 or legacy.parse_job(reply, money=money).id != job.id:
-            return KNOWN.failed(f"the query on {path} does not find job {job.id}")
+            return USED_ID.failed(f"the query on {path} does not find job {job.id}")
         observed = f"the query on {path} finds job {job.id}"
         if self._account.has_key_for("new"):
-            reply = self._query(modern.TASKS, modern.key_query(job.key), protocol="new")
+            reply = self._query(
+                modern.TASKS, modern.external_id_query(job.external_id), protocol="new"
+            )
             matches = modern.parse_jobs(reply, money=money) if reply.code == 0 else ()
             in_both = any(match.id == job.id for match in matches)
             observed += f"; the new protocol {'finds it too' if in_both else 'does not find it'}"
-        return KNOWN.held(observed)
+        return USED_ID.held(observed)
 
     def _check_hosts(self, jobs: list[tuple[str, JobInfo]]) -> CheckResult:
         links = [job.links[0] for _, job in jobs if job.links][:_MAX_LINKS]

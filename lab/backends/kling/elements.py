@@ -1,10 +1,10 @@
 """Elements made from pictures: build submissions, parse replies, and manage the account's library.
 
 Source: the element pages of the legacy protocol (stored dump of 2026-03-27). They document the
-fields, the limits, the states, our own key (external_task_id) and the look-up by that key.
+fields, the limits, the states, our external id (external_task_id) and the look-up by that id.
 Observed at the service: requests with an API key are accepted, and the new protocol accepts the
-ids. Assumed: the service keeps keys unique, a name may contain an underscore and digits, and a
-deleted element keeps its key. No price is documented.
+ids. Assumed: the service keeps external ids unique, a name may contain an underscore and digits,
+and a deleted element keeps its external id. No price is documented.
 """
 
 import hashlib
@@ -48,34 +48,34 @@ _PAGE_SIZE = 500
 _MAX_PAGES = 20
 
 
-def title_of(name: str, key: str) -> str:
-    """The element's title in the console: its name, shortened, and a hash of our key.
+def title_of(name: str, external_id: str) -> str:
+    """The element's title in the console: its name, shortened, and a hash of our external id.
 
-    The hash identifies the element in a list even if the service ignores our key.
+    The hash identifies the element in a list even if the service ignores our external id.
     """
-    suffix = _key_suffix(key)
+    suffix = _title_suffix(external_id)
     return name[: MAX_TITLE_CHARS - len(suffix)] + suffix
 
 
-def _key_suffix(key: str) -> str:
-    return "_" + hashlib.sha256(key.encode()).hexdigest()[:8]
+def _title_suffix(external_id: str) -> str:
+    return "_" + hashlib.sha256(external_id.encode()).hexdigest()[:8]
 
 
-def build(element: Element, key: str, pictures: tuple[str, ...]) -> Request:
+def build(element: Element, external_id: str, pictures: tuple[str, ...]) -> Request:
     """The submission of one element. pictures: in base64, the front view first.
 
     The service requires another view. If there is none, the front view is sent twice.
     """
     front, *others = pictures
     body = {
-        "element_name": title_of(element.name, key),
+        "element_name": title_of(element.name, external_id),
         "element_description": element.description or element.name,
         "reference_type": "image_refer",
         "element_image_list": {
             "frontal_image": front,
             "refer_images": [{"image_url": picture} for picture in others or [front]],
         },
-        "external_task_id": key,
+        "external_task_id": external_id,
     }
     return Request(PATH, body)
 
@@ -84,8 +84,8 @@ def parse_element(data: object) -> RegisteredElement:
     """The element in a reply. Raises WireError if the reply contains none."""
     if not isinstance(data, Mapping):
         raise WireError("kling: the reply contains no element")
-    job, raw_state = parse_id(data.get("task_id")), parse_text(data.get("task_status"))
-    if job is None or not raw_state:
+    registration_id, raw_state = parse_id(data.get("task_id")), parse_text(data.get("task_status"))
+    if registration_id is None or not raw_state:
         raise WireError("kling: the reply contains no element")
     result, info = data.get("task_result"), data.get("task_info")
     elements = json_objects(result.get("elements")) if isinstance(result, Mapping) else ()
@@ -100,7 +100,7 @@ def parse_element(data: object) -> RegisteredElement:
         state = ElementState.READY
     units = parse_text(data.get("final_unit_deduction"))
     return RegisteredElement(
-        job=job,
+        registration_id=registration_id,
         state=state,
         id=element_id,
         title=parse_text(element.get("element_name")),
@@ -111,14 +111,20 @@ def parse_element(data: object) -> RegisteredElement:
 
 
 def _parse_element_id(value: object) -> str:
-    """The id as a string. Documents show a number; a JSON integer keeps all its digits."""
+    """The id as a string.
+
+    The documents show a number, which Python's json reads without losing digits.
+    """
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return str(value)
     return parse_id(value) or ""
 
 
 class KlingElements:
-    """The elements of one account, in the legacy protocol, which accepts both kinds of key."""
+    """The elements of one account, in the legacy protocol.
+
+    That protocol accepts an API key as well as a key pair.
+    """
 
     def __init__(
         self,
@@ -126,12 +132,12 @@ class KlingElements:
         transport: Callable[[], Transport],
         pictures: PictureCache,
         catalogue: Catalogue,
-        settle_s: float,
+        second_lookup_delay_s: float,
     ) -> None:
         self._transport = transport
         self._pictures = pictures
         self._catalogue = catalogue
-        self._settle_s = settle_s
+        self._second_lookup_delay_s = second_lookup_delay_s
 
     def limits(self, element: Element) -> tuple[Unsupported, ...]:
         """What the documents do not allow. Checks sizes and counts only; decodes no picture."""
@@ -177,7 +183,8 @@ class KlingElements:
             existing = self.find(key, confirm_absent=False)
             if isinstance(existing, RegisteredElement):
                 return existing
-            # The service also rejects a used key with this code. The message is undocumented.
+            # The service rejects a used external id with this code, too, and no document gives the
+            # message.
             if existing == "unknown" or "external" in str(error):
                 raise SubmitUncertain(f"{error}; it may be registered already") from error
             raise
@@ -186,21 +193,23 @@ class KlingElements:
         except WireError as error:
             raise SubmitUncertain(f"{label}: {error}; it may be registered") from error
         if registered.key and registered.key != key:
-            raise SubmitUncertain(f"{label}: the reply is about another key; look it up")
+            raise SubmitUncertain(
+                f"{label}: the reply is about another external id; look the element up"
+            )
         return registered
 
     def find(self, key: str, *, confirm_absent: bool) -> ElementLookup:
-        """Look up by our key, then search the whole list for the key or its hash."""
+        """Look up by our external id, then search the whole list for the id or its hash."""
         result = self._look_up(key)
         if result == "absent" and confirm_absent:
-            if self._transport().clock.sleep(self._settle_s):
+            if self._transport().clock.sleep(self._second_lookup_delay_s):
                 return "unknown"
             result = self._look_up(key)
         return result
 
-    def poll(self, job: str) -> RegisteredElement | None:
+    def poll(self, registration_id: str) -> RegisteredElement | None:
         """The current state of a registration."""
-        reply = self._query_one(job)
+        reply = self._query_one(registration_id)
         if reply.code == codes.BAD_PARAMETER:
             return None
         return self._redacted(parse_element(reply.data))
@@ -221,28 +230,29 @@ class KlingElements:
         except (SubmitUncertain, BackendError) as error:
             raise ServiceError(f"{error}; run the same command again") from error
 
-    def _look_up(self, key: str) -> ElementLookup:
-        """The element with this key, queried once."""
+    def _look_up(self, external_id: str) -> ElementLookup:
+        """The element with this external id, queried once."""
         try:
-            reply = self._query_one(key)
+            reply = self._query_one(external_id)
             if reply.code != codes.BAD_PARAMETER:
                 element = self._redacted(parse_element(reply.data))
-                return element if element.key == key else "unknown"
-            suffix, unidentified = _key_suffix(key), False
+                return element if element.key == external_id else "unknown"
+            suffix, unidentified = _title_suffix(external_id), False
             for element in self._query_all():
-                if element.key == key or (not element.key and element.title.endswith(suffix)):
+                has_our_id = element.key == external_id
+                if has_our_id or (not element.key and element.title.endswith(suffix)):
                     return element
-                # A waiting element has no title yet. If it also has no key, it may be ours.
+                # A waiting element has no title yet. Without an external id, it may be ours.
                 waiting = element.state is ElementState.WAITING
                 unidentified |= waiting and not element.key and not element.title
         except (ServiceError, AccountError) as error:
-            log.warning("element %s: cannot be looked up: %s", key, error)
+            log.warning("element %s: cannot be looked up: %s", external_id, error)
             return "unknown"
         return "unknown" if unidentified else "absent"
 
-    def _query_one(self, job_or_key: str) -> Reply:
+    def _query_one(self, registration_or_external_id: str) -> Reply:
         return self._transport().query(
-            f"{PATH}/{url_quote(job_or_key, safe='')}",
+            f"{PATH}/{url_quote(registration_or_external_id, safe='')}",
             protocol="legacy",
             accept=(codes.BAD_PARAMETER,),
         )

@@ -28,7 +28,7 @@ _MODES = {"720p": "std", "1080p": "pro", "4k": "4k"}
 
 
 def build(
-    take: Take, key: str, *, model: Model, frames: EncodedFrames, callback_url: str = ""
+    take: Take, external_id: str, *, model: Model, frames: EncodedFrames, callback_url: str = ""
 ) -> Request:
     """The submission of one clip.
 
@@ -46,7 +46,7 @@ def build(
         # The documents show only strings. It is unknown whether a number is accepted.
         "duration": str(round(settings.duration_s)),
         "watermark_info": {"enabled": False},
-        "external_task_id": key,
+        "external_task_id": external_id,
         **_prompt_fields(shot),
         **_frame_fields(frames, omni=model.omni),
     }
@@ -63,7 +63,7 @@ def build(
     return Request(path, body)
 
 
-def build_still(take: Take, key: str, *, stills: Stills, callback_url: str = "") -> Request:
+def build_still(take: Take, external_id: str, *, stills: Stills, callback_url: str = "") -> Request:
     """The submission of one still made from text."""
     settings = take.shot.settings
     body: dict[str, Any] = {
@@ -71,8 +71,8 @@ def build_still(take: Take, key: str, *, stills: Stills, callback_url: str = "")
         "prompt": take.shot.prompt.text,
         "n": 1,
         "aspect_ratio": settings.aspect_ratio,
-        "resolution": stills.tiers.get(settings.resolution),
-        "external_task_id": key,
+        "resolution": stills.resolutions.get(settings.resolution),
+        "external_task_id": external_id,
     }
     if callback_url:
         body["callback_url"] = callback_url
@@ -91,8 +91,8 @@ def _prompt_fields(shot: Shot) -> dict[str, Any]:
         "prompt": "",
         "shot_type": "customize",
         "multi_prompt": [
-            {"index": number, "prompt": text, "duration": str(round(part.duration_s))}
-            for number, (part, text) in enumerate(
+            {"index": number, "prompt": text, "duration": str(round(segment.duration_s))}
+            for number, (segment, text) in enumerate(
                 zip(shot.prompt.multi_shot, texts, strict=True), start=1
             )
         ],
@@ -129,7 +129,7 @@ def parse_job(reply: Reply, *, money: UnitPrices) -> JobInfo:
     info = data.get("task_info")
     return JobInfo(
         id=job_id,
-        key=parse_text(info.get("external_task_id")) if isinstance(info, dict) else "",
+        external_id=parse_text(info.get("external_task_id")) if isinstance(info, dict) else "",
         state=state,
         raw_state=parse_text(raw_state),
         message=parse_text(data.get("task_status_msg")),

@@ -8,7 +8,7 @@ from itertools import permutations
 
 from lab.backends.contract import Unsupported
 from lab.backends.kling.catalogue import Catalogue, Model, Protocol
-from lab.backends.kling.mentions import NAME, mentioned_names, prompt_texts
+from lab.backends.kling.mentions import ELEMENT_NAME, mentioned_names, prompt_texts
 from lab.backends.kling.modern import prompt_text
 from lab.backends.kling.pictures import is_cropped, sent_size
 from lab.shots import Shot
@@ -16,21 +16,23 @@ from lab.stills import Still
 from lab.units import RATIOS
 
 
-def limits(shot: Shot, catalogue: Catalogue, protocol: Protocol) -> tuple[Unsupported, ...]:
+def unsupported_settings(
+    shot: Shot, catalogue: Catalogue, protocol: Protocol
+) -> tuple[Unsupported, ...]:
     """Everything that is unsupported, blocking items first. Reads no pixels and sends nothing."""
     if shot.settings.aspect_ratio not in RATIOS:
         return ()
-    items = list(_still_limits(shot, catalogue) if shot.makes == "still" else ())
+    items = list(_unsupported_for_still(shot, catalogue) if shot.makes == "still" else ())
     if shot.makes == "clip":
         model = catalogue.models.get(catalogue.model_name(shot))
         if model is None:
-            return ()  # `unsupported` rejects a model that is not among the option's choices
+            return ()  # `contract.unsupported` reports a model that is not in the catalogue
         items = [
-            *_model_limits(shot, model, catalogue, protocol),
-            *_frame_limits(shot, model, catalogue, protocol),
-            *_element_limits(shot, model, catalogue),
-            *_prompt_limits(shot, model, catalogue, protocol),
-            *_cut_limits(shot, model, catalogue, protocol),
+            *_unsupported_by_model(shot, model, catalogue, protocol),
+            *_unsupported_frames(shot, model, catalogue, protocol),
+            *_unsupported_elements(shot, model, catalogue),
+            *_unsupported_prompt(shot, model, catalogue, protocol),
+            *_unsupported_cuts(shot, model, catalogue, protocol),
         ]
     return tuple(sorted(items, key=lambda item: not item.blocking))
 
@@ -39,15 +41,21 @@ def _blocking(setting: str, value: object, reason: str) -> Unsupported:
     return Unsupported(setting, str(value), reason, blocking=True)
 
 
-def _still_limits(shot: Shot, catalogue: Catalogue) -> Iterator[Unsupported]:
+def _unsupported_for_still(shot: Shot, catalogue: Catalogue) -> Iterator[Unsupported]:
     settings, stills = shot.settings, catalogue.stills
     if shot.still is not None or shot.end_still is not None:
         yield _blocking("still", "given", "a still is made from text; leave the still out")
-    if settings.resolution not in stills.tiers:
-        yield _blocking("resolution", settings.resolution, f"stills: {', '.join(stills.tiers)}")
+    if settings.resolution not in stills.resolutions:
+        yield _blocking(
+            "resolution",
+            settings.resolution,
+            f"accepted for stills: {', '.join(stills.resolutions)}",
+        )
     if settings.aspect_ratio not in stills.ratios:
         yield _blocking(
-            "aspect_ratio", settings.aspect_ratio, f"stills: {', '.join(stills.ratios)}"
+            "aspect_ratio",
+            settings.aspect_ratio,
+            f"accepted for stills: {', '.join(stills.ratios)}",
         )
     if len(shot.prompt.text) > stills.prompt_chars:
         yield _too_long(len(shot.prompt.text), stills.prompt_chars)
@@ -57,7 +65,7 @@ def _still_limits(shot: Shot, catalogue: Catalogue) -> Iterator[Unsupported]:
         yield _blocking("multi_shot", "asked for", "a still has no cuts")
 
 
-def _model_limits(
+def _unsupported_by_model(
     shot: Shot, model: Model, catalogue: Catalogue, protocol: Protocol
 ) -> Iterator[Unsupported]:
     settings, name = shot.settings, catalogue.model_name(shot)
@@ -76,27 +84,31 @@ def _model_limits(
         yield _blocking("resolution", settings.resolution, reason)
     elif model.usd_per_s(settings.resolution, sound=settings.sound) is None:
         if settings.sound:
-            tiers = ", ".join(model.sound)
-            reason = f"{name} makes sound only at {tiers}" if tiers else f"{name} makes no sound"
+            resolutions = ", ".join(model.sound)
+            reason = (
+                f"{name} makes sound only at {resolutions}"
+                if resolutions
+                else f"{name} makes no sound"
+            )
             yield _blocking("sound", "true", f"{reason}; set sound: false")
         else:
             yield _blocking("sound", "false", f"{name} always makes sound; set sound: true")
 
 
-def _frame_limits(
+def _unsupported_frames(
     shot: Shot, model: Model, catalogue: Catalogue, protocol: Protocol
 ) -> Iterator[Unsupported]:
     if shot.still is None:
-        yield from _text_only_limits(shot, model, catalogue, protocol)
+        yield from _unsupported_from_text(shot, model, catalogue, protocol)
     else:
-        yield from _picture_limits("still", shot.still, shot, catalogue)
+        yield from _unsupported_picture("still", shot.still, shot, catalogue)
     if shot.end_still is not None:
-        yield from _picture_limits("end_still", shot.end_still, shot, catalogue)
+        yield from _unsupported_picture("end_still", shot.end_still, shot, catalogue)
         if reason := _last_frame_problem(shot, model):
             yield _blocking("end_still", "given", reason)
 
 
-def _text_only_limits(
+def _unsupported_from_text(
     shot: Shot, model: Model, catalogue: Catalogue, protocol: Protocol
 ) -> Iterator[Unsupported]:
     if model.path(protocol, from_image=False) is None and model.paths(protocol) is not None:
@@ -105,10 +117,12 @@ def _text_only_limits(
         )
     ratio, accepted = shot.settings.aspect_ratio, catalogue.limits.text_ratios
     if ratio not in accepted:
-        yield _blocking("aspect_ratio", ratio, f"from text alone: {', '.join(accepted)}")
+        yield _blocking(
+            "aspect_ratio", ratio, f"accepted for clips from text alone: {', '.join(accepted)}"
+        )
 
 
-def _picture_limits(
+def _unsupported_picture(
     setting: str, still: Still, shot: Shot, catalogue: Catalogue
 ) -> Iterator[Unsupported]:
     min_side, max_ratio = catalogue.limits.picture_short_side_px, catalogue.limits.picture_ratio
@@ -128,7 +142,7 @@ def _picture_limits(
             setting,
             still.name,
             f"cropped from {still.width_px}x{still.height_px} to {size} around its subject, "
-            "because a clip has the ratio of its picture",
+            "because a clip gets the aspect ratio of the picture that is sent",
         )
 
 
@@ -146,7 +160,7 @@ def _last_frame_problem(shot: Shot, model: Model) -> str:
     return ""
 
 
-def _element_limits(shot: Shot, model: Model, catalogue: Catalogue) -> Iterator[Unsupported]:
+def _unsupported_elements(shot: Shot, model: Model, catalogue: Catalogue) -> Iterator[Unsupported]:
     names = [name for name, _ in shot.elements]
     mentioned = mentioned_names(prompt_texts(shot))
     maximum = model.elements.from_text if shot.still is None else model.elements.from_still
@@ -157,7 +171,7 @@ def _element_limits(shot: Shot, model: Model, catalogue: Catalogue) -> Iterator[
         start = "from text alone" if shot.still is None else "with a first frame"
         yield _blocking("elements", len(names), f"{start} this model supports at most {maximum}")
     for name, element_id in shot.elements:
-        if not NAME.fullmatch(name):
+        if not ELEMENT_NAME.fullmatch(name):
             yield _blocking("elements", name, "a name has only letters, digits and underscores")
         if not element_id:
             reason = "has no id; make the element in Kling's console first"
@@ -181,10 +195,14 @@ def _elements_problem(shot: Shot, model: Model, catalogue: Catalogue) -> str:
     if shot.still is not None or not model.elements.from_still:
         return "this model does not support elements"
     others = [name for name, other in catalogue.models.items() if other.elements.from_text]
-    return f"without a still, elements need one of the models {', '.join(others)}; give a still"
+    names = ", ".join(others)
+    return (
+        f"without a still, elements need one of the models {names}; "
+        "choose one of them or give a still"
+    )
 
 
-def _prompt_limits(
+def _unsupported_prompt(
     shot: Shot, model: Model, catalogue: Catalogue, protocol: Protocol
 ) -> Iterator[Unsupported]:
     maximum = model.prompt_chars or catalogue.protocols[protocol].prompt_chars
@@ -199,32 +217,32 @@ def _too_long(length: int, maximum: int) -> Unsupported:
     return _blocking("prompt", f"{length} characters", f"at most {maximum}")
 
 
-def _cut_limits(
+def _unsupported_cuts(
     shot: Shot, model: Model, catalogue: Catalogue, protocol: Protocol
 ) -> Iterator[Unsupported]:
-    parts, bounds = shot.prompt.multi_shot, catalogue.limits
-    if not parts:
+    segments, bounds = shot.prompt.multi_shot, catalogue.limits
+    if not segments:
         return
     if not model.multi_shot:
         yield _blocking("multi_shot", "asked for", "this model makes no cuts")
         return
-    if len(parts) > bounds.shots:
-        yield _blocking("multi_shot", f"{len(parts)} shots", f"at most {bounds.shots}")
-    for number, part in enumerate(parts, start=1):
-        if part.duration_s < 1 or part.duration_s != round(part.duration_s):
-            value = f"shot {number}, {part.duration_s:g} s"
+    if len(segments) > bounds.shots:
+        yield _blocking("multi_shot", f"{len(segments)} shots", f"at most {bounds.shots}")
+    for number, segment in enumerate(segments, start=1):
+        if segment.duration_s < 1 or segment.duration_s != round(segment.duration_s):
+            value = f"shot {number}, {segment.duration_s:g} s"
             yield _blocking("multi_shot", value, "each shot must last whole seconds, at least 1")
-        if len(part.text) > bounds.shot_chars:
-            value = f"shot {number}, {len(part.text)} characters"
+        if len(segment.text) > bounds.shot_chars:
+            value = f"shot {number}, {len(segment.text)} characters"
             yield _blocking("multi_shot", value, f"at most {bounds.shot_chars}")
-        if protocol == "new" and ";" in part.text:
+        if protocol == "new" and ";" in segment.text:
             reason = "its semicolons are sent as commas, because a semicolon ends a shot"
             yield Unsupported("multi_shot", f"shot {number}", reason)
     if protocol == "legacy":
-        yield from _legacy_cut_limits(shot, model)
+        yield from _unsupported_legacy_cuts(shot, model)
 
 
-def _legacy_cut_limits(shot: Shot, model: Model) -> Iterator[Unsupported]:
+def _unsupported_legacy_cuts(shot: Shot, model: Model) -> Iterator[Unsupported]:
     if shot.end_still is not None:
         reason = "the legacy protocol has no cuts with a last frame; set KLING_PROTOCOL=new"
         yield _blocking("end_still", "given", reason)
@@ -235,6 +253,6 @@ def _legacy_cut_limits(shot: Shot, model: Model) -> Iterator[Unsupported]:
         yield Unsupported(
             "multi_shot",
             "asked for",
-            "the legacy protocol's documents disagree on whether a clip with cuts uses the still; "
-            "those of KLING_PROTOCOL=new are clear",
+            "the documents of the legacy protocol disagree on whether a clip with cuts uses the "
+            "still; those of the new protocol are clear (set KLING_PROTOCOL=new)",
         )

@@ -5,15 +5,15 @@ from collections.abc import Mapping, Sequence
 
 from lab.shots import Shot
 
-NAME = re.compile(r"[A-Za-z0-9_]+")
+ELEMENT_NAME = re.compile(r"[A-Za-z0-9_]+")
 # An at sign inside a word belongs to an e-mail address.
 _MENTION = re.compile(r"(?<![\w@.])@([A-Za-z0-9_]+)")
 
 
 def prompt_texts(shot: Shot) -> tuple[str, ...]:
-    """The texts to send: one for each part of a clip with cuts, otherwise the whole prompt."""
-    parts = shot.prompt.multi_shot
-    return tuple(part.text for part in parts) if parts else (shot.prompt.text,)
+    """The texts to send: one for each segment of a multi-shot clip, otherwise the whole prompt."""
+    segments = shot.prompt.multi_shot
+    return tuple(segment.text for segment in segments) if segments else (shot.prompt.text,)
 
 
 def mentioned_names(texts: Sequence[str]) -> tuple[str, ...]:

@@ -30,9 +30,9 @@ TASKS = "/tasks"
 
 
 def build(
-    take: Take, key: str, *, model: Model, frames: EncodedFrames, callback_url: str = ""
+    take: Take, external_id: str, *, model: Model, frames: EncodedFrames, callback_url: str = ""
 ) -> Request:
-    """The submission of one clip. key: our id for the job.
+    """The submission of one clip. external_id: our own id of the job.
 
     Settings whose defaults could spoil an experiment unnoticed are always sent: cuts, sound,
     resolution, length and watermark, as far as the model has them. Raises BackendError if the model
@@ -43,7 +43,10 @@ def build(
     if path is None:
         raise BackendError(f"take {take.id}: this model cannot make a clip from text alone")
     settings = _settings(shot, model, from_image=frames.first is not None)
-    options: dict[str, Any] = {"external_task_id": key, "watermark_info": {"enabled": False}}
+    options: dict[str, Any] = {
+        "external_task_id": external_id,
+        "watermark_info": {"enabled": False},
+    }
     if callback_url:
         options["callback_url"] = callback_url
     body: dict[str, Any] = {"settings": settings, "options": options}
@@ -58,14 +61,14 @@ def prompt_text(shot: Shot) -> str:
     A prompt with cuts is sent as "shot 1, 2, text; shot 2, 3, text;": for each shot its number, its
     seconds and its text.
     """
-    parts = shot.prompt.multi_shot
-    if not parts:
+    segments = shot.prompt.multi_shot
+    if not segments:
         return shot.prompt.text
-    # A semicolon ends a part, so a semicolon inside a part is sent as a comma.
+    # A semicolon ends a segment, so a semicolon inside one is sent as a comma.
     texts = [text.replace(";", ",") for text in prompt_texts(shot)]
     return " ".join(
-        f"shot {number}, {part.duration_s:.0f}, {text};"
-        for number, (part, text) in enumerate(zip(parts, texts, strict=True), start=1)
+        f"shot {number}, {segment.duration_s:.0f}, {text};"
+        for number, (segment, text) in enumerate(zip(segments, texts, strict=True), start=1)
     )
 
 
@@ -130,7 +133,7 @@ def _parse_job(data: object, money: UnitPrices) -> JobInfo | None:
     lengths_s = [parse_number(output.get("duration")) for output in outputs]
     return JobInfo(
         id=job_id,
-        key=parse_text(data.get("external_id")),
+        external_id=parse_text(data.get("external_id")),
         state=state,
         raw_state=parse_text(raw_state),
         message=parse_text(data.get("message")),
@@ -145,6 +148,6 @@ def ids_query(ids: Sequence[str]) -> dict[str, str]:
     return {"task_ids": ",".join(ids)}
 
 
-def key_query(key: str) -> dict[str, str]:
-    """The query parameters for a job by our own key."""
-    return {"external_task_ids": key}
+def external_id_query(external_id: str) -> dict[str, str]:
+    """The query parameters for a job by our own id of it."""
+    return {"external_task_ids": external_id}

@@ -90,7 +90,8 @@ def _encode(still: Still, aspect_ratio: str | None, max_bytes: int) -> EncodedPi
         rgb = np.ascontiguousarray(crop.of(rgb))
         notes.append(
             f"cropped from {width}x{height} to {crop.width}x{crop.height} px at "
-            f"{crop.left},{crop.top} around {anchor}, because a clip has the ratio of its picture"
+            f"{crop.left},{crop.top} around {anchor}, because a clip gets the aspect "
+            "ratio of the picture that is sent"
         )
     data, size, encoding_notes = _compress(rgb, max_bytes)
     notes += [*encoding_notes, "sent without its metadata"]
@@ -122,7 +123,7 @@ def _crop_around_subject(rgb: NDArray[np.uint8], ratio: Fraction) -> tuple[Crop,
 
 
 def _exact_size(width: int, height: int, ratio: Fraction) -> tuple[int, int]:
-    """The largest size with exactly that ratio. The clip gets the ratio of its picture."""
+    """The largest size with exactly that ratio, because a clip gets the ratio of its picture."""
     multiple = max(1, min(width // ratio.numerator, height // ratio.denominator))
     return multiple * ratio.numerator, multiple * ratio.denominator
 

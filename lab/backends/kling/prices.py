@@ -14,21 +14,23 @@ def quote(shot: Shot, catalogue: Catalogue) -> Quote:
     low. Waiting times were measured for 5 s of clip. Assumed: longer clips take proportionally
     longer.
     """
-    asked, money, media = shot.settings, catalogue.money, catalogue.media
+    settings, money, media = shot.settings, catalogue.money, catalogue.media
     basis = f"Kling's prices of {money.read_on}"
     if shot.makes == "still":
         usd = catalogue.stills.usd
         return _quote(usd, money.margin, catalogue.stills.latency_s, media.bytes_per_still, basis)
     model = catalogue.model_of(shot)
-    usd_per_s = model.usd_per_s(asked.resolution, sound=asked.sound)
-    usd = (usd_per_s or model.max_usd_per_s) * asked.duration_s
+    usd_per_s = model.usd_per_s(settings.resolution, sound=settings.sound)
+    usd = (usd_per_s or model.max_usd_per_s) * settings.duration_s
     latency_s = model.latency_s
-    seconds = latency_s.get(asked.resolution, max(latency_s.values()))
-    seconds *= max(1.0, asked.duration_s / _REFERENCE_S)
+    seconds = latency_s.get(settings.resolution, max(latency_s.values()))
+    seconds *= max(1.0, settings.duration_s / _REFERENCE_S)
     bytes_per_s = media.bytes_per_s
-    count = bytes_per_s.get(asked.resolution, max(bytes_per_s.values())) * asked.duration_s
-    return _quote(usd, money.margin, seconds, round(count), basis)
+    size_bytes = (
+        bytes_per_s.get(settings.resolution, max(bytes_per_s.values())) * settings.duration_s
+    )
+    return _quote(usd, money.margin, seconds, round(size_bytes), basis)
 
 
-def _quote(usd: float, margin: float, seconds: float, count: int, basis: str) -> Quote:
-    return Quote(round(usd, 6), round(usd * (1 + margin), 6), seconds, count, basis)
+def _quote(usd: float, margin: float, seconds: float, size_bytes: int, basis: str) -> Quote:
+    return Quote(round(usd, 6), round(usd * (1 + margin), 6), seconds, size_bytes, basis)

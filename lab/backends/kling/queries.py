@@ -1,4 +1,4 @@
-"""Query jobs by id or by our own key, in either protocol."""
+"""Query jobs by id or by our own external id, in either protocol."""
 
 import re
 import threading
@@ -33,22 +33,25 @@ class JobQueries:
         self._logged: set[str] = set()
 
     def look_up(
-        self, key: str, *, protocol: Protocol, path: str, label: str
+        self, external_id: str, *, protocol: Protocol, path: str, label: str
     ) -> JobInfo | Literal["absent", "unknown"]:
-        """The job with our key, queried once in one protocol. label: names the take in the log.
+        """The job with our external id, queried once in one protocol. label: the take, for the log.
 
-        "absent" if the service has no such job; "unknown" if it did not answer that.
+        "absent" if the service replies that it has no such job; "unknown" if the query fails or the
+        reply has no job with our external id.
         """
         transport = self._transport()
         try:
             if protocol == "new":
-                reply = transport.query(modern.TASKS, modern.key_query(key), protocol=protocol)
+                reply = transport.query(
+                    modern.TASKS, modern.external_id_query(external_id), protocol=protocol
+                )
                 if reply.data == []:
                     return "absent"
                 matches = modern.parse_jobs(reply, money=self._money)
             else:
                 reply = transport.query(
-                    f"{path}/{url_quote(key, safe='')}",
+                    f"{path}/{url_quote(external_id, safe='')}",
                     protocol=protocol,
                     accept=(codes.BAD_PARAMETER,),
                 )
@@ -58,7 +61,7 @@ class JobQueries:
         except (ServiceError, AccountError) as error:
             log.warning("%s: cannot be looked up: %s", label, error)
             return "unknown"
-        return next((match for match in matches if match.key == key), "unknown")
+        return next((match for match in matches if match.external_id == external_id), "unknown")
 
     def query_jobs(self, jobs: Sequence[Job]) -> dict[str, JobInfo]:
         """The current state of jobs, by id. Jobs whose state is unknown are left out.

@@ -28,7 +28,8 @@ class RetryPolicies:
 
     connect: a submission whose connection failed. retry: a query that failed. rate: a query that
     exceeded the rate limit. poll: one poll of job states; the runner polls again anyway. download:
-    one clip. settle_s: the wait before a job that was not found is looked up again.
+    one clip. second_lookup_delay_s: the wait before a job or an element that was not found is
+    looked up again.
     """
 
     connect: RetryPolicy = RetryPolicy(tries=3, seconds=20.0, min_wait_s=0.5)
@@ -36,7 +37,7 @@ class RetryPolicies:
     rate: RetryPolicy = RetryPolicy(tries=10, seconds=300.0)
     poll: RetryPolicy = RetryPolicy(tries=3, seconds=45.0)
     download: RetryPolicy = RetryPolicy(tries=6, seconds=1800.0)
-    settle_s: float = 2.0
+    second_lookup_delay_s: float = 2.0
 
 
 class Clock:

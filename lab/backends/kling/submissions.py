@@ -46,7 +46,7 @@ class Submissions:
         model = self._catalogue.model_of(shot)
         return model.path(protocol, from_image=shot.still is not None) or ""
 
-    def request(self, take: Take, key: str) -> tuple[Request, tuple[str, ...]]:
+    def request(self, take: Take, external_id: str) -> tuple[Request, tuple[str, ...]]:
         """The request that submits a take, and notes on how its stills were changed.
 
         Raises BackendError if a still cannot be used.
@@ -55,7 +55,9 @@ class Submissions:
         callback_url = self._account.callback_url or ""
         if shot.makes == "still":
             stills = self._catalogue.stills
-            return legacy.build_still(take, key, stills=stills, callback_url=callback_url), ()
+            return legacy.build_still(
+                take, external_id, stills=stills, callback_url=callback_url
+            ), ()
         max_bytes = round(self._catalogue.protocols[protocol].picture_mb * 1e6)
         notes: list[str] = []
         pictures: list[str | None] = []
@@ -71,7 +73,7 @@ class Submissions:
             notes += [f"{setting}: {note}" for note in picture.notes]
         request = (modern.build if protocol == "new" else legacy.build)(
             take,
-            key,
+            external_id,
             model=self._catalogue.model_of(shot),
             frames=EncodedFrames(*pictures),
             callback_url=callback_url,
@@ -84,7 +86,13 @@ class Submissions:
         return parse(reply, money=self._catalogue.money)
 
     def job(
-        self, take: Take, job_id: str, *, key: str, protocol: Protocol, notes: Iterable[str] = ()
+        self,
+        take: Take,
+        job_id: str,
+        *,
+        external_id: str,
+        protocol: Protocol,
+        notes: Iterable[str] = (),
     ) -> Job:
         """The job of a take, with everything that another process needs to continue it."""
         shot, settings = take.shot, take.shot.settings
@@ -101,7 +109,7 @@ class Submissions:
                 "model": self._catalogue.stills.model
                 if makes_still
                 else self._catalogue.model_name(shot),
-                "key": key,
+                "key": external_id,
                 "makes": shot.makes,
                 "asked": {
                     "duration_s": settings.duration_s,

@@ -1,4 +1,4 @@
-"""Send HTTP requests to the service: queries with retries, paid submissions exactly once."""
+"""Send HTTP requests to the service: queries with retries, paid submissions at most once."""
 
 import json
 import re
@@ -36,7 +36,7 @@ from lab.errors import (
 MAX_REPLY_BYTES = 8_000_000
 MAX_REPLY_S = 120.0
 _TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]*\.[\w-]*|(?i:bearer)\s+\S+|whsec_\S+")
-# These errors mean that no byte of the request has left this machine. No other error does.
+# Only these errors mean that no byte of the request has left this machine.
 _NOT_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -48,7 +48,10 @@ _NOT_SENT = (
 
 
 class BadParameterError(BackendError):
-    """The service rejected a parameter, or a key that was used before: both have the same code."""
+    """The service rejected a parameter, or an external id that was used before.
+
+    Both have the same code.
+    """
 
 
 class _ReplyLimitError(Exception):

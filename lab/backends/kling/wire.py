@@ -50,12 +50,13 @@ class Reply:
 class JobInfo:
     """One job as a reply describes it.
 
-    key: our own key. raw_state: the state as the service spells it. links: URLs of the clip.
-    duration_s: length of the clip. duration_s and cost_usd are None if the reply has none.
+    external_id: our own id of the job, "" if it has none. raw_state: the state as the service
+    spells it. links: URLs of the clip. duration_s: length of the clip. duration_s and cost_usd are
+    None if the reply does not contain them.
     """
 
     id: str
-    key: str
+    external_id: str
     state: State
     raw_state: str
     message: str = ""

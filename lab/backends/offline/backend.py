@@ -105,13 +105,13 @@ class OfflineBackend:
     def prepare(self) -> None:
         """Do nothing."""
 
-    def submit(self, take: Take, submission_key: str) -> Job:
+    def submit(self, take: Take, external_id: str) -> Job:
         """Send nothing: the job contains the take."""
         return Job(self.name, f"offline-{take.id}", take.id, {"take": take.to_json()})
 
-    def lookup(self, take: Take, submission_key: str) -> Lookup:
+    def lookup(self, take: Take, external_id: str) -> Lookup:
         """Always finds the job, because `submit` is a pure function."""
-        return self.submit(take, submission_key)
+        return self.submit(take, external_id)
 
     def adopt(self, take: Take, job_id: str) -> Job:
         """The job that `submit` returns. job_id is ignored, because the job contains the take."""

@@ -67,7 +67,7 @@ def list_elements(*, backend: str = "kling") -> tuple[ElementRow, ...]:
         others = [
             element
             for element in library.list_elements()
-            if element.job not in jobs and element.key not in keys
+            if element.registration_id not in jobs and element.key not in keys
         ]
         return (*rows, *(_row_of(element) for element in others))
     finally:

@@ -101,7 +101,7 @@ class ElementRow:
             self,
             state=ElementRowState(registered.state.value),
             id=registered.id or self.id,
-            job=registered.job,
+            job=registered.registration_id,
             title=registered.title or self.title,
             message=registered.message,
             charged=registered.charged,

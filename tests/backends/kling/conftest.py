@@ -247,7 +247,7 @@ def emulated() -> Iterator[Callable[..., tuple[KlingBackend, Any]]]:
         if pair:
             keys = {"access_key": account.access_key, "secret_key": account.secret_key}
         mine = Account(**{"url": served.url, **keys, **how})
-        policies = RetryPolicies(settle_s=0.0)
+        policies = RetryPolicies(second_lookup_delay_s=0.0)
         transport = Transport(mine, policies=policies, clock=Clock(sleep=lambda seconds: False))
         opened.append(KlingBackend(account=mine, policies=policies, transport=transport))
         return opened[-1], made

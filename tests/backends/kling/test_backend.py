@@ -179,7 +179,7 @@ class TestJobs:
         assert job.id == ID
 
     def test_it_says_where_it_is(self, service: Any, job: Job) -> None:
-        """It contains host, protocol, path, model and key, which is enough for another process."""
+        """It contains all that another process needs: host, protocol, path, model, external id."""
         wanted = {"host", "region", "protocol", "path", "model", "key"}
         assert {name: job.data[name] for name in wanted} == {
             "host": service.url,
@@ -284,7 +284,7 @@ class TestSubmissions:
 
 
 class TestDuplicateKeys:
-    """The service rejects a used key with a code that has several meanings."""
+    """The service rejects a used external id with a code that has several meanings."""
 
     def _reject(self, service: Any, message: str, *keys: Any) -> None:
         def answer(received: Any) -> Any:
@@ -300,7 +300,7 @@ class TestDuplicateKeys:
     def test_the_earlier_order_is_adopted(
         self, service: Any, backend: KlingBackend, take_with: TakeWith, message: str
     ) -> None:
-        """If the key finds a job, that job is ours, whatever the message."""
+        """If the external id finds a job, that job is ours, whatever the message."""
         self._reject(service, message, "k-1")
         job = backend.submit(take_with(), "k-1")
         assert (job.id, job.data["key"]) == (ID, "k-1")
@@ -318,7 +318,7 @@ class TestDuplicateKeys:
     def test_an_uncertain_result(
         self, service: Any, backend: KlingBackend, take_with: TakeWith, keys: tuple[str, ...]
     ) -> None:
-        """A message about the key without a job, or a job with another key, is uncertain."""
+        """A message about the id without a job, or a job with another id, is uncertain."""
         self._reject(service, "external_task_id already exists", *keys)
         with pytest.raises(SubmitUncertain):
             backend.submit(take_with(), "k-1")
@@ -341,7 +341,7 @@ class TestLookup:
         service.answer = lambda received: new if received.path == "/tasks" else legacy
 
     def test_found(self, service: Any, backend: KlingBackend, take_with: TakeWith) -> None:
-        """The key finds the job at once; another process can continue it."""
+        """The external id finds the job at once; another process can continue it."""
         take = take_with()
         self._answers(service, service.reply.data([_row(service)]), service.reply(500))
         job = backend.lookup(take, "k-1")

@@ -21,9 +21,9 @@ FREE = re.compile(
     r"GET (/tasks|/account/costs"
     r"|/v1/(videos/(image2video|text2video|omni-video)|images/generations)(/{id})?) \d+"
 )
-BOTH = ["address", "key", "unknown id, new protocol", "unknown id, legacy protocol"]
-REST = ["known id", "media hosts", "packs"]
-PAIR = ["address", "clock", "key", "unknown id, legacy protocol", *REST]
+BOTH = ["address", "key", "unused id, new protocol", "unused id, legacy protocol"]
+REST = ["used id", "media hosts", "packs"]
+PAIR = ["address", "clock", "key", "unused id, legacy protocol", *REST]
 
 
 def _check_results(backend: KlingBackend) -> dict[str, CheckResult]:
@@ -79,8 +79,8 @@ def test_a_new_account(emulated: Emulated) -> None:
     backend, service = emulated()
     rows = _check_results(backend)
     open_ones = {name for name, row in rows.items() if row.outcome == "could not be checked"}
-    assert open_ones == {"known id", "media hosts"}
-    assert "no job with an external id yet" in rows["known id"].observed
+    assert open_ones == {"used id", "media hosts"}
+    assert "no job with an external id yet" in rows["used id"].observed
     assert "no pack" in rows["packs"].observed
     assert service.jobs == []
 
@@ -153,12 +153,12 @@ class TestTheService:
         [
             (
                 {"kind": "api_error", "code": 1201, "path": "/tasks"},
-                "unknown id, new protocol",
+                "unused id, new protocol",
                 "code 1201",
             ),
             (
                 {"kind": "api_error", "code": 1203, "path": "/v1/videos/omni-video/"},
-                "unknown id, legacy protocol",
+                "unused id, legacy protocol",
                 "/v1/videos/omni-video: there is no such model or resource (code 1203)",
             ),
             (
@@ -186,7 +186,7 @@ class TestTheService:
             Fault("api_error", code=1201, path="/v1/videos/image2video/"), protocol="legacy"
         )
         backend.submit(take_with(), "i2v-1-1")
-        row = _check_results(backend)["known id"]
+        row = _check_results(backend)["used id"]
         assert row.outcome == "did not hold"
         assert "does not find job" in row.observed
 

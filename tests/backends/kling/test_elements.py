@@ -40,7 +40,7 @@ def hero(pictures: list[Path]) -> Element:
 
 
 def test_the_order_is_the_documented_one(hero: Element) -> None:
-    """Every field matches; the title ends in a hash of our key and has at most 20 characters."""
+    """Every field matches; the title has at most 20 characters and ends in a hash of our id."""
     request, expected = build(hero, KEY, ("front", "side")), golden("create")["request"]
     assert request.path == expected["path"] == PATH
     assert request.body.keys() == expected["json"].keys()
@@ -71,10 +71,10 @@ def test_a_lone_picture_is_its_own_other_side(hero: Element) -> None:
     ],
 )
 def test_each_answer_is_understood(name: str, state: ElementState, identity: str) -> None:
-    """State, id (a number in JSON, a string here) and our own key are read."""
+    """State, id (a number in JSON, a string here) and our external id are read."""
     row = parse_element(golden(name)["reply"]["data"])
     assert (row.state, row.id, row.key) == (state, identity, KEY)
-    assert row.job == "842250903629086785"
+    assert row.registration_id == "842250903629086785"
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_a_lost_answer_is_unknown(
 
 
 class TestFind:
-    """Looking up our key."""
+    """Looking up our external id."""
 
     def _answer(self, service: Any, listed: list[Any]) -> None:
         def answer(received: Any) -> Any:
@@ -172,11 +172,11 @@ class TestFind:
     def test_absent_is_asked_twice(
         self, service: Any, backend: KlingBackend, slept: list[float]
     ) -> None:
-        """It is absent by key and from the list, and again after the settling time."""
+        """It is absent by key and from the list, and again after the delay."""
         self._answer(service, [])
         assert backend.element_library().find(KEY, confirm_absent=True) == "absent"
         assert service.paths() == [f"{PATH}/{KEY}", PATH] * 2
-        assert slept == [backend._policies.settle_s]
+        assert slept == [backend._policies.second_lookup_delay_s]
 
     def test_in_the_list_by_its_mark(self, service: Any, backend: KlingBackend) -> None:
         """A service that dropped our key still shows the title with its hash."""

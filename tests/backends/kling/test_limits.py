@@ -10,7 +10,7 @@ import pytest
 
 from lab.backends import unsupported
 from lab.backends.kling import Account, KlingBackend, load_catalogue
-from lab.backends.kling.limits import limits
+from lab.backends.kling.limits import unsupported_settings
 from lab.media import write_image
 from lab.prompts import Prompt
 from lab.prompts.prompt import Segment
@@ -23,7 +23,11 @@ TURBO, OMNI, OLD, OLDER = "kling-3.0-turbo", "kling-3.0-omni", "kling-2.6", "kli
 
 
 def _blocking(shot: Shot, protocol: Any = "new") -> list[str]:
-    return [item.setting for item in limits(shot, load_catalogue(), protocol) if item.blocking]
+    return [
+        item.setting
+        for item in unsupported_settings(shot, load_catalogue(), protocol)
+        if item.blocking
+    ]
 
 
 @pytest.fixture
@@ -84,7 +88,9 @@ class TestProtocols:
     def test_turbo_is_new(self, take_with: TakeWith) -> None:
         """The legacy protocol does not have it, and the reason says what to set."""
         shot = take_with(model=TURBO, sound=True).shot
-        (item,) = [each for each in limits(shot, load_catalogue(), "legacy") if each.blocking]
+        (item,) = [
+            each for each in unsupported_settings(shot, load_catalogue(), "legacy") if each.blocking
+        ]
         assert (item.setting, "KLING_PROTOCOL=new" in item.reason) == ("model", True)
 
     @pytest.mark.parametrize(("length", "protocol"), [(2501, "legacy"), (2900, "legacy")])
@@ -98,7 +104,8 @@ class TestProtocols:
         """The legacy protocol's documents contradict each other here."""
         prompt = Prompt.cut([Segment("push in", 2), Segment("pan right", 3)])
         remarks = [
-            each.setting for each in limits(take_with(prompt).shot, load_catalogue(), "legacy")
+            each.setting
+            for each in unsupported_settings(take_with(prompt).shot, load_catalogue(), "legacy")
         ]
         assert "multi_shot" in remarks
         assert _blocking(take_with(prompt).shot, "legacy") == []
@@ -139,7 +146,10 @@ class TestCuts:
     def test_a_semicolon_is_mentioned(self, take_with: TakeWith) -> None:
         """It is sent as a comma, and the user is told."""
         prompt = Prompt.cut([Segment("a; b", 2), Segment("b", 3)])
-        reasons = [each.reason for each in limits(take_with(prompt).shot, load_catalogue(), "new")]
+        reasons = [
+            each.reason
+            for each in unsupported_settings(take_with(prompt).shot, load_catalogue(), "new")
+        ]
         assert any("commas" in each for each in reasons)
 
 
@@ -169,7 +179,9 @@ class TestElements:
 
     def test_an_element_without_mention(self, take_with: TakeWith) -> None:
         """An element that the prompt does not mention is reported but does not block."""
-        items = limits(take_with(elements=(("hero", "1"),)).shot, load_catalogue(), "new")
+        items = unsupported_settings(
+            take_with(elements=(("hero", "1"),)).shot, load_catalogue(), "new"
+        )
         assert [item.value for item in items if item.setting == "elements"] == ["hero"]
         assert not [item for item in items if item.blocking]
 
@@ -211,7 +223,11 @@ class TestElements:
         """The reason gives the number and says that the first frame limits it."""
         elements = tuple((name, name) for name in "abcd")
         take = take_with("@a @b @c @d", model=OMNI, elements=elements)
-        (item,) = [each for each in limits(take.shot, load_catalogue(), "new") if each.blocking]
+        (item,) = [
+            each
+            for each in unsupported_settings(take.shot, load_catalogue(), "new")
+            if each.blocking
+        ]
         assert "with a first frame this model supports at most 3" in item.reason
 
 
@@ -285,10 +301,15 @@ class TestPictures:
         self, take_with: TakeWith, still_of: Callable[..., Still]
     ) -> None:
         """Cropping is reported; a ratio within one per cent is not cropped."""
-        cut = limits(take_with(still=still_of(600, 400)).shot, load_catalogue(), "new")
+        cut = unsupported_settings(
+            take_with(still=still_of(600, 400)).shot, load_catalogue(), "new"
+        )
         assert [(item.setting, item.blocking) for item in cut] == [("still", False)]
         assert "592x333 px" in cut[0].reason
-        assert limits(take_with(still=still_of(1280, 724)).shot, load_catalogue(), "new") == ()
+        assert (
+            unsupported_settings(take_with(still=still_of(1280, 724)).shot, load_catalogue(), "new")
+            == ()
+        )
 
     def test_a_last_frame_is_held_to_the_same(
         self, take_with: TakeWith, still_of: Callable[..., Still]

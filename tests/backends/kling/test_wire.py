@@ -288,7 +288,7 @@ class TestReplies:
             row = parse(parse_reply(_golden(f"{folder}/{name}")["reply"]), money=MONEY)
             assert row.id.startswith("8936059464028")
             assert row.state == "waiting"
-            assert row.key.startswith("take-000")
+            assert row.external_id.startswith("take-000")
 
     def test_mixed_states(self) -> None:
         """Jobs come in any order, and some are missing."""
@@ -317,7 +317,7 @@ class TestReplies:
     def test_legacy_done(self) -> None:
         """The other spelling of success; the bill is in units."""
         row = legacy.parse_job(parse_reply(_golden("legacy/query_succeed")["reply"]), money=MONEY)
-        assert (row.state, row.key, row.duration_s) == ("done", "take-0001", 5.1)
+        assert (row.state, row.external_id, row.duration_s) == ("done", "take-0001", 5.1)
         assert row.cost_usd == pytest.approx(0.42)
         picture = legacy.parse_job(parse_reply(_golden("legacy/query_image")["reply"]), money=MONEY)
         assert (picture.state, len(picture.links)) == ("done", 2)
