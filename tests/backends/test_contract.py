@@ -38,19 +38,19 @@ def _kling() -> Iterator[dict[str, str]]:
         yield {**running.environment, "KLING_SETTLE_S": "0"}
 
 
-# The service that a backend asks, as a context with its environment variables.
-_SERVICES = {"kling": _kling}
+# What a backend needs outside itself, as a context that yields environment variables.
+_ENVIRONMENTS = {"kling": _kling}
 
 
-def _service(backend: str) -> AbstractContextManager[dict[str, str]]:
-    return _SERVICES[backend]() if backend in _SERVICES else nullcontext({})
+def _environment(backend: str) -> AbstractContextManager[dict[str, str]]:
+    return _ENVIRONMENTS[backend]() if backend in _ENVIRONMENTS else nullcontext({})
 
 
 @pytest.fixture(params=sorted(BACKENDS), scope="module")
 def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
     """Each backend, ready for use; a service runs on loopback."""
-    with pytest.MonkeyPatch.context() as patch, _service(request.param) as service:
-        for name, value in service.items():
+    with pytest.MonkeyPatch.context() as patch, _environment(request.param) as variables:
+        for name, value in variables.items():
             patch.setenv(name, value)
         opened = open_backend(request.param)
         yield opened
@@ -107,6 +107,10 @@ class TestBackend:
             assert (option.low is None) == (option.high is None)
             if option.low is not None and option.high is not None:
                 assert option.low <= float(option.default) <= option.high
+
+    def test_only_a_simulated_clip_is_rendered_locally(self, backend: Backend) -> None:
+        """Recovery plans such a take again, so it has to be free."""
+        assert not backend.capabilities.renders_locally or backend.capabilities.simulated
 
     def test_a_quote_is_a_price(self, backend: Backend, take: Take) -> None:
         """Never negative, and low is at most high."""

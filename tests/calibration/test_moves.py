@@ -34,8 +34,8 @@ def test_a_signature_matches_the_rendered_motion(term: object) -> None:
     read = true_rates(path)
     if signature.sway:
         return
-    for part in COURSE:
-        assert read[part] == pytest.approx(getattr(signature, part), rel=0.12, abs=0.05)
+    expected = {part: getattr(signature, part) for part in COURSE}
+    assert {part: read[part] for part in COURSE} == pytest.approx(expected, rel=0.12, abs=0.05)
 
 
 def test_the_shipped_table_holds_every_move_at_three_strengths() -> None:

@@ -79,7 +79,9 @@ def test_every_number_is_read_on_some_clips(name: str) -> None:
     (entry,) = (of["numbers"][name] for of in GOLDEN.values() if name in of["numbers"])
     values = {clip: v for clip, v in entry["values"].items() if not isinstance(v, str)}
     assert len(values) >= 2
-    assert any(abs(v) > 10 * tolerance(name, v, values) for v in values.values())
+    assert any(abs(v) > 10 * tolerance(name, v, values) for v in values.values()), (
+        f"no clip shows what {name} measures: add one to CLIPS in tests/metrics/golden/clips.py"
+    )
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from benchmarks.unscored import Unscored
-from lab.backends import BACKENDS, Job
+from lab.backends import Job
 from lab.cli import main
 from lab.emulator import RunningServer
 from lab.errors import BusyError, RunFolderError
@@ -663,10 +663,3 @@ def test_a_recovered_run_is_not_bought_again(
             assert service.emulator.charged_jobs == 4, (kind, page)
             if kind == "zeros" or page > 1:
                 assert again.complete, (kind, page, str(again))
-
-
-def test_every_backend_that_renders_locally_is_free() -> None:
-    """Every backend that renders locally is free, since recovery plans its takes again."""
-    for backend in BACKENDS.values():
-        can = backend.capabilities
-        assert not can.renders_locally or can.simulated
