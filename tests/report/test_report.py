@@ -214,11 +214,9 @@ def test_the_noticeability_threshold_is_shown(parsed: Page) -> None:
         assert cells[row + 3] == shown
 
 
-def test_every_section_stands_in_order(
-    parsed: Page, hostile_results: Results, tmp_path: Path
-) -> None:
+def test_every_section_stands_in_order(parsed: Page, hostile_results: Results) -> None:
     """Every section that has something to show has a heading and a link to it."""
-    context = ReportContext(hostile_results, tmp_path / "r.html", 0, pictures=False)
+    context = ReportContext(hostile_results, hostile_results.folder.path / "report.html", 10**8)
     shown = [section for each in SECTIONS if (section := each(context)) is not None]
     assert created_stills(context) is None  # no still was made from text here
     ids = [attributes["id"] for attributes in parsed.of("section")]
