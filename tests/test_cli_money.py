@@ -186,6 +186,7 @@ def test_a_mistyped_settlement_is_told(tmp_path: Path, capsys: pytest.CaptureFix
     assert "holds no run" in err
 
 
+@pytest.mark.slow
 def test_a_still_is_created_and_sent_straight_to_video(
     service: RunningServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -314,14 +315,8 @@ def test_the_doctor_lists_backends(
 
 
 # Once is in the quick tier too: tests/runs/test_interrupt.py.
-@pytest.mark.parametrize(
-    "presses",
-    [
-        pytest.param(1, id="once", marks=pytest.mark.slow),
-        pytest.param(2, id="twice"),
-        pytest.param(3, id="thrice", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("presses", [1, 2, 3], ids=["once", "twice", "thrice"])
 def test_ctrl_c_does_not_wait_for_a_slow_answer(
     service: RunningServer, sweep: Path, tmp_path: Path, presses: int
 ) -> None:

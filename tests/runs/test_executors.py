@@ -42,7 +42,9 @@ def _fail() -> None:
     raise ValueError("as written")
 
 
-@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
+# The quick tier has a clip that kills its worker: tests/runs/test_scoring.py.
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
 def test_the_task_that_kills_its_worker_is_named(workers: int) -> None:
     """Two tasks kill their workers; every other task gets its result."""
     deadly = (2, 5)
