@@ -194,6 +194,20 @@ def test_a_silent_service_is_waited_for_but_not_for_ever() -> None:
     assert "no answer; run it again" in state.problems()[0]
 
 
+def test_a_job_that_is_found_after_the_last_poll_is_left_to_the_next_run() -> None:
+    """A lookup may end after the service fell silent; the reason is given for its take, too."""
+    waiting, sending = take(0, TakeState.WAITING), take(1, TakeState.SUBMITTING)
+    state, commands = next_steps(state_of(waiting, sending), Started(), 0)
+    assert LookUp(sending.row.take_id) in commands
+    state, _ = next_steps(state, PollFailed(ServiceError("no answer")), 1)
+    state, _ = next_steps(state, TimerEnded(), 90)
+    state, _ = next_steps(state, PollFailed(ServiceError("no answer")), 102)
+    found = Job("paid", "job-1", sending.row.take_id)
+    state, commands = next_steps(state, LookedUp(sending.row.take_id, found), 103)
+    assert [type(command) for command in commands] == [Record]
+    assert ["no answer; run it again" in line for line in state.problems()] == [True, True]
+
+
 def test_a_job_that_polls_leave_out_is_left_to_the_next_run() -> None:
     """A job that the service never lists does not keep a run from its end."""
     state, _ = next_steps(state_of(take(0, TakeState.WAITING)), Started(), 0)

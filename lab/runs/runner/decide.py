@@ -14,6 +14,7 @@ from lab.backends.contract import JobState
 from lab.errors import (
     AccountError,
     InputError,
+    LabError,
     NoSlot,
     Refusal,
     RunFolderError,
@@ -269,9 +270,6 @@ def _poll_failed(draft: Draft, event: PollFailed) -> None:
         )
         return
     draft.update(poll_error=event.error)
-    for status in draft.takes_with_job():
-        if status.row.state is TakeState.WAITING:
-            draft.defer(status, str(event.error))
 
 
 def _fetched(draft: Draft, event: Fetched) -> None:
@@ -370,6 +368,9 @@ def _submit(draft: Draft, status: TakeStatus) -> None:
 
 def _start_poll(draft: Draft) -> None:
     """Poll all waiting jobs together, unless a poll or a pause is under way."""
+    if draft.state.poll_error is not None:
+        _leave_jobs(draft, draft.state.poll_error)
+        return
     if draft.state.polling or draft.state.timer:
         return
     jobs = []
@@ -385,8 +386,15 @@ def _start_poll(draft: Draft) -> None:
         elif status.row.job is not None:
             draft.put(status)
             jobs.append(status.row.job)
-    if jobs and draft.state.poll_error is None:
+    if jobs:
         draft.update(polling=True)
         draft.commands.append(Poll(tuple(jobs)))
     elif draft.backoff_left_s > 0 and draft.state.planned and not draft.gave_up:
         draft.start_timer(draft.backoff_left_s)
+
+
+def _leave_jobs(draft: Draft, error: LabError) -> None:
+    """Leave waiting jobs to the next run. A lookup may have found one after the last poll."""
+    for status in draft.takes_with_job():
+        if status.row.state is TakeState.WAITING and status.idle:
+            draft.defer(status, str(error))
