@@ -57,7 +57,10 @@ class Account(BaseSettings):
     """The older kind: a key pair with secret_key. It works for the legacy protocol only."""
     secret_key: SecretStr | None = None
     region: Region = "singapore"
-    """The region of the account. Keys, jobs and balances belong to one region."""
+    """The region of the account, or "old" for the service's old host name.
+
+    Keys, jobs and balances belong to one region.
+    """
     url: str | None = None
     """The address to use instead of the region's, for example that of an emulator."""
     protocol: Protocol | None = None
@@ -188,7 +191,10 @@ class Account(BaseSettings):
         return self.access_key is not None and self.secret_key is not None
 
     def has_key_for(self, protocol: Protocol) -> bool:
-        """True if a key for this protocol is set. A key pair on the new protocol is unconfirmed."""
+        """True if a key for this protocol is set.
+
+        A key pair counts for the legacy protocol only.
+        """
         return self.api_key is not None or (protocol == "legacy" and self.has_key_pair)
 
     def require_key(self, protocol: Protocol) -> None:
@@ -228,8 +234,10 @@ def settings_file() -> Path:
 
 
 def configured_settings() -> tuple[Setting, ...]:
-    """Every setting that has a value, and its source. Of several for one field, only the first is
-    used."""
+    """Every setting that has a value, and its source.
+
+    If a field has several, only the first is used.
+    """
     file = settings_file()
     try:
         in_file = set(tomllib.loads(file.read_text(encoding="utf-8")))

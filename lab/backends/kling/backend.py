@@ -24,7 +24,7 @@ from lab.backends.kling.connections import Connections
 from lab.backends.kling.doctor import NOT_CHECKED, Doctor
 from lab.backends.kling.download import LinkExpiredError
 from lab.backends.kling.elements import KlingElements
-from lab.backends.kling.fetch_result import fetch_result
+from lab.backends.kling.fetched_file import check_fetched_file
 from lab.backends.kling.limits import unsupported_settings
 from lab.backends.kling.links import LinkCache
 from lab.backends.kling.pictures import PictureCache
@@ -185,7 +185,7 @@ class KlingBackend:
         if not links:
             links = self._query_links(job)
             downloader.fetch(links[0], path, kind=kind, label=label)
-        return fetch_result(job, path, kind=kind)
+        return check_fetched_file(job, path, kind=kind)
 
     def configured_settings(self) -> tuple[Setting, ...]:
         """The environment variables and lines of the settings file that have a value."""

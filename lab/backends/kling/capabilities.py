@@ -21,8 +21,8 @@ def capabilities_of(
         duration_step_s=1.0,
         aspect_ratios=tuple(RATIOS),
         resolutions=tuple(name for name in SHORT_SIDE_PX if name in resolutions),
-        # Kling's page on the omni models says 24 fps. Some clips had 30, so `fetch_result` reads
-        # the fps of each file.
+        # Kling's page on the omni models says 24 fps. Some clips had 30, so
+        # `check_fetched_file` reads the fps of each file.
         fps=(24.0,),
         seed=False,
         end_frame=any(model.last_frame for model in models),

@@ -47,8 +47,8 @@ class Limits(_Row):
     read_on: date
     source: str
     picture_short_side_px: int = Field(gt=0)
-    picture_ratio: float = Field(gt=1)
-    text_ratios: tuple[Ratio, ...]
+    max_picture_ratio: float = Field(gt=1)
+    ratios_from_text: tuple[Ratio, ...]
     shots: int = Field(gt=0)
     shot_chars: int = Field(gt=0)
 
@@ -122,7 +122,7 @@ class Model(_Row):
     resolutions: tuple[Resolution, ...] = Field(min_length=1)
     last_frame: LastFrame | None = None
     multi_shot: bool = False
-    legacy_cuts_from_still: bool = False
+    legacy_multi_shot_from_still: bool = False
     elements: Elements = Elements()
     prompt_chars: int | None = None
     fields: tuple[Literal["multi_shot", "sound"], ...] = ()
@@ -194,7 +194,7 @@ class Stills(_Row):
 class Catalogue(_Row):
     """The whole catalogue."""
 
-    money: UnitPrices
+    unit_prices: UnitPrices
     limits: Limits
     protocols: Mapping[Protocol, ProtocolLimits]
     regions: Mapping[str, Annotated[str, Field(pattern=r"^https://[a-z0-9.-]+$")]]

@@ -258,26 +258,28 @@ class Doctor:
                 continue  # with no job at all, the checks that need one say so
             for item in json_objects(reply.data):
                 try:
-                    job = legacy.parse_job(Reply(0, "", item), money=self._catalogue.money)
+                    job = legacy.parse_job(
+                        Reply(0, "", item), unit_prices=self._catalogue.unit_prices
+                    )
                 except WireError:
                     continue
                 jobs.append((path, job))
         return jobs
 
     def _check_used(self, jobs: list[tuple[str, JobInfo]]) -> CheckResult:
-        money = self._catalogue.money
+        unit_prices = self._catalogue.unit_prices
         path, job = next(((path, job) for path, job in jobs if job.external_id), ("", None))
         if job is None:
             return USED_ID.unchecked("the account's lists contain no job with an external id yet")
         reply = self._query(f"{path}/{url_quote(job.external_id, safe='')}")
-        if reply.code != 0 or legacy.parse_job(reply, money=money).id != job.id:
+        if reply.code != 0 or legacy.parse_job(reply, unit_prices=unit_prices).id != job.id:
             return USED_ID.failed(f"the query on {path} does not find job {job.id}")
         observed = f"the query on {path} finds job {job.id}"
         if self._account.has_key_for("new"):
             reply = self._query(
                 modern.TASKS, modern.external_id_query(job.external_id), protocol="new"
             )
-            matches = modern.parse_jobs(reply, money=money) if reply.code == 0 else ()
+            matches = modern.parse_jobs(reply, unit_prices=unit_prices) if reply.code == 0 else ()
             in_both = any(match.id == job.id for match in matches)
             observed += f"; the new protocol {'finds it too' if in_both else 'does not find it'}"
         return USED_ID.held(observed)

@@ -145,7 +145,7 @@ class KlingElements:
 
     def _limits(self, element: Element) -> Iterator[Unsupported]:
         bounds = self._catalogue.limits
-        min_side, max_ratio = bounds.picture_short_side_px, bounds.picture_ratio
+        min_side, max_ratio = bounds.picture_short_side_px, bounds.max_picture_ratio
         count, chars = len(element.pictures), len(element.description)
         if count > MAX_PICTURES:
             accepted = f"at most {MAX_PICTURES}, the front view first"

@@ -111,7 +111,7 @@ def _frame_fields(frames: EncodedFrames, *, omni: bool) -> dict[str, Any]:
     return {name: picture for picture, name, _ in fields if picture is not None}
 
 
-def parse_job(reply: Reply, *, money: UnitPrices) -> JobInfo:
+def parse_job(reply: Reply, *, unit_prices: UnitPrices) -> JobInfo:
     """The job in the reply to a submission or query. Raises WireError if it contains none."""
     data = reply.data
     if not isinstance(data, dict):
@@ -135,11 +135,11 @@ def parse_job(reply: Reply, *, money: UnitPrices) -> JobInfo:
         message=parse_text(data.get("task_status_msg")),
         links=links,
         duration_s=parse_number(clips[0].get("duration")) if clips else None,
-        cost_usd=_cost_usd(data, money, makes_stills=bool(stills) and not clips),
+        cost_usd=_cost_usd(data, unit_prices, makes_stills=bool(stills) and not clips),
     )
 
 
-def _cost_usd(data: dict[str, Any], money: UnitPrices, *, makes_stills: bool) -> float | None:
+def _cost_usd(data: dict[str, Any], unit_prices: UnitPrices, *, makes_stills: bool) -> float | None:
     """The cost in USD; None for a deduction from a cash balance, whose unit is undocumented."""
     cash = data.get("final_balance_deduction")
     if isinstance(cash, dict) and parse_number(cash.get("quota")) != 0:
@@ -147,5 +147,7 @@ def _cost_usd(data: dict[str, Any], money: UnitPrices, *, makes_stills: bool) ->
     units = parse_number(data.get("final_unit_deduction"))
     if units is None:
         return None
-    usd_per_unit = money.usd_per_image_unit if makes_stills else money.usd_per_video_unit
+    usd_per_unit = (
+        unit_prices.usd_per_image_unit if makes_stills else unit_prices.usd_per_video_unit
+    )
     return round(units * usd_per_unit, 6)

@@ -115,7 +115,7 @@ def _unsupported_from_text(
         yield _blocking(
             "still", "none", "this model cannot make a clip from text alone; give a still"
         )
-    ratio, accepted = shot.settings.aspect_ratio, catalogue.limits.text_ratios
+    ratio, accepted = shot.settings.aspect_ratio, catalogue.limits.ratios_from_text
     if ratio not in accepted:
         yield _blocking(
             "aspect_ratio", ratio, f"accepted for clips from text alone: {', '.join(accepted)}"
@@ -125,7 +125,7 @@ def _unsupported_from_text(
 def _unsupported_picture(
     setting: str, still: Still, shot: Shot, catalogue: Catalogue
 ) -> Iterator[Unsupported]:
-    min_side, max_ratio = catalogue.limits.picture_short_side_px, catalogue.limits.picture_ratio
+    min_side, max_ratio = catalogue.limits.picture_short_side_px, catalogue.limits.max_picture_ratio
     ratio = shot.settings.aspect_ratio
     width, height = sent_size(still, ratio)
     cropped = is_cropped(still, ratio)
@@ -246,7 +246,7 @@ def _unsupported_legacy_cuts(shot: Shot, model: Model) -> Iterator[Unsupported]:
     if shot.end_still is not None:
         reason = "the legacy protocol has no cuts with a last frame; set KLING_PROTOCOL=new"
         yield _blocking("end_still", "given", reason)
-    elif shot.still is not None and not model.legacy_cuts_from_still:
+    elif shot.still is not None and not model.legacy_multi_shot_from_still:
         reason = "the legacy protocol has no cuts with a still; set KLING_PROTOCOL=new"
         yield _blocking("multi_shot", "asked for", reason)
     elif shot.still is not None:

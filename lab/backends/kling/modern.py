@@ -98,26 +98,26 @@ def _settings(shot: Shot, model: Model, *, from_image: bool) -> dict[str, Any]:
     return settings
 
 
-def parse_created(reply: Reply, *, money: UnitPrices) -> JobInfo:
+def parse_created(reply: Reply, *, unit_prices: UnitPrices) -> JobInfo:
     """The job that a submission started. Raises WireError if the reply contains none."""
-    job = _parse_job(reply.data, money)
+    job = _parse_job(reply.data, unit_prices)
     if job is None:
         raise WireError("kling: the reply to a submission contains no job")
     return job
 
 
-def parse_jobs(reply: Reply, *, money: UnitPrices) -> tuple[JobInfo, ...]:
+def parse_jobs(reply: Reply, *, unit_prices: UnitPrices) -> tuple[JobInfo, ...]:
     """The jobs in the reply to a query, in any order. Invalid entries are left out.
 
     Raises WireError if the reply contains no list.
     """
     if not isinstance(reply.data, list):
         raise WireError("kling: the reply to a query contains no list of jobs")
-    jobs = (_parse_job(item, money) for item in reply.data)
+    jobs = (_parse_job(item, unit_prices) for item in reply.data)
     return tuple(job for job in jobs if job is not None)
 
 
-def _parse_job(data: object, money: UnitPrices) -> JobInfo | None:
+def _parse_job(data: object, unit_prices: UnitPrices) -> JobInfo | None:
     if not isinstance(data, dict):
         return None
     job_id, raw_state = parse_id(data.get("id")), data.get("status")
@@ -139,7 +139,7 @@ def _parse_job(data: object, money: UnitPrices) -> JobInfo | None:
         message=parse_text(data.get("message")),
         links=links,
         duration_s=lengths_s[0] if lengths_s else None,
-        cost_usd=billed_usd(data.get("billing"), money),
+        cost_usd=billed_usd(data.get("billing"), unit_prices),
     )
 
 

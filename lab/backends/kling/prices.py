@@ -14,11 +14,13 @@ def quote(shot: Shot, catalogue: Catalogue) -> Quote:
     low. Waiting times were measured for 5 s of clip. Assumed: longer clips take proportionally
     longer.
     """
-    settings, money, media = shot.settings, catalogue.money, catalogue.media
-    basis = f"Kling's prices of {money.read_on}"
+    settings, unit_prices, media = shot.settings, catalogue.unit_prices, catalogue.media
+    basis = f"Kling's prices of {unit_prices.read_on}"
     if shot.makes == "still":
         usd = catalogue.stills.usd
-        return _quote(usd, money.margin, catalogue.stills.latency_s, media.bytes_per_still, basis)
+        return _quote(
+            usd, unit_prices.margin, catalogue.stills.latency_s, media.bytes_per_still, basis
+        )
     model = catalogue.model_of(shot)
     usd_per_s = model.usd_per_s(settings.resolution, sound=settings.sound)
     usd = (usd_per_s or model.max_usd_per_s) * settings.duration_s
@@ -29,7 +31,7 @@ def quote(shot: Shot, catalogue: Catalogue) -> Quote:
     size_bytes = (
         bytes_per_s.get(settings.resolution, max(bytes_per_s.values())) * settings.duration_s
     )
-    return _quote(usd, money.margin, seconds, round(size_bytes), basis)
+    return _quote(usd, unit_prices.margin, seconds, round(size_bytes), basis)
 
 
 def _quote(usd: float, margin: float, seconds: float, size_bytes: int, basis: str) -> Quote:

@@ -27,7 +27,7 @@ class JobQueries:
         self, account: Account, catalogue: Catalogue, transport: Callable[[], Transport]
     ) -> None:
         self._account = account
-        self._money = catalogue.money
+        self._unit_prices = catalogue.unit_prices
         self._transport = transport
         self._lock = threading.Lock()
         self._logged: set[str] = set()
@@ -48,7 +48,7 @@ class JobQueries:
                 )
                 if reply.data == []:
                     return "absent"
-                matches = modern.parse_jobs(reply, money=self._money)
+                matches = modern.parse_jobs(reply, unit_prices=self._unit_prices)
             else:
                 reply = transport.query(
                     f"{path}/{url_quote(external_id, safe='')}",
@@ -57,7 +57,7 @@ class JobQueries:
                 )
                 if reply.code == codes.BAD_PARAMETER:
                     return "absent"
-                matches = (legacy.parse_job(reply, money=self._money),)
+                matches = (legacy.parse_job(reply, unit_prices=self._unit_prices),)
         except (ServiceError, AccountError) as error:
             log.warning("%s: cannot be looked up: %s", label, error)
             return "unknown"
@@ -103,7 +103,7 @@ class JobQueries:
         policy = transport.policies.poll
         if protocol == "new":
             reply = transport.query(path, modern.ids_query(ids), protocol=protocol, policy=policy)
-            return {job.id: job for job in modern.parse_jobs(reply, money=self._money)}
+            return {job.id: job for job in modern.parse_jobs(reply, unit_prices=self._unit_prices)}
         infos = {}
         for job_id in ids:
             reply = transport.query(
@@ -113,7 +113,7 @@ class JobQueries:
                 accept=(codes.BAD_PARAMETER,),
             )
             if reply.code != codes.BAD_PARAMETER:
-                info = legacy.parse_job(reply, money=self._money)
+                info = legacy.parse_job(reply, unit_prices=self._unit_prices)
                 infos[info.id] = info
         return infos
 

@@ -83,7 +83,7 @@ class Submissions:
     def parse_reply(self, take: Take, reply: Reply) -> JobInfo:
         """The job in the reply to a submission. Raises WireError if it contains none."""
         parse = modern.parse_created if self.protocol(take.shot) == "new" else legacy.parse_job
-        return parse(reply, money=self._catalogue.money)
+        return parse(reply, unit_prices=self._catalogue.unit_prices)
 
     def job(
         self,

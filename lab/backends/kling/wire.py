@@ -129,15 +129,15 @@ def parse_state(raw_state: object, links: Iterable[str]) -> State | None:
     return "waiting"
 
 
-def billed_usd(charges: object, money: UnitPrices) -> float | None:
+def billed_usd(charges: object, unit_prices: UnitPrices) -> float | None:
     """The sum of a list of charges in USD; None if the list is empty or a charge is unknown."""
     if not isinstance(charges, list) or not charges or len(json_objects(charges)) != len(charges):
         return None
     usd_each = {
-        ("unit", "video"): money.usd_per_video_unit,
-        ("unit", "image"): money.usd_per_image_unit,
+        ("unit", "video"): unit_prices.usd_per_video_unit,
+        ("unit", "image"): unit_prices.usd_per_image_unit,
         ("cash", "USD"): 1.0,
-        ("cash", "CNY"): money.usd_per_cny,
+        ("cash", "CNY"): unit_prices.usd_per_cny,
     }
     total = 0.0
     for charge in json_objects(charges):

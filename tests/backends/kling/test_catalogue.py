@@ -57,7 +57,7 @@ class TestShipped:
 
     def test_prices_are_whole_tenths_of_units(self) -> None:
         """Prices in USD per second match whole tenths of the service's units."""
-        worth = load_catalogue().money.usd_per_video_unit
+        worth = load_catalogue().unit_prices.usd_per_video_unit
         for model in load_catalogue().models.values():
             for price in (*model.silent.values(), *model.sound.values()):
                 assert price / worth * 10 == pytest.approx(round(price / worth * 10))
@@ -70,7 +70,7 @@ class TestShipped:
         """Each part has a source page and a date."""
         catalogue = load_catalogue()
         parts = (
-            catalogue.money,
+            catalogue.unit_prices,
             catalogue.limits,
             *catalogue.protocols.values(),
             *catalogue.rejected_settings,
@@ -132,7 +132,7 @@ class TestNewModel:
         ),
         ('silent = { "720p" = 0.084', 'silent = { "720p" = -1', "kling-3.0.silent.720p"),
         ('silent = { "720p" = 0.084', 'silent = { "721p" = 0.084', "kling-3.0.silent.721p"),
-        ("margin = 0.10", "margin = 10", "money.margin"),
+        ("margin = 0.10", "margin = 10", "unit_prices.margin"),
         ("elements = {", "element = {", "element"),
         ("https://api-singapore", "http://api-singapore", "regions.singapore"),
         ('legacy = "kling-v3"\n', "", "legacy"),
@@ -140,7 +140,7 @@ class TestNewModel:
         ('fields = ["sound"]\n', "", "kling-2.6"),
         ('"/image-to-video/kling-3.0"', '"https://else.where/"', "new_paths.image"),
         ('[models."kling-3.0"]', '[models."kling-3"]', "default model kling-3.0"),
-        ("[money]", "[money", "not valid TOML"),
+        ("[unit_prices]", "[unit_prices", "not valid TOML"),
     ],
 )
 def test_a_broken_table_is_found(

@@ -30,7 +30,7 @@ TakeWith = Callable[..., Take]
 GOLDEN = Path(__file__).parents[2] / "data" / "kling"
 PICTURES = EncodedFrames("<base64 still>", "<base64 still>")
 FIRST = EncodedFrames("<base64 still>")
-MONEY = load_catalogue().money
+UNIT_PRICES = load_catalogue().unit_prices
 
 
 def _golden(name: str) -> dict[str, Any]:
@@ -285,7 +285,7 @@ class TestReplies:
     def test_created(self, name: str) -> None:
         """Both protocols return the job with all digits of its id."""
         for parse, folder in ((modern.parse_created, "new"), (legacy.parse_job, "legacy")):
-            row = parse(parse_reply(_golden(f"{folder}/{name}")["reply"]), money=MONEY)
+            row = parse(parse_reply(_golden(f"{folder}/{name}")["reply"]), unit_prices=UNIT_PRICES)
             assert row.id.startswith("8936059464028")
             assert row.state == "waiting"
             assert row.external_id.startswith("take-000")
@@ -293,7 +293,7 @@ class TestReplies:
     def test_mixed_states(self) -> None:
         """Jobs come in any order, and some are missing."""
         rows = modern.parse_jobs(
-            parse_reply(_golden("new/query_mixed_states")["reply"]), money=MONEY
+            parse_reply(_golden("new/query_mixed_states")["reply"]), unit_prices=UNIT_PRICES
         )
         assert {row.id[-2:]: row.state for row in rows} == {
             "85": "done",
@@ -305,27 +305,34 @@ class TestReplies:
     def test_done(self) -> None:
         """Link, length and bill are read, in units and in cash."""
         (row,) = modern.parse_jobs(
-            parse_reply(_golden("new/query_succeeded_with_watermark")["reply"]), money=MONEY
+            parse_reply(_golden("new/query_succeeded_with_watermark")["reply"]),
+            unit_prices=UNIT_PRICES,
         )
         assert (row.duration_s, row.cost_usd) == (5.04, 0.42)
         assert row.links[0].endswith("raw_video_1.mp4")
         (row,) = modern.parse_jobs(
-            parse_reply(_golden("new/query_succeeded")["reply"]), money=MONEY
+            parse_reply(_golden("new/query_succeeded")["reply"]), unit_prices=UNIT_PRICES
         )
         assert row.cost_usd == pytest.approx(0.42)
 
     def test_legacy_done(self) -> None:
         """The other spelling of success; the bill is in units."""
-        row = legacy.parse_job(parse_reply(_golden("legacy/query_succeed")["reply"]), money=MONEY)
+        row = legacy.parse_job(
+            parse_reply(_golden("legacy/query_succeed")["reply"]), unit_prices=UNIT_PRICES
+        )
         assert (row.state, row.external_id, row.duration_s) == ("done", "take-0001", 5.1)
         assert row.cost_usd == pytest.approx(0.42)
-        picture = legacy.parse_job(parse_reply(_golden("legacy/query_image")["reply"]), money=MONEY)
+        picture = legacy.parse_job(
+            parse_reply(_golden("legacy/query_image")["reply"]), unit_prices=UNIT_PRICES
+        )
         assert (picture.state, len(picture.links)) == ("done", 2)
         assert picture.cost_usd == pytest.approx(16 * 0.0035)
 
     def test_legacy_failed(self) -> None:
         """A failed job has its reason."""
-        row = legacy.parse_job(parse_reply(_golden("legacy/query_failed")["reply"]), money=MONEY)
+        row = legacy.parse_job(
+            parse_reply(_golden("legacy/query_failed")["reply"]), unit_prices=UNIT_PRICES
+        )
         assert row.state == "failed"
         assert row.message
 
@@ -334,37 +341,41 @@ class TestReplies:
         """Each protocol may use the other's spelling."""
         reply = copy.deepcopy(_golden("new/query_succeeded")["reply"])
         reply["data"][0]["status"] = word
-        (row,) = modern.parse_jobs(parse_reply(reply), money=MONEY)
+        (row,) = modern.parse_jobs(parse_reply(reply), unit_prices=UNIT_PRICES)
         reply = copy.deepcopy(_golden("legacy/query_succeed")["reply"])
         reply["data"]["task_status"] = word
-        assert row.state == legacy.parse_job(parse_reply(reply), money=MONEY).state == "done"
+        assert (
+            row.state
+            == legacy.parse_job(parse_reply(reply), unit_prices=UNIT_PRICES).state
+            == "done"
+        )
 
     @pytest.mark.parametrize("word", ["queued", "SUCCEEDED", "success", " succeed"])
     def test_an_unknown_state_is_waited_for(self, word: str) -> None:
         """It is neither a success nor a failure."""
         reply = copy.deepcopy(_golden("new/query_succeeded")["reply"])
         reply["data"][0]["status"] = word
-        (row,) = modern.parse_jobs(parse_reply(reply), money=MONEY)
+        (row,) = modern.parse_jobs(parse_reply(reply), unit_prices=UNIT_PRICES)
         assert (row.state, row.raw_state) == ("waiting", word.strip())
 
     def test_a_success_without_a_clip_is_none(self) -> None:
         """It is waited for."""
         reply = copy.deepcopy(_golden("new/query_succeeded")["reply"])
         reply["data"][0]["outputs"] = []
-        (row,) = modern.parse_jobs(parse_reply(reply), money=MONEY)
+        (row,) = modern.parse_jobs(parse_reply(reply), unit_prices=UNIT_PRICES)
         assert row.state == "waiting"
 
     def test_a_number_is_no_id(self) -> None:
         """A JSON number of eighteen digits may have been rounded."""
         reply = copy.deepcopy(_golden("new/query_succeeded")["reply"])
         reply["data"][0]["id"] = 893605946402811985
-        assert modern.parse_jobs(parse_reply(reply), money=MONEY) == ()
+        assert modern.parse_jobs(parse_reply(reply), unit_prices=UNIT_PRICES) == ()
 
     def test_cash_from_a_balance_is_unknown(self) -> None:
         """Its unit is undocumented, so zero units do not mean free."""
         reply = copy.deepcopy(_golden("legacy/query_succeed")["reply"])
         reply["data"] |= {"final_unit_deduction": "0", "final_balance_deduction": {"quota": "3"}}
-        assert legacy.parse_job(parse_reply(reply), money=MONEY).cost_usd is None
+        assert legacy.parse_job(parse_reply(reply), unit_prices=UNIT_PRICES).cost_usd is None
 
     @pytest.mark.parametrize(
         ("charges", "usd"),
@@ -391,7 +402,7 @@ class TestReplies:
     )
     def test_bills(self, charges: object, usd: float | None) -> None:
         """A charge that is not understood is unknown, never free."""
-        assert billed_usd(charges, MONEY) == (None if usd is None else pytest.approx(usd))
+        assert billed_usd(charges, UNIT_PRICES) == (None if usd is None else pytest.approx(usd))
 
 
 anything = st.recursive(
@@ -431,7 +442,7 @@ def _parsed(payload: object) -> list[JobInfo]:
     rows: list[JobInfo] = []
     for parse in (modern.parse_created, modern.parse_jobs, legacy.parse_job):
         try:
-            jobs = parse(parse_reply(payload), money=MONEY)
+            jobs = parse(parse_reply(payload), unit_prices=UNIT_PRICES)
         except WireError:
             continue
         rows += jobs if isinstance(jobs, tuple) else [jobs]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lab.backends import Job
-from lab.backends.kling.fetch_result import fetch_result
+from lab.backends.kling.fetched_file import check_fetched_file
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def result_of(tmp_path: Path, pan_clip: Callable[..., Path], photo: Any) -> Call
 
     def result(kind: Any = "clip", **asked: Any) -> Any:
         data = {"asked": {"fps": 24.0, "sound": False, **asked}, "notes": ["still: cut"]}
-        return fetch_result(Job("kling", "1", "take", data), path, kind=kind)
+        return check_fetched_file(Job("kling", "1", "take", data), path, kind=kind)
 
     return result
 
@@ -55,4 +55,4 @@ def test_a_still_has_no_length(result_of: Callable[..., Any]) -> None:
 def test_an_older_job(tmp_path: Path, pan_clip: Callable[..., Path], photo: Any) -> None:
     """A job without the requested settings is fetched all the same."""
     path = pan_clip(tmp_path / "clip.mp4", photo[:160, :208])
-    assert fetch_result(Job("kling", "1", "take", {}), path, kind="clip").not_honoured == ()
+    assert check_fetched_file(Job("kling", "1", "take", {}), path, kind="clip").not_honoured == ()

@@ -13,7 +13,7 @@ _RATIO_TOLERANCE = 0.03
 _FPS_TOLERANCE = 0.01
 
 
-def fetch_result(job: Job, path: Path, *, kind: MediaKind) -> FetchResult:
+def check_fetched_file(job: Job, path: Path, *, kind: MediaKind) -> FetchResult:
     """The differences between the file and the take's settings, and the notes of the job.
 
     Reads the file itself and ignores the metadata in replies. No prompt term is listed as honoured,
