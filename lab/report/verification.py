@@ -56,9 +56,9 @@ class Verification:
     values: values on the page, compared with the report's facts. takes: takes in the facts,
     compared with the ledger. files: files named in the facts, compared by hash. scores: scores in
     the facts, compared with new measurements of the clips. clips: the clips with such scores.
-    not_measured: scores that the report itself calls not measured. measured_again: False if
-    the caller did not ask for new measurements. own_script: the page's script and style are those
-    of this i2v-lab.
+    not_measured: how many scores the report lists as not measured. measured_again: False if the
+    caller did not ask for new measurements. own_script: the page's script and style are those of
+    this i2v-lab.
     """
 
     report: Path

@@ -119,7 +119,7 @@ def test_an_honest_report_matches(
 
 _NUMBER = r"\d[\d.]*"
 _EDITS = {
-    "flicker in the table": _NUMBER,
+    "flicker in the scores": _NUMBER,
     "scores in the trials": _NUMBER,
     "sentence 1 on what leads": _NUMBER,
     "motion of slow push in, cinematic in the medians by prompt": _NUMBER,
@@ -238,7 +238,7 @@ def test_a_hidden_number_is_reported(moved: Path, swap: Callable[[str], str]) ->
     """An added, missing or hidden cell, or another sort number, is a mismatch."""
     page = moved / "report.html"
     text = page.read_text()
-    start, end = _cell(text, "motion in the table")
+    start, end = _cell(text, "motion in the scores")
     page.write_text(text[:start] + swap(text[start:end]) + text[end:])
     assert not verify(page, scores=False).matches
 

@@ -14,7 +14,10 @@ from lab.units import number_text, usd_text
 
 
 def trials(context: ReportContext) -> Section:
-    """A tile for each take: its clip's first frame and judged scores. A click plays the clip."""
+    """A tile for each take: its clip's first frame and the scores by which takes are ranked.
+
+    A click plays the clip.
+    """
     results = context.results
     other_factors = [name for name in results.varied if name != "still"]
     stills = {row["still"]: row for row in context.rows}
@@ -36,7 +39,7 @@ def trials(context: ReportContext) -> Section:
 
 
 def _column(context: ReportContext, name: str, row: TakeEntry) -> tuple[str, str, str]:
-    """The name of a still, its picture, and the id of the picture's element."""
+    """The name of a still, its picture, and the picture's HTML id; both "" without a picture."""
     path = context.proxies.stills.get(row["still_path"])
     return name, context.still_uri(row), "" if path is None else context.element_url(path)[1:]
 
