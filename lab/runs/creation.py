@@ -14,11 +14,11 @@ from lab.sweeps import CreatedStill, Sweep
 _FINAL = (TakeState.FETCHED, TakeState.FAILED, TakeState.REFUSED)
 
 
-def with_stills_in_use(sweep: Sweep, folder: RunFolder, rows: Sequence[TakeRow]) -> Sweep:
-    """The sweep with the chosen pictures that clips in this folder already use as stills.
+def with_earlier_choices(sweep: Sweep, folder: RunFolder, rows: Sequence[TakeRow]) -> Sweep:
+    """The sweep, with the earlier choice kept for each still whose chosen picture a clip uses.
 
-    rows: all takes of the folder. These choices stay: a later version of preflight might choose
-    another picture, and every clip would be bought again.
+    rows: all takes of the folder. Without this, a later version of preflight might choose another
+    picture, and every clip would be bought again.
     """
     if not sweep.created:
         return sweep
@@ -39,10 +39,10 @@ def with_stills_in_use(sweep: Sweep, folder: RunFolder, rows: Sequence[TakeRow])
 def choose_stills(
     sweep: Sweep, folder: RunFolder, rows: Sequence[TakeRow]
 ) -> tuple[Sweep, list[str], dict[str, str]]:
-    """Choose one picture for each still to be made from text, once all its pictures are finished.
+    """For each still that is made from text, choose a picture once all its pictures are finished.
 
     rows: all takes of the folder. Returns the sweep with the chosen stills, a line for each new
-    choice, and for each still without a choice, by level name, the reason.
+    choice, and, by level name, why a still has no choice.
     """
     needs = Needs.together(
         prompt.needs for prompt in sweep.levels["prompt"] if isinstance(prompt, Prompt)
@@ -70,7 +70,7 @@ def choose_stills(
 def _pictures(
     sweep: Sweep, rows: Sequence[TakeRow]
 ) -> Iterator[tuple[CreatedStill, list[TakeRow]]]:
-    """Each still to be made from text, with the rows of its pictures."""
+    """Each still that is made from text, with the rows of its pictures."""
     by_id = {row.take_id: row for row in rows}
     take_ids = [(trial.factors["still"], take.id) for trial, take in sweep.creations()]
     for level in sweep.created:

@@ -7,7 +7,7 @@ from typing import Any
 from lab.errors import RunFolderError, StillError, SweepError
 from lab.runs.folder import RunFolder
 from lab.runs.ledger import Ledger, TakeRow
-from lab.runs.recovery import FACT
+from lab.runs.recovery import LOSSES_FACT
 from lab.stills import Still
 from lab.sweeps import Sweep
 
@@ -19,7 +19,7 @@ def design(out: str | Path) -> Sweep:
     folder = RunFolder(out)
     folder.check()
     with Ledger.read(folder.ledger) as ledger:
-        data, losses, rows = ledger.fact("sweep"), ledger.fact(FACT), ledger.takes()
+        data, losses, rows = ledger.fact("sweep"), ledger.fact(LOSSES_FACT), ledger.takes()
     if missing := _missing_fields(data):
         raise _incomplete(folder, missing)
     stills, problems = stored_stills(data, folder)

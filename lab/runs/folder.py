@@ -63,7 +63,10 @@ class RunFolder:
         return os.path.isfile(self.ledger)
 
     def check(self) -> None:
-        """Raise RunFolderError unless the folder holds a run and its ledger is not a link."""
+        """Raise RunFolderError if the folder holds no run or cannot be read.
+
+        Raises it too if the ledger lies outside the folder.
+        """
         try:
             self.ledger.stat()
         except (FileNotFoundError, NotADirectoryError):
@@ -94,7 +97,7 @@ class RunFolder:
             make_writable_folder(folder)
 
     def _is_own(self, name: str) -> bool:
-        """True for a file that another runner may have made before its ledger."""
+        """True for a file that another runner may create before it creates the ledger."""
         return name in self._own_names or name.startswith(self.ledger.name) or TEMP_SUFFIX in name
 
     def outside_error(self, path: Path) -> str:
@@ -205,7 +208,8 @@ class RunFolder:
         lock = FileLock(self.path / "run.lock", timeout=0)
         try:
             lock.acquire()
-        except (Timeout, OSError):  # OSError: the folder is read-only, so the owner file is valid
+        except (Timeout, OSError):
+            # OSError: in a read-only folder the lock cannot be tested, so trust the owner file.
             return _owner_text(self._owner)
         lock.release()
         return ""

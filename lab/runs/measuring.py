@@ -50,7 +50,7 @@ def measure(
 ) -> MeasureOutcome:
     """Measure the clips of a run whose measurements are not fresh. Nothing is sent or bought.
 
-    For a stale record, only the stale numbers are measured. executor: where clips are measured; a
+    For a stale record, only the stale scores are measured. executor: where clips are measured; a
     process pool by default. Raises RunFolderError for a folder without a run, BusyError while a
     runner is active, and Interrupted on Ctrl-C. An interrupted call keeps what it measured.
     """
@@ -107,7 +107,7 @@ def _measure_all(
 def start_measuring(
     pool: Executor, folder: RunFolder, row: TakeRow, stored: StoredMeasure
 ) -> Future[MeasureJson]:
-    """Start measuring the numbers of a take's clip that are not fresh.
+    """Start measuring the scores of a take's clip that are not fresh.
 
     The future's result is a record as plain data, for `Measure.from_json`.
     """
@@ -117,8 +117,10 @@ def start_measuring(
     if still and (error := folder.still_error(still.path, still.sha256)):
         return failed_future(StillError(error))
     still_json = None if still is None else folder.locate(still).to_json()
-    numbers = tuple(stored.stale) if stored.state is MeasureState.STALE else None
-    return submit_to(pool, measure_clip, str(folder.clip_path(row.take_id)), still_json, numbers)
+    metric_names = tuple(stored.stale) if stored.state is MeasureState.STALE else None
+    return submit_to(
+        pool, measure_clip, str(folder.clip_path(row.take_id)), still_json, metric_names
+    )
 
 
 def damage_text(take_id: str, measure: Measure | None) -> str:

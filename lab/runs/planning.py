@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 from lab.backends import open_backend
-from lab.runs.creation import with_stills_in_use
+from lab.runs.creation import with_earlier_choices
 from lab.runs.elements import known_ids
 from lab.runs.folder import RunFolder
 from lab.runs.ledger import Ledger, TakeRow, TakeState
@@ -38,7 +38,7 @@ def plan(sweep: Sweep, out: str | Path | None = None, *, reuse: bool = True) -> 
         done = _finished(rows, folder, renders_locally=capabilities.renders_locally)
         finished = {row.take_id for row in done}
         spent_usd = sum(row.committed_usd for row in done)
-        sweep = with_stills_in_use(sweep, folder, rows)
+        sweep = with_earlier_choices(sweep, folder, rows)
     reusable: set[str] = set()
     if reuse and not capabilities.simulated:
         with PurchaseIndex.open() as index:

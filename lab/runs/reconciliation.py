@@ -9,7 +9,7 @@ from lab.backends import Backend, Job, open_backend
 from lab.errors import InputError, LabError, did_you_mean
 from lab.runs.folder import RunFolder
 from lab.runs.ledger import UNKNOWN_ACCOUNT, EventKind, Ledger, TakeRow, TakeState, job_key
-from lab.runs.recovery import FACT, Losses
+from lab.runs.recovery import LOSSES_FACT, Losses
 from lab.takes import Take
 
 _UNDECIDED = (TakeState.UNCERTAIN, TakeState.SUBMITTING)
@@ -52,8 +52,9 @@ def reconcile(
 
     A take that the service knows becomes waiting. A take that it never received becomes planned, so
     the next run submits it. Other takes stay uncertain. bought (take id to the service's job id)
-    and not_bought are a person's answers, used when the service has none; a job must be one that it
-    knows. Raises InputError for a take that is not uncertain, and for a job of another take.
+    and not_bought are a person's answers, used only if the service finds no job. The service must
+    know each job in bought. Raises InputError for a take that is not uncertain, and for a job of
+    another take.
     """
     folder = RunFolder(out)
     folder.check()
@@ -107,7 +108,7 @@ def _check_answers(
 
 def _job_key(ledger: Ledger, take_id: str) -> str:
     """Our id of the take at the service; "" when a damaged ledger lost it."""
-    lost_facts = Losses.from_fact(ledger.fact(FACT)).facts
+    lost_facts = Losses.from_fact(ledger.fact(LOSSES_FACT)).facts
     if "run_id" in lost_facts and UNKNOWN_ACCOUNT in ledger.submission_accounts(take_id):
         return ""
     return job_key(str(ledger.fact("run_id")), take_id)

@@ -15,7 +15,7 @@ from typing import Any
 from lab.backends import Quote, open_backend
 from lab.errors import MoneyError
 from lab.runs.control import Control
-from lab.runs.creation import choose_stills, with_stills_in_use
+from lab.runs.creation import choose_stills, with_earlier_choices
 from lab.runs.elements import ensure_registered
 from lab.runs.folder import RunFolder
 from lab.runs.ledger import Ledger, Money, TakeRow
@@ -125,7 +125,7 @@ def run(
         Ledger.write(folder.ledger) as ledger,
         _purchase_index(simulated=simulated) as index,
     ):
-        sweep = with_stills_in_use(sweep, folder, ledger.takes())
+        sweep = with_earlier_choices(sweep, folder, ledger.takes())
         check_same_sweep(sweep, folder, ledger, origin, grow=grow)
         sweep = _with_registered_elements(sweep, ledger, quiet=quiet, control=control)
         session = _Session(

@@ -1,7 +1,7 @@
 """The element store: one database per user of the elements registered with each account.
 
-The store may be lost: the elements remain at the service, where keys that are derived from their
-pictures find them.
+Losing the store loses no element: the service keeps them, and a key derived from an element's
+pictures finds it there again.
 """
 
 import json
@@ -23,6 +23,7 @@ from lab.settings import settings
 _VERSION = 1
 _SCHEMA = f"""
 BEGIN;
+-- seal: the checksum of the row's other columns.
 CREATE TABLE elements (
     origin TEXT NOT NULL,
     account TEXT NOT NULL,

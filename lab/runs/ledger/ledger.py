@@ -180,7 +180,7 @@ class Ledger:
         """Fill an empty ledger with the rows that were recovered from a damaged one.
 
         events: by their numbers, which they keep. last_seq: the highest number ever used.
-        snapshots: by take id, the state of a take that its events do not determine.
+        snapshots: by take id, the state of each take whose events do not determine it.
         """
         with self._transaction():
             for name, value in facts.items():

@@ -163,7 +163,7 @@ def check_pages(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def check_size(connection: sqlite3.Connection, path: Path) -> None:
-    """Check every page of a file that ends in the middle of a page.
+    """If the file ends in the middle of a page, check every page.
 
     SQLite reads zeros beyond the end of a file. Zeros in an index hide rows without any error.
     """

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-FACT = "lost"
+LOSSES_FACT = "lost"
 
 SeqRange = tuple[int, int | None]
 """First and last number of lost events. The last is None when it is unknown how many followed."""

@@ -16,7 +16,7 @@ from lab.runs.folder import RunFolder
 from lab.runs.ledger import Ledger, TakeRow, TakeState, replay
 from lab.runs.ledger.codec import DECODE_ERRORS
 from lab.runs.ledger.errors import DamagedLedgerError
-from lab.runs.recovery.losses import FACT, Losses
+from lab.runs.recovery.losses import LOSSES_FACT, Losses
 from lab.runs.recovery.recovered_rows import RecoveredRows, placeholder_row
 from lab.runs.recovery.sqlite_pages import DatabaseImage
 from lab.runs.recovery.take_recovery import (
@@ -125,11 +125,11 @@ def _rebuild(folder: RunFolder, *, damage: str) -> RecoverOutcome:
         take_id: recovered_take(row, recovered, histories.get(take_id, []), folder)
         for take_id, row in (rows | orphans).items()
     }
-    account_unknown = {
+    unknown_account_take_ids = {
         take_id for take_id, row in takes.items() if submissions_may_be_unknown(row, recovered)
     }
     snapshots = {
-        take_id: recovery_snapshot(row, account_unknown=take_id in account_unknown)
+        take_id: recovery_snapshot(row, account_unknown=take_id in unknown_account_take_ids)
         for take_id, row in takes.items()
     }
     losses = _losses(recovered, {take_id: snapshots[take_id] for take_id in orphans})
@@ -143,7 +143,7 @@ def _rebuild(folder: RunFolder, *, damage: str) -> RecoverOutcome:
                 snapshots={
                     take_id: snapshots[take_id]
                     for take_id, row in rows.items()
-                    if take_id in account_unknown
+                    if take_id in unknown_account_take_ids
                     or replay(row, histories.get(take_id, [])) != takes[take_id]
                 },
             )
@@ -159,7 +159,7 @@ def _rebuild(folder: RunFolder, *, damage: str) -> RecoverOutcome:
         uncertain=tuple(
             take_id
             for take_id, row in takes.items()
-            if row.state in UNDECIDED and take_id in account_unknown
+            if row.state in UNDECIDED and take_id in unknown_account_take_ids
         ),
     )
 
@@ -181,7 +181,7 @@ def _facts(recovered: RecoveredRows, losses: Losses) -> dict[str, Any]:
     if "run_id" in recovered.lost_facts:
         facts["run_id"] = secrets.token_hex(6)
     if losses:
-        facts[FACT] = losses.to_json()
+        facts[LOSSES_FACT] = losses.to_json()
     return facts
 
 
@@ -223,10 +223,10 @@ def _quotes(sweep: Sweep) -> dict[Shot, Quote]:
 
 
 def _back_up(folder: RunFolder, image: DatabaseImage) -> Path:
-    """Copy the damaged ledger and its log to a new name, then merge the log into the ledger.
+    """Copy the damaged ledger and its log to a new name. Then merge and delete the log.
 
-    SQLite would apply a leftover log to the new ledger, so the log is deleted first. Before that,
-    its pages are merged into the damaged ledger, so a recovery that is killed here loses nothing.
+    The log is deleted because SQLite would apply it to the new ledger. It is merged into the
+    damaged ledger before that, so a recovery that is killed here loses nothing.
     """
     number = 1
     while (backup := folder.path / f"ledger.damaged-{number}.sqlite").exists():
@@ -263,8 +263,8 @@ def _loss_lines(
         yield f"events {', '.join(ranges)}"
     if recovered.takes_may_be_unknown:
         yield (
-            "takes without a row or an event, if there were any; the next run treats them as sent, "
-            "unless their result is in the run folder"
+            "takes of which no row and no event is left, if there were any; the next run treats "
+            "each take that it adds as sent, unless its result is in the run folder"
         )
     for take_id, row in takes.items():
         if take_id in orphans:

@@ -14,7 +14,7 @@ from lab.prompts import Prompt
 from lab.runs.ledger import Event, EventKind, TakeRow, apply_event
 from lab.runs.ledger.codec import DECODE_ERRORS, decode_event, decode_take
 from lab.runs.ledger.schema import Table, checksum_matches
-from lab.runs.recovery.losses import FACT, Losses, SeqRange
+from lab.runs.recovery.losses import LOSSES_FACT, Losses, SeqRange
 from lab.runs.recovery.sqlite_pages import DatabaseImage, Row
 from lab.shots import Shot
 from lab.takes import Take
@@ -86,7 +86,7 @@ class RecoveredRows:
     @property
     def earlier_losses(self) -> Losses:
         """What earlier recoveries could not restore."""
-        return Losses.from_fact(self.facts.get(FACT))
+        return Losses.from_fact(self.facts.get(LOSSES_FACT))
 
     def is_current(self, take_id: str) -> bool:
         """True when a take's row was read and is certainly the latest version."""

@@ -25,7 +25,7 @@ from lab.runs.ledger import (
     replay,
     snapshot,
 )
-from lab.runs.recovery.losses import FACT, Losses
+from lab.runs.recovery.losses import LOSSES_FACT, Losses
 from lab.runs.recovery.recovered_rows import RecoveredRows
 from lab.stills import Still
 
@@ -49,7 +49,7 @@ def snapshots_of_lost_takes(
     rows: the takes that a run is about to add. If the ledger may have lost takes without any
     trace, a new take is treated as submitted, unless its result is in the folder.
     """
-    losses = Losses.from_fact(ledger.fact(FACT))
+    losses = Losses.from_fact(ledger.fact(LOSSES_FACT))
     snapshots = dict(losses.takes)
     if losses.unknown_takes:
         known = ledger.states()

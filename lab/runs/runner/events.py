@@ -199,7 +199,7 @@ class Fetch:
 
 @dataclass(frozen=True)
 class MeasureClip:
-    """Measure the numbers of a take's clip that are not fresh."""
+    """Measure the scores of a take's clip that are not fresh."""
 
     take_id: str
 
