@@ -82,7 +82,12 @@ Budget = Annotated[
 ]
 Cap = Annotated[
     float | None,
-    typer.Option(metavar="USD", min=0, help="Make as many whole blocks as fit, then stop."),
+    typer.Option(
+        metavar="USD",
+        min=0,
+        help="Make only whole blocks (one repeat of a still's variants) that fit in this amount, "
+        "then stop.",
+    ),
 ]
 Reuse = Annotated[bool, typer.Option(help="Use identical takes that you bought in an older run.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Spend what the plan says without asking.")]

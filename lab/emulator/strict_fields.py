@@ -77,7 +77,8 @@ def check_new(family: Family, model: VideoModel, body: Mapping[str, Any]) -> Non
 def check_legacy(family: Family, model: VideoModel | None, body: Mapping[str, Any]) -> None:
     """Raise ApiError 1201 for a field that the legacy protocol does not document for this model.
 
-    A list of shots without the key `prompt` is refused too, because every example has the key.
+    A body with `multi_prompt` but no `prompt` is refused too, because every example with
+    `multi_prompt` has both.
     model: None for image tasks.
     """
     documented = {*_LEGACY[family]}

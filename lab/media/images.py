@@ -111,7 +111,7 @@ def _history(image: Image.Image) -> tuple[str, ...]:
 
 
 def _printable_step(step: str) -> str:
-    """A step in the form that `_history` accepts; it may contain any file name."""
+    """A step in the form that `_history` accepts, whatever characters its file names contain."""
     line = " ".join(step.split())
     return "".join(letter if letter.isprintable() else "?" for letter in line)[:_STEP_CHARS]
 
