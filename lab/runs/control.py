@@ -14,7 +14,7 @@ class Control:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._paused = self._stopped = False
-        self._changed: Future[None] = Future()
+        self._next_change: Future[None] = Future()
 
     @property
     def paused(self) -> bool:
@@ -27,10 +27,10 @@ class Control:
         return self._stopped
 
     @property
-    def changed(self) -> "Future[None]":
+    def next_change(self) -> "Future[None]":
         """A future that ends at the next pause, resume or stop. Then read this property again."""
         with self._lock:
-            return self._changed
+            return self._next_change
 
     def pause(self) -> None:
         """Submit nothing new from now on."""
@@ -48,5 +48,5 @@ class Control:
         with self._lock:
             self._paused = self._paused if paused is None else paused
             self._stopped = self._stopped or stopped
-            previous, self._changed = self._changed, Future()
+            previous, self._next_change = self._next_change, Future()
         previous.set_result(None)

@@ -189,7 +189,7 @@ class _Session:
                 money=self.ledger.money(),
                 problems=tuple(end.problems()),
                 remarks=tuple(end.remarks()),
-                stopped=end.stopped,
+                stopped=end.unsent_reason,
             )
 
     def _add_to_ledger(

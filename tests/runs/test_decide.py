@@ -130,7 +130,7 @@ def test_submissions_that_never_arrive_end_the_submitting() -> None:
         now_s += 100
         state, commands = next_steps(state, TimerEnded(), now_s)
     assert commands == ()
-    assert "no submission reached the service" in state.stopped
+    assert "no submission reached the service" in state.unsent_reason
 
 
 def test_the_pause_between_full_slots_doubles_up_to_a_limit() -> None:
@@ -148,7 +148,7 @@ def test_the_pause_between_full_slots_doubles_up_to_a_limit() -> None:
         assert longest / 2 <= pause <= longest
     assert len(set(pauses)) == len(pauses)
     state, _ = next_steps(state, SubmitFailed(take_id, NoSlot("full")), 200)
-    assert state.stopped.startswith("no free slot within")
+    assert state.unsent_reason.startswith("no free slot within")
 
 
 def test_a_rejected_account_ends_the_submitting_at_once() -> None:
@@ -157,7 +157,7 @@ def test_a_rejected_account_ends_the_submitting_at_once() -> None:
     state = submitted(state_of(take(0), take(1)), take_id)
     state, commands = next_steps(state, SubmitFailed(take_id, AccountError("in arrears")), 1)
     assert not [command for command in commands if isinstance(command, CheckStills | Submit)]
-    assert state.stopped.startswith("in arrears; 2 takes were not sent")
+    assert state.unsent_reason.startswith("in arrears; 2 takes were not sent")
 
 
 def test_a_take_that_comes_back_is_the_next_to_be_sent() -> None:

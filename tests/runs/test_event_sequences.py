@@ -67,7 +67,7 @@ from lab.runs.runner.events import (
     TimerEnded,
 )
 from lab.runs.runner.spend_guard import SpendGuard
-from lab.runs.runner.state import Backoff, Request, Rules, RunState, TakeStatus
+from lab.runs.runner.state import Activity, Backoff, Rules, RunState, TakeStatus
 from lab.shots import Shot
 from lab.stills import Still
 from lab.sweeps import block_of
@@ -92,10 +92,10 @@ CAN = Capabilities(
 )
 _STILLS = [Still(f"{n}.png", str(n) * 64, 640, 480) for n in range(3)]  # type: ignore[arg-type]
 _REQUESTS = {
-    Submit: Request.SUBMIT,
-    LookUp: Request.LOOK_UP,
-    Fetch: Request.FETCH,
-    MeasureClip: Request.MEASURE,
+    Submit: Activity.SUBMIT,
+    LookUp: Activity.LOOK_UP,
+    Fetch: Activity.FETCH,
+    MeasureClip: Activity.MEASURE,
 }
 _TAKES = [
     Take(Shot(still, Prompt.written(f"push in {variant} times")), "paid")
@@ -352,8 +352,8 @@ class Sequences(RuleBasedStateMachine):
             status = state.status(take_id)
             asked_again = row.state is TakeState.UNCERTAIN and take_id in state.open
             assert asked_again or status.row.state is row.state
-            assert status.request is not Request.CHECK_STILLS
-            expected = Counter([(take_id, status.request)] if status.request else [])
+            assert status.activity is not Activity.CHECK_STILLS
+            expected = Counter([(take_id, status.activity)] if status.activity else [])
             assert Counter({k: n for k, n in under_way.items() if k[0] == take_id}) == expected
         assert sum(isinstance(command, Poll) for command in self.pending) == state.polling
         assert sum(isinstance(command, StartTimer) for command in self.pending) == state.timer
@@ -378,7 +378,7 @@ class Sequences(RuleBasedStateMachine):
             return
         assert all(status.deferred for status in state.open.values())
         assert len(state.problems()) >= len(state.open)
-        assert not state.planned or state.stopped
+        assert not state.planned or state.unsent_reason
         if state.capped and not (state.submit_error or state.poll_error):
             started = {block_of(row.take) for row in self.ledger.values() if row.state.billable}
             assert not started & {block_of(s.row.take) for s in state.planned.values()}

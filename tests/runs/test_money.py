@@ -323,7 +323,7 @@ def test_an_input_error_on_a_second_submission_is_uncertain(
     remote.on_submit = fail
     remote.lookup = lambda take_id: "absent"
     outcome = go(sweep_of(["push in"], backend="scripted"))
-    assert "sent before, and now: a parameter is wrong" in outcome.problems[0]
+    assert "sent before, and sending it again failed: a parameter is wrong" in outcome.problems[0]
     assert states(tmp_path / "run") == [TakeState.UNCERTAIN]
 
 

@@ -53,7 +53,7 @@ from lab.runs.runner.events import (
     Submitted,
     TimerEnded,
 )
-from lab.runs.runner.state import MAX_FETCHES, Request, RunState, TakeStatus
+from lab.runs.runner.state import MAX_FETCHES, Activity, RunState, TakeStatus
 from lab.units import seconds_text
 
 MAX_LOST_SUBMISSIONS = 3
@@ -68,14 +68,15 @@ def next_steps(
     now_s: seconds on any clock that never goes back.
 
     A take is submitted only while it is planned, and `Record` precedes `Submit`. A take whose
-    submission has no answer is looked up; it is not submitted again before that is answered. If the
-    ledger cannot be written, the caller drops the remaining commands and sends `FolderFailed`.
+    submission has no answer is looked up, and is not submitted again before the lookup is answered.
+    If the ledger cannot be written, the caller drops the remaining commands and sends
+    `FolderFailed`.
     """
     draft = Draft(state, now_s)
     _handle(draft, event)
     if not draft.state.closing:
         _start_takes(draft)
-        _start_poll(draft)
+        _start_poll_or_timer(draft)
     return draft.state, tuple(draft.commands)
 
 
@@ -113,7 +114,7 @@ def _handle(draft: Draft, event: RunEvent) -> None:
         case FetchFailed():
             _fetch_failed(draft, event)
         case Measured():
-            draft.finish(replace(draft.without_request(event.take_id), remark=event.remark), "")
+            draft.finish(replace(draft.without_activity(event.take_id), remark=event.remark), "")
         case MeasureFailed():
             _measure_failed(draft, event)
         case _:
@@ -125,25 +126,25 @@ def _folder_failed(draft: Draft, error: RunFolderError) -> None:
 
 
 def _stills_checked(draft: Draft, event: StillsChecked) -> None:
-    status = draft.without_request(event.take_id)
+    status = draft.without_activity(event.take_id)
     draft.put(status)
     if not draft.state.closing and not draft.submission_blocked:
         _submit(draft, status)
 
 
 def _still_changed(draft: Draft, event: StillChanged) -> None:
-    draft.put(draft.without_request(event.take_id))
+    draft.put(draft.without_activity(event.take_id))
     draft.update(submit_error=event.error)  # a clip of another picture is not what was planned
 
 
 def _submitted(draft: Draft, event: Submitted) -> None:
     draft.reset_backoff()
-    status = draft.without_request(event.take_id)
+    status = draft.without_activity(event.take_id)
     draft.record(status, EventKind.SUBMITTED, job=event.job.to_json())
 
 
 def _submit_failed(draft: Draft, event: SubmitFailed) -> None:
-    status, error = draft.without_request(event.take_id), event.error
+    status, error = draft.without_activity(event.take_id), event.error
     if isinstance(error, NoSlot | AccountError | ServiceError):
         draft.record(status, EventKind.NOT_SUBMITTED, message=str(error))
         _back_off_or_stop(draft, error)
@@ -151,7 +152,8 @@ def _submit_failed(draft: Draft, event: SubmitFailed) -> None:
         draft.finish(draft.record(status, EventKind.REFUSED, message=str(error)))
     elif isinstance(error, InputError) and len(status.accounts) > 1:
         # An earlier submission may have arrived, and the service may reject the second one.
-        _record_uncertain(draft, status, f"it was sent before, and now: {error}")
+        reason = f"it was sent before, and sending it again failed: {error}"
+        _record_uncertain(draft, status, reason)
     elif isinstance(error, InputError):
         draft.finish(draft.record(status, EventKind.FAILED, message=str(error)))
     else:
@@ -160,7 +162,7 @@ def _submit_failed(draft: Draft, event: SubmitFailed) -> None:
 
 
 def _back_off_or_stop(draft: Draft, error: NoSlot | AccountError | ServiceError) -> None:
-    """Back off, or stop submitting. The backend has certainly bought nothing."""
+    """Back off, or stop submitting. After these errors it is certain that nothing was bought."""
     if isinstance(error, AccountError):
         draft.update(submit_error=error)
         return
@@ -174,7 +176,7 @@ def _back_off_or_stop(draft: Draft, error: NoSlot | AccountError | ServiceError)
 
 
 def _looked_up(draft: Draft, event: LookedUp) -> None:
-    status, answer = draft.without_request(event.take_id), event.answer
+    status, answer = draft.without_activity(event.take_id), event.answer
     if isinstance(answer, Job):
         draft.record(status, EventKind.SUBMITTED, job=answer.to_json())
     elif answer != "absent":
@@ -193,7 +195,7 @@ def _lookup_failed(draft: Draft, event: LookupFailed) -> None:
     if draft.state.submit_error is None:
         draft.update(submit_error=event.error)
     draft.defer(
-        draft.without_request(event.take_id),
+        draft.without_activity(event.take_id),
         f"it is unknown whether this take was bought, because {event.error}",
     )
 
@@ -273,13 +275,13 @@ def _poll_failed(draft: Draft, event: PollFailed) -> None:
 
 
 def _fetched(draft: Draft, event: Fetched) -> None:
-    status = draft.record(draft.without_request(event.take_id), EventKind.FETCHED, clip=event.clip)
+    status = draft.record(draft.without_activity(event.take_id), EventKind.FETCHED, clip=event.clip)
     draft.commands.append(AddPurchase(event.take_id))
-    _completed(draft, status)
+    _finish_if_still(draft, status)
 
 
 def _fetch_failed(draft: Draft, event: FetchFailed) -> None:
-    status, error = draft.without_request(event.take_id), event.error
+    status, error = draft.without_activity(event.take_id), event.error
     if isinstance(error, RunFolderError):
         _folder_failed(draft, error)
         return
@@ -289,27 +291,27 @@ def _fetch_failed(draft: Draft, event: FetchFailed) -> None:
 
 
 def _measure_failed(draft: Draft, event: MeasureFailed) -> None:
-    status = draft.without_request(event.take_id)
+    status = draft.without_activity(event.take_id)
     if isinstance(event.error, RunFolderError):
         _folder_failed(draft, event.error)
     else:
         draft.finish(status, failure_text(event.error))
 
 
-def _completed(draft: Draft, status: TakeStatus) -> None:
-    """Finish a take that makes a still. A clip is measured first."""
+def _finish_if_still(draft: Draft, status: TakeStatus) -> None:
+    """Finish a take that makes a still; a clip must be measured first."""
     if status.row.take.shot.makes == "still":
         draft.finish(status, "")
 
 
 def _start_takes(draft: Draft) -> None:
-    """Start every request that a take is ready for, in the order of the design."""
+    """Start every activity that a take is ready for, in the order of the design."""
     rules = draft.state.rules
-    requests = [status.request for status in draft.state.open.values()]
-    fetches = requests.count(Request.FETCH)
-    measures = requests.count(Request.MEASURE)
+    activities = [status.activity for status in draft.state.open.values()]
+    fetches = activities.count(Activity.FETCH)
+    measures = activities.count(Activity.MEASURE)
     # A local render is a fetch. Few are queued, because a pause cannot stop queued ones.
-    fetch_limit = 2 * rules.workers if draft.capabilities.renders_locally else len(requests)
+    fetch_limit = 2 * rules.workers if draft.capabilities.renders_locally else len(activities)
     if draft.capabilities.renders_locally and draft.state.paused:
         fetch_limit = 0
     for status in list(draft.state.open.values()):
@@ -317,13 +319,13 @@ def _start_takes(draft: Draft) -> None:
         if not status.idle:
             continue
         if state is TakeState.SUBMITTING:
-            draft.start(status, Request.LOOK_UP, LookUp(take_id))
+            draft.start(status, Activity.LOOK_UP, LookUp(take_id))
         elif status.fetchable and fetches < fetch_limit:
             fetches += 1
-            draft.start(status, Request.FETCH, Fetch(take_id))
+            draft.start(status, Activity.FETCH, Fetch(take_id))
         elif state is TakeState.FETCHED and measures < 2 * rules.workers:
             measures += 1
-            draft.start(status, Request.MEASURE, MeasureClip(take_id))
+            draft.start(status, Activity.MEASURE, MeasureClip(take_id))
     _submit_takes(draft)
 
 
@@ -337,7 +339,8 @@ def _submit_takes(draft: Draft) -> None:
         status.row.state in (TakeState.SUBMITTING, TakeState.WAITING)
         for status in draft.state.open.values()
     )
-    # Takes under way are at the front, because a take that becomes planned again goes first.
+    # Takes whose stills are being checked are still planned. They are at the front, so `islice`
+    # counts a slot for each.
     candidates = list(islice(planned, max(0, free)))
     for status in candidates:
         if not status.idle:
@@ -347,7 +350,7 @@ def _submit_takes(draft: Draft) -> None:
             draft.update(capped=True)
             return
         draft.update(guard=guard)
-        draft.start(status, Request.CHECK_STILLS, CheckStills(status.row.take_id))
+        draft.start(status, Activity.CHECK_STILLS, CheckStills(status.row.take_id))
 
 
 def _submit(draft: Draft, status: TakeStatus) -> None:
@@ -363,11 +366,14 @@ def _submit(draft: Draft, status: TakeStatus) -> None:
         origin=rules.origin,
         key=job_key(rules.run_id, row.take_id),
     )
-    draft.start(status, Request.SUBMIT, Submit(row.take_id))
+    draft.start(status, Activity.SUBMIT, Submit(row.take_id))
 
 
-def _start_poll(draft: Draft) -> None:
-    """Poll all waiting jobs together, unless a poll or a pause is under way."""
+def _start_poll_or_timer(draft: Draft) -> None:
+    """Poll all waiting jobs together, unless a poll or a timer is running.
+
+    Without a poll, wait for the end of the backoff.
+    """
     if draft.state.poll_error is not None:
         _leave_jobs(draft, draft.state.poll_error)
         return

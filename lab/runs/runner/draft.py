@@ -5,7 +5,7 @@ from typing import Any
 
 from lab.runs.ledger import EventKind, apply_event
 from lab.runs.runner.events import Command, Record, StartTimer
-from lab.runs.runner.state import NO_REASON, Request, RunState, TakeStatus
+from lab.runs.runner.state import NO_REASON, Activity, RunState, TakeStatus
 
 
 class Draft:
@@ -26,13 +26,13 @@ class Draft:
         """Change the status of one take."""
         self.state = self.state.with_status(status)
 
-    def without_request(self, take_id: str) -> TakeStatus:
-        """The status of a take after its request has ended."""
-        return replace(self.state.status(take_id), request=None)
+    def without_activity(self, take_id: str) -> TakeStatus:
+        """The status of a take after its activity has ended."""
+        return replace(self.state.status(take_id), activity=None)
 
-    def start(self, status: TakeStatus, request: Request, command: Command) -> None:
-        """Start a request for one take."""
-        self.put(replace(status, request=request))
+    def start(self, status: TakeStatus, activity: Activity, command: Command) -> None:
+        """Start an activity for one take."""
+        self.put(replace(status, activity=activity))
         self.commands.append(command)
 
     def record(self, status: TakeStatus, kind: EventKind, **data: Any) -> TakeStatus:

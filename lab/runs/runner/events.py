@@ -36,7 +36,7 @@ class FolderFailed:
 
 @dataclass(frozen=True)
 class TimerEnded:
-    """The pause is over, or the backend has news of a job."""
+    """The timer has run out, or the backend has news of a job."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,10 @@ class PollFailed:
 
 @dataclass(frozen=True)
 class Fetched:
-    """A take's file is in the run folder. clip: its hash, size and honoured requests."""
+    """A take's file is in the run folder.
+
+    clip: its hash and size, and which terms and settings the backend honoured.
+    """
 
     take_id: str
     clip: Mapping[str, Any]
@@ -199,7 +202,7 @@ class Fetch:
 
 @dataclass(frozen=True)
 class MeasureClip:
-    """Measure the scores of a take's clip that are not fresh."""
+    """Measure the scores of a take's clip that are missing or outdated."""
 
     take_id: str
 

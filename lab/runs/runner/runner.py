@@ -45,7 +45,7 @@ class Runner:
     ) -> None:
         """index: where purchases are added, and looked for if `reuse`; None for free takes.
 
-        clock: seconds that never go back. rng: seeds the jitter of pauses.
+        clock: seconds that never go back. rng: seeds the jitter of the waits between requests.
         """
         self._cap_usd = cap_usd
         self._quiet = quiet
@@ -103,19 +103,20 @@ class Runner:
         self._handle(Started())
         pending = self._effects.pending
         while True:
-            changed = self._control.changed  # first, so that no change after the checks is missed
+            # Taken before the checks, so that no later change is missed.
+            next_change = self._control.next_change
             if self._control.stopped:
                 raise KeyboardInterrupt
             if self._control.paused is not self._state.paused:
                 self._handle(PauseChanged(self._control.paused))
             if not pending and not self._state.waits_for_resume:
                 return
-            done, _ = wait([*pending, changed], return_when=FIRST_COMPLETED)
-            for future in done - {changed}:
+            done, _ = wait([*pending, next_change], return_when=FIRST_COMPLETED)
+            for future in done - {next_change}:
                 self._handle(self._effects.result(future))
 
     def _drain(self) -> None:
-        """Record the answers to submissions that still arrive."""
+        """Wait briefly for the answers to submissions already sent, and record them."""
         self._handle(InterruptReceived())
         for event in self._effects.drain():
             self._handle(event)

@@ -17,7 +17,7 @@ NO_REASON = "no reason given"
 """Replaces the message of a backend that gave none."""
 
 
-class Request(StrEnum):
+class Activity(StrEnum):
     """What can be under way for one take."""
 
     CHECK_STILLS = "check stills"
@@ -31,7 +31,7 @@ class Request(StrEnum):
 class TakeStatus:
     """One take during a run.
 
-    row: the take as the ledger has it. request: what is under way for it. accounts: the account of
+    row: the take as the ledger has it. activity: what is under way for it. accounts: the account of
     every submission, oldest first. deferred: why the rest is left to the next run; "" if it is not.
     problem: why a finished take has no result, or no scores; "" if it has both. remark: a line on a
     damaged clip. waiting_since_s: time of the first poll of its job. unlisted_since_s: time of the
@@ -40,7 +40,7 @@ class TakeStatus:
     """
 
     row: TakeRow
-    request: Request | None = None
+    activity: Activity | None = None
     accounts: tuple[str, ...] = ()
     deferred: str = ""
     problem: str = ""
@@ -53,7 +53,7 @@ class TakeStatus:
     @property
     def idle(self) -> bool:
         """True when nothing is under way and this run may do more."""
-        return self.request is None and not self.deferred
+        return self.activity is None and not self.deferred
 
     @property
     def fetchable(self) -> bool:
@@ -102,9 +102,9 @@ class Rules:
     """What does not change during a run.
 
     account: the backend's account, as submissions record it. origin: the backend's origin. run_id:
-    the run's name at the service. workers: how many takes are rendered or measured at once;
-    at most twice as many are started. resume_hint: how to continue, in words. seed: for the random
-    jitter of pauses.
+    the run's name at the service. workers: how many takes are rendered or measured at once; as many
+    again may be queued. resume_hint: how to continue, in words. seed: for the random jitter of
+    waits.
     """
 
     capabilities: Capabilities
@@ -123,7 +123,7 @@ class RunState:
     Every take is in exactly one of three mappings, by take id. planned: not submitted, in the order
     of submission. open: submitted or fetched, with work left. finished: nothing is left to do.
 
-    polling, timer: a poll or a pause is under way. silent_since_s: time of the first poll without
+    polling, timer: a poll or a timer is running. silent_since_s: time of the first poll without
     an answer. capped: the cap does not allow the next take. submit_error, poll_error: why nothing
     more is submitted or polled. folder_error: why nothing at all is started. draws: how many random
     numbers were used.
@@ -164,7 +164,7 @@ class RunState:
         elif take_id in planned:
             planned = {**planned, take_id: status}
         else:
-            # A take that comes back goes first, because its block has been started.
+            # A take that becomes planned again goes first, to complete its block (see `block_of`).
             planned = {take_id: status, **planned}
         if planned is self.planned:
             planned = _without(planned, take_id)
@@ -205,7 +205,7 @@ class RunState:
         )
 
     @property
-    def stopped(self) -> str:
+    def unsent_reason(self) -> str:
         """Why takes were not sent; "" if all were."""
         if not self.planned:
             return ""
