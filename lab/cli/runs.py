@@ -116,7 +116,7 @@ def resume(
         cap_usd=design.cap_usd if cap is None else cap,
     )
     # A folder may also hold takes of earlier sweeps, for example after `lab create`.
-    _make_run(design, folder, yes=yes, reuse=reuse, as_json=as_json, grow=True)
+    _make_run(design, folder, yes=yes, reuse=reuse, as_json=as_json, allow_other_takes=True)
 
 
 def _make_run(
@@ -126,7 +126,7 @@ def _make_run(
     yes: bool = False,
     reuse: bool = True,
     as_json: bool = False,
-    grow: bool = False,
+    allow_other_takes: bool = False,
 ) -> None:
     priced = lab.plan(design, out, reuse=reuse)
     if as_json:
@@ -136,7 +136,14 @@ def _make_run(
     question = f"{priced.confirmation} on {design.backend}?"
     confirmed = yes or (priced.needs_confirmation and confirm(question, as_json=as_json))
     with interruptible(out):
-        outcome = lab.run(design, out, confirmed=confirmed, reuse=reuse, quiet=as_json, grow=grow)
+        outcome = lab.run(
+            design,
+            out,
+            confirmed=confirmed,
+            reuse=reuse,
+            quiet=as_json,
+            allow_other_takes=allow_other_takes,
+        )
     results = lab.load(out)
     results.save()
     if as_json:

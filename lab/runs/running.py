@@ -92,7 +92,7 @@ def run(
     reuse: bool = True,
     executor: Executor | None = None,
     quiet: bool = False,
-    grow: bool = False,
+    allow_other_takes: bool = False,
     control: Control | None = None,
 ) -> RunOutcome:
     """Make and score every take of a sweep in a run folder. Call it again to continue.
@@ -101,8 +101,9 @@ def run(
     A sweep that costs money needs a budget (it is refused when it may cost more), a cap (as many
     whole blocks as fit are made) or confirmed=True. reuse: copy identical takes that an older run
     of this user bought. executor: where clips are rendered and measured. None means a process pool,
-    or this process when it is a worker of another pool. grow: add the takes even if the folder
-    holds another sweep. control: lets another thread pause, resume or stop the run.
+    or this process when it is a worker of another pool. allow_other_takes: add the takes even if
+    the folder holds takes of another sweep. control: lets another thread pause, resume or stop the
+    run.
 
     Raises SweepError, BackendError, MoneyError or RunFolderError before anything is bought,
     BusyError when another runner holds the folder, and Interrupted on Ctrl-C or a stop.
@@ -126,7 +127,7 @@ def run(
         _purchase_index(simulated=simulated) as index,
     ):
         sweep = with_earlier_choices(sweep, folder, ledger.takes())
-        check_same_sweep(sweep, folder, ledger, origin, grow=grow)
+        check_same_sweep(sweep, folder, ledger, origin, allow_other_takes=allow_other_takes)
         sweep = _with_registered_elements(sweep, ledger, quiet=quiet, control=control)
         session = _Session(
             folder,

@@ -10,17 +10,17 @@ from lab.sweeps import Sweep
 
 
 def check_same_sweep(
-    sweep: Sweep, folder: RunFolder, ledger: Ledger, origin: str, *, grow: bool
+    sweep: Sweep, folder: RunFolder, ledger: Ledger, origin: str, *, allow_other_takes: bool
 ) -> None:
     """Raise RunFolderError when the folder holds another sweep, or takes of another origin.
 
-    A sweep may have more takes than the folder. grow: it may also have fewer.
+    A sweep may always add takes. allow_other_takes: the folder may hold takes that the sweep lacks.
     """
     take_ids = {take.id for _, take in (*sweep.creations(), *sweep.takes())}
     dropped = any(
         row.take_id not in take_ids and row.take.shot.makes == sweep.makes for row in ledger.takes()
     )
-    if dropped and not grow:
+    if dropped and not allow_other_takes:
         raise RunFolderError(
             f"{folder.path}: holds another sweep ({_difference(ledger.fact('sweep'), sweep)}); "
             "name another folder, or only add to the sweep"

@@ -82,7 +82,7 @@ def shot_sweep(
 
 def _make(sweep: Sweep, out: str | Path, *, confirmed: bool, quiet: bool) -> Path:
     """Run a sweep of one take; return the path of its result."""
-    outcome = run(sweep, out, confirmed=confirmed, quiet=quiet, grow=True)
+    outcome = run(sweep, out, confirmed=confirmed, quiet=quiet, allow_other_takes=True)
     if not outcome.complete:
         raise RunFolderError(outcome.stopped or outcome.problems[0])
     ((_, take),) = sweep.takes()

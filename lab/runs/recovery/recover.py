@@ -24,7 +24,7 @@ from lab.runs.recovery.take_recovery import (
     UNDECIDED,
     recovered_take,
     recovery_snapshot,
-    submissions_may_be_unknown,
+    account_may_be_unknown,
 )
 from lab.shots import Shot
 from lab.sweeps import Sweep
@@ -126,7 +126,7 @@ def _rebuild(folder: RunFolder, *, damage: str) -> RecoverOutcome:
         for take_id, row in (rows | orphans).items()
     }
     unknown_account_take_ids = {
-        take_id for take_id, row in takes.items() if submissions_may_be_unknown(row, recovered)
+        take_id for take_id, row in takes.items() if account_may_be_unknown(row, recovered)
     }
     snapshots = {
         take_id: recovery_snapshot(row, account_unknown=take_id in unknown_account_take_ids)

@@ -77,7 +77,7 @@ def recovered_take(
     return row if recovered.is_current(row.take_id) else _infer_state(replayed, folder)
 
 
-def submissions_may_be_unknown(row: TakeRow, recovered: RecoveredRows) -> bool:
+def account_may_be_unknown(row: TakeRow, recovered: RecoveredRows) -> bool:
     """True when this take may have been submitted without a record of the account."""
     snapshot_before = recovered.earlier_losses.takes.get(row.take_id, {})
     if row.take_id not in recovered.rows and "account" in snapshot_before:
