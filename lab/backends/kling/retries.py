@@ -26,15 +26,15 @@ class RetryPolicy:
 class RetryPolicies:
     """One policy for each kind of request, so that none uses up the limits of another.
 
-    connect: a submission whose connection failed. retry: a query that failed. rate: a query that
-    exceeded the rate limit. poll: one poll of job states; the runner polls again anyway. download:
-    one clip. second_lookup_delay_s: the wait before a job or an element that was not found is
-    looked up again.
+    connect: a submission whose connection failed. query: a query that failed. rate_limit: a query
+    that exceeded the rate limit. poll: one poll of job states; the runner polls again anyway.
+    download: one clip. second_lookup_delay_s: the wait before a job or an element that was not
+    found is looked up again.
     """
 
     connect: RetryPolicy = RetryPolicy(tries=3, seconds=20.0, min_wait_s=0.5)
-    retry: RetryPolicy = RetryPolicy(tries=5, seconds=90.0)
-    rate: RetryPolicy = RetryPolicy(tries=10, seconds=300.0)
+    query: RetryPolicy = RetryPolicy(tries=5, seconds=90.0)
+    rate_limit: RetryPolicy = RetryPolicy(tries=10, seconds=300.0)
     poll: RetryPolicy = RetryPolicy(tries=3, seconds=45.0)
     download: RetryPolicy = RetryPolicy(tries=6, seconds=1800.0)
     second_lookup_delay_s: float = 2.0

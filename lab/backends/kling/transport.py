@@ -148,8 +148,8 @@ class Transport:
         accept: error codes that the caller handles. Raises AccountError, or ServiceError if there
         is no reply or it cannot be understood.
         """
-        retries = self._retries(policy or self.policies.retry)
-        rate_retries, renewed = self._retries(self.policies.rate), False
+        retries = self._retries(policy or self.policies.query)
+        rate_retries, renewed = self._retries(self.policies.rate_limit), False
         while True:
             retries.start_try()
             rate_retries.start_try()

@@ -327,7 +327,7 @@ class TestQueries:
         """The key goes to one address only."""
         service.script(service.reply(302, b"", {"location": f"{service.url}/other"}))
         with pytest.raises(ServiceError, match="Kling's address"):
-            transport_of(RetryPolicies(retry=RetryPolicy(tries=1, seconds=1))).query(
+            transport_of(RetryPolicies(query=RetryPolicy(tries=1, seconds=1))).query(
                 "/x", protocol="new"
             )
         assert service.paths() == ["/x"]
