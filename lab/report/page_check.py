@@ -62,6 +62,7 @@ _STYLE_ATTRIBUTES = re.compile(
 )
 _ANIMATION_ATTRIBUTES = ("from", "to", "by", "values")
 _MAX_DEPTH = 5
+_IMPORT_ADDRESS = "import:"  # stands for the target of an @import, whose address is not parsed
 
 
 def check_page(page: str, *, links: bool = False) -> None:
@@ -290,7 +291,7 @@ def style_addresses(style: str) -> Iterator[str]:
     for match in re.finditer(r"[\"']\s*((?:https?|wss?|ftps?|file):[^\"']*|//[^\"']+)", plain):
         yield match[1]
     if "@import" in plain.lower():
-        yield "import:"
+        yield _IMPORT_ADDRESS
 
 
 def _unescape(match: re.Match[str]) -> str:
@@ -302,7 +303,9 @@ def _unescape(match: re.Match[str]) -> str:
 
 
 def _scheme(address: str) -> tuple[str, bool]:
-    """The scheme of an address, or "", and whether the address leads out of the page's folder.
+    """The scheme of an address, or "", and whether it is external.
+
+    An external address is neither relative nor inside the page.
 
     Browsers ignore whitespace and control characters before an address and line breaks in it, and
     read a backslash as a slash.

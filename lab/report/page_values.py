@@ -152,8 +152,8 @@ def compare_page(page: ReportPage, context: ReportContext) -> tuple[Count, bool,
         elif section.values:
             mismatches += _compare_values(section, PageSection())
     count = sum(len(section.values) for section in expected.sections.values())
-    own_script = (page.script, page.style) == (expected.script, expected.style)
-    return Count(count, count), own_script, mismatches
+    script_matches = (page.script, page.style) == (expected.script, expected.style)
+    return Count(count, count), script_matches, mismatches
 
 
 def _compare_values(section: PageSection, expected: PageSection) -> Iterator[Mismatch]:

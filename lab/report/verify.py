@@ -1,7 +1,8 @@
 """Verifies a report: compares it with the ledgers, the files and new measurements of the clips.
 
-The page is compared with the facts in it, and the facts with the originals. The measurements that
-are stored in the run folder are not used, so it makes no difference whether they exist.
+The visible values are compared with the data stored in the page as JSON (`ReportFacts`), and that
+data with the ledgers, files and clips. The measurements that are stored in the run folder are not
+used, so it makes no difference whether they exist.
 """
 
 import json
@@ -53,7 +54,7 @@ def verify(
     page, facts = _read_report(path)
     folders = _run_folders(path, facts, runs)
     context = ReportContext(restore_results(facts, folders), path.resolve(), 0, pictures=False)
-    values, own_script, page_mismatches = compare_page(page, context)
+    values, script_matches, page_mismatches = compare_page(page, context)
     ledger_mismatches = list(_compare_ledgers(folders, facts))
     files, file_mismatches = _compare_files(folders, facts)
     if scores:
@@ -72,7 +73,7 @@ def verify(
         clips=remeasured.clips.count,
         not_measured=sum(len(take.not_measured) for take in facts.takes),
         measured_again=scores,
-        own_script=own_script,
+        own_script=script_matches,
         mismatches=(
             *page_mismatches,
             *ledger_mismatches,

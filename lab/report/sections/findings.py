@@ -45,10 +45,10 @@ def findings(context: ReportContext) -> Section:
         )
         for subject, finding in shot_findings(shots)
     ]
-    title = "Remarks on stills and prompts"
+    title = "Findings on stills and prompts"
     if not rows:
         return Section(title, [Paragraph("None.")])
-    columns = ("about", "severity", "remark", "measured", "limit", "unit", "what to do")
+    columns = ("about", "severity", "finding", "measured", "limit", "unit", "what to do")
     return Section(
         title, [Table("Preflight and lint", columns, rows, len(rows) > _MAX_UNFOLDED_ROWS)]
     )

@@ -6,9 +6,9 @@ from lab.report.context import ReportContext
 
 _CALIBRATION_COLUMNS = {
     "tried": "tested on",
-    "detection": "detects its own defects",
-    "order": "increases with their strength",
-    "harmless": "stable under harmless changes",
+    "detection": "own defects tested",
+    "order": "compared with their strength",
+    "harmless": "tested under harmless changes",
     "others": "tested on other defects",
     "moves": "compared with rendered camera moves",
 }
@@ -18,23 +18,25 @@ def validity(context: ReportContext) -> Section:
     """The validity card, which `lab calibrate` made."""
     card = load_card()
     photographs = card.facts["photographs"]
+    footage = card.facts["footage"]
+    and_footage = f", and from {len(footage)} real clips" if footage else ""
     text = (
-        f"These results come from {card.facts['clips']} clips, which were made from "
-        f"{sum(map(len, photographs.values()))} photographs with moving cameras. A clip is clean, "
-        "changed in a harmless way, or has a defect of known strength. AUROC is the probability "
-        "that a clip with the defect scores above one without it: 0.5 is guessing, 1 is perfect. "
-        f"The values come from {len(photographs['final'])} photographs that were not used to "
-        "choose the definitions. The 95 % interval over photographs is in brackets. These results "
-        "do not show what people notice."
+        f"These results come from {card.facts['clips']} clips, which were made by moving a "
+        f"simulated camera over {sum(map(len, photographs.values()))} photographs{and_footage}. "
+        "A clip is clean, changed in a harmless way, or has a defect of known strength. AUROC is "
+        "the probability that a clip with the defect scores above one without it: 0.5 is guessing, "
+        f"1 is perfect. The values come from {len(photographs['final'])} photographs that were not "
+        "used to choose the definitions. The 95 % interval over photographs is in brackets. These "
+        "results do not show what people notice."
     )
     coverage = card.coverage()
     blocks: list[Paragraph | Table] = [
         Paragraph(text),
         *(Paragraph(line) for line in describe_coverage(coverage)),
     ]
-    if card.facts["footage"]:
+    if footage:
         text = (
-            f"The column “footage” has the values for {len(card.facts['footage'])} small real "
+            f"The column “footage” has the values for {len(footage)} small real "
             "clips, in which people move, turn and leave the picture. They count as clean although "
             "they have flaws of their own, so defects of the subject or its position are harder to "
             "detect there."
