@@ -31,7 +31,8 @@ class Evidence:
         wide = results.headlines()
         visibilities = {name: wide[name].map(SPECS[name].visibility) for name in JUDGED}
         visibility = pd.DataFrame(visibilities).mean(axis=1)
-        # Means over different metrics are not comparable. Takes of unknown motion may be too still.
+        # A take without all judged metrics is left out, because means over different metrics are
+        # not comparable; one without motion, because it may be too still.
         incomplete = unmeasured(results.scores, (*JUDGED, *MOTION))
         visibility = visibility.where(~visibility.index.isin(incomplete))
         if not visibility.notna().any():

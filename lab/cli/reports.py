@@ -29,7 +29,7 @@ def report(
         typer.Option("--heatmaps", help="Add heatmap videos of the takes shown first."),
     ] = False,
 ) -> None:
-    """Write one HTML file about one run or several that opens anywhere without a network.
+    """Write one HTML file about one or more runs. It opens anywhere without a network.
 
     \b
     Example:

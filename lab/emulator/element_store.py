@@ -1,4 +1,7 @@
-"""Store the account's elements: their registrations, their states, and which of them are usable."""
+"""Store the account's elements and the states of their registrations.
+
+An element is a recurring figure that prompts cite. It is registered from pictures.
+"""
 
 import random
 import threading

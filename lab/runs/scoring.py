@@ -9,7 +9,7 @@ from lab.errors import Interrupted
 from lab.files import make_writable_folder
 from lab.measures import ClipRecord, Measure
 from lab.metrics import METRICS, measure, measure_with_heatmaps
-from lab.metrics import literature as published
+from lab.metrics import literature as measure_literature
 from lab.runs.executors import failure_text, open_executor, submit_to
 from lab.runs.progress import Progress
 from lab.stills import Still, StillJson
@@ -38,7 +38,7 @@ def score_clip(
         scores, videos = measure_with_heatmaps(clip, opened, METRICS, Path(heatmaps))
     measured = Measure.from_scores(scores)
     if literature:
-        measured = measured.with_published(published(clip, opened))
+        measured = measured.with_published(measure_literature(clip, opened))
     record = measured.record()
     if videos:
         record["heatmaps"] = [str(video) for video in videos]

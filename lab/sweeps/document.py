@@ -145,7 +145,7 @@ class SweepDocument(_Strict):
     (text-to-video). end_stills: file patterns. elements: names, which prompts cite as @name, with
     the backend's id or a list of picture files, the front view first. zip: groups of factors that
     advance together. budget_usd: a plan that may cost more is refused. cap_usd: the run makes as
-    many whole blocks as fit, then stops.
+    many whole blocks (all variants of one still in one repeat) as fit, then stops.
     """
 
     name: str = Field(default="", max_length=80)

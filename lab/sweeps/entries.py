@@ -19,7 +19,8 @@ from lab.sweeps.document import PromptEntry, StillEntry, SweepDocument
 from lab.sweeps.levels import NO_STILL, SETTING_FACTORS, Level
 from lab.sweeps.paths import matching_files
 
-_NAME_CHARS = 40  # a created still named after its prompt: the name fits a table's column
+# Limits the name that a created still takes from its prompt, so that it fits a table's column.
+_NAME_CHARS = 40
 _NOT_IN_NAMES = re.compile(r"[^\w -]+")
 
 
@@ -40,7 +41,10 @@ def read_levels(
 def zip_problems(
     zips: Sequence[Sequence[str]], levels: Mapping[str, Sequence[Level]]
 ) -> Iterator[str]:
-    """One line for each zipped name that is unknown or repeated, and for groups of unequal size."""
+    """One line for each zipped name that is unknown or repeated.
+
+    Also one for each group whose factors have different numbers of levels.
+    """
     seen: set[str] = set()
     for number, group in enumerate(zips):
         field = f"zip[{number}]"

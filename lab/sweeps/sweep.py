@@ -216,7 +216,7 @@ class Sweep:
 
     @property
     def placeholders(self) -> tuple[Still, ...]:
-        """Stills without a file that take the place of created stills until those are chosen."""
+        """Stills without a file, one for each created still whose picture is not chosen yet."""
         return tuple(level.still for level in self.created if level.chosen is None)
 
     def creations(self) -> tuple[tuple[Trial, Take], ...]:

@@ -78,7 +78,9 @@ def parse_setting_line(line: str) -> tuple[str, list[bool | int | float | str]]:
     """The name and the levels of a line such as "sound: on, off". Raises InputError."""
     name, colon, levels = line.partition(":")
     if not colon:
-        raise InputError(f"more: {line.strip()!r} is not a name, a colon and levels")
+        raise InputError(
+            f"more: {line.strip()!r} should be a name, a colon and levels, such as sound: on, off"
+        )
     return name.strip(), parse_levels(levels)
 
 
@@ -106,9 +108,10 @@ def _parse_level(text: str) -> bool | int | float | str:
 
 
 def setting_level_text(name: str, level: Any) -> str:
-    """A level of a setting without a field of its own.
+    """The text of a level in the field `more`.
 
-    Unlike in `level_text`, 1.0 stays 1.0: a backend may treat it differently from 1.
+    1.0 stays 1.0, because a backend may treat it differently from 1; only fps is shortened, as in
+    `level_text`.
     """
     exact = isinstance(level, float) and name != "fps"
     return str(level) if exact else level_text(level)
@@ -125,5 +128,5 @@ def level_text(level: Any) -> str:
 
 
 def _reads_as_text(text: str) -> bool:
-    """True if the text can be written without quotes."""
+    """True if `_parse_level` returns the text unchanged and the text is not empty."""
     return not text.startswith('"') and _parse_level(text) == text != ""

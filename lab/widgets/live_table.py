@@ -88,7 +88,7 @@ class LiveTable:
             self.table.rows, self.table.chosen, self.warning = [], [], ""
 
     def _stored_measure(self, folder: RunFolder, row: TakeRow) -> StoredMeasure:
-        """The measurements of a take without series and boxes, cached until they change."""
+        """A take's measurements, without their series and boxes, cached until they change."""
         stamp = (folder.path, folder.measure_stamp(row), row.message)
         cached = self._measures_by_take.get(row.take_id)
         if cached is None or cached[0] != stamp:

@@ -47,7 +47,8 @@ def snapshots_of_lost_takes(
     """Snapshots, by take id, of takes whose rows a recovery lost; see `Ledger.add`.
 
     rows: the takes that a run is about to add. If the ledger may have lost takes without any
-    trace, a new take is treated as submitted, unless its result is in the folder.
+    trace, the state of a take that it lacks is inferred: fetched if its result is in the folder,
+    planned if it is rendered locally, else uncertain.
     """
     losses = Losses.from_fact(ledger.fact(LOSSES_FACT))
     snapshots = dict(losses.takes)
@@ -78,7 +79,7 @@ def recovered_take(
 
 
 def account_may_be_unknown(row: TakeRow, recovered: RecoveredRows) -> bool:
-    """True when this take may have been submitted without a record of the account."""
+    """True when the ledger may have lost a submission of this take, and with it the account."""
     snapshot_before = recovered.earlier_losses.takes.get(row.take_id, {})
     if row.take_id not in recovered.rows and "account" in snapshot_before:
         return True
@@ -96,7 +97,7 @@ def recovery_snapshot(row: TakeRow, *, account_unknown: bool) -> dict[str, Any]:
 
 
 def _infer_state(row: TakeRow, folder: RunFolder) -> TakeRow:
-    """The row of a take that may have had more events than those in its row.
+    """The inferred row of a take whose latest events may be lost.
 
     A file in the folder proves that the take was made. A known job can be polled at no cost. A
     final state stays final.
@@ -118,8 +119,8 @@ def _infer_state(row: TakeRow, folder: RunFolder) -> TakeRow:
 def _result_facts(folder: RunFolder, take_id: str) -> dict[str, Any] | None:
     """The data of a "fetched" event, read from the result's file; None without a valid file.
 
-    The file's name is proof enough: results are written atomically, and a take's id is a hash of
-    its content.
+    The file's name is proof enough: results are written atomically, and the take id in the
+    name is a hash of the shot, the backend and the repeat.
     """
     for path in (folder.clip_path(take_id), folder.picture_path(take_id)):
         if folder.outside_error(path):
