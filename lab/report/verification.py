@@ -57,8 +57,8 @@ class Verification:
     compared with the ledger. files: files named in the facts, compared by hash. scores: scores in
     the facts, compared with new measurements of the clips. clips: the clips with such scores.
     not_measured: how many scores the report lists as not measured. measured_again: False if the
-    caller did not ask for new measurements. own_script: the page's script and style are those of
-    this i2v-lab.
+    caller did not ask for new measurements. script_matches: the page's script and style are those
+    of this i2v-lab.
     """
 
     report: Path
@@ -70,7 +70,7 @@ class Verification:
     clips: Count
     not_measured: int
     measured_again: bool
-    own_script: bool
+    script_matches: bool
     mismatches: tuple[Mismatch, ...]
 
     @property
@@ -82,7 +82,7 @@ class Verification:
     def not_compared(self) -> tuple[str, ...]:
         """The parts of the page that were not compared."""
         script = "the page's script and style, which are not those of this i2v-lab"
-        return (_NEVER_COMPARED, *([] if self.own_script else [script]))
+        return (_NEVER_COMPARED, *([] if self.script_matches else [script]))
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, with the number of mismatches but not the mismatches."""

@@ -73,7 +73,7 @@ def verify(
         clips=remeasured.clips.count,
         not_measured=sum(len(take.not_measured) for take in facts.takes),
         measured_again=scores,
-        own_script=script_matches,
+        script_matches=script_matches,
         mismatches=(
             *page_mismatches,
             *ledger_mismatches,

@@ -114,7 +114,7 @@ def test_an_honest_report_matches(
     assert f"scores measured again: {reported} of {reported} (2 of 2 clips)" in str(result)
     assert (result.takes.checked, result.files.checked, result.clips.checked) == (3, 3, 2)
     assert result.values.checked == result.values.total > 60
-    assert result.own_script
+    assert result.script_matches
 
 
 _NUMBER = r"\d[\d.]*"
@@ -399,7 +399,7 @@ def test_another_script_is_reported(moved: Path) -> None:
     text = page.read_text()
     page.write_text(text.replace("class PageModel", "class Model"))
     result = verify(page, scores=False)
-    assert not result.own_script
+    assert not result.script_matches
     assert "the page's script and style, which are not those of this i2v-lab" in str(result)
 
 

@@ -22,9 +22,9 @@ from lab.runs.recovery.sqlite_pages import DatabaseImage
 from lab.runs.recovery.take_recovery import (
     RESULT_FOUND_MESSAGES,
     UNDECIDED,
+    account_may_be_unknown,
     recovered_take,
     recovery_snapshot,
-    account_may_be_unknown,
 )
 from lab.shots import Shot
 from lab.sweeps import Sweep
