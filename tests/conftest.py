@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -215,13 +215,29 @@ def fresh_settings() -> Iterator[None]:
     _clear_caches()
 
 
+@pytest.fixture(scope="session")
+def no_weights() -> Callable[[Path], AbstractContextManager[None]]:
+    """Begin a time with an empty weight cache, in this folder, and with downloads disabled."""
+
+    @contextmanager
+    def begin(cache: Path) -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("I2VLAB_CACHE_DIR", str(cache))
+            patch.setenv("I2VLAB_FETCH_WEIGHTS", "false")
+            _clear_caches()
+            yield
+        _clear_caches()
+
+    return begin
+
+
 @pytest.fixture
-def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_settings: None) -> Path:
-    """An empty weight cache with downloads disabled; returns the cache's folder."""
-    cache = tmp_path / "cache"
-    monkeypatch.setenv("I2VLAB_CACHE_DIR", str(cache))
-    monkeypatch.setenv("I2VLAB_FETCH_WEIGHTS", "false")
-    return cache
+def offline(
+    tmp_path: Path, no_weights: Callable[[Path], AbstractContextManager[None]]
+) -> Iterator[Path]:
+    """A test without weights, so that nothing looks for the subject; the cache's folder."""
+    with no_weights(tmp_path / "cache"):
+        yield tmp_path / "cache"
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from lab.stills import Still
 from lab.takes import Take
 from tests.waiting import HANGS_S, until, until_it_sleeps
 
-pytestmark = pytest.mark.usefixtures("in_process")
+pytestmark = pytest.mark.usefixtures("in_process", "offline")
 
 
 @pytest.fixture

@@ -71,6 +71,12 @@ def take(backend: Backend, take_of: Callable[..., Take]) -> Take:
     )
 
 
+@pytest.fixture(scope="module")
+def job(backend: Backend, take: Take) -> Job:
+    """A job of that take."""
+    return backend.submit(take, new_key())
+
+
 class TestBackend:
     """One suite for all backends."""
 
@@ -191,11 +197,11 @@ class TestBackend:
             assert (result.id, result.take_id) == (job.id, take.id)
 
     def test_fetching_writes_the_clip_that_was_asked_for(
-        self, backend: Backend, take: Take, tmp_path: Path
+        self, backend: Backend, take: Take, job: Job, tmp_path: Path
     ) -> None:
         """Size, frame rate and frame count match the take, and every frame decodes."""
         path = tmp_path / "clip.mp4"
-        fetched = backend.fetch(backend.submit(take, new_key()), path)
+        fetched = backend.fetch(job, path)
         settings, facts = take.shot.settings, probe(path)
         assert (facts.width_px, facts.height_px) == settings.size_px
         assert facts.fps == pytest.approx(settings.fps, rel=0.01)
@@ -205,11 +211,12 @@ class TestBackend:
         assert set(fetched.honoured) <= set(take.shot.prompt.terms)
         json.dumps(fetched.to_json(), allow_nan=False)
 
-    def test_fetching_again_is_allowed(self, backend: Backend, take: Take, tmp_path: Path) -> None:
+    def test_fetching_again_is_allowed(
+        self, backend: Backend, take: Take, job: Job, tmp_path: Path
+    ) -> None:
         """A second fetch replaces the file, whatever it contained."""
         path = tmp_path / "clip.mp4"
         path.write_bytes(b"half of something")
-        job = backend.submit(take, new_key())
         assert backend.fetch(job, path) == backend.fetch(job, path)
         assert probe(path).frames == pytest.approx(take.shot.settings.frames, abs=1)
 
@@ -238,7 +245,7 @@ class TestBackend:
         assert library.list_elements() == ()
 
     def test_another_process_can_continue(
-        self, backend: Backend, take: Take, tmp_path: Path
+        self, backend: Backend, take: Take, job: Job, tmp_path: Path
     ) -> None:
         """A new process polls and fetches a job from its JSON alone."""
         path = tmp_path / "clip.mp4"
@@ -251,7 +258,7 @@ class TestBackend:
         )
         done = subprocess.run(
             [sys.executable, "-c", program, str(path)],
-            input=json.dumps(backend.submit(take, new_key()).to_json()),
+            input=json.dumps(job.to_json()),
             capture_output=True,
             text=True,
             check=False,

@@ -94,9 +94,13 @@ def coded_results(tmp_path_factory: pytest.TempPathFactory, stills_dir: Path) ->
 
 
 @pytest.fixture(scope="session")
-def hostile(shared_dir: Callable[[str], Any]) -> Hostile:
-    """Runs in which every text is hostile."""
-    with shared_dir("hostile") as (base, fresh), pytest.MonkeyPatch.context() as patch:
+def hostile(shared_dir: Callable[[str], Any], no_weights: Callable[[Path], Any]) -> Hostile:
+    """Runs in which every text is hostile. Nothing looks for the subject of the many stills."""
+    with (
+        shared_dir("hostile") as (base, fresh),
+        pytest.MonkeyPatch.context() as patch,
+        no_weights(base / "cache"),
+    ):
         patch.setitem(BACKENDS, "hostile", HostileBackend)
         patch.setenv("I2VLAB_DATA_DIR", str(base / "data"))
         settings.cache_clear()

@@ -86,6 +86,8 @@ def photos(tmp_path: Path, texture: NDArray[np.uint8]) -> Path:
     return folder
 
 
+# The quick tier has a card from the command line: tests/test_cli.py.
+@pytest.mark.slow
 def test_a_calibration_ends_in_a_card(
     offline: Path, tiny: Executor, measured: Counter[str], photos: Path, tmp_path: Path
 ) -> None:

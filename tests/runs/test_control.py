@@ -11,6 +11,8 @@ from lab.runs import Control, Ledger, RunFolder, RunOutcome, TakeState, run
 from lab.sweeps import Sweep
 from tests.runs.conftest import Remote
 
+pytestmark = pytest.mark.usefixtures("offline")
+
 SweepOf = Callable[..., Sweep]
 A_WHILE_S = 0.5
 

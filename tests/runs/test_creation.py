@@ -21,6 +21,8 @@ from lab.sweeps import Sweep
 from lab.takes import Take
 from tests.runs.conftest import COFFEE, Remote
 
+pytestmark = pytest.mark.usefixtures("offline")
+
 Go = Callable[..., object]
 
 

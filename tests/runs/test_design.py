@@ -21,6 +21,8 @@ from lab.stills import Still
 from lab.sweeps import Sweep
 from tests.runs.conftest import STILLS, Remote, ScriptedBackend
 
+pytestmark = pytest.mark.usefixtures("offline")
+
 LEDGERS = Path(__file__).resolve().parents[1] / "data" / "ledgers"
 CUTS = [{"text": "push in on @hero", "duration_s": 2}, {"text": "lock off", "duration_s": 3}]
 

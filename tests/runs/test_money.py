@@ -25,6 +25,8 @@ from lab.errors import (
 from lab.runs import Ledger, RunFolder, TakeState, plan, reconcile, run
 from lab.sweeps import Sweep
 
+pytestmark = pytest.mark.usefixtures("offline")
+
 SweepOf = Callable[..., Sweep]
 
 

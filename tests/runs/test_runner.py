@@ -25,6 +25,8 @@ from lab.runs.runner import effects
 from lab.runs.runner.effects import fetch_clip
 from lab.sweeps import Sweep
 
+pytestmark = pytest.mark.usefixtures("offline")
+
 SweepOf = Callable[..., Sweep]
 
 
