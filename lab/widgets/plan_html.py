@@ -7,20 +7,25 @@ from lab.stills import Still
 from lab.sweeps import NO_STILL, CreatedStill, Plan, Sweep
 from lab.units import escape_html
 
-_REMARK_LABELS = ("error", "warning", "note", "differs")
+# The plan's labels of findings, and what a person counts.
+_FINDING_LABELS = {"error": "error", "warning": "warning", "note": "note", "differs": "difference"}
 _PICTURE_HEIGHT_PX = 54
 
 
 def plan_html(plan: Plan) -> str:
-    """The plan as a table, with the remarks on stills and prompts collapsed below it."""
+    """The plan as a table, with the findings on stills and prompts collapsed below it."""
     lines = [(label, text) for label, text in plan.lines() if label not in ("sweep", "question")]
-    remarks = [line for line in lines if line[0] in _REMARK_LABELS]
-    table = _table_html([line for line in lines if line not in remarks])
-    if not remarks:
+    findings = [line for line in lines if line[0] in _FINDING_LABELS]
+    table = _table_html([line for line in lines if line not in findings])
+    if not findings:
         return table
-    counts = {kind: sum(label == kind for label, _ in remarks) for kind in _REMARK_LABELS}
-    summary = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
-    return f"{table}<details><summary>remarks: {summary}</summary>{_table_html(remarks)}</details>"
+    counts = {kind: sum(label == kind for label, _ in findings) for kind in _FINDING_LABELS}
+    summary = ", ".join(
+        f"{count} {_FINDING_LABELS[kind]}{'s' * (count > 1)}"
+        for kind, count in counts.items()
+        if count
+    )
+    return f"{table}<details><summary>{summary}</summary>{_table_html(findings)}</details>"
 
 
 def trials_html(sweep: Sweep) -> str:

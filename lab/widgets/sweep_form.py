@@ -112,7 +112,7 @@ class SweepForm:
             widgets.Dropdown(options=list(BACKENDS), value="offline", description="backend")
         )
         self.budget_usd = wide(
-            widgets.Text(description="budget USD", placeholder="reject a plan that may cost more")
+            widgets.Text(description="budget USD", placeholder="refuse above this")
         )
         self.cap_usd = wide(widgets.Text(description="cap USD", placeholder="make only what fits"))
         if sweep is not None:
