@@ -29,9 +29,14 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).parent.parent
 Pixels = NDArray[np.uint8]
 
-# Notebooks with slow renders. The quick tier runs the first under papermill with shorter clips.
-# The others are covered by tests in tests/stills, tests/prompts and tests/test_cli_money.py.
-_LONG_NOTEBOOKS = ("02_sweep.ipynb", "03_stills_and_prompts.ipynb", "06_kling.ipynb")
+# Notebooks with slow renders. The quick tier runs the same calls in tests/test_cli.py,
+# tests/stills, tests/prompts, tests/widgets and tests/test_cli_money.py.
+_LONG_NOTEBOOKS = (
+    "02_sweep.ipynb",
+    "03_stills_and_prompts.ipynb",
+    "04_panels.ipynb",
+    "06_kling.ipynb",
+)
 # The slowest files start first, so that no worker waits at the end for another.
 _LONGEST_FIRST = (
     "test_jupyter.py",

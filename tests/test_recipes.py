@@ -54,6 +54,7 @@ def test_the_table_of_recipes_is_whole() -> None:
     assert set(RECIPES) == {"A metric", "A prompt term", "A report section", "A backend"}
 
 
+@pytest.mark.slow
 def test_a_judged_metric_needs_no_other_edit(tmp_path: Path, stills_dir: Path) -> None:
     """Of the metric's recipe, of which more is better, ranks, rankings, tiles, tables, the command
     line and the player know from its definition alone.

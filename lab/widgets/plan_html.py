@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from lab.errors import StillError
 from lab.media import data_uri, poster_jpeg
 from lab.stills import Still
 from lab.sweeps import NO_STILL, CreatedStill, Plan, Sweep
@@ -66,6 +67,9 @@ def _picture_html(level: object) -> str:
     still = level.chosen if isinstance(level, CreatedStill) else level
     if not isinstance(still, Still):
         return ""
-    source = data_uri(poster_jpeg(still.rgb(), 60), ".jpg")
+    try:
+        source = data_uri(poster_jpeg(still.rgb(), 60), ".jpg")
+    except StillError:  # deleted since the plan was made; the next plan says so
+        return ""
     style = f"display:block;height:{_PICTURE_HEIGHT_PX}px;border-radius:3px"
     return f'<img alt="" src="{source}" style="{style}">'

@@ -11,6 +11,7 @@ import lab
 from lab.runs import RunFolder
 from lab.sweeps import Sweep
 from lab.widgets import PromptPanel, ResultsPanel, StillPanel, SweepPanel
+from lab.widgets.plan_html import trials_html
 from tests.waiting import until
 from tests.widgets.conftest import HOSTILE
 
@@ -114,6 +115,15 @@ def test_long_seeds_and_plain_prices_stay_as_they_are(sweep: Sweep) -> None:
     )
     again = SweepPanel(dear, out="run").form.sweep()
     assert (_ids(again), again.budget_usd) == (_ids(dear), 1234567.5)
+
+
+def test_a_still_that_is_deleted_meanwhile_leaves_no_gap(sweep: Sweep) -> None:
+    """The table of takes shows the still's name without its picture."""
+    assert "<img" in trials_html(sweep)
+    Path("cup.jpg").unlink()
+    table = trials_html(sweep)
+    assert "<img" not in table
+    assert ">cup<" in table
 
 
 def test_money_is_not_spent_without_agreement(sweep: Sweep) -> None:
