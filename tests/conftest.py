@@ -283,8 +283,9 @@ def dino_state() -> Callable[..., dict[str, Any]]:
 
 
 def _clear_caches() -> None:
+    from lab.metrics.measure import _reference
     from lab.stills.look import look
     from lab.vision.weights import _try_fetch
 
-    for cached in (settings, weight_path, _try_fetch, look):
+    for cached in (settings, weight_path, _try_fetch, look, _reference):
         cached.cache_clear()

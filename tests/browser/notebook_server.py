@@ -172,7 +172,7 @@ class Notebook:
             f"() => {{ const s = ({_STATE})(); return s.ready && !s.open || s.errors.length; }}",
             timeout=1000 * timeout_s,
         )
-        assert self.state()["errors"] == []
+        assert self.state()["errors"] == [], self.state()["errors"]
 
     def save(self) -> nbformat.NotebookNode:
         """Save the notebook in JupyterLab and return the saved file."""

@@ -85,7 +85,7 @@ prompts = [lab.Prompt.written(text, " ".join(text.split())) for text in texts]""
         stills=[next(str(path) for path in paths if not has_magic(str(path)))],
         prompts=prompts,
         settings={"duration_s": 0.5},
-        name=texts[1],
+        name=texts[1][:80],
         question=texts[0],
     ),
     out="runs/" + texts[0].replace("/", ""),

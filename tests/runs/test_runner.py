@@ -25,8 +25,6 @@ from lab.runs.runner import effects
 from lab.runs.runner.effects import fetch_clip
 from lab.sweeps import Sweep
 
-pytestmark = pytest.mark.usefixtures("offline")
-
 SweepOf = Callable[..., Sweep]
 
 
