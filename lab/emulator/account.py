@@ -17,10 +17,10 @@ Region = Literal["singapore", "beijing"]
 class Account:
     """The only account of an emulator.
 
-    region: where its keys are valid; hosts of other regions reject them. concurrency: slots
-    for videos, one per video. image_concurrency: slots for images, one per image. balance_units:
-    initial content of the video pack, in units of 0.14 USD; None means unlimited.
-    webhook_secret: "whsec_" and base64; if set, callbacks are signed.
+    region: where its keys are valid; hosts of other regions reject them. concurrency: how many
+    videos may be in progress at once. image_concurrency: the same for images; a task for n images
+    counts n times. balance_units: units in the prepaid video pack at the start (0.14 USD each);
+    None means unlimited. webhook_secret: "whsec_" and base64; if set, callbacks are signed.
     """
 
     api_key: str = field(

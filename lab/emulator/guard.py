@@ -1,4 +1,4 @@
-"""Reject requests that a web page could make a browser on this machine send.
+"""Reject requests sent by other sites' pages in a browser on this machine.
 
 The emulator listens on loopback only, but any page in a local browser can reach loopback: through
 a host name that resolves to 127.0.0.1 (DNS rebinding), or with a cross-site POST.

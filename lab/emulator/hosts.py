@@ -15,7 +15,7 @@ _SHUTDOWN_TIMEOUT_S = 5.0
 _POLL_S = 0.002
 
 
-async def serve_both(
+async def serve_both_hosts(
     emulator: Emulator,
     sockets: list[socket.socket],
     stop: asyncio.Event,

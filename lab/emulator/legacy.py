@@ -19,7 +19,7 @@ from lab.emulator.modern import duration_text
 from lab.emulator.replies import ApiError, Reply, success_reply
 from lab.emulator.routing import ApiRequest, Route
 from lab.emulator.store import Store, Task, file_names
-from lab.emulator.strict_fields import check_legacy
+from lab.emulator.strict_fields import check_legacy_fields
 from lab.emulator.task_spec import (
     Segment,
     TaskSpec,
@@ -208,7 +208,7 @@ def _video_task_spec(
 ) -> TaskSpec:
     model = _model(store, family, body)
     if store.assumptions.strict_fields:
-        check_legacy(family, model, body)
+        check_legacy_fields(family, model, body)
     prompt = text_of(body, "prompt", max_chars=_MAX_PROMPT_CHARS)
     negative = text_of(body, "negative_prompt", max_chars=_MAX_PROMPT_CHARS)
     _check_cfg_scale(body)
@@ -274,7 +274,7 @@ def _video_task_spec(
 
 def _image_task_spec(store: Store, body: Mapping[str, Any]) -> TaskSpec:
     if store.assumptions.strict_fields:
-        check_legacy("image", None, body)
+        check_legacy_fields("image", None, body)
     name = text_of(body, "model_name") or _DEFAULT_MODELS["image"]
     model = image_model(name)
     if model is None:

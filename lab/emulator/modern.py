@@ -11,7 +11,7 @@ from lab.emulator.models import VIDEO_UNIT_USD, Family, VideoModel, amount_text,
 from lab.emulator.replies import ApiError, Reply, success_reply
 from lab.emulator.routing import ApiRequest, Route
 from lab.emulator.store import Store, Task, file_names
-from lab.emulator.strict_fields import check_new
+from lab.emulator.strict_fields import check_new_fields
 from lab.emulator.task_spec import (
     Segment,
     TaskSpec,
@@ -48,7 +48,7 @@ def create(family: Family, store: Store, request: ApiRequest) -> Reply:
         raise ApiError(1203)
     body = request.json()
     if store.assumptions.strict_fields:
-        check_new(family, model, body)
+        check_new_fields(family, model, body)
     task = store.add(
         _task_spec(store, family, model, body, request.now_s), request.now_s, stuck=request.stuck
     )
@@ -200,7 +200,7 @@ class _Contents:
 
     prompt: str
     frames: Mapping[str, str]
-    elements: list[str]
+    id_or_element_id: list[str]
     element_ids: list[str]
     references: int
     videos: tuple[str, ...]
@@ -214,7 +214,7 @@ class _Contents:
             return cls(prompt, {}, [], [], 0, ())
         prompt = ""
         frames: dict[str, str] = {}
-        elements: list[str] = []
+        id_or_element_id: list[str] = []
         element_ids: list[str] = []
         references = 0
         videos: list[str] = []
@@ -227,8 +227,9 @@ class _Contents:
                 if not frames[kind]:
                     raise invalid(f"{kind} needs a url")
             elif kind == "element":
-                # Converted, because no document says that the service refuses other types.
-                elements.append(str(item.get("id") or item.get("element_id") or ""))
+                # str(), because no document says that the service refuses an id that is not a
+                # string.
+                id_or_element_id.append(str(item.get("id") or item.get("element_id") or ""))
                 element_ids.append(str(item.get("element_id", "")))
             elif kind == "refer_image" and family == "omni-video":
                 references += 1
@@ -242,7 +243,7 @@ class _Contents:
             raise invalid("last_frame needs a first_frame")
         if family == "image-to-video" and "first_frame" not in frames:
             raise invalid("first_frame is required")
-        return cls(prompt, frames, elements, element_ids, references, tuple(videos))
+        return cls(prompt, frames, id_or_element_id, element_ids, references, tuple(videos))
 
 
 def _task_spec(
@@ -263,7 +264,7 @@ def _task_spec(
         check_end_frame(model, resolution, sound=sound)
     check_elements(
         model,
-        contents.elements,
+        contents.id_or_element_id,
         others=contents.references,
         first_frame="first_frame" in contents.frames,
         end_frame=end_frame,
@@ -345,7 +346,7 @@ def _check_videos(contents: _Contents, *, multi_shot: bool, audio: str) -> None:
         return
     if len(contents.videos) > 1:
         raise invalid("at most one reference video")
-    if len(contents.elements) + contents.references > 4:
+    if len(contents.id_or_element_id) + contents.references > 4:
         raise invalid("at most 4 images and elements with a reference video")
     if contents.videos[0] == "base_video":
         if contents.frames:

@@ -47,17 +47,18 @@ def start(
     """Serve in the background until `stop` is called. Port 0 selects a free port.
 
     Raises InputError when the web server is not installed, a port is in use, or the host is not a
-    loopback address. Other hosts are refused because the controls need no key.
+    loopback address. Other hosts are refused because the emulator's controls (/emulator/…) need no
+    key.
     """
     emulator = emulator or Emulator()
-    serve_both = _web_server()
+    serve_both_hosts = _import_serve_both_hosts()
     sockets: list[socket.socket] = []
     try:
         for number in (port, media_port):
             sockets.append(_listen(host, number))
         urls = [_url(listener) for listener in sockets]
         emulator.store.media_url = urls[1]
-        thread = _ServerThread(emulator, sockets, serve_both)
+        thread = _ServerThread(emulator, sockets, serve_both_hosts)
         thread.start()
     except BaseException:
         for listener in sockets:
@@ -107,11 +108,11 @@ class _ServerThread:
     """The background thread of a server."""
 
     def __init__(
-        self, emulator: Emulator, sockets: list[socket.socket], serve_both: Callable[..., Any]
+        self, emulator: Emulator, sockets: list[socket.socket], serve_both_hosts: Callable[..., Any]
     ) -> None:
         self._emulator = emulator
         self._sockets = sockets
-        self._serve_both = serve_both
+        self._serve_both_hosts = serve_both_hosts
         self._ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -140,7 +141,7 @@ class _ServerThread:
     async def _main(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         callbacks = asyncio.create_task(_send_callbacks(self._emulator, self._stop))
-        await self._serve_both(self._emulator, self._sockets, self._stop, self._ready.set)
+        await self._serve_both_hosts(self._emulator, self._sockets, self._stop, self._ready.set)
         await callbacks
 
 
@@ -156,21 +157,21 @@ async def _send_callbacks(emulator: Emulator, stop: asyncio.Event) -> None:
             continue
 
 
-def _web_server() -> Callable[..., Any]:
+def _import_serve_both_hosts() -> Callable[..., Any]:
     try:
-        from lab.emulator.hosts import serve_both
+        from lab.emulator.hosts import serve_both_hosts
     except ModuleNotFoundError as error:
         if error.name and error.name.split(".")[0] in ("starlette", "uvicorn"):
             raise InputError(_NO_WEB_SERVER) from None
         raise
-    return serve_both
+    return serve_both_hosts
 
 
 def _listen(host: str, port: int) -> socket.socket:
     if not is_loopback(host):
         raise InputError(f"host {host!r}: the emulator serves loopback only; use 127.0.0.1")
     if not 0 <= port <= 65_535:
-        raise InputError(f"port {port}: accepted are 0 (any free one) to 65535")
+        raise InputError(f"port {port}: use a port from 1 to 65535, or 0 for any free one")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)

@@ -51,7 +51,7 @@ _MODEL_FIELDS: Mapping[tuple[str, Family], set[str]] = {
 }
 
 
-def check_new(family: Family, model: VideoModel, body: Mapping[str, Any]) -> None:
+def check_new_fields(family: Family, model: VideoModel, body: Mapping[str, Any]) -> None:
     """Raise ApiError 1201 for a field that the newer protocol does not document for this model."""
     from_text = family == "text-to-video"
     _check_documented(
@@ -74,7 +74,7 @@ def check_new(family: Family, model: VideoModel, body: Mapping[str, Any]) -> Non
         _check_documented(item, kinds.get(kind, set()), model.name)
 
 
-def check_legacy(family: Family, model: VideoModel | None, body: Mapping[str, Any]) -> None:
+def check_legacy_fields(family: Family, model: VideoModel | None, body: Mapping[str, Any]) -> None:
     """Raise ApiError 1201 for a field that the legacy protocol does not document for this model.
 
     A body with `multi_prompt` but no `prompt` is refused too, because every example with
