@@ -10,7 +10,7 @@ import pandas as pd
 
 from lab.analysis.compliance import by_term, compliance
 from lab.analysis.loading import load
-from lab.analysis.matched_motion import TOO_STILL, describe_lines
+from lab.analysis.matched_motion import TOO_STILL, describe_motion_lines
 from lab.analysis.results import Results
 from lab.errors import InputError, did_you_mean
 from lab.metrics import JUDGED
@@ -32,24 +32,24 @@ class Comparison:
     medians: by factor, a table with one row per level: the median of each headline, the number of
     takes, and the number too still to judge; empty if only the camera is compared. camera: one row
     per camera term with median compliance and speed, or, if only the camera is compared, one row
-    per take and term. matched: the medians are at matched motion. scale: lines that explain whether
-    the medians are at matched motion and which takes are too still.
+    per take and term. matched: the medians are at matched motion. motion_notes: lines that say
+    whether the medians are at matched motion and which takes are too still.
     """
 
     results: Results
     medians: Mapping[str, pd.DataFrame]
     camera: pd.DataFrame
     matched: bool = False
-    scale: tuple[str, ...] = ()
+    motion_notes: tuple[str, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Lines to show below the tables: scale, unmeasured clips, unusable stills, remarks."""
+        """Lines below the tables: motion notes, unmeasured clips, unusable stills, remarks."""
         not_fresh = lines_by_reason(self.results.not_fresh)
         if not self.medians:
             return tuple(not_fresh)
         stills = self.results.still_errors.values()
-        return (*self.scale, *not_fresh, *stills, *self.results.remarks)
+        return (*self.motion_notes, *not_fresh, *stills, *self.results.remarks)
 
     @property
     def legend(self) -> str:
@@ -130,16 +130,16 @@ def compare(
         raise InputError(f"{path}: no factor varies, so there is nothing to compare")
     medians = {factor: results.summary(factor, matched=not raw) for factor in factors}
     matched = not raw and any(not results.motion_lines[name].reason for name in JUDGED)
-    return Comparison(results, medians, by_term(camera_moves), matched, _scale(results, raw))
+    return Comparison(results, medians, by_term(camera_moves), matched, _motion_notes(results, raw))
 
 
-def _scale(results: Results, raw: bool) -> tuple[str, ...]:
-    lines = ["As measured." if raw else describe_lines(results.motion_lines)]
+def _motion_notes(results: Results, raw: bool) -> tuple[str, ...]:
+    notes = ["As measured." if raw else describe_motion_lines(results.motion_lines)]
     if results.too_still:
         counted = "but counted" if raw else "counted only in the median of motion"
-        lines.append(f"{TOO_STILL}, {counted}:")
-        lines += [f"  {take_id}  {results.title(take_id)}" for take_id in results.too_still]
-    return tuple(lines)
+        notes.append(f"{TOO_STILL}, {counted}:")
+        notes += [f"  {take_id}  {results.title(take_id)}" for take_id in results.too_still]
+    return tuple(notes)
 
 
 def _camera_text(table: pd.DataFrame) -> str:

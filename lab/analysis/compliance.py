@@ -31,7 +31,7 @@ NOTICEABLE: Mapping[str, float] = {
     "approach": 1.0,
     "sway": 0.4,
 }
-COMPLIED = 0.7
+MIN_COMPLIANCE = 0.7
 """A clip with at least this score did what the term asked for."""
 COLUMNS = ("take_id", "backend", "term", "compliance", "speed", "seen", "says", "reason")
 _SUBJECT_COMPONENTS = ("parallax_x", "parallax_y", "approach")

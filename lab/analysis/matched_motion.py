@@ -168,7 +168,7 @@ def at_matched_motion(scores: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def describe_lines(lines: Mapping[str, MotionLine]) -> str:
+def describe_motion_lines(lines: Mapping[str, MotionLine]) -> str:
     """Sentences: which judged metrics are matched, at what motion, and why others are not."""
     judged = [lines[metric] for metric in JUDGED]
     fitted = [line for line in judged if not line.reason]

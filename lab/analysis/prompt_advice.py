@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lab.analysis.compliance import COMPLIED
+from lab.analysis.compliance import MIN_COMPLIANCE
 from lab.analysis.evidence import Evidence
 from lab.analysis.matched_motion import DISTINCT_RATIO
 from lab.analysis.suggestion import Suggestion, SuggestionKind
@@ -131,7 +131,7 @@ def _missing_move(evidence: Evidence, takes: Sequence[str]) -> str:
     judged = table[table["take_id"].isin(list(takes)) & table["compliance"].notna()]
     for term, rows in judged.groupby("term", sort=False):
         median = float(rows["compliance"].median())
-        if median < COMPLIED:
+        if median < MIN_COMPLIANCE:
             seen = rows["seen"].mode().iloc[0]
             return (
                 f"asked for {term}, compliance {median:.2f} (median of {len(rows)} takes), mostly "

@@ -4,21 +4,21 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from lab.analysis.matched_motion import MOTION, describe_lines, unmeasured
+from lab.analysis.matched_motion import MOTION, describe_motion_lines, unmeasured
 from lab.analysis.results import Results
 from lab.metrics import JUDGED, SPECS
 
 
 @dataclass(frozen=True)
 class RankedTake:
-    """The rank of a take. rank: 1 is best. ranked: how many takes are ranked.
+    """The rank of a take. rank: 1 is best. ranked_count: how many takes are ranked.
 
     reasons: one clause per judged metric, the largest difference from the median first.
     """
 
     take_id: str
     rank: int
-    ranked: int
+    ranked_count: int
     reasons: tuple[str, ...]
 
 
@@ -60,13 +60,14 @@ def best_and_worst(results: Results, count: int = 3, *, matched: bool = True) ->
         for rank, take_id in enumerate(order, start=1)
     ]
     count = min(count, len(ranked) // 2)
-    method = f"Ranked by the mean rank of {', '.join(names[:-1])} and {names[-1]}. "
+    motion_note = describe_motion_lines(results.motion_lines) if matched else "As measured."
+    method = f"Ranked by the mean rank of {', '.join(names[:-1])} and {names[-1]}. {motion_note}"
     return Ranking(
         best=tuple(ranked[:count]),
         worst=tuple(ranked[len(ranked) - count :][::-1]),
         too_still=results.too_still,
         unscored=tuple(wide.index[~too_still & ~wide.index.isin(order)]),
-        method=method + (describe_lines(results.motion_lines) if matched else "As measured."),
+        method=method,
     )
 
 

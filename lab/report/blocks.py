@@ -1,6 +1,6 @@
 """The blocks of a report, as plain data. The template renders them and escapes every string.
 
-Texts about takes have a name (`verified_as`). The template puts the name on the text's element, so
+Texts about takes have a name (`verify_name`). The template puts the name on the text's element, so
 that `lab verify` can find the text on the page and compare it with the report's facts.
 """
 
@@ -29,21 +29,21 @@ _DARK = (
 class Paragraph:
     """A paragraph. tone: "", "warning" (highlighted) or "lead" (larger, for the main result).
 
-    verified_as: its name in `lab verify`; "" if it is not verified.
+    verify_name: its name in `lab verify`; "" if it is not verified.
     """
 
     text: str
     tone: str = ""
-    verified_as: str = ""
+    verify_name: str = ""
     kind: str = "paragraph"
 
 
 @dataclass(frozen=True)
 class KeyValues:
-    """Labels with values. verified_as: their name in `lab verify`; "" if they are not verified."""
+    """Labels with values. verify_name: their name in `lab verify`; "" if they are not verified."""
 
     pairs: Sequence[tuple[str, str]]
-    verified_as: str = ""
+    verify_name: str = ""
     kind: str = "key_values"
 
 
@@ -59,7 +59,7 @@ class Cell:
 class Table:
     """A table that the reader can sort by any column. Screen readers read the caption.
 
-    collapsed: the table is folded until the reader opens it. verified_as: its name in `lab verify`;
+    collapsed: the table is folded until the reader opens it. verify_name: its name in `lab verify`;
     "" if it is not verified. take_ids: one id per row, if the rows are about takes. column_names:
     the columns' names in `lab verify`, if they differ from the headings.
     """
@@ -68,7 +68,7 @@ class Table:
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     collapsed: bool = False
-    verified_as: str = ""
+    verify_name: str = ""
     take_ids: Sequence[str] = ()
     column_names: Sequence[str] = ()
     kind: str = "table"
@@ -81,7 +81,7 @@ class Table:
         """The name of a cell in `lab verify`."""
         name = (self.column_names or self.columns)[column]
         row_name = "" if self.take_ids else f" of {self.rows[row][0].text}"
-        return f"{name}{row_name} in {self.verified_as}"
+        return f"{name}{row_name} in {self.verify_name}"
 
 
 @dataclass(frozen=True)

@@ -67,8 +67,8 @@ class ReportContext:
     def initial_takes(self) -> list[str]:
         """The takes that the player opens with.
 
-        The best take and a bad one, of the same still if possible. The first takes if none is
-        ranked.
+        The best take and one of the worst, of the same still if possible. The first takes if
+        none is ranked.
         """
         best, worst = self.ranking.best[:1], list(self.ranking.worst)
         stills = {row["take_id"]: row["still"] for row in self.rows}
@@ -153,7 +153,7 @@ class ReportContext:
         }
         return {**clips, **heatmaps}
 
-    def element_url(self, path: Path) -> str:
+    def anchor_url(self, path: Path) -> str:
         """The URL of a video or picture in the page: # and the id of its element."""
         return f"#{self._element_ids[path]}"
 

@@ -39,18 +39,18 @@ class _Tally:
 class Remeasurement:
     """The result of checking a report's scores, filled in step by step.
 
-    scores: the reported scores. clips: the clips with reported scores. mismatches: scores that
-    differ or could not be checked.
+    score_tally: counts the reported scores. clip_tally: counts the clips that have any.
+    mismatches: scores that differ or could not be checked.
     """
 
     def __init__(self, facts: ReportFacts) -> None:
         counts = [len(take.reported_scores) for take in facts.takes if take.reported_scores]
-        self.scores, self.clips = _Tally(sum(counts)), _Tally(len(counts))
+        self.score_tally, self.clip_tally = _Tally(sum(counts)), _Tally(len(counts))
         self.mismatches: list[Mismatch] = []
 
     def skip(self) -> None:
         """Record that no clip is measured again, because the caller did not ask for it."""
-        for tally in (self.scores, self.clips):
+        for tally in (self.score_tally, self.clip_tally):
             tally.unchecked["not asked for"] = tally.total
 
     def skip_definition(self, name: str, version: int) -> None:
@@ -61,15 +61,15 @@ class Remeasurement:
 
     def skip_take(self, take: TakeFacts, scores: Collection[str], reason: str, error: str) -> None:
         """Record that a take's clip could not be measured. reason: a key of `unchecked`."""
-        self.scores.unchecked[reason] += len(scores)
-        self.clips.unchecked[reason] += 1
+        self.score_tally.unchecked[reason] += len(scores)
+        self.clip_tally.unchecked[reason] += 1
         measured = f"not checked: {error}"
         self.mismatches.append(Mismatch(take.id, "its scores", f"{len(scores)} numbers", measured))
 
     def compare(self, take: TakeFacts, scores: Collection[str], measure: Measure) -> None:
         """Compare a new measurement with the reported scores. scores: names of the scores."""
-        self.clips.checked += 1
-        self.scores.checked += len(scores)
+        self.clip_tally.checked += 1
+        self.score_tally.checked += len(scores)
         measured = measure.record()["scores"]
         for name in scores:
             if not _within_tolerance(name, take.scores[name], measured.get(name)):
@@ -103,11 +103,11 @@ def remeasure(
         scores = [name for name in take.reported_scores if name not in changed]
         skipped = len(take.reported_scores) - len(scores)
         if skipped:
-            result.scores.unchecked[_OTHER_DEFINITION] += skipped
+            result.score_tally.unchecked[_OTHER_DEFINITION] += skipped
         if scores:
             todo.append((take, scores))
         elif skipped:
-            result.clips.unchecked[_OTHER_DEFINITION] += 1
+            result.clip_tally.unchecked[_OTHER_DEFINITION] += 1
     try:
         with (
             open_executor(executor, len(todo)) as pool,

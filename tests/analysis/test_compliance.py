@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lab.analysis import Results, compliance
 from lab.analysis.compliance import (
-    COMPLIED,
+    MIN_COMPLIANCE,
     NOTICEABLE,
     by_term,
     canonical_move,
@@ -37,7 +37,7 @@ def test_a_clip_that_follows_a_signature_complies(term: object) -> None:
     name = term.name  # type: ignore[attr-defined]
     for times in (0.5, 1.0, 2.0):
         (judged,) = clip_compliance(_scores(name, times), Prompt.of(name))
-        assert judged.score > COMPLIED
+        assert judged.score > MIN_COMPLIANCE
         assert judged.seen == canonical_move(name)
         assert math.isnan(judged.speed) == (name == "lock_off")
         assert name == "lock_off" or judged.speed == pytest.approx(times)
@@ -80,17 +80,17 @@ def test_two_moves_in_one_prompt_are_judged_separately() -> None:
     """If a prompt asks for a push-in and a pan, a clip that only pans complies with one term."""
     prompt = Prompt.of(["push_in", "pan_left"])
     both = {part: rate + _scores("pan_left")[part] for part, rate in _scores("push_in").items()}
-    assert all(judged.score > COMPLIED for judged in clip_compliance(both, prompt))
+    assert all(judged.score > MIN_COMPLIANCE for judged in clip_compliance(both, prompt))
     pushed, panned = clip_compliance(_scores("pan_left"), prompt)
     assert pushed.score == pytest.approx(0, abs=0.01)
-    assert panned.score > COMPLIED
+    assert panned.score > MIN_COMPLIANCE
 
 
 def test_without_a_subject_a_pan_passes_for_a_truck() -> None:
     """Without parallax a pan cannot be told from a truck in the same direction."""
     blind = dict.fromkeys(("motion.parallax_x", "motion.parallax_y", "motion.approach"), math.nan)
     panned = _scores("pan_right") | blind
-    assert clip_compliance(panned, Prompt.of("truck_right"))[0].score > COMPLIED
+    assert clip_compliance(panned, Prompt.of("truck_right"))[0].score > MIN_COMPLIANCE
     assert clip_compliance(panned, Prompt.of("truck_left"))[0].score == 0
 
 
@@ -140,7 +140,7 @@ def test_a_runs_takes_are_judged_by_their_prompts(results: Results) -> None:
     assert "make it move" not in set(joined["prompt"])
     (panned,) = table[table["term"] == "pan_left"].to_dict("records")
     assert panned["seen"] == "pan_left"
-    assert panned["compliance"] > COMPLIED
+    assert panned["compliance"] > MIN_COMPLIANCE
     assert panned["speed"] > 0
 
 

@@ -18,7 +18,8 @@ def _judged(size: float) -> dict[str, float]:
 def test_the_best_has_the_lowest_mean_rank(ranked: Ranked) -> None:
     """Ranks combine the judged metrics and count only ranked takes."""
     ranking = best_and_worst(ranked(_judged(3), _judged(1), _judged(4), _judged(2)), count=2)
-    assert [(v.take_id, v.rank, v.ranked) for v in ranking.best] == [("t1", 1, 4), ("t3", 2, 4)]
+    best = [(v.take_id, v.rank, v.ranked_count) for v in ranking.best]
+    assert best == [("t1", 1, 4), ("t3", 2, 4)]
     assert [(v.take_id, v.rank) for v in ranking.worst] == [("t2", 4), ("t0", 3)]
 
 
@@ -39,7 +40,7 @@ def test_a_frozen_clip_cannot_win(ranked: Ranked, matched: bool) -> None:
     ranking = best_and_worst(ranked(frozen, *moving), matched=matched)
     assert ranking.too_still == ("t0",)
     assert "t0" not in {v.take_id for v in (*ranking.best, *ranking.worst)}
-    assert {v.ranked for v in (*ranking.best, *ranking.worst)} == {8}
+    assert {v.ranked_count for v in (*ranking.best, *ranking.worst)} == {8}
 
 
 def test_a_take_without_a_score_is_listed_but_not_ranked(ranked: Ranked) -> None:

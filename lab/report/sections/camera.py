@@ -3,7 +3,7 @@
 import math
 
 from lab.analysis import by_term, compliance
-from lab.analysis.compliance import COMPLIED
+from lab.analysis.compliance import MIN_COMPLIANCE
 from lab.calibration import load_moves
 from lab.report.blocks import Cell, Paragraph, Section, Table
 from lab.report.context import ReportContext
@@ -15,14 +15,14 @@ def camera(context: ReportContext) -> Section | None:
     if table.empty:
         return None
     summary = load_moves().summary()
-    final = summary[summary["half"] == "final"]
-    accuracy = (final["seen right"] * final["clips"]).sum() / final["clips"].sum()
+    final_half = summary[summary["half"] == "final"]
+    accuracy = (final_half["seen right"] * final_half["clips"]).sum() / final_half["clips"].sum()
     text = (
         "The camera motion is measured on the background and on the subject, and compared with the "
         "motion that each camera term stands for. Compliance is 1 for exactly this motion, and 0 "
         "for none of it or the opposite. Speed is a multiple of the speed that the vocabulary "
         "expects at the prompt's pace and strength. This method recognised the right move in "
-        f"{accuracy:.0%} of {final['clips'].sum():.0f} rendered clips of all moves."
+        f"{accuracy:.0%} of {final_half['clips'].sum():.0f} rendered clips of all moves."
     )
     rows = [
         (
@@ -36,10 +36,10 @@ def camera(context: ReportContext) -> Section | None:
     ]
     columns = ("camera term", "takes", "compliance (median)", "speed (median)", "mostly seen")
     terms = Table(
-        "Requested and measured, by term", columns, rows, verified_as="the camera's terms"
+        "Requested and measured, by term", columns, rows, verify_name="the camera's terms"
     )
     blocks: list[Paragraph | Table] = [Paragraph(text), terms]
-    missed = table[(table["compliance"] < COMPLIED) | table["compliance"].isna()]
+    missed = table[(table["compliance"] < MIN_COMPLIANCE) | table["compliance"].isna()]
     if len(missed):
         takes = [
             (
@@ -53,9 +53,9 @@ def camera(context: ReportContext) -> Section | None:
             for row in missed.to_dict("records")
         ]
         names = ("take", "asked", "compliance", "seen", "measured", "id")
-        caption = f"Takes with a compliance below {COMPLIED:g}, or without one"
+        caption = f"Takes with a compliance below {MIN_COMPLIANCE:g}, or without one"
         ids = [row[-1].text for row in takes]
-        blocks.append(Table(caption, names, takes, verified_as="the camera's takes", take_ids=ids))
+        blocks.append(Table(caption, names, takes, verify_name="the camera's takes", take_ids=ids))
     return Section("What the camera did", blocks)
 
 

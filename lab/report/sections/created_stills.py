@@ -45,7 +45,7 @@ def created_stills(context: ReportContext) -> Section | None:
         "Pictures made from text. Preflight chose one for each still",
         ("still", "text", "picture", "state", "chosen", "cost"),
         rows,
-        verified_as="the pictures made from text",
+        verify_name="the pictures made from text",
         take_ids=take_ids,
         # `chosen` is "taken" in earlier reports; `lab verify` needs the same name in every report.
         column_names=("still", "text", "picture", "state", "taken", "cost"),

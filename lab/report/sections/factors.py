@@ -45,7 +45,7 @@ def _medians(context: ReportContext, factor: str) -> Table:
         f"Medians by {factor}, as measured",
         (factor, "takes", TOO_STILL, *headings),
         rows,
-        verified_as=f"the medians by {factor}",
+        verify_name=f"the medians by {factor}",
         column_names=(factor, "takes", TOO_STILL, *HEADLINES),
     )
 

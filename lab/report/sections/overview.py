@@ -43,7 +43,7 @@ def overview(context: ReportContext) -> Section:
         Paragraph(remark, "warning", f"remark {number} on the takes")
         for number, remark in enumerate(results.remarks, start=1)
     ]
-    blocks.append(KeyValues(pairs, verified_as="what was asked"))
+    blocks.append(KeyValues(pairs, verify_name="what was asked"))
     not_met = takes[takes["not_honoured"] != ""]
     if len(not_met):
         take_counts = not_met.groupby("not_honoured", sort=False)["take_id"].count()
@@ -55,7 +55,7 @@ def overview(context: ReportContext) -> Section:
                     (Cell(str(request)), Cell(str(count), float(count)))
                     for request, count in take_counts.items()
                 ],
-                verified_as="what was not done",
+                verify_name="what was not done",
             )
         )
     return Section("What was asked", blocks)

@@ -6,7 +6,7 @@ from lab.report.context import ReportContext
 
 
 def player(context: ReportContext) -> Section | None:
-    """The player, opened with the best and a bad take; None if there is no clip."""
+    """The player, opened with the best take and one of the worst; None if there is no clip."""
     rows = [row for row in context.rows if str(row["take_id"]) in context.proxies.posters]
     if not rows:
         return None
@@ -15,7 +15,7 @@ def player(context: ReportContext) -> Section | None:
             context.results,
             row,
             context.proxies,
-            context.element_url,
+            context.anchor_url,
             heatmaps=context.heatmaps.get(str(row["take_id"]), {}),
         )
         for row in rows

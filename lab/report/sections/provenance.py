@@ -21,12 +21,12 @@ def provenance(context: ReportContext) -> Section:
     ]
     stills = {take["still_path"]: take for take in takes if take["still_path"]}.values()
     blocks: list[KeyValues | Table] = [
-        KeyValues(pairs, verified_as="the provenance"),
+        KeyValues(pairs, verify_name="the provenance"),
         Table(
             "Stills",
             ("still", "file in the run folder", "SHA-256"),
             [_cells(take, "still", "still_path", "still_sha256") for take in stills],
-            verified_as="the stills",
+            verify_name="the stills",
         ),
         Table(
             "Clips",
@@ -36,7 +36,7 @@ def provenance(context: ReportContext) -> Section:
                 for take in takes
                 if take["clip"]
             ],
-            verified_as="the clips",
+            verify_name="the clips",
             take_ids=[str(take["take_id"]) for take in takes if take["clip"]],
         ),
     ]

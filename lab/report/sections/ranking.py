@@ -19,20 +19,20 @@ def ranking(context: ReportContext) -> Section:
     ]
     if results.not_fresh:
         blocks.append(
-            Paragraph(_not_fresh_text(results.not_fresh), verified_as="what was not measured")
+            Paragraph(_not_fresh_text(results.not_fresh), verify_name="what was not measured")
         )
     if ranking.best:
         caution = "A rank does not show that a difference is reproducible."
         rows = [
             _ranked_row(context, ranked) for ranked in (*ranking.best, *reversed(ranking.worst))
         ]
-        blocks.append(Paragraph(f"{ranking.method} {caution}", verified_as="how takes are ranked"))
+        blocks.append(Paragraph(f"{ranking.method} {caution}", verify_name="how takes are ranked"))
         blocks.append(
             Table(
                 "Best and worst takes, and why",
                 ("place", "take", "why", "id"),
                 rows,
-                verified_as="the ranking",
+                verify_name="the ranking",
                 take_ids=[row[-1].text for row in rows],
             )
         )
@@ -46,7 +46,7 @@ def ranking(context: ReportContext) -> Section:
                 caption,
                 ("take", "time held still", "id"),
                 [_too_still_row(context, take_id) for take_id in ranking.too_still],
-                verified_as="the takes too still",
+                verify_name="the takes too still",
                 take_ids=ranking.too_still,
             )
         )
@@ -63,7 +63,7 @@ def _not_fresh_text(reason_by_take: Mapping[str, str]) -> str:
 
 def _ranked_row(context: ReportContext, ranked: RankedTake) -> tuple[Cell, ...]:
     return (
-        Cell(f"{ranked.rank} of {ranked.ranked}", float(ranked.rank)),
+        Cell(f"{ranked.rank} of {ranked.ranked_count}", float(ranked.rank)),
         Cell(context.results.title(ranked.take_id)),
         Cell("; ".join(ranked.reasons)),
         Cell(ranked.take_id),

@@ -46,7 +46,7 @@ def scores(context: ReportContext) -> Section:
         "Every take and its scores",
         columns,
         rows,
-        verified_as="the scores",
+        verify_name="the scores",
         take_ids=list(table["take_id"]),
         column_names=[*factors, *HEADLINES, *remarks, "id"],
     )

@@ -41,7 +41,7 @@ def trials(context: ReportContext) -> Section:
 def _column(context: ReportContext, name: str, row: TakeEntry) -> tuple[str, str, str]:
     """The name of a still, its picture, and the picture's HTML id; both "" without a picture."""
     path = context.proxies.stills.get(row["still_path"])
-    return name, context.still_uri(row), "" if path is None else context.element_url(path)[1:]
+    return name, context.still_uri(row), "" if path is None else context.anchor_url(path)[1:]
 
 
 def _tile(
