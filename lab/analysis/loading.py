@@ -25,8 +25,8 @@ def load(
     runs: a folder, several folders, or a mapping from names to folders. The factor `run` of each
     take holds the run's name. Without a mapping that is the folder's name, preceded by parent
     folders where two folders share a name. If two runs use one name for different stills or
-    prompts, the name of its run is appended to each. mixed: also load runs that were measured by
-    different versions of a metric; values of older versions become NaN with a reason.
+    prompts, each such name gets its run's name appended. mixed: also load runs that were measured
+    by different versions of a metric; values of older versions become NaN with a reason.
 
     Raises RunFolderError with one line for each folder without a run or without takes. Raises
     InputError for a run that is given twice and, unless mixed, for different versions of a metric.
@@ -175,7 +175,7 @@ def _check_versions(runs: Sequence[_RunData]) -> None:
         return
     first = runs_by_version[mixed[0]]
     listed = ", ".join(f"version {version} in {run}" for version, run in first.items())
-    more = f"; so were {len(mixed) - 1} other numbers" if len(mixed) > 1 else ""
+    more = f"; so were {len(mixed) - 1} other metrics" if len(mixed) > 1 else ""
     outdated = [data.run for data in runs if any(stored.stale for _, stored in data.takes)]
     commands = "; ".join(f"`lab measure {run.folder.path}`" for run in outdated)
     raise InputError(
@@ -185,7 +185,7 @@ def _check_versions(runs: Sequence[_RunData]) -> None:
 
 
 def _build_results(runs: Sequence[_RunData]) -> Results:
-    levels_of = _level_names(runs)
+    levels_of = _make_levels_of(runs)
     own_factors = (name for data in runs for row, _ in data.takes for name in row.factors)
     factors = list(dict.fromkeys(["run", *own_factors]))
     takes, scores, frames = [], [], []
@@ -213,7 +213,7 @@ def _build_results(runs: Sequence[_RunData]) -> Results:
     )
 
 
-def _level_names(
+def _make_levels_of(
     runs: Sequence[_RunData],
 ) -> Callable[[LoadedRun, TakeRow], Mapping[str, Any]]:
     """A function that gives a take's levels by factor.

@@ -228,9 +228,9 @@ def _renumber_headings(headings: "list[Tag]", first: int) -> None:
 
 
 def _wrap_tables(soup: "BeautifulSoup") -> None:
-    """Put tables into regions that scroll by keyboard, and give each heading a scope.
+    """Put tables into regions that scroll by keyboard, and give each header cell a scope.
 
-    An empty heading, as in the corner of a table, becomes an ordinary cell.
+    An empty header cell, as in the corner of a table, becomes an ordinary cell.
     """
     for number, table in enumerate(soup.find_all("table"), 1):
         for cell in table.find_all("th"):
@@ -249,7 +249,10 @@ def _wrap_tables(soup: "BeautifulSoup") -> None:
 
 
 def _make_self_contained(markup: str, notebook: Path | None = None) -> str:
-    """Sanitize markup and embed its pictures. notebook: None except for a Markdown cell."""
+    """Sanitize markup and embed its pictures.
+
+    notebook: the notebook's path for a Markdown cell, else None.
+    """
     soup = _parse_html(sanitize(markup))
     _embed_resources(soup, notebook)
     return str(soup)
@@ -264,7 +267,8 @@ def _parse_html(markup: str) -> "BeautifulSoup":
 def _embed_resources(soup: "BeautifulSoup", notebook: Path | None) -> None:
     """Embed the pictures of a Markdown cell. Replace other pictures and media by a link or a text.
 
-    Style sheets that load something are removed. notebook: None except for a Markdown cell.
+    Style sheets that load something are removed. notebook: the notebook's path for a Markdown
+    cell, else None.
     """
     for media in soup.find_all(["img", "video", "audio"]):
         if media.name == "img" and media.get("alt") is None:
