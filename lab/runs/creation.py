@@ -20,7 +20,7 @@ def with_earlier_choices(sweep: Sweep, folder: RunFolder, rows: Sequence[TakeRow
     rows: all takes of the folder. Without this, a later version of preflight might choose another
     picture, and every clip would be bought again.
     """
-    if not sweep.created:
+    if not sweep.created_stills:
         return sweep
     used = {
         row.take.shot.still.sha256: folder.locate(row.take.shot.still)
@@ -72,8 +72,8 @@ def _pictures(
 ) -> Iterator[tuple[CreatedStill, list[TakeRow]]]:
     """Each still that is made from text, with the rows of its pictures."""
     by_id = {row.take_id: row for row in rows}
-    take_ids = [(trial.factors["still"], take.id) for trial, take in sweep.creations()]
-    for level in sweep.created:
+    take_ids = [(trial.factors["still"], take.id) for trial, take in sweep.still_takes()]
+    for level in sweep.created_stills:
         yield level, [by_id[id_] for name, id_ in take_ids if name == level.name and id_ in by_id]
 
 

@@ -42,7 +42,7 @@ def plan(sweep: Sweep, out: str | Path | None = None, *, reuse: bool = True) -> 
     reusable: set[str] = set()
     if reuse and not capabilities.simulated:
         with PurchaseIndex.open() as index:
-            take_ids = [take.id for _, take in (*sweep.creations(), *sweep.takes())]
+            take_ids = [take.id for _, take in (*sweep.still_takes(), *sweep.takes())]
             reusable = {
                 take_id
                 for take_id in take_ids

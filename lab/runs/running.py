@@ -139,7 +139,7 @@ def run(
             quiet=quiet,
             control=control or Control(),
         )
-        if sweep.created:
+        if sweep.created_stills:
             return _make_stills_then_clips(sweep, session)
         return session.make(sweep, sweep.takes(), _PROGRESS_LABEL[sweep.makes])
 
@@ -228,7 +228,7 @@ class _Session:
 
 def _make_stills_then_clips(sweep: Sweep, session: _Session) -> RunOutcome:
     """Make stills from text, choose one picture for each still, then make the clips from them."""
-    stills = session.make(sweep, sweep.creations(), _PROGRESS_LABEL["still"])
+    stills = session.make(sweep, sweep.still_takes(), _PROGRESS_LABEL["still"])
     sweep, chosen, missing = choose_stills(sweep, session.folder, session.ledger.takes())
     ready = [pair for pair in sweep.takes() if pair[0].shot.still not in sweep.placeholders]
     clips = session.make(sweep, ready, _PROGRESS_LABEL["clip"])

@@ -16,7 +16,7 @@ def check_same_sweep(
 
     A sweep may always add takes. allow_other_takes: the folder may hold takes that the sweep lacks.
     """
-    take_ids = {take.id for _, take in (*sweep.creations(), *sweep.takes())}
+    take_ids = {take.id for _, take in (*sweep.still_takes(), *sweep.takes())}
     dropped = any(
         row.take_id not in take_ids and row.take.shot.makes == sweep.makes for row in ledger.takes()
     )

@@ -10,7 +10,7 @@ from lab.prompts import Prompt
 from lab.shots import Option, Shot, ShotSettings
 from lab.stills import Still
 
-MAX_BEST_OF = 20  # limits the price of a typo
+MAX_BEST_OF = 20  # so that a typo in best_of cannot cost much
 
 
 @dataclass(frozen=True)

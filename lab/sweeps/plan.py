@@ -72,7 +72,7 @@ class Plan:
                 " raise the budget, drop levels or repeats, or set a cap to make what fits in it"
             )
         # A run with results does not fail here: it reports the cap together with its results.
-        started = self.done or self.reused or self.stills < len(self.sweep.creations())
+        started = self.done or self.reused or self.stills < len(self.sweep.still_takes())
         if cap is not None and self.blocks and not self.blocks_in_cap and not started:
             raise MoneyError(
                 f"not one block fits in the cap of {usd_text(cap)}; the whole plan may cost "
@@ -141,7 +141,7 @@ class Plan:
             return ""
         listed = ", ".join(
             f"{still.name} (best of {still.best_of})" if still.best_of > 1 else still.name
-            for still in self.sweep.created
+            for still in self.sweep.created_stills
         )
         return f"{self.stills} to be made from text first: {listed}"
 
@@ -233,7 +233,7 @@ def plan(
         remaining = [(trial, take) for trial, take in takes if take.id not in paid]
         quotes = {trial.index: backend.quote(trial.shot) for trial in trials}
         picture_quotes = [
-            backend.quote(trial.shot) for trial, take in sweep.creations() if take.id not in paid
+            backend.quote(trial.shot) for trial, take in sweep.still_takes() if take.id not in paid
         ]
         costs = [*picture_quotes, *(quotes[trial.index] for trial, _ in remaining)]
         blocks: dict[tuple[int, str], float] = {}
@@ -266,7 +266,7 @@ def plan(
             simulated=capabilities.simulated,
             unsupported=(
                 *_unsupported(backend, trials, sweep.unregistered_elements),
-                *_unsupported_creations(backend, sweep),
+                *_unsupported_for_stills(backend, sweep),
             ),
             findings=shot_findings(
                 _without_placeholder(trial.shot, sweep.placeholders) for trial in trials
@@ -278,9 +278,9 @@ def plan(
         backend.close()
 
 
-def _unsupported_creations(backend: Backend, sweep: Sweep) -> Iterator[tuple[Unsupported, int]]:
+def _unsupported_for_stills(backend: Backend, sweep: Sweep) -> Iterator[tuple[Unsupported, int]]:
     """Each unsupported setting of a created still, with the number of trials that use the still."""
-    for still in sweep.created:
+    for still in sweep.created_stills:
         trials = sum(trial.factors["still"] == still.name for trial in sweep.trials())
         for item in unsupported(backend, still.shot):
             yield replace(item, setting=f"still {still.name}: {item.setting}"), trials

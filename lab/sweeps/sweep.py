@@ -210,23 +210,23 @@ class Sweep:
         return replace(self, elements=tuple(sorted({**dict(self.elements), **known}.items())))
 
     @property
-    def created(self) -> tuple[CreatedStill, ...]:
+    def created_stills(self) -> tuple[CreatedStill, ...]:
         """The stills that a run makes from text before it makes clips."""
         return tuple(still for still in self.levels["still"] if isinstance(still, CreatedStill))
 
     @property
     def placeholders(self) -> tuple[Still, ...]:
         """Stills without a file, one for each created still whose picture is not chosen yet."""
-        return tuple(level.still for level in self.created if level.chosen is None)
+        return tuple(level.still for level in self.created_stills if level.chosen is None)
 
-    def creations(self) -> tuple[tuple[Trial, Take], ...]:
+    def still_takes(self) -> tuple[tuple[Trial, Take], ...]:
         """The takes that make pictures: `best_of` of them for each created still."""
         return tuple(
             (
                 Trial(index, still.shot, {"still": still.name, "prompt": still.prompt.label}),
                 Take(still.shot, self.backend, repeat),
             )
-            for index, still in enumerate(self.created)
+            for index, still in enumerate(self.created_stills)
             for repeat in range(1, still.best_of + 1)
         )
 

@@ -195,7 +195,7 @@ def _planned_rows(design: Any, folder: RunFolder) -> dict[str, TakeRow]:
         # A still that was not chosen yet has pictures to choose from, but no clips.
         clips = [pair for pair in sweep.takes() if pair[0].shot.still not in sweep.placeholders]
         quotes = _quotes(sweep)
-        for position, (trial, take) in enumerate([*sweep.creations(), *clips]):
+        for position, (trial, take) in enumerate([*sweep.still_takes(), *clips]):
             quote = quotes.get(trial.shot)
             rows[take.id] = TakeRow(
                 take_id=take.id,
@@ -215,7 +215,7 @@ def _quotes(sweep: Sweep) -> dict[Shot, Quote]:
     with suppress(LabError):
         backend = open_backend(sweep.backend)
         try:
-            shots = [trial.shot for trial, _ in (*sweep.creations(), *sweep.takes())]
+            shots = [trial.shot for trial, _ in (*sweep.still_takes(), *sweep.takes())]
             return {shot: backend.quote(shot) for shot in dict.fromkeys(shots)}
         finally:
             backend.close()
