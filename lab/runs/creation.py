@@ -14,7 +14,7 @@ from lab.sweeps import CreatedStill, Sweep
 _FINAL = (TakeState.FETCHED, TakeState.FAILED, TakeState.REFUSED)
 
 
-def with_earlier_choices(sweep: Sweep, folder: RunFolder, rows: Sequence[TakeRow]) -> Sweep:
+def with_earlier_chosen_stills(sweep: Sweep, folder: RunFolder, rows: Sequence[TakeRow]) -> Sweep:
     """The sweep, with the earlier choice kept for each still whose chosen picture a clip uses.
 
     rows: all takes of the folder. Without this, a later version of preflight might choose another

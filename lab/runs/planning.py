@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 from lab.backends import open_backend
-from lab.runs.creation import with_earlier_choices
+from lab.runs.creation import with_earlier_chosen_stills
 from lab.runs.elements import known_ids
 from lab.runs.folder import RunFolder
 from lab.runs.ledger import Ledger, TakeRow, TakeState
@@ -17,8 +17,8 @@ from lab.sweeps import plan as price
 def plan(sweep: Sweep, out: str | Path | None = None, *, reuse: bool = True) -> Plan:
     """Price a sweep as `run` would run it. Nothing is bought.
 
-    out: the run folder; takes that are finished there are not priced. reuse: takes that an older
-    run bought are not priced either.
+    out: the run folder; takes that a run there will not submit again are not priced. reuse: takes
+    that an older run bought are not priced either.
     """
     rows: list[TakeRow] = []
     elements: dict[str, dict[str, str]] = {}
@@ -32,13 +32,13 @@ def plan(sweep: Sweep, out: str | Path | None = None, *, reuse: bool = True) -> 
         if sweep.pictured_elements and capabilities.registers_elements:
             ids = known_ids(sweep.pictured_elements, elements, backend)
             sweep = sweep.with_element_ids(ids)
-    finished: set[str] = set()
+    not_submitted_again: set[str] = set()
     spent_usd = 0.0
     if folder is not None and rows:
-        done = _finished(rows, folder, renders_locally=capabilities.renders_locally)
-        finished = {row.take_id for row in done}
+        done = _not_submitted_again(rows, folder, renders_locally=capabilities.renders_locally)
+        not_submitted_again = {row.take_id for row in done}
         spent_usd = sum(row.committed_usd for row in done)
-        sweep = with_earlier_choices(sweep, folder, rows)
+        sweep = with_earlier_chosen_stills(sweep, folder, rows)
     reusable: set[str] = set()
     if reuse and not capabilities.simulated:
         with PurchaseIndex.open() as index:
@@ -46,26 +46,27 @@ def plan(sweep: Sweep, out: str | Path | None = None, *, reuse: bool = True) -> 
             reusable = {
                 take_id
                 for take_id in take_ids
-                if take_id not in finished and index.find(take_id, origin) is not None
+                if take_id not in not_submitted_again and index.find(take_id, origin) is not None
             }
-    return price(sweep, done=finished, reused=reusable, spent_usd=spent_usd)
+    return price(sweep, done=not_submitted_again, reused=reusable, spent_usd=spent_usd)
 
 
-def _finished(
+def _not_submitted_again(
     rows: Sequence[TakeRow], folder: RunFolder, *, renders_locally: bool
 ) -> list[TakeRow]:
     """The takes that a run will not submit again.
 
-    A take that may not have reached the service may be submitted again, and so may a reused take
-    whose clip was deleted. renders_locally: a take without a result is rendered again.
+    Two kinds of takes are left out, because they may be submitted again: takes that may not have
+    reached the service, and reused takes whose clip was deleted. renders_locally: a take without a
+    result is rendered again.
     """
-    unfinished = [TakeState.PLANNED, TakeState.SUBMITTING, TakeState.UNCERTAIN]
+    to_submit = [TakeState.PLANNED, TakeState.SUBMITTING, TakeState.UNCERTAIN]
     if renders_locally:
-        unfinished += [TakeState.WAITING, TakeState.READY]
+        to_submit += [TakeState.WAITING, TakeState.READY]
     return [
         row
         for row in rows
-        if row.state not in unfinished
+        if row.state not in to_submit
         and (
             row.state is not TakeState.FETCHED
             or row.job is not None

@@ -84,7 +84,7 @@ class PurchaseIndex:
             )
 
     def find(self, take_id: str, origin: str) -> Purchase | None:
-        """The latest purchase of this take from this origin that still has its file, unchanged."""
+        """The latest purchase of this take from this origin whose file exists and is unchanged."""
         with _translate_sqlite_errors(self._path):
             rows = self._connection.execute(
                 "SELECT file, sha256, at, cost_usd FROM purchases "

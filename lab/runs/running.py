@@ -15,7 +15,7 @@ from typing import Any
 from lab.backends import Quote, open_backend
 from lab.errors import MoneyError
 from lab.runs.control import Control
-from lab.runs.creation import choose_stills, with_earlier_choices
+from lab.runs.creation import choose_stills, with_earlier_chosen_stills
 from lab.runs.elements import ensure_registered
 from lab.runs.folder import RunFolder
 from lab.runs.ledger import Ledger, Money, TakeRow
@@ -75,7 +75,7 @@ class RunOutcome:
         lines = [f"{self.scored} of {self.takes} takes have a scored clip in {self.folder}"]
         if self.reused:
             lines.append(f"{self.reused} of them were bought by an older run and reused")
-        if self.money.spent_usd or self.money.open_usd or self.money.expected_usd[1]:
+        if self.money.spent_usd or self.money.open_usd or self.money.estimated_usd[1]:
             lines.append(str(self.money))
         lines += [f"stopped: {self.stopped}"] if self.stopped else []
         return "\n".join([*lines, *self.chosen, *self.remarks, *self.problems])
@@ -126,7 +126,7 @@ def run(
         Ledger.write(folder.ledger) as ledger,
         _purchase_index(simulated=simulated) as index,
     ):
-        sweep = with_earlier_choices(sweep, folder, ledger.takes())
+        sweep = with_earlier_chosen_stills(sweep, folder, ledger.takes())
         check_same_sweep(sweep, folder, ledger, origin, allow_other_takes=allow_other_takes)
         sweep = _with_registered_elements(sweep, ledger, quiet=quiet, control=control)
         session = _Session(

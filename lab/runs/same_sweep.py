@@ -23,7 +23,7 @@ def check_same_sweep(
     if dropped and not allow_other_takes:
         raise RunFolderError(
             f"{folder.path}: holds another sweep ({_difference(ledger.fact('sweep'), sweep)}); "
-            "name another folder, or only add to the sweep"
+            "name another folder, or keep every take of that sweep and only add new ones"
         )
     first_origin = ledger.fact("origin") or origin
     if first_origin != origin:
@@ -34,7 +34,10 @@ def check_same_sweep(
 
 
 def _difference(before: Mapping[str, Any] | None, sweep: Sweep) -> str:
-    """What the earlier sweep has and this one lacks, as text. before: its plain data."""
+    """What the earlier sweep has and this one lacks or has changed, as text.
+
+    before: the earlier sweep's plain data.
+    """
     if before is None:
         return "its design was lost with a damaged ledger"
     now = sweep.to_json()

@@ -107,7 +107,7 @@ def test_free_pages_are_not_read(path: Path) -> None:
             continue
         content[(number - 1) * PAGE_BYTES : number * PAGE_BYTES] = leaf
     assert bytes(content) != image.content
-    stale = DatabaseImage(bytes(content), log_damaged=False)
+    stale = DatabaseImage(bytes(content), wal_damaged=False)
     assert sorted(map(repr, stale.rows())) == sorted(map(repr, image.rows()))
     assert rows_read(stale) == selected(path)
 
@@ -134,7 +134,7 @@ def test_the_log_is_read(logged: tuple[Path, set[tuple[object, ...]]]) -> None:
     image = DatabaseImage.read(copy)
     assert rows_read(image) == rows
     assert image.table_is_readable("takes")
-    assert not image.log_damaged
+    assert not image.wal_damaged
 
 
 def test_an_unfinished_transaction_does_not_count(
@@ -145,7 +145,7 @@ def test_an_unfinished_transaction_does_not_count(
     log = Path(f"{copy}-wal")
     log.write_bytes(log.read_bytes()[:-100])
     image = DatabaseImage.read(copy)
-    assert not image.log_damaged
+    assert not image.wal_damaged
     assert {row for row in rows_read(image) if row[0] != 59} == {
         row for row in rows if row[0] != 59
     }
@@ -159,7 +159,7 @@ def test_a_damaged_log_is_detected(logged: tuple[Path, set[tuple[object, ...]]],
     content = bytearray(log.read_bytes())
     content[at] ^= 0xFF
     log.write_bytes(content)
-    assert DatabaseImage.read(copy).log_damaged
+    assert DatabaseImage.read(copy).wal_damaged
 
 
 @given(st.binary(max_size=300), st.integers(0, 2**32))
@@ -167,5 +167,5 @@ def test_any_bytes_can_be_read(start: bytes, seed: int) -> None:
     """Reading ends without an error for any bytes."""
     noise = random.Random(seed).randbytes(2 * PAGE_BYTES)
     page = (b"\x0d\0\0" + start).ljust(PAGE_BYTES, b"\x81")
-    list(DatabaseImage(page + noise, log_damaged=False).rows())
-    list(DatabaseImage(noise + page, log_damaged=False).rows())
+    list(DatabaseImage(page + noise, wal_damaged=False).rows())
+    list(DatabaseImage(noise + page, wal_damaged=False).rows())

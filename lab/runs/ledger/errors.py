@@ -30,7 +30,7 @@ def damaged_ledger(path: Path, reason: str) -> DamagedLedgerError:
 
 @contextmanager
 def translate_sqlite_errors(path: Path) -> Iterator[None]:
-    """Raise a LabError that says what to change in place of an SQLite error.
+    """Turn each SQLite error into a LabError that says what to change.
 
     Raises BusyError for a locked file, DamagedLedgerError for broken content, and RunFolderError
     for anything else.

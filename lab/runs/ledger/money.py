@@ -12,12 +12,13 @@ from lab.units import usd_text
 class Money:
     """What a run costs, in USD.
 
-    spent_usd: what the backend reported. expected_usd: low and high estimate of the takes whose
-    cost was reported. open_usd: the highest possible cost of takes without a reported cost.
+    spent_usd: what the backend reported. estimated_usd: the low and high estimate of the takes
+    whose cost was reported, to compare with spent_usd. open_usd: the highest possible cost of takes
+    without a reported cost.
     """
 
     spent_usd: float
-    expected_usd: tuple[float, float]
+    estimated_usd: tuple[float, float]
     open_usd: float
 
     @classmethod
@@ -27,7 +28,7 @@ class Money:
         estimated = [row for row in rows if row.cost_usd is not None and row.high_usd is not None]
         return cls(
             spent_usd=sum((row.cost_usd or 0.0 for row in rows), 0.0),
-            expected_usd=(
+            estimated_usd=(
                 sum((row.low_usd or 0.0 for row in estimated), 0.0),
                 sum((row.high_usd or 0.0 for row in estimated), 0.0),
             ),
@@ -36,13 +37,13 @@ class Money:
 
     def __str__(self) -> str:
         text = f"spent {usd_text(self.spent_usd)}"
-        if self.expected_usd[1]:
-            text += f" (estimated {usd_text(*self.expected_usd)})"
+        if self.estimated_usd[1]:
+            text += f" (estimated {usd_text(*self.estimated_usd)})"
         return text + (f", up to {usd_text(self.open_usd)} more under way" if self.open_usd else "")
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
-        low, high = self.expected_usd
+        low, high = self.estimated_usd
         return {
             "spent_usd": self.spent_usd,
             "expected_low_usd": low,

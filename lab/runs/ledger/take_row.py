@@ -85,8 +85,9 @@ class TakeRow:
     """A take with its current state in a run.
 
     take: the paths of its stills are relative to the run folder. position: its index in the order
-    of the design. message: the last reason given. cost_usd: what the backend reported. clip: hash,
-    size and honoured requests of a fetched clip. low_usd, high_usd: the last estimate.
+    of the design. message: the last reason given. cost_usd: what the backend reported. clip: a
+    fetched clip's hash and size, and which terms and settings it follows. low_usd, high_usd: the
+    last estimate.
     """
 
     take_id: str
@@ -188,6 +189,7 @@ def _restore_snapshot(row: TakeRow, data: Mapping[str, Any]) -> TakeRow:
 def job_key(run_id: str, take_id: str) -> str:
     """Our own name for a take at a service.
 
-    Every submission of a take uses the same key, so a service with unique keys makes it once.
+    Every submission of a take uses the same key, so a service that accepts each key only once makes
+    the take only once.
     """
     return f"i2v-{run_id}-{take_id}"

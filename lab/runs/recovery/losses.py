@@ -15,17 +15,17 @@ class Losses:
     """What all recoveries so far could not restore.
 
     events: ranges of lost events. facts: names of lost facts. takes: by take id, the snapshots of
-    takes whose rows are lost. unknown_takes: some takes may have lost their rows and all their
+    takes whose rows are lost. may_lack_takes: some takes may have lost their rows and all their
     events.
     """
 
     events: tuple[SeqRange, ...] = ()
     facts: tuple[str, ...] = ()
     takes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    unknown_takes: bool = False
+    may_lack_takes: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.events or self.facts or self.takes or self.unknown_takes)
+        return bool(self.events or self.facts or self.takes or self.may_lack_takes)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -33,7 +33,7 @@ class Losses:
             "events": [list(seq_range) for seq_range in self.events],
             "facts": list(self.facts),
             "takes": dict(self.takes),
-            "untraced": self.unknown_takes,
+            "untraced": self.may_lack_takes,
         }
 
     @classmethod
@@ -44,5 +44,5 @@ class Losses:
             events=tuple((first, last) for first, last in value.get("events", ())),
             facts=tuple(value.get("facts", ())),
             takes=dict(value.get("takes", {})),
-            unknown_takes=bool(value.get("untraced")),
+            may_lack_takes=bool(value.get("untraced")),
         )

@@ -171,7 +171,7 @@ def _losses(recovered: RecoveredRows, orphans: Mapping[str, Mapping[str, Any]]) 
         events=(*earlier.events, *recovered.lost_events),
         facts=tuple(sorted({*earlier.facts, *recovered.lost_facts})),
         takes=orphans,
-        unknown_takes=earlier.unknown_takes or recovered.takes_may_be_unknown,
+        may_lack_takes=earlier.may_lack_takes or recovered.takes_may_be_unknown,
     )
 
 

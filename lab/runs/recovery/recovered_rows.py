@@ -37,8 +37,8 @@ class RecoveredRows:
 
     events: by number. conflicting: takes with two different rows, whose order is unknown. last_seq:
     the highest known event number. lost_events, lost_facts: what was lost since the last recovery.
-    rows_may_be_missing: some takes may have no row here. rows_current: the rows of takes that were
-    read are the latest versions.
+    rows_may_be_missing: some takes may have no row here. rows_current: a row of a take, unless
+    conflicting, is its latest version.
     """
 
     facts: dict[str, Any] = field(default_factory=dict)
@@ -56,21 +56,21 @@ class RecoveredRows:
         """Read every page of a ledger."""
         recovered = cls()
         rows = [_with_event_number(row) for row in image.rows()]
-        # When one row has a valid checksum, the ledger was migrated. Rows without one are then
-        # remnants of the older version.
+        # If any row has a valid checksum, the ledger has the current schema. Rows without one are
+        # then remnants of an older version.
         has_checksums = any(_is_valid(row) for row in rows)
         for row in rows:
             if not has_checksums or _is_valid(row) or _is_sequence_row(row):
                 recovered._add(row, has_checksums=has_checksums)
         last_seq_known = image.table_is_readable("events") or recovered.last_seq > 0
-        recovered._find_lost_events(end_unknown=image.log_damaged or not last_seq_known)
+        recovered._find_lost_events(end_unknown=image.wal_damaged or not last_seq_known)
         recovered._restore_identity()
         if not image.table_is_readable("facts"):
             known = {*recovered.facts, *recovered.earlier_losses.facts}
             recovered.lost_facts = tuple(name for name in _RUN_FACTS if name not in known)
-        recovered.rows_may_be_missing = image.log_damaged or not image.table_is_readable("takes")
+        recovered.rows_may_be_missing = image.wal_damaged or not image.table_is_readable("takes")
         # Without the list of free pages, an unused page with old rows looks like a page in use.
-        recovered.rows_current = not image.log_damaged and image.free_pages is not None
+        recovered.rows_current = not image.wal_damaged and image.free_pages is not None
         return recovered
 
     @property

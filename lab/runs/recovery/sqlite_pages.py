@@ -31,22 +31,22 @@ Row = tuple[int, tuple[Any, ...]]
 class DatabaseImage:
     """The pages of a database file, updated with the transactions of its write-ahead log.
 
-    log_damaged: the log is damaged, so later changes may be missing.
+    wal_damaged: the write-ahead log is damaged, so later changes may be missing.
     """
 
     content: bytes
-    log_damaged: bool
+    wal_damaged: bool
 
     @classmethod
     def read(cls, path: Path) -> "DatabaseImage":
         """Read a database file and its log, if there is one."""
         content = bytearray(path.read_bytes())
         log = path.with_name(f"{path.name}-wal")
-        pages, log_damaged = _committed_pages(log.read_bytes()) if log.is_file() else ({}, False)
+        pages, wal_damaged = _committed_pages(log.read_bytes()) if log.is_file() else ({}, False)
         for number, page in pages.items():
             content.extend(bytes(max(0, number * PAGE_BYTES - len(content))))
             content[(number - 1) * PAGE_BYTES : number * PAGE_BYTES] = page
-        return cls(bytes(content), log_damaged)
+        return cls(bytes(content), wal_damaged)
 
     def page(self, number: int) -> bytes:
         """A page by its number, counted from 1. A truncated page is padded with zeros."""
@@ -179,7 +179,7 @@ def _committed_pages(log: bytes) -> tuple[dict[int, bytes], bool]:
     """Pages by number after the last complete transaction; and whether the log is damaged.
 
     A killed writer leaves at most one invalid frame, the last one. The log is therefore damaged if
-    a frame with its salts follows an invalid frame.
+    a frame with the log's own salts follows an invalid frame.
     """
     if len(log) < _LOG_HEADER_BYTES:
         return {}, False
@@ -204,7 +204,8 @@ def _committed_pages(log: bytes) -> tuple[dict[int, bytes], bool]:
         if seen_invalid and salts_match:
             return committed, True
         if seen_invalid or not salts_match:
-            # Other salts mark frames of an older log, unless a frame with this log's salts follows.
+            # A frame with other salts is left from an older log. If a frame with this log's salts
+            # follows it, the log is damaged.
             seen_invalid = True
             continue
         page = frame[_FRAME_HEADER_BYTES:]
