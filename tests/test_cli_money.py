@@ -159,11 +159,11 @@ def test_a_run_that_ended_at_its_cap_says_so_again(
     """Run again, it prints what there is, why nothing was sent and what to do: exit 1, not 0 or 2;
     its status and plan say so too, until the cap is raised."""
     sweep.write_text(sweep.read_text() + "repeats: 2\ncap_usd: 0.3\n")
-    out, said = tmp_path / "run", "the cap of 0.30 USD is reached"
+    out, said = tmp_path / "run", "the cap of 0.30 USD has no room for the next block"
     for _ in range(2):
         code, table, err = lab(capsys, "run", sweep, "--out", out)
         assert code == 1
-        assert f"{said} after whole blocks; 1 take was not sent; raise the cap to continue" in err
+        assert f"{said}; 1 take was not sent; raise the cap to continue" in err
         assert "fetched" in table
         assert service.emulator.charged_jobs == 1
     assert said in lab(capsys, "status", out)[1]

@@ -25,7 +25,7 @@ class RunStatus:
 
     pictures: how many takes make a still from text. states: the number of takes by state.
     measures: the number of clips by state of their measurements. not_fresh: by take id, why its
-    measurements cannot all be used. stopped: why a run under a cap submits no more takes; "" if
+    measurements cannot all be used. stop_reason: why a run under a cap submits no more takes; "" if
     it does submit more. still_errors: one line for each still that is missing or was changed.
     """
 
@@ -36,7 +36,7 @@ class RunStatus:
     measures: Mapping[MeasureState, int]
     not_fresh: Mapping[str, str]
     money: Money
-    stopped: str
+    stop_reason: str
     still_errors: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -50,7 +50,7 @@ class RunStatus:
             "measures": {state.value: count for state, count in self.measures.items()},
             "not_fresh": dict(self.not_fresh),
             **self.money.to_json(),
-            "stopped": self.stopped,
+            "stopped": self.stop_reason,
         }
 
     def __str__(self) -> str:
@@ -68,11 +68,11 @@ class RunStatus:
             f"{self.money}"
         ]
         lines += lines_by_reason(self.not_fresh)
-        lines += [f"stopped: {self.stopped}"] if self.stopped else []
+        lines += [f"stopped: {self.stop_reason}"] if self.stop_reason else []
         lines += self.still_errors
         if "uncertain" in self.states or "submitting" in self.states:
             lines.append(
-                "it is unknown whether some were bought; "
+                "for some takes it is unknown whether they were bought; "
                 f"`lab reconcile {self.folder}` asks the service"
             )
         return "\n".join(lines)
@@ -107,7 +107,7 @@ def status(run: str | Path) -> RunStatus:
         measures=measures,
         not_fresh=not_fresh,
         money=money,
-        stopped=cap_reason(design.get("cap_usd"), rows),
+        stop_reason=cap_reason(design.get("cap_usd"), rows),
         still_errors=_still_errors(folder, rows),
     )
 

@@ -38,8 +38,8 @@ class RunOutcome:
 
     scored: takes with a result and, for clips, scores. problems: one line for each take that was
     submitted and has no result. remarks: one line for each take whose clip is damaged but was
-    scored. stopped: why takes were not submitted; "" when all were. chosen: one line for each still
-    that was made from text, with the chosen picture.
+    scored. stop_reason: why takes were not submitted; "" when all were. chosen: one line for each
+    still that was made from text, with the chosen picture.
     """
 
     folder: Path
@@ -49,13 +49,13 @@ class RunOutcome:
     money: Money
     problems: tuple[str, ...]
     remarks: tuple[str, ...] = ()
-    stopped: str = ""
+    stop_reason: str = ""
     chosen: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
         """True when every take has its result."""
-        return not self.problems and not self.stopped
+        return not self.problems and not self.stop_reason
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -65,7 +65,7 @@ class RunOutcome:
             "scored": self.scored,
             **self.money.to_json(),
             "reused": self.reused,
-            "stopped": self.stopped,
+            "stopped": self.stop_reason,
             "chosen": list(self.chosen),
             "remarks": list(self.remarks),
             "problems": list(self.problems),
@@ -77,7 +77,7 @@ class RunOutcome:
             lines.append(f"{self.reused} of them were bought by an older run and reused")
         if self.money.spent_usd or self.money.open_usd or self.money.estimated_usd[1]:
             lines.append(str(self.money))
-        lines += [f"stopped: {self.stopped}"] if self.stopped else []
+        lines += [f"stopped: {self.stop_reason}"] if self.stop_reason else []
         return "\n".join([*lines, *self.chosen, *self.remarks, *self.problems])
 
 
@@ -98,12 +98,12 @@ def run(
     """Make and score every take of a sweep in a run folder. Call it again to continue.
 
     sweep: a `Sweep` or the path of a sweep file; backend, budget_usd and cap_usd replace its own.
-    A sweep that costs money needs a budget (it is refused when it may cost more), a cap (as many
-    whole blocks as fit are made) or confirmed=True. reuse: copy identical takes that an older run
-    of this user bought. executor: where clips are rendered and measured. None means a process pool,
-    or this process when it is a worker of another pool. allow_other_takes: add the takes even if
-    the folder holds takes of another sweep. control: lets another thread pause, resume or stop the
-    run.
+    A sweep that costs money needs a budget (it is refused when it may cost more), a cap (only
+    whole blocks that fit in it are made) or confirmed=True. reuse: copy identical takes that an
+    older run of this user bought. executor: where clips are rendered and measured. None means a
+    process pool, or this process when it is a worker of another pool. allow_other_takes: add the
+    takes even if the folder holds takes of another sweep. control: lets another thread pause,
+    resume or stop the run.
 
     Raises SweepError, BackendError, MoneyError or RunFolderError before anything is bought,
     BusyError when another runner holds the folder, and Interrupted on Ctrl-C or a stop.
@@ -164,7 +164,7 @@ class _Session:
         self, sweep: Sweep, pairs: Sequence[tuple[Trial, Take]], progress_label: str
     ) -> RunOutcome:
         """Make these takes of a sweep. Raises AccountError when none could be submitted."""
-        # A runner closes its backend, so that pending requests end with it.
+        # Each runner gets its own backend and closes it, which ends pending requests.
         with closing(open_backend(sweep.backend)) as opened_backend:
             quotes = {take.id: opened_backend.quote(trial.shot) for trial, take in pairs}
             self._add_to_ledger(sweep, pairs, quotes)
@@ -180,8 +180,8 @@ class _Session:
                 control=self.control,
             ) as runner:
                 end, reused = runner.run(quotes, label=progress_label)
-            if end.rejected_account is not None:
-                raise end.rejected_account
+            if end.account_error is not None:
+                raise end.account_error
             return RunOutcome(
                 folder=self.folder.path,
                 takes=len(quotes),
@@ -190,7 +190,7 @@ class _Session:
                 money=self.ledger.money(),
                 problems=tuple(end.problems()),
                 remarks=tuple(end.remarks()),
-                stopped=end.unsent_reason,
+                stop_reason=end.unsent_reason,
             )
 
     def _add_to_ledger(
@@ -237,7 +237,7 @@ def _make_stills_then_clips(sweep: Sweep, session: _Session) -> RunOutcome:
         takes=len(sweep.takes()),
         reused=stills.reused + clips.reused,
         problems=(*stills.problems, *missing.values(), *clips.problems),
-        stopped="; ".join(filter(None, (stills.stopped, clips.stopped))),
+        stop_reason="; ".join(filter(None, (stills.stop_reason, clips.stop_reason))),
         chosen=tuple(chosen),
     )
 

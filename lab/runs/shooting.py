@@ -84,6 +84,6 @@ def _make(sweep: Sweep, out: str | Path, *, confirmed: bool, quiet: bool) -> Pat
     """Run a sweep of one take; return the path of its result."""
     outcome = run(sweep, out, confirmed=confirmed, quiet=quiet, allow_other_takes=True)
     if not outcome.complete:
-        raise RunFolderError(outcome.stopped or outcome.problems[0])
+        raise RunFolderError(outcome.stop_reason or outcome.problems[0])
     ((_, take),) = sweep.takes()
     return RunFolder(out).result_path(take)

@@ -95,7 +95,7 @@ class WorkerPool(Executor):
             self._thread.join()
 
     def stop(self) -> None:
-        """Terminate the workers now. Only their temporary files are lost."""
+        """Terminate the workers now. Calls that have not finished are cancelled."""
         self._stopped = True
         self.shutdown(wait=True, cancel_futures=True)
 
@@ -164,7 +164,7 @@ class WorkerPool(Executor):
 
     def _on_worker_death(self, task: _Task) -> None:
         """Handle a task of a broken pool: retry it alone, or fail it."""
-        self._pool = None  # its other tasks all end before a new pool starts
+        self._pool = None  # the old pool's other tasks all end before a new pool starts
         self._running.discard(task)
         if not self._any_worker_started.value:
             # Each further process would also fail and print a traceback.

@@ -74,14 +74,14 @@ def test_a_cap_stops_after_whole_blocks(
     assert (priced.blocks, priced.blocks_in_cap) == (4, 2)
     outcome = go(sweep)
     assert (outcome.scored, outcome.money.spent_usd) == (6, 3.0)
-    assert "cap of 3.90 USD" in outcome.stopped
-    assert "6 takes were not sent" in outcome.stopped
+    assert "cap of 3.90 USD" in outcome.stop_reason
+    assert "6 takes were not sent" in outcome.stop_reason
     with Ledger.read(tmp_path / "run" / "ledger.sqlite") as ledger:
         made = [row for row in ledger.takes() if row.state is TakeState.FETCHED]
     assert {row.repeat for row in made} == {1}
     again = go(sweep)
     assert not again.complete
-    assert (again.stopped, again.scored, len(remote.bought)) == (outcome.stopped, 6, 6)
+    assert (again.stop_reason, again.scored, len(remote.bought)) == (outcome.stop_reason, 6, 6)
     assert go(sweep, cap_usd=6.0).complete
     assert len(remote.bought) == len(set(remote.bought)) == 12
 
@@ -170,7 +170,7 @@ def test_no_slot_for_too_long_leaves_the_rest_to_the_next_run(
 
     remote.on_submit = full
     outcome = go(sweep_of(backend="scripted"))
-    assert "no free slot" in outcome.stopped
+    assert "no free slot" in outcome.stop_reason
     assert outcome.problems == ()
     remote.on_submit = lambda take_id: None
     assert go(sweep_of(backend="scripted")).complete
@@ -190,7 +190,7 @@ def test_a_broken_account_stops_the_sweep_and_keeps_what_is_bought(
     remote.on_submit = stop_after_two
     outcome = go(sweep_of(["push in", "pan left", "lock off", "zoom in"], backend="scripted"))
     assert outcome.scored == 2
-    assert outcome.stopped.startswith(str(error))
+    assert outcome.stop_reason.startswith(str(error))
     assert outcome.problems == ()
     remote.on_submit = lambda take_id: None
     assert go(sweep_of(["push in", "pan left", "lock off", "zoom in"], backend="scripted")).complete
@@ -262,7 +262,7 @@ def test_submissions_that_never_arrive_are_not_repeated_for_ever(
     remote.lookup = lambda take_id: "absent"
     outcome = go(sweep_of(["push in"], backend="scripted"))
     assert len(sent) == 3
-    assert "no submission reached the service (the connection broke)" in outcome.stopped
+    assert "no submission reached the service (the connection broke)" in outcome.stop_reason
     remote.on_submit = lambda take_id: None
     assert go(sweep_of(["push in"], backend="scripted")).complete
 

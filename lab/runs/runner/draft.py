@@ -1,4 +1,4 @@
-"""A state that is being changed by one event, and the commands that follow from it."""
+"""Collects the changes that one event makes to the state, and the commands that follow."""
 
 from dataclasses import replace
 from typing import Any
@@ -9,7 +9,7 @@ from lab.runs.runner.state import NO_REASON, Activity, RunState, TakeStatus
 
 
 class Draft:
-    """The state so far and the commands so far, at one moment."""
+    """The state and the commands so far, while one event is handled."""
 
     def __init__(self, state: RunState, now_s: float) -> None:
         """now_s: seconds on any clock that never goes back."""
@@ -47,7 +47,8 @@ class Draft:
     def finish(self, status: TakeStatus, problem: str | None = None) -> None:
         """Finish a take: nothing is left to do for it.
 
-        problem: why it has no result or no scores, "" if it has; the backend's message if None.
+        problem: why the take has no result or no scores; "" if it has both; None means the
+        backend's message.
         """
         problem = (status.row.message or NO_REASON) if problem is None else problem
         self.state = self.state.with_status(replace(status, problem=problem), finished=True)

@@ -59,7 +59,10 @@ from lab.vision import WEIGHTS, weight_path
 from lab.vision.weights import cached_path
 
 _THREADS = 8
-"""The limit of simultaneous requests, and of downloads. No account has more slots for new jobs."""
+"""The limit of simultaneous requests, and of simultaneous downloads.
+
+No account has more slots for new jobs.
+"""
 _DRAIN_S = 1.0
 """How long an interrupted run waits for answers to submissions. The next run looks up the rest."""
 
@@ -182,7 +185,7 @@ class Effects:
         def as_event(future: Future[Job]) -> RunEvent:
             try:
                 return Submitted(row.take_id, future.result())
-            except Exception as error:  # noqa: BLE001 - the decision depends on the error
+            except Exception as error:  # noqa: BLE001 - the runner decides what each error means
                 return SubmitFailed(row.take_id, error)
 
         self._start(future, as_event)
@@ -250,11 +253,11 @@ class Effects:
         if self._pool is None:
             self._pool = create_worker_pool(
                 min(state.rules.workers, len(state.open) + len(state.planned)),
-                fetch_weights=self._fetch_weights(),
+                fetch_weights=self._download_weights(),
             )
         return self._pool
 
-    def _fetch_weights(self) -> bool:
+    def _download_weights(self) -> bool:
         """Download missing weights before the workers need them. True if all weights are there."""
         missing = [weight for weight in WEIGHTS.values() if not cached_path(weight.name).is_file()]
         if settings().fetch_weights and missing:

@@ -75,10 +75,10 @@ class Resumer:
             # Fetching again costs nothing.
             message = "its clip was missing and is fetched again"
             return self.ledger.record(row.take_id, EventKind.READY, message=message)
-        # After a recovery of the ledger this take may be one that this run bought.
+        # Normally it was reused. After a recovery of the ledger, this run may have bought it.
         maybe_bought = UNKNOWN_ACCOUNT in self.ledger.submission_accounts(row.take_id)
         kind = EventKind.UNCERTAIN if maybe_bought else EventKind.NOT_SUBMITTED
-        message = "the clip that was reused is missing"
+        message = "its clip is missing"
         return self.ledger.record(row.take_id, kind, message=message)
 
     def _reuse(self, row: TakeRow) -> TakeRow | None:

@@ -23,8 +23,9 @@ class SpendGuard:
     planned takes of each block. started: the blocks that may be submitted. reserved_usd: what the
     planned takes of the started blocks may cost.
 
-    A run that stops at its cap therefore ends after whole blocks. A started block stays incomplete
-    only if the backend charges more than the highest estimate.
+    `admit` starts only blocks that fit as a whole, so a run that stops at its cap ends after whole
+    blocks. A started block stays incomplete only if the backend charges more than the highest
+    estimate.
     """
 
     cap_usd: float | None
@@ -92,6 +93,6 @@ def cap_text(cap_usd: float, not_sent: int) -> str:
     """Says that a run ended at its cap, and what to do."""
     takes = "take was" if not_sent == 1 else "takes were"
     return (
-        f"the cap of {usd_text(cap_usd)} is reached after whole blocks; {not_sent} {takes} not "
+        f"the cap of {usd_text(cap_usd)} has no room for the next block; {not_sent} {takes} not "
         "sent; raise the cap to continue"
     )

@@ -197,7 +197,7 @@ class RunState:
         return sum(not status.problem for status in self.finished.values())
 
     @property
-    def rejected_account(self) -> AccountError | None:
+    def account_error(self) -> AccountError | None:
         """The backend's reason when it rejected the account before it accepted any take."""
         error = self.submit_error
         return (
