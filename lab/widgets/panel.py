@@ -31,7 +31,7 @@ class _PanelBehaviour(anywidget.AnyWidget):
 
 
 class Panel(widgets.VBox):
-    """A form that makes public calls. `code()` shows the same calls as Python.
+    """A form that uses only the public API. `code()` shows the same calls as Python.
 
     A panel also has a static fallback in plain HTML, for viewers that run no widgets.
     """
@@ -71,7 +71,7 @@ class StatusLine(widgets.HTML):
     """A line for messages. Screen readers read a new message aloud."""
 
     def show(self, text: str, tone: str = "") -> None:
-        """Show an escaped text; "" clears the line. tone: "", "warning" or "error"."""
+        """Escape a text and show it; "" clears the line. tone: "", "warning" or "error"."""
         lines = "<br>".join(escape_html(line) for line in text.splitlines())
         role = "alert" if tone == "error" else "status"
         self.value = f'<div class="status {tone}" role="{role}">{lines}</div>' if text else ""

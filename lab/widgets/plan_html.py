@@ -8,7 +8,7 @@ from lab.stills import Still
 from lab.sweeps import NO_STILL, CreatedStill, Plan, Sweep
 from lab.units import escape_html
 
-# The plan's labels of findings, and what a person counts.
+# The noun for counting findings, by the plan's label.
 _FINDING_LABELS = {"error": "error", "warning": "warning", "note": "note", "differs": "difference"}
 _PICTURE_HEIGHT_PX = 54
 

@@ -17,8 +17,8 @@ from lab.player import (
     make_proxies,
     player_script,
     player_style,
-    session,
 )
+from lab.player import session as session_data
 from lab.player.proxies import PROXY_SIDE_PX
 from lab.player.session import MAX_CLIPS
 from lab.units import escape_html
@@ -70,7 +70,7 @@ class Player(anywidget.AnyWidget):
             self.time_s = time_s
 
     def _send_session(self, message: str = "") -> None:
-        data = session(
+        data = session_data(
             self.results,
             self.takes,
             self._proxies,

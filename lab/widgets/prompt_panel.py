@@ -36,7 +36,7 @@ class PromptPanel(Panel):
             widgets.Textarea(description="prompt", placeholder="slow push-in; steam rises", rows=4)
         )
         self.name = wide(widgets.Text(description="name", placeholder="its name in tables"))
-        self.remarks = widgets.HTML(layout={"margin": "0 0 0 7.5em"})
+        self.findings = widgets.HTML(layout={"margin": "0 0 0 7.5em"})
         self.rewrite_button = button(
             "Use the rewrite", "Replace the text with the proposed one", self._use_rewrite
         )
@@ -66,7 +66,7 @@ class PromptPanel(Panel):
                     [
                         widgets.VBox(list(self.pickers.values()), layout={"flex": "1 1 18em"}),
                         widgets.VBox(
-                            [self.text, self.name, self.remarks], layout={"flex": "2 1 26em"}
+                            [self.text, self.name, self.findings], layout={"flex": "2 1 26em"}
                         ),
                     ],
                     layout={"flex_flow": "row wrap"},
@@ -128,13 +128,14 @@ class PromptPanel(Panel):
         text, still = self.text.value, self.still
         if not self._updating:
             self._prompt_text = self._prompt_text.edited(text)
-            if not self._prompt_text.has_phrase:  # the user edited it, so it is typed text now
+            if not self._prompt_text.has_phrase:
+                # The user edited the phrase, so all of it is typed text now.
                 self._set_text(self._prompt_text, dict.fromkeys(self.pickers, ""))
         self._lint_work.call(lambda: _lint_html(text, still), self._show_lint)
         self.show_code()
 
     def _show_lint(self, result: tuple[str, str]) -> None:
-        self.remarks.value, self._rewrite = result
+        self.findings.value, self._rewrite = result
         self.rewrite_button.disabled = not self._rewrite
 
     def _use_rewrite(self) -> None:
@@ -193,10 +194,10 @@ class PromptPanel(Panel):
         return "\n".join(lines)
 
     def static_fallback(self) -> str:
-        """The listed prompts, and the remarks on the current text."""
+        """The listed prompts, and the findings on the current text."""
         self._lint_work.join(fallback_timeout_s())
         listed = "".join(f"<li>{escape_html(_label(prompt))}</li>" for prompt in self.value)
-        return f"<ol>{listed}</ol>{self.remarks.value}"
+        return f"<ol>{listed}</ol>{self.findings.value}"
 
     def __repr__(self) -> str:
         return f"PromptPanel({[prompt.text for prompt in self.value]!r})"
@@ -226,7 +227,7 @@ def _label(prompt: Prompt) -> str:
 
 
 def _lint_html(text: str, still: Still | None) -> tuple[str, str]:
-    """The reading of a prompt and the remarks on it as HTML; and the best rewrite, or ""."""
+    """How a prompt was understood and the findings on it, as HTML; then the best rewrite, or ""."""
     if not text.strip():
         return "<p class='quiet'>Pick terms, or write what moves: camera, subject, pace.</p>", ""
     try:
@@ -235,11 +236,11 @@ def _lint_html(text: str, still: Still | None) -> tuple[str, str]:
         best = rewritten(prompt, still).text
     except LabError as error:
         return f"<p class='status error'>{escape_html(str(error))}</p>", ""
-    remarks = "".join(
+    items = "".join(
         f"<li>{escape_html(f'{finding.severity}: {finding.says}; {finding.fix}')}</li>"
         for finding in findings
     )
+    items = items or "<li>no findings</li>"
     rewrite = best if best != prompt.text else ""
     proposal = f"<p>try: <b>{escape_html(rewrite)}</b></p>" if rewrite else ""
-    items = remarks or "<li>no findings</li>"
     return f"{prompt.reading.to_html()}<ul>{items}</ul>{proposal}", rewrite

@@ -94,7 +94,7 @@ class ResultsPanel(Panel):
             self._clear(str(error))
 
     def _switch_folder(self) -> None:
-        """Show the run in the folder that the field names. Nothing of the previous run remains."""
+        """Show the run in the folder written in the field, and nothing of the previous run."""
         path = self.folder_field.value.strip()
         if path != str(self.folder.path) or not self.takes.table.rows:
             self._clear("")

@@ -84,7 +84,8 @@ class StillPanel(Panel):
         if opened in self.stills:
             return
         self.stills.append(opened)
-        # The name is in the card. In a description, Jupyter would render dollar signs as a formula.
+        # The card shows the name. The checkbox's description does not, because Jupyter would render
+        # dollar signs in it as a formula.
         box = widgets.Checkbox(value=chosen, description="use", tooltip=opened.name, indent=False)
         box.observe(lambda _: self._update_value(), "value")
         card = widgets.HTML(_pending_card(opened))

@@ -101,7 +101,7 @@ class SweepForm:
                 options=list(SHORT_SIDE_PX), value=("720p",), rows=3, description="resolution"
             )
         )
-        self.seed = wide(widgets.Text(description="seeds", placeholder="one per take if empty"))
+        self.seed = wide(widgets.Text(description="seeds", placeholder="empty: one a take"))
         self.more = wide(
             widgets.Textarea(
                 description="more", rows=2, placeholder="other settings: sound: on, off"

@@ -29,8 +29,9 @@ class SweepPanel(Panel):
     """Design a sweep, see its price while you type, run it, and watch the takes.
 
     sweep: the initial design: a `Sweep`, a sweep file, or a run folder. out: the run folder. If it
-    already holds a run, the panel shows that run and continues it. If that run has another design
-    than the fields, the panel offers to load the design. stills, prompts: panels that provide them.
+    already holds a run, the panel shows that run, and the Run button continues it. If that run has
+    another design than the fields, the panel offers to load the design. stills, prompts: panels
+    that provide them.
 
     The run is a thread of this kernel, so other cells keep working. Every step is in the ledger, so
     nothing is lost when the browser closes or the kernel restarts: show the panel again and press
@@ -73,7 +74,7 @@ class SweepPanel(Panel):
         )
         self.resume_button = button("Resume", "Submit takes again", self.resume)
         self.stop_button = button(
-            "Stop", "End now; Run continues later, nothing is lost", self.stop
+            "Stop", "End the run now; Continue goes on with it later, nothing is lost", self.stop
         )
         self.status = StatusLine()
         self.progress = RunProgress()
@@ -124,7 +125,7 @@ class SweepPanel(Panel):
 
     @property
     def control(self) -> Control | None:
-        """The control of that run; None if no run is active.
+        """The control of this kernel's active run in the folder; None if there is none.
 
         The run may end at any moment, so two reads may differ.
         """
@@ -180,7 +181,7 @@ class SweepPanel(Panel):
         self._update_buttons()
 
     def stop(self) -> None:
-        """End the run now. Run continues it later."""
+        """End the run now. `run` continues it later."""
         control = self.control
         if control is not None:
             control.stop()
@@ -296,14 +297,14 @@ class SweepPanel(Panel):
             self.plan_view.value = plan_html(state.plan)
             self.trials_view.value = trials_html(state.plan.sweep)
         needs_confirmation = state.plan is not None and state.plan.needs_confirmation
-        question = "Spend what the plan says"
+        agree_label = "Spend what the plan says"
         if state.plan is not None and needs_confirmation:
-            question = state.plan.confirmation
-        if self.agree.description != question:
+            agree_label = state.plan.confirmation
+        if self.agree.description != agree_label:
             self.agree.value = False  # the user agreed to another plan
         self._registers_elements = bool(state.plan and state.plan.sweep.unregistered_elements)
         self._price_usd = state.plan.high_usd if state.plan is not None else 0.0
-        self.agree.description = question
+        self.agree.description = agree_label
         self.agree.layout.display = "" if needs_confirmation else "none"
         self.show_code()
         self.design_notice.show(state.other_run)

@@ -87,11 +87,11 @@ def score_cells(stored: StoredMeasure) -> list[Cell]:
     """The cells of the headline scores. The title of a missing score is the reason."""
     cells: list[Cell] = []
     for name in HEADLINES:
-        number = stored.number(name)
-        value = None if math.isnan(number.value) else number.value
+        score = stored.number(name)
+        value = None if math.isnan(score.value) else score.value
         if value is not None:
-            text, title = number_text(value), number.unit
+            text, title = number_text(value), score.unit
         else:
-            text, title = "–" if stored.measure is None else "none", number.reason
+            text, title = "–" if stored.measure is None else "none", score.reason
         cells.append({"text": text, "number": value, "title": title})
     return cells

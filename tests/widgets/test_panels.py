@@ -314,7 +314,7 @@ def test_prompts_are_picked_typed_and_varied(folder: Path) -> None:
     panel.pickers["pace"].value = "slow"
     assert panel.text.value == "slow push-in"
     panel.text.value = "make it cool"
-    until(lambda: "names no camera move" in panel.remarks.value)
+    until(lambda: "names no camera move" in panel.findings.value)
     panel.rewrite_button.click()
     assert panel.text.value != "make it cool"
     panel._add()
@@ -436,7 +436,7 @@ def test_hostile_text_stays_text_in_panels(sweep: Sweep, folder: Path) -> None:
     until(lambda: "onerror" in panel.plan_view.value + panel.trials_view.value)
     prompts = PromptPanel([HOSTILE])
     prompts.text.value = HOSTILE
-    until(lambda: "onerror" in prompts.remarks.value)
+    until(lambda: "onerror" in prompts.findings.value)
     for each in (panel, prompts):
         for shown in (each.static_fallback(), each._code.value):
             assert "onerror" in shown
