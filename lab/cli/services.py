@@ -124,7 +124,7 @@ def doctor(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Check a paid service free of charge: key, address, and which documented assumptions hold.
+    """Check a paid service free of charge: key, address, and whether it behaves as documented.
 
     \b
     Example:

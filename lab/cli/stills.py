@@ -80,7 +80,8 @@ def fit(
     ] = "crop",
     resolution: Resolution = None,
     upsample: Annotated[
-        bool, typer.Option("--upsample", help="Enlarge a still that is too small for the tier.")
+        bool,
+        typer.Option("--upsample", help="Enlarge a still that is too small for the resolution."),
     ] = False,
     prompt: MotionPrompt = None,
     out: Annotated[

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from lab.render.motion import Motion
 
-# Limit of each move within one clip, in the units of CameraRates x seconds. Long moves approach
-# their limit smoothly, so that the subject stays in the frame.
+# Limit of each move within one clip, in the units of CameraPose. Long moves approach their limit
+# smoothly, so that the subject stays in the frame.
 _MAX_TRAVEL = {
     "pan": 0.2,
     "tilt": 0.2,
@@ -93,6 +93,6 @@ def _sway(amplitude: float, frames: int, fps: float, seed: int) -> NDArray[np.fl
     time_s = np.arange(frames)[:, None, None] / fps
     phase = np.random.default_rng([seed, 1]).uniform(0, 2 * math.pi, (1, 3, len(_SWAY_HZ)))
     waves = np.sin(2 * math.pi * _SWAY_HZ * time_s + phase) - np.sin(phase)
-    axes = np.array([0.7, 1.0, 0.5])
-    sway: NDArray[np.float64] = amplitude * axes * (waves * _SWAY_WEIGHT).sum(axis=2)
+    axis_amplitudes = np.array([0.7, 1.0, 0.5])
+    sway: NDArray[np.float64] = amplitude * axis_amplitudes * (waves * _SWAY_WEIGHT).sum(axis=2)
     return sway

@@ -43,7 +43,7 @@ class TokenCache:
         self._clock = clock
         self._lock = threading.Lock()
         self._token = ""
-        self._valid_until_s = 0.0
+        self._replace_at_s = 0.0
         self._clock_offset_s = 0.0
 
     def __repr__(self) -> str:
@@ -54,15 +54,15 @@ class TokenCache:
         with self._lock:
             now_s = self._clock() + self._clock_offset_s
             # The lower bound handles a clock that was set back: the token would not be valid yet.
-            signed_s = self._valid_until_s - LIFETIME_S + _EXPIRY_MARGIN_S
-            if not signed_s - BACKDATE_S <= now_s < self._valid_until_s:
+            signed_s = self._replace_at_s - LIFETIME_S + _EXPIRY_MARGIN_S
+            if not signed_s - BACKDATE_S <= now_s < self._replace_at_s:
                 self._token = sign_token(self._access_key, self._secret_key, int(now_s))
-                self._valid_until_s = int(now_s) + LIFETIME_S - _EXPIRY_MARGIN_S
+                self._replace_at_s = int(now_s) + LIFETIME_S - _EXPIRY_MARGIN_S
             return self._token
 
     def renew(self, server_time_s: float | None = None) -> None:
         """Discard the token. If the server's time is given, use its clock from now on."""
         with self._lock:
-            self._valid_until_s = 0.0
+            self._replace_at_s = 0.0
             if server_time_s is not None:
                 self._clock_offset_s = server_time_s - self._clock()

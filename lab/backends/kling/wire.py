@@ -116,7 +116,7 @@ def json_objects(value: object) -> tuple[Mapping[str, Any], ...]:
 
 
 def parse_state(raw_state: object, links: Iterable[str]) -> State | None:
-    """The state that a status of either protocol means; None if it is not a string or empty.
+    """The `State` for a status of either protocol; None if the status is empty or not a string.
 
     A succeeded job without a link to its clip is "waiting". So is a job in an unknown state.
     """
