@@ -1,6 +1,8 @@
 """Defines `Evidence`: how visible the flaws of a run's takes are, by prompt and by still."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,29 @@ from lab.metrics import JUDGED, SPECS
 from lab.prompts import Prompt
 from lab.runs import Ledger
 from lab.stills import Still
+
+Level = TypeVar("Level", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Standings(Generic[Level]):
+    """How visible the flaws are at each level of a factor: the median over its takes, or NaN.
+
+    best: the level with the least visible flaws; None if no level can be judged.
+    """
+
+    medians: dict[Level, float]
+    best: Level | None
+
+    @property
+    def best_median(self) -> float:
+        """The median of the best level; NaN if no level can be judged."""
+        return np.nan if self.best is None else self.medians[self.best]
+
+    @property
+    def alone(self) -> bool:
+        """True if fewer than two levels can be judged, so that none has another to compare with."""
+        return sum(not np.isnan(median) for median in self.medians.values()) < 2
 
 
 class Evidence:
@@ -61,6 +86,12 @@ class Evidence:
         """The median visibility of some takes; NaN if none can be judged."""
         values = self.visibility.reindex(list(takes)).dropna()
         return float(values.median()) if len(values) else np.nan
+
+    def standings(self, takes: Mapping[Level, Sequence[str]]) -> Standings[Level]:
+        """The standings of the levels of a factor, from the takes of each."""
+        medians = {level: self.median_visibility(ids) for level, ids in takes.items()}
+        judged = {level: median for level, median in medians.items() if not np.isnan(median)}
+        return Standings(medians, min(judged, key=judged.__getitem__) if judged else None)
 
     def is_clearly_better(self, prompt: Prompt, visibility: float) -> bool:
         """True if the prompt's takes have clearly less visible flaws than `visibility`."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lab.analysis.compliance import MIN_COMPLIANCE
-from lab.analysis.evidence import Evidence
+from lab.analysis.evidence import Evidence, Standings
 from lab.analysis.matched_motion import DISTINCT_RATIO
 from lab.analysis.suggestion import Suggestion, SuggestionKind
 from lab.findings import Finding
@@ -33,20 +33,16 @@ def next_prompts(evidence: Evidence) -> tuple[list[Prompt], list[tuple[float, Su
     prompts are each kept or replaced in place, so their number stays. Otherwise the best prompt
     comes first, unchanged, and duplicates are dropped.
     """
-    medians = {
-        prompt: evidence.median_visibility(evidence.takes_of_prompt(prompt))
-        for prompt in evidence.prompts
-    }
-    known = {prompt: value for prompt, value in medians.items() if not np.isnan(value)}
-    best = min(known, key=known.__getitem__) if known else None
-    best_median = known[best] if best is not None else np.nan
+    takes = {prompt: evidence.takes_of_prompt(prompt) for prompt in evidence.prompts}
+    standings = evidence.standings(takes)
+    best = standings.best
     zipped = evidence.zipped("prompt")
     prompts: list[Prompt] = [] if best is None or zipped else [best]
     suggestions: list[tuple[float, Suggestion]] = []
     for prompt in evidence.prompts:
-        changed, suggestion = _next_prompt(evidence, prompt, best_median, alone=len(known) < 2)
+        changed, suggestion = _next_prompt(evidence, prompt, standings)
         if suggestion is not None:
-            suggestions.append((medians[prompt], suggestion))
+            suggestions.append((standings.medians[prompt], suggestion))
         if changed is None:
             continue
         if zipped or all(changed.text != other.text for other in prompts):
@@ -55,18 +51,18 @@ def next_prompts(evidence: Evidence) -> tuple[list[Prompt], list[tuple[float, Su
 
 
 def _next_prompt(
-    evidence: Evidence, prompt: Prompt, best_median: float, *, alone: bool
+    evidence: Evidence, prompt: Prompt, standings: Standings[Prompt]
 ) -> tuple[Prompt | None, Suggestion | None]:
     """The prompt to try next and the suggestion; the same prompt and None if nothing should change.
 
-    The prompt is None if it should be left out. alone: the run has no other prompt to compare with.
+    The prompt is None if it should be left out.
     """
     if prompt.multi_shot:
         return prompt, None
     takes = evidence.takes_of_prompt(prompt)
-    median = evidence.median_visibility(takes)
-    worse = alone or median > best_median * DISTINCT_RATIO
-    measured = evidence.describe(takes, best_median)
+    median = standings.medians[prompt]
+    worse = standings.alone or median > standings.best_median * DISTINCT_RATIO
+    measured = evidence.describe(takes, standings.best_median)
     tried = {other.text for other in evidence.prompts}
 
     def suggest(

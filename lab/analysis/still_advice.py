@@ -5,8 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from lab.analysis.evidence import Evidence
 from lab.analysis.matched_motion import DISTINCT_RATIO
 from lab.analysis.suggestion import Suggestion
@@ -49,21 +47,16 @@ def next_stills(evidence: Evidence) -> tuple[list[NextStill], list[tuple[float, 
     names = dict(
         zip(evidence.results.takes["take_id"], evidence.results.takes["still"], strict=True)
     )
-    medians = {
-        still: evidence.median_visibility(evidence.takes_of_still(still))
-        for still in evidence.stills
-    }
-    known = {still: value for still, value in medians.items() if not np.isnan(value)}
-    best = min(known, key=known.__getitem__) if known else None
-    best_median = known[best] if best is not None else np.nan
-    zipped, alone = evidence.zipped("still"), len(known) < 2
+    takes_of = {still: evidence.takes_of_still(still) for still in evidence.stills}
+    standings = evidence.standings(takes_of)
+    best, best_median, alone = standings.best, standings.best_median, standings.alone
+    zipped = evidence.zipped("still")
     stills, suggestions = [], []
-    for still in evidence.stills:
-        takes = evidence.takes_of_still(still)
+    for still, takes in takes_of.items():
         name, located = names[takes[0]], evidence.results.folder.locate(still)
         unchanged = NextStill(located, name)
         warnings = _warnings(evidence, located, takes)
-        flawed = medians[still] > (1.0 if alone else best_median * DISTINCT_RATIO)
+        flawed = standings.medians[still] > (1.0 if alone else best_median * DISTINCT_RATIO)
         if not warnings or not flawed:
             stills.append(unchanged)
             continue
@@ -84,7 +77,7 @@ def next_stills(evidence: Evidence) -> tuple[list[NextStill], list[tuple[float, 
             stills.append(unchanged)
             change = "use a cleaner still: " + warnings[0].fix
             suggestion = Suggestion("cleaner_still", about, change, reason, name, "")
-        suggestions.append((medians[still], suggestion))
+        suggestions.append((standings.medians[still], suggestion))
     return stills, suggestions
 
 
