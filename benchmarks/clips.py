@@ -22,7 +22,7 @@ def rendered_clip(
     if not path.is_file():
         rgb = Still.open(STILL).rgb()
         scene = Scene.from_still(rgb, subject_mask(rgb), aspect_ratio="16:9", resolution=resolution)
-        motion = Motion.from_prompt(Prompt.written("slow push-in; handrepeats"))
+        motion = Motion.from_prompt(Prompt.from_text("slow push-in; handrepeats"))
         distinct = render(
             scene, motion, frames=frames // repeats, fps=fps, defects=Defects(1, 3, 0.5)
         )

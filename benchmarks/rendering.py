@@ -25,7 +25,7 @@ def measure(folder: Path, *, smoke: bool = False) -> list[tuple[str, str, str]]:
         ratios = []
         for prompt in (_PROMPTS[0], *_PROMPTS[: 1 if smoke else None]):  # the first warms up
             settings = ShotSettings(duration_s=seconds, options=(("flaws", flaws),))
-            take = Take(Shot(still, Prompt.written(prompt), settings), "offline")
+            take = Take(Shot(still, Prompt.from_text(prompt), settings), "offline")
             start = time.perf_counter()
             backend.fetch(backend.submit(take, take.id), folder / "clip.mp4")
             ratios.append((time.perf_counter() - start) / seconds)

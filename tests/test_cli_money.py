@@ -280,7 +280,7 @@ def test_the_doctor_says_what_holds(
     assert code == 1
     assert "could not be checked: clips are on the listed hosts" in out
     backend = open_backend("kling")
-    backend.submit(Take(Shot(coffee, Prompt.written("push in")), "kling"), "i2v-1-1")
+    backend.submit(Take(Shot(coffee, Prompt.from_text("push in")), "kling"), "i2v-1-1")
     backend.close()
     assert "KLING_URL (the environment)" in out
     code, told, err = lab(capsys, "doctor", "kling", "--json")

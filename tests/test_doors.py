@@ -16,7 +16,7 @@ COFFEE = Path(__file__).resolve().parents[1] / "data" / "stills" / "coffee.jpg"
     "call",
     [
         lambda out: lab.Still.open(None),
-        lambda out: lab.Prompt.written(5),
+        lambda out: lab.Prompt.from_text(5),
         lambda out: lab.Prompt.of("push_inn"),
         lambda out: lab.ShotSettings(duration_s="long"),
         lambda out: lab.ShotSettings(aspect_ratio="2:1"),

@@ -41,7 +41,7 @@ STILLS = st.builds(
     changes=st.lists(st.text(max_size=20), max_size=2).map(tuple),
 )
 PROMPTS = st.builds(
-    Prompt.written,
+    Prompt.from_text,
     st.text(min_size=1, max_size=80).filter(lambda text: text.split()),
     st.text(max_size=10),
 )

@@ -22,7 +22,7 @@ TAKE = Take(SHOT, "offline", 1)
 
 
 @given(
-    prompt=st.text(min_size=1, max_size=60).filter(lambda text: text.split()).map(Prompt.written),
+    prompt=st.text(min_size=1, max_size=60).filter(lambda text: text.split()).map(Prompt.from_text),
     backend=st.text(max_size=12),
     repeat=st.integers(1, 100),
     seed=st.none() | st.integers(0, 2**31),

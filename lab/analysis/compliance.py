@@ -156,7 +156,7 @@ def compliance(results: Results) -> pd.DataFrame:
     rows = []
     for take_id, record in zip(measured.index, measured.to_dict("records"), strict=True):
         scores = {str(name): float(value) for name, value in record.items()}
-        for judged in clip_compliance(scores, Prompt.written(texts[take_id])):
+        for judged in clip_compliance(scores, Prompt.from_text(texts[take_id])):
             row = (judged.term, judged.score, judged.speed, judged.seen, judged.description)
             rows.append((take_id, backends[str(take_id)], *row, judged.reason))
     table = pd.DataFrame(rows, columns=list(COLUMNS))

@@ -23,15 +23,17 @@ _REWRITES: dict[str, SuggestionKind] = {
     "no_room": "less_motion",
 }
 """The linter's findings whose rewrites are suggested, and the kind of suggestion for each."""
+_NOTICEABLE = 1.0  # visibility is a multiple of the noticeability threshold
 _MIN_AMPLITUDE = 0.5  # that of "slow"; with less motion the clip would only freeze
 
 
 def next_prompts(evidence: Evidence) -> tuple[list[Prompt], list[tuple[float, Suggestion]]]:
     """The prompts of the next sweep, and the suggestions.
 
-    Each suggestion comes with the median visibility of the flaws of its prompt's takes. Zipped
-    prompts are each kept or replaced in place, so their number stays. Otherwise the best prompt
-    comes first, unchanged, and duplicates are dropped.
+    Each suggestion is paired with how visible the flaws of its prompt are: the median over the
+    prompt's takes. If the prompts are zipped with another factor, each is kept or replaced at its
+    position, and their number does not change. If not, the best prompt comes first, unchanged, and
+    duplicates are dropped.
     """
     takes = {prompt: evidence.takes_of_prompt(prompt) for prompt in evidence.prompts}
     standings = evidence.standings(takes)
@@ -61,14 +63,15 @@ def _next_prompt(
         return prompt, None
     takes = evidence.takes_of_prompt(prompt)
     median = standings.medians[prompt]
-    worse = standings.alone or median > standings.best_median * DISTINCT_RATIO
+    # With no other prompt to choose, even the best one is worth improving.
+    improve = standings.alone or median > standings.best_median * DISTINCT_RATIO
     measured = evidence.describe(takes, standings.best_median)
     tried = {other.text for other in evidence.prompts}
 
     def suggest(
         kind: SuggestionKind, change: str, reason: str, text: str
     ) -> tuple[Prompt, Suggestion]:
-        after = Prompt.written(text, f"{prompt.name}, {kind}" if prompt.name else "")
+        after = Prompt.from_text(text, f"{prompt.name}, {kind}" if prompt.name else "")
         about = f"prompt {prompt.label!r}"
         return after, Suggestion(kind, about, change, reason, prompt.text, after.text)
 
@@ -77,7 +80,7 @@ def _next_prompt(
             if variant.text not in tried:
                 reason = "all its takes are too still to judge, though it asks for a camera move"
                 return suggest("more_motion", "ask for a larger move", reason, variant.text)
-    if worse:
+    if improve:
         text, findings = _rewrite(prompt)
         tried_rewrites = [other for other in evidence.prompts if other.text == text]
         if findings:
@@ -97,8 +100,8 @@ def _next_prompt(
             if variant.text not in tried:
                 change = "ask for the same move in other words"
                 return suggest("other_wording", change, missing_move, variant.text)
-    too_fast = worse and prompt.amplitude > 1
-    if (too_fast or median > 1) and prompt.amplitude > _MIN_AMPLITUDE:
+    too_fast = improve and prompt.amplitude > 1
+    if (too_fast or median > _NOTICEABLE) and prompt.amplitude > _MIN_AMPLITUDE:
         for variant in vary(prompt, "pace", ["slow"]):
             if variant.text not in tried and variant.amplitude < prompt.amplitude:
                 return suggest("less_motion", "ask for less motion", measured, variant.text)
@@ -111,7 +114,7 @@ def _rewrite(prompt: Prompt) -> tuple[str, list[Finding]]:
     for _ in range(len(_REWRITES)):
         fixable = [
             finding
-            for finding in lint(Prompt.written(text))
+            for finding in lint(Prompt.from_text(text))
             if finding.kind in _REWRITES and finding.rewrite
         ]
         if not fixable:

@@ -40,9 +40,10 @@ class NextStill:
 def next_stills(evidence: Evidence) -> tuple[list[NextStill], list[tuple[float, Suggestion]]]:
     """The stills of the next sweep, and the suggestions.
 
-    Each suggestion comes with the median visibility of the flaws of its still's takes. Zipped
-    stills are each kept or replaced in place, so their number stays. Otherwise, if the best still
-    is extended, the original is included too.
+    Each suggestion is paired with how visible the flaws of its still are: the median over the
+    still's takes. If the stills are zipped with another factor, each is kept or replaced at its
+    position, and their number does not change. If not, and the best still is extended, the original
+    is included too.
     """
     names = dict(
         zip(evidence.results.takes["take_id"], evidence.results.takes["still"], strict=True)

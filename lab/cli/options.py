@@ -15,7 +15,7 @@ class OptionError(InputError):
 
 
 @contextmanager
-def checked_values() -> Iterator[None]:
+def input_errors_as_option_errors() -> Iterator[None]:
     """Raise OptionError in place of an InputError of the block."""
     try:
         yield
@@ -36,7 +36,7 @@ def check_backend(name: str | None) -> str | None:
 def _check_ratio(ratio: str | None) -> str | None:
     from lab.units import frame_size
 
-    with checked_values():
+    with input_errors_as_option_errors():
         frame_size(ratio or "16:9", "720p")
     return ratio
 
@@ -44,7 +44,7 @@ def _check_ratio(ratio: str | None) -> str | None:
 def _check_resolution(resolution: str | None) -> str | None:
     from lab.units import frame_size
 
-    with checked_values():
+    with input_errors_as_option_errors():
         frame_size("16:9", resolution or "720p")
     return resolution
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import lab
-from lab.cli.options import Json, PromptText, PublishRatio, checked_values
+from lab.cli.options import Json, PromptText, PublishRatio, input_errors_as_option_errors
 from lab.cli.terminal import print_json, print_result, print_stdout
 
 
@@ -33,8 +33,8 @@ def lint(
     from lab.prompts import review
     from lab.prompts.lint import RECOMMENDED_CHARS
 
-    with checked_values():
-        parsed = lab.Prompt.written(prompt)
+    with input_errors_as_option_errors():
+        parsed = lab.Prompt.from_text(prompt)
     picture = None if still is None else lab.Still.open(still)
     longest = RECOMMENDED_CHARS if max_chars is None else max_chars
     print_result(review(parsed, picture, aspect_ratio=ratio, max_chars=longest), as_json=as_json)
@@ -59,8 +59,8 @@ def vary(
       lab vary "slow push-in; steam rises" --by camera
       lab vary "slow push-in; steam rises" --by pace --level slow --level fast
     """
-    with checked_values():
-        variants = lab.vary(lab.Prompt.written(prompt), by, level or None)
+    with input_errors_as_option_errors():
+        variants = lab.vary(lab.Prompt.from_text(prompt), by, level or None)
     for variant in variants:
         if as_json:
             print_json(variant.to_json())

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import lab
-from lab.cli.options import Json, RunDir, RunDirs, checked_values
+from lab.cli.options import Json, RunDir, RunDirs, input_errors_as_option_errors
 from lab.cli.terminal import print_json, print_stderr, print_stdout
 
 
@@ -44,7 +44,7 @@ def compare(
       lab compare runs/mine --camera --json
     """
     results = lab.load(folders)
-    with nullcontext() if by is None else checked_values():
+    with nullcontext() if by is None else input_errors_as_option_errors():
         comparison = lab.compare(results, by=by, raw=raw, camera=camera)
     if as_json:
         for row in comparison.to_json():

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import lab
-from lab.cli.options import Json, OptionError, checked_values
+from lab.cli.options import Json, OptionError, input_errors_as_option_errors
 from lab.cli.terminal import interruptible, print_error_line, print_json, print_stdout
 
 
@@ -42,8 +42,8 @@ def score(
 
     clip_prompt = None
     if prompt is not None:
-        with checked_values():
-            clip_prompt = lab.Prompt.written(prompt)
+        with input_errors_as_option_errors():
+            clip_prompt = lab.Prompt.from_text(prompt)
         if not clip_prompt.of_kind("camera"):
             raise OptionError(f"--prompt {prompt!r} names no camera move; try `lab lint`")
     failed = 0

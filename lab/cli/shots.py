@@ -6,7 +6,15 @@ from typing import Annotated, Any
 import typer
 
 import lab
-from lab.cli.options import Backend, Budget, Json, PromptText, Ratio, Yes, checked_values
+from lab.cli.options import (
+    Backend,
+    Budget,
+    Json,
+    PromptText,
+    Ratio,
+    Yes,
+    input_errors_as_option_errors,
+)
 from lab.cli.terminal import confirm, interruptible, print_result, print_stderr
 
 
@@ -45,10 +53,10 @@ def shoot(
     given = {"duration_s": duration, "seed": seed}
     settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     settings |= {"aspect_ratio": ratio, "backend": backend, "budget_usd": budget}
-    with checked_values():
-        written = lab.Prompt.written(prompt)
+    with input_errors_as_option_errors():
+        written = lab.Prompt.from_text(prompt)
     still = lab.Still.open(photo)
-    with checked_values():
+    with input_errors_as_option_errors():
         sweep = shot_sweep(still, written, **settings)
     checks = lab.preflight(still, aspect_ratio=ratio, needs=written.needs)
     reviewed = review(written, still, aspect_ratio=ratio)

@@ -18,7 +18,7 @@ from lab.cli.options import (
     Resolution,
     StillPath,
     Yes,
-    checked_values,
+    input_errors_as_option_errors,
 )
 from lab.cli.terminal import (
     interruptible,
@@ -49,8 +49,8 @@ def preflight(
       lab preflight photo.jpg
       lab preflight photos/*.jpg --ratio 9:16 --prompt "slow orbit; steam rises"
     """
-    with checked_values():
-        needs = None if prompt is None else lab.Prompt.written(prompt).needs
+    with input_errors_as_option_errors():
+        needed_room = None if prompt is None else lab.Prompt.from_text(prompt).needs
     opened = []
     for path in stills:
         try:
@@ -59,7 +59,7 @@ def preflight(
             print_error_line(str(error))
             continue
         opened.append(still)
-        checks = lab.preflight(still, aspect_ratio=ratio, resolution=resolution, needs=needs)
+        checks = lab.preflight(still, aspect_ratio=ratio, resolution=resolution, needs=needed_room)
         print_result(checks, as_json=as_json)
         if pictures is not None:
             print_stderr(f"picture: {checks.save_overlay(pictures)}")
@@ -88,7 +88,9 @@ def fit(
         Path | None, typer.Option("--out", "-o", metavar="FILE.png", help="The new still.")
     ] = None,
 ) -> None:
-    """Make a still with another aspect ratio that keeps the whole subject. Prints path and history.
+    """Change the aspect ratio of a still and keep the whole subject.
+
+    Prints the path of the new still, and the steps that made it.
 
     \b
     Example:
@@ -99,15 +101,15 @@ def fit(
 
     if mode not in get_args(Mode):
         raise OptionError(f"--mode {mode!r}: accepted: {', '.join(get_args(Mode))}")
-    with checked_values():
-        needs = None if prompt is None else lab.Prompt.written(prompt).needs
+    with input_errors_as_option_errors():
+        needed_room = None if prompt is None else lab.Prompt.from_text(prompt).needs
     fitted = lab.fit(
         lab.Still.open(still),
         ratio,
         mode="extend" if mode == "extend" else "crop",
         resolution=resolution,
         upsample=upsample,
-        needs=needs,
+        needs=needed_room,
         path=out,
     )
     print_stdout(str(fitted.path))

@@ -10,7 +10,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 _TRANSPORT = "lab.transport"
 
 
-class ScopedTransportProtocol(H11Protocol):
+class TransportInScopeProtocol(H11Protocol):
     """An HTTP/1.1 protocol that adds the transport to the scope of each request."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from uvicorn import Config, Server
 
-from lab.emulator.connection import ScopedTransportProtocol
+from lab.emulator.connection import TransportInScopeProtocol
 from lab.emulator.emulator import Emulator
 from lab.emulator.web import ApiApp, App, MediaApp, StopSignal
 
@@ -67,7 +67,7 @@ class _StoppableServer(Server):
 def _config(app: App) -> Config:
     return Config(
         app,
-        http=ScopedTransportProtocol,
+        http=TransportInScopeProtocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -225,7 +225,7 @@ def _video_task_spec(
     mode = choice_of(body, "mode", tuple(_MODES), "pro" if family == "omni-video" else "std")
     resolution = _MODES[mode]
     check_resolution(model, resolution)
-    check_duration(model, duration_s, without_last_frame_or_video=not last and not videos)
+    check_duration(model, duration_s, has_last_frame_or_video=bool(last or videos))
     sound = choice_of(body, "sound", ("off", "on"), "off") == "on"
     if sound:
         check_sound(model, resolution, "native")

@@ -255,9 +255,7 @@ def _task_spec(
     check_resolution(model, resolution)
     duration_s = _duration(settings)
     end_frame = "last_frame" in contents.frames
-    check_duration(
-        model, duration_s, without_last_frame_or_video=not end_frame and not contents.videos
-    )
+    check_duration(model, duration_s, has_last_frame_or_video=bool(end_frame or contents.videos))
     audio = _audio(model, settings, resolution)
     sound = audio != "off"
     if end_frame:

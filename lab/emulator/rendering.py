@@ -154,7 +154,7 @@ def _cancellable(frames: Iterator[Rgb], is_cancelled: Callable[[], bool]) -> Ite
 def _motion(prompt: str, rng: np.random.Generator) -> Motion:
     """The prompt's motion at a random speed, because real models vary between tasks too."""
     words = " ".join(prompt.split())[:_MAX_PROMPT_CHARS] or "static shot"
-    motion = Motion.from_prompt(Prompt.written(words))
+    motion = Motion.from_prompt(Prompt.from_text(words))
     factor = float(rng.uniform(0.85, 1.15))
     rates = {name: value * factor for name, value in motion.rates.model_dump().items()}
     return replace(motion, rates=CameraRates(**rates))

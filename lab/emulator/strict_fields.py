@@ -1,7 +1,7 @@
 """In strict mode, refuse request fields that are not documented for the model.
 
-The service itself ignores unknown fields, as observed, so its replies do not show that a client
-sends undocumented ones. The tables come from the vendor's pages, not from any client.
+The service was observed to ignore unknown fields, so a client that sends undocumented ones gets no
+error from it. The tables come from the vendor's pages, not from any client.
 """
 
 from collections.abc import Iterable, Mapping
@@ -82,25 +82,25 @@ def check_legacy_fields(family: Family, model: VideoModel | None, body: Mapping[
     model: None for image tasks.
     """
     documented = {*_LEGACY[family]}
-    name = "pictures"
+    owner = "image tasks"
     if model is not None:
-        name = model.legacy
+        owner = model.legacy
         documented |= _MULTI_SHOT_FIELDS if model.multi_shot else set()
         documented |= {"sound"} if model.sound else set()
-        documented |= _MODEL_FIELDS.get((name, family), set())
+        documented |= _MODEL_FIELDS.get((owner, family), set())
         if family != "text-to-video" and model.elements:
             documented |= {"element_list"}
         if family == "image-to-video" and model.end_frame_resolutions:
             documented |= {"image_tail"}
-        if family != "omni-video" and not name.startswith("kling-v2"):
+        if family != "omni-video" and not owner.startswith("kling-v2"):
             documented |= {"cfg_scale"}
-    _check_documented(body, documented, name)
-    _check_documented(_nested(body, "watermark_info"), {"enabled"}, name)
+    _check_documented(body, documented, owner)
+    _check_documented(_nested(body, "watermark_info"), {"enabled"}, owner)
     for list_name, fields in _LIST_ITEM_FIELDS.items():
         for item in _objects(body, list_name):
-            _check_documented(item, fields, name)
+            _check_documented(item, fields, owner)
     if body.get("multi_prompt") and "prompt" not in body:
-        raise ApiError(1201, 'prompt is missing; with multi_prompt it is ""')
+        raise ApiError(1201, 'prompt is missing; send prompt: "" together with multi_prompt')
 
 
 def _check_documented(names: Iterable[str], documented: set[str], owner: str) -> None:

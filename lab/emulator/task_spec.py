@@ -155,12 +155,10 @@ def check_resolution(model: VideoModel, resolution: str) -> None:
         raise invalid(f"resolution {resolution} is not supported by {model.name}")
 
 
-def check_duration(
-    model: VideoModel, duration_s: int, *, without_last_frame_or_video: bool
-) -> None:
+def check_duration(model: VideoModel, duration_s: int, *, has_last_frame_or_video: bool) -> None:
     """Raise ApiError 1201 for a duration that the model does not support."""
     accepted = model.seconds
-    if without_last_frame_or_video and model.seconds_without_last_frame:
+    if not has_last_frame_or_video and model.seconds_without_last_frame:
         accepted = model.seconds_without_last_frame
     if duration_s not in accepted:
         raise invalid(f"duration {duration_s} is not supported by {model.name}")
@@ -222,6 +220,9 @@ def check_segments(segments: list[Segment], duration_s: int) -> None:
 
 
 def default_segments(prompt: str, duration_s: int) -> tuple[Segment, ...]:
-    """Two halves: the result of multi-shot for a prompt that lists no shots (assumed)."""
+    """The segments of a multi-shot clip whose prompt lists no shots: two halves.
+
+    The vendor does not document this; it is assumed.
+    """
     half_s = duration_s / 2
     return Segment(half_s, prompt), Segment(duration_s - half_s, prompt)

@@ -22,11 +22,16 @@ def write_proxy(clip: Path, proxy: Path, short_side_px: int = 360) -> None:
     Every frame keeps its timestamp.
     """
     fps = probe(clip).fps or 25.0
-    even_frames = (
+    frames_with_even_sides = (
         replace(frame, rgb=_with_even_sides(frame.rgb)) for frame in frames(clip, short_side_px)
     )
     write_clip(
-        proxy, even_frames, fps=fps, crf=28, preset="medium", keyframe_interval=round(fps / 2) or 1
+        proxy,
+        frames_with_even_sides,
+        fps=fps,
+        crf=28,
+        preset="medium",
+        keyframe_interval=round(fps / 2) or 1,
     )
 
 

@@ -151,7 +151,8 @@ class Player {
       "aria-label": "Clip player. Space plays, arrow keys step one frame, Home and End jump.",
       tabindex: 0,
       "data-jp-suppress-context-menu": "true",
-      // JupyterLab's shortcuts check the focused element itself, so each one is marked.
+      // JupyterLab looks for this mark only on the focused element, not on its ancestors, so every
+      // element gets it when it receives the focus.
       onfocusin: ({ target }) => { target.dataset.lmSuppressShortcuts = "true"; },
       onkeydown: (event) => this.onKeyDown(event),
     });
@@ -209,9 +210,9 @@ class Player {
     // The longest video is the reference: while playing, the others are kept in sync with it.
     const playable = this.views.filter(({ clip }) => clip.video);
     this.reference = playable.reduce((one, other) => (one && one.frames.end >= other.frames.end ? one : other), null) ?? this.views[0];
-    // Stepping uses the highest frame rate, unless that clip is too short.
+    // Steps follow the clip with the highest frame rate, or the reference if that clip ends earlier.
     const finest = this.views.reduce((one, other) => (other.frames.interval < one.frames.interval ? other : one));
-    this.stepFrames = finest.frames.end >= this.end - finest.frames.interval ? finest.frames : this.reference.frames;
+    this.stepTimes = finest.frames.end >= this.end - finest.frames.interval ? finest.frames : this.reference.frames;
     this.time = Math.min(Math.max(this.time, 0), this.end);
     if (clips.length !== 2) this.settings.mode = "side";
     this.root.append(
@@ -365,8 +366,8 @@ class Player {
         const clicked = ((event.clientX - bounds.left) / bounds.width) * this.end;
         const reach = (SNAP_PX / bounds.width) * this.end;
         const near = lines.flatMap(({ points }) => points).filter(([time]) => Math.abs(time - clicked) <= reach);
-        const nearest = near.reduce((best, point) => (best && best[1] >= point[1] ? best : point), null);
-        this.seek(nearest ? nearest[0] : clicked);
+        const highest = near.reduce((best, point) => (best && best[1] >= point[1] ? best : point), null);
+        this.seek(highest ? highest[0] : clicked);
       } },
       svg, element("span", { class: "top" }, peak ? numberText(top / 1.05) : ""), cursor);
     this.timelines.push({ lines, cursor, readout });
@@ -448,8 +449,8 @@ class Player {
 
   /** Go forward by this many frames; a negative number goes back. */
   step(count) {
-    const frame = this.stepFrames.indexAt(Math.min(this.time, this.stepFrames.end - EPSILON_S)) + count;
-    this.seek(this.stepFrames.starts[Math.min(Math.max(frame, 0), this.stepFrames.starts.length - 1)]);
+    const frame = this.stepTimes.indexAt(Math.min(this.time, this.stepTimes.end - EPSILON_S)) + count;
+    this.seek(this.stepTimes.starts[Math.min(Math.max(frame, 0), this.stepTimes.starts.length - 1)]);
   }
 
   togglePlay() {
@@ -459,7 +460,7 @@ class Player {
 
   async play() {
     if (!this.reference.track) return;
-    if (this.time >= this.stepFrames.starts.at(-1) - EPSILON_S) this.time = 0;
+    if (this.time >= this.stepTimes.starts.at(-1) - EPSILON_S) this.time = 0;
     this.playing = true;
     const playback = (this.playback = (this.playback ?? 0) + 1); // a later call of play ends this one
     this.root.dataset.settled = "false";
@@ -481,7 +482,7 @@ class Player {
     if (reference.video.ended || this.time >= this.end - EPSILON_S) {
       if (!this.settings.loop) {
         this.pause(false);
-        this.seek(this.stepFrames.starts.at(-1));
+        this.seek(this.stepTimes.starts.at(-1));
         return;
       }
       this.time = 0;
@@ -496,14 +497,14 @@ class Player {
     this.playButton.textContent = "▶ play";
     for (const track of this.tracks) track.video.pause();
     for (const track of this.tracks) track.shownTime = null;
-    if (seekToFrame) this.seek(this.stepFrames.starts[this.stepFrames.indexAt(this.time)]);
+    if (seekToFrame) this.seek(this.stepTimes.starts[this.stepTimes.indexAt(this.time)]);
   }
 
   /** Update the slider, the clock, the boxes and the plots to the current time. */
   updateDisplay() {
-    const frame = this.stepFrames.indexAt(this.time);
+    const frame = this.stepTimes.indexAt(this.time);
     this.timeSlider.value = this.time;
-    this.timeSlider.setAttribute("aria-valuetext", `${secondsText(this.time)}, frame ${frame} of ${this.stepFrames.starts.length}`);
+    this.timeSlider.setAttribute("aria-valuetext", `${secondsText(this.time)}, frame ${frame} of ${this.stepTimes.starts.length}`);
     this.clock.textContent = `${secondsText(this.time)} of ${secondsText(this.end)} · frame ${frame}`;
     const [kind, metric] = this.settings.overlay.split(":");
     for (const { clip, frames, box } of this.views) {

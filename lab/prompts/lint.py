@@ -71,7 +71,7 @@ def lint(
     exist raises InputError. max_chars: the longest text that the backend takes. A rewrite is the
     whole new prompt, in which that finding is gone and none of another kind is new.
     """
-    prompt = Prompt.written(prompt) if isinstance(prompt, str) else prompt
+    prompt = Prompt.from_text(prompt) if isinstance(prompt, str) else prompt
     found = [finding for text in _texts(prompt) for finding in _linted(text, max_chars)]
     if prompt.multi_shot:
         firsts = {finding.kind: replace(finding, rewrite="") for finding in reversed(found)}
@@ -85,7 +85,7 @@ def lint(
                 finding.kind
                 for finding in (
                     *_remarked(text, max_chars),
-                    *room_findings(still, Prompt.written(text).needs, aspect_ratio=aspect_ratio),
+                    *room_findings(still, Prompt.from_text(text).needs, aspect_ratio=aspect_ratio),
                 )
             }
 
@@ -119,7 +119,7 @@ def rewritten(
         better = next((finding.rewrite for finding in found if finding.rewrite), "")
         if not better:
             break
-        prompt = Prompt.written(better, prompt.name)
+        prompt = Prompt.from_text(better, prompt.name)
     return prompt
 
 

@@ -34,7 +34,7 @@ class Prompt:
     multi_shot: tuple[Segment, ...] = ()
 
     @classmethod
-    def written(cls, text: str, name: str = "") -> Self:
+    def from_text(cls, text: str, name: str = "") -> Self:
         """A prompt as somebody wrote it; its terms are recognised. Raises PromptError if empty."""
         if not isinstance(text, str):
             raise PromptError(f"expected the prompt's text, not {text!r}")
@@ -48,9 +48,9 @@ class Prompt:
     @classmethod
     def cut(cls, segments: Iterable[Segment], name: str = "") -> Self:
         """A prompt for a clip with cuts, one segment after the other. Raises as `written`."""
-        parts = tuple(Segment(cls.written(each.text).text, each.duration_s) for each in segments)
+        parts = tuple(Segment(cls.from_text(each.text).text, each.duration_s) for each in segments)
         listed = "; ".join(f"{part.duration_s:g} s: {part.text}" for part in parts)
-        return replace(cls.written(listed, name), multi_shot=parts)
+        return replace(cls.from_text(listed, name), multi_shot=parts)
 
     @classmethod
     def of(
@@ -72,7 +72,7 @@ class Prompt:
             "mood": _terms(mood, "mood"),
         }
         # As if somebody had written that sentence: the same text is the same prompt.
-        return cls.written(_sentence(chosen), name)
+        return cls.from_text(_sentence(chosen), name)
 
     @property
     def label(self) -> str:

@@ -57,7 +57,7 @@ def review(
     max_chars: int = RECOMMENDED_CHARS,
 ) -> Review:
     """Read, lint and rewrite a prompt. The parameters and errors are those of `lint`."""
-    prompt = Prompt.written(prompt) if isinstance(prompt, str) else prompt
+    prompt = Prompt.from_text(prompt) if isinstance(prompt, str) else prompt
     findings = lint(prompt, still, aspect_ratio=aspect_ratio, max_chars=max_chars)
     best = rewritten(prompt, still, aspect_ratio=aspect_ratio, max_chars=max_chars).text
     return Review(prompt, findings, "" if best == prompt.text else best)

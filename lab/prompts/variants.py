@@ -41,10 +41,10 @@ def vary(
     """
     if what not in VARIED:
         raise PromptError(f"a prompt cannot be varied by {what!r}; {did_you_mean(what, VARIED)}")
-    prompt = Prompt.written(prompt) if isinstance(prompt, str) else prompt
+    prompt = Prompt.from_text(prompt) if isinstance(prompt, str) else prompt
     if prompt.multi_shot:
         raise PromptError("a prompt with cuts has no single direction to vary; vary its segments")
-    base = Prompt.written(prompt.text)
+    base = Prompt.from_text(prompt.text)
     asked = tuple(dict.fromkeys(_checked(what, level) for level in levels or _usual(base, what)))
     own = _own_level(base, what)
     made = {level: base.text if level == own else _changed(base, what, level) for level in asked}
@@ -55,7 +55,7 @@ def vary(
             raise PromptError(f"{what}: {level} makes {len(text)} characters; at most {MAX_CHARS}")
     named = {text: level for level, text in reversed(made.items())}
     return tuple(
-        replace(Prompt.written(text), name=f"{what}: {level}")
+        replace(Prompt.from_text(text), name=f"{what}: {level}")
         for level, text in made.items()
         if named[text] == level
     )

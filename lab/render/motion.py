@@ -12,7 +12,7 @@ _DEFAULT_PACE = Pace(amplitude=1.0, easing="smooth")
 
 @dataclass(frozen=True)
 class Motion:
-    """The motion to render. Rates are per second, scaled by `pace`; see `CameraRates`."""
+    """The motion to render. rates: per second at normal pace, see `CameraRates`."""
 
     rates: CameraRates = _AT_REST
     pace: Pace = _DEFAULT_PACE
@@ -22,7 +22,7 @@ class Motion:
     def from_prompt(cls, prompt: Prompt) -> Self:
         """The motion that a prompt's terms describe; several camera moves add up.
 
-        The prompt's first strength term scales their extent; its first pace term sets their speed.
+        The first strength term multiplies the summed rates. The first pace term sets the pace.
         """
         moves = [term.camera for term in prompt.of_kind("camera") if term.camera]
         paces = [term.pace for term in prompt.of_kind("pace") if term.pace]

@@ -69,7 +69,7 @@ def write_report(
         videos=videos,
         facts=json_for_page(report_facts(context)),
     )
-    check_page(page, links=False)
+    check_page(page, allow_links=False)
     with _write_errors(target):
         write_text(target, page)
     return target

@@ -15,7 +15,7 @@ from lab.player import Proxies, make_heatmap_videos, make_proxies
 from lab.player.proxies import PROXY_SIDE_PX
 from lab.units import bytes_text
 
-_SMALLER_SIDE_PX = 240
+_REDUCED_SIDE_PX = 240
 _BASE64_GROWTH = 4 / 3
 _UNRANKED_TAKES = 2  # how many takes the player opens with when none is ranked
 
@@ -105,7 +105,7 @@ class ReportContext:
         if not self.pictures:
             return Proxies(), ""
         limit = bytes_text(self.max_video_bytes)
-        for side_px in (PROXY_SIDE_PX, _SMALLER_SIDE_PX):
+        for side_px in (PROXY_SIDE_PX, _REDUCED_SIDE_PX):
             proxies = self._make_proxies(side_px)
             sizes = {
                 take_id: round(video.stat().st_size * _BASE64_GROWTH)

@@ -72,7 +72,7 @@ def export_notebook(
     _strip(book, code=code)
     page = _page_html(_cells_html(book, source, code=code), source.stem)
     try:
-        check_page(page, links=True)
+        check_page(page, allow_links=True)
     except InputError as error:
         raise InputError(f"{source}: not exported: {error}") from error
     try:

@@ -42,8 +42,8 @@ _KEY_PATTERNS = {
 }
 _TEXT_TYPES = r"(?:text/[\w.+-]+|image/svg\+xml|application/(?:json|javascript|(?:xhtml\+)?xml))"
 _EMBEDDED_TEXT = re.compile(rf"data:{_TEXT_TYPES}(?:;[\w=.-]+)*;base64,([\w+/=-]+)")
-# The base64 of a video contains every short pattern by chance, so it is not searched. Base64 before
-# a dot is a token and not a video.
+# The base64 of a video contains every short pattern by chance, so it is not searched. Base64 next
+# to a dot may be part of a JSON Web Token, so it is searched.
 _BINARY_BASE64 = re.compile(
     r"data:[\w.+/-]*(?:;[\w=.-]+)*;base64,[\w+/=-]*+"
     r"|(?<![\w.-])[A-Za-z0-9+/]{200,}+={0,2}(?![\w.-])"
@@ -65,17 +65,18 @@ _MAX_DEPTH = 5
 _IMPORT_ADDRESS = "import:"  # stands for the target of an @import, whose address is not parsed
 
 
-def check_page(page: str, *, links: bool = False) -> None:
+def check_page(page: str, *, allow_links: bool = False) -> None:
     """Refuse a finished HTML page that contains a secret or loads something when it is opened.
 
-    Searches for the secrets of every backend and the values of environment variables with a name
-    like API_KEY, also escaped and in base64; for text that looks like a key; and for addresses
-    that are neither relative nor inside the page. links: links to other sites are allowed. Raises
-    InputError with one line that names the problem and its line, but never the secret.
+    Searches for three things. First, known secrets: those of every backend and the values of
+    environment variables with a name like API_KEY, also escaped and in base64. Second, text that
+    looks like a key. Third, addresses that are neither relative nor inside the page; with
+    allow_links, links to other sites are accepted. Raises InputError with one line that names the
+    problem and its line, but never the secret.
     """
     _refuse_known_secrets(page)
     _refuse_key_patterns(page)
-    _AddressChecker(links).read(page)
+    _AddressChecker(allow_links).read(page)
 
 
 def _refuse_known_secrets(page: str) -> None:
@@ -183,7 +184,7 @@ class _AddressChecker(HTMLParser):
             self.close()
         except AssertionError as error:  # the parser raises it for a broken declaration
             raise InputError("the page cannot be read as HTML: a broken declaration") from error
-        # Python's parser reports no data after a script without an end tag.
+        # If a script has no end tag, Python's parser never reports its text; it stays in `rawdata`.
         self._raw_text.append(self.rawdata)
         self._check_raw_text()
 

@@ -44,7 +44,7 @@ def verify(
 ) -> Verification:
     """Compare a report with the stills, clips and ledgers of its runs.
 
-    runs: the run folders in the report's order, or one folder that contains all of them by name.
+    runs: the run folders in the report's order, or one folder with a subfolder of each run's name.
     None if their path relative to the report has not changed. scores: measure every clip again,
     which takes as long as scoring did; scores match within 1 %. A score that cannot be checked
     counts as a mismatch. Raises InputError for a file that is not a report or has another format,

@@ -12,6 +12,7 @@ from lab.runs.ledger import UNKNOWN_ACCOUNT, EventKind, Ledger, TakeRow, TakeSta
 from lab.runs.recovery import LOSSES_FACT, Losses
 from lab.takes import Take
 
+# SUBMITTING: the process ended before it recorded the answer.
 _UNDECIDED = (TakeState.UNCERTAIN, TakeState.SUBMITTING)
 
 
@@ -19,8 +20,9 @@ _UNDECIDED = (TakeState.UNCERTAIN, TakeState.SUBMITTING)
 class ReconciledTake:
     """The result for one uncertain take.
 
-    key: our id of the take at the service, to search for in its console; "" when a damaged ledger
-    lost it. state: the new state, still uncertain if neither the service nor a person knew.
+    key: the id that was sent with the take, to search for in the service's console; "" when a
+    damaged ledger lost it. state: the new state, still uncertain if neither the service nor a
+    person knew.
     """
 
     take_id: str
@@ -107,7 +109,7 @@ def _check_answers(
 
 
 def _job_key(ledger: Ledger, take_id: str) -> str:
-    """Our id of the take at the service; "" when a damaged ledger lost it."""
+    """The id that was sent with the take; "" when a damaged ledger lost it."""
     lost_facts = Losses.from_fact(ledger.fact(LOSSES_FACT)).facts
     if "run_id" in lost_facts and UNKNOWN_ACCOUNT in ledger.submission_accounts(take_id):
         return ""
@@ -153,7 +155,7 @@ def _look_up(take: Take, ledger: Ledger, backend: Backend, *, key: str) -> tuple
         origin = origin or "an origin that was lost with a damaged ledger"
         return "unknown", f"it was sent to {origin}, but {backend.name} is now {backend.origin}"
     if not key:
-        return "unknown", "the key it was sent with was lost; search for its prompt at the service"
+        return "unknown", "the id it was sent with was lost; search for its prompt at the service"
     try:
         answer: Job | str = backend.lookup(take, key)
     except LabError as error:

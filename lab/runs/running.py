@@ -179,18 +179,18 @@ class _Session:
                 quiet=self.quiet,
                 control=self.control,
             ) as runner:
-                end, reused = runner.run(quotes, label=progress_label)
-            if end.account_error is not None:
-                raise end.account_error
+                final_state, reused = runner.run(quotes, label=progress_label)
+            if final_state.account_error is not None:
+                raise final_state.account_error
             return RunOutcome(
                 folder=self.folder.path,
                 takes=len(quotes),
-                scored=end.scored,
+                scored=final_state.scored,
                 reused=reused,
                 money=self.ledger.money(),
-                problems=tuple(end.problems()),
-                remarks=tuple(end.remarks()),
-                stop_reason=end.unsent_reason,
+                problems=tuple(final_state.problems()),
+                remarks=tuple(final_state.remarks()),
+                stop_reason=final_state.unsent_reason,
             )
 
     def _add_to_ledger(
@@ -280,7 +280,7 @@ def _purchase_index(*, simulated: bool) -> AbstractContextManager[PurchaseIndex 
 def _with_registered_elements(
     sweep: Sweep, ledger: Ledger, *, quiet: bool, control: Control | None
 ) -> Sweep:
-    """The sweep with the ids of its elements made from pictures. Registers the missing ones.
+    """The sweep with the service's id of each element that has pictures. Registers the others.
 
     The ledger stores the ids. Stored ids never change, because takes contain them.
     """

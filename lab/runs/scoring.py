@@ -29,7 +29,7 @@ def score_clip(
     literature: bool = False,
     heatmaps: str | None = None,
 ) -> ClipRecord:
-    """Worker: score one clip, as `score` does. Takes and returns plain data."""
+    """Worker: score one clip, as `score` does. Its arguments and its result are plain data."""
     opened = None if still is None else Still.from_json(still)
     videos: list[Path] = []
     if heatmaps is None:

@@ -69,7 +69,7 @@ def shot_sweep(
     else:
         file = still.path if isinstance(still, Still) else as_path(still, StillError)
         path = str(file.resolve())
-    text = prompt.text if isinstance(prompt, Prompt) else Prompt.written(prompt).text
+    text = prompt.text if isinstance(prompt, Prompt) else Prompt.from_text(prompt).text
     return Sweep.of(
         stills=[path],
         prompts=[text],

@@ -39,10 +39,10 @@ class CreatedStill:
         resolution: str,
         options: Mapping[str, Option],
     ) -> Self:
-        """A still whose pictures have the same take ids as those of `lab create`.
+        """A still to be made from a prompt.
 
-        Pictures bought by one are therefore reused by the other. options: the backend's options
-        at their defaults.
+        Its pictures get the take ids that `lab create` gives them, so a run and `lab create` each
+        reuse what the other bought. options: the backend's options at their defaults.
         """
         settings = ShotSettings(
             aspect_ratio=aspect_ratio, resolution=resolution, options=tuple(options.items())
@@ -82,7 +82,7 @@ class CreatedStill:
         """Inverse of `to_json`. chosen: the picture with the hash in `data`, None for no hash."""
         return cls(
             data["name"],
-            Prompt.written(data["create"]),
+            Prompt.from_text(data["create"]),
             ShotSettings.from_json(data["settings"]),
             data["best_of"],
             chosen,

@@ -118,7 +118,7 @@ def _created_still(
 ) -> Iterator[tuple[str, CreatedStill]]:
     """The quoted prompt and the still to create from it, in the first ratio and resolution."""
     try:
-        prompt = Prompt.written(entry.create or "")
+        prompt = Prompt.from_text(entry.create or "")
     except PromptError as error:
         problems.append(f"{item}: {error}")
         return
@@ -165,7 +165,7 @@ def _prompts(entries: Sequence[PromptEntry], problems: list[str]) -> Iterator[Pr
 def _build_prompts(entry: PromptEntry) -> Iterator[Prompt]:
     """One prompt from text or segments; every combination from lists of terms."""
     if entry.text:
-        yield Prompt.written(entry.text, entry.name)
+        yield Prompt.from_text(entry.text, entry.name)
         return
     if entry.multi_shot:
         segments = (Segment(part.text, part.duration_s) for part in entry.multi_shot)

@@ -49,4 +49,4 @@ def prompt_from_json(data: Mapping[str, Any]) -> Prompt:
     """Inverse of `level_to_json` for a prompt."""
     if "multi_shot" in data:
         return Prompt.cut([Segment(**segment) for segment in data["multi_shot"]], data["name"])
-    return Prompt.written(data["text"], data["name"])
+    return Prompt.from_text(data["text"], data["name"])

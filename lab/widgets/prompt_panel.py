@@ -90,7 +90,7 @@ class PromptPanel(Panel):
         self.text.observe(lambda _: self._on_text(), "value")
         self.name.observe(lambda _: self.show_code(), "value")
         self.undo_button.disabled = True
-        self._append([Prompt.written(one) if isinstance(one, str) else one for one in prompts])
+        self._append([Prompt.from_text(one) if isinstance(one, str) else one for one in prompts])
         self._on_text()
 
     def _on_pick(self, change: dict[str, Any]) -> None:
@@ -145,7 +145,7 @@ class PromptPanel(Panel):
 
     def _current_prompt(self) -> Prompt | None:
         try:
-            return Prompt.written(self.text.value, self.name.value.strip())
+            return Prompt.from_text(self.text.value, self.name.value.strip())
         except LabError as error:
             self.status.show(str(error), "error")
             return None
@@ -183,7 +183,7 @@ class PromptPanel(Panel):
     def code(self) -> str:
         """Calls that make the listed prompts and check the current text."""
         listed = [
-            f"    lab.Prompt.written({prompt.text!r}, {prompt.name!r})," for prompt in self.value
+            f"    lab.Prompt.from_text({prompt.text!r}, {prompt.name!r})," for prompt in self.value
         ]
         lines = ["import lab", "", "prompts = [", *listed, "]"]
         if self.text.value.strip():
@@ -231,7 +231,7 @@ def _lint_html(text: str, still: Still | None) -> tuple[str, str]:
     if not text.strip():
         return "<p class='quiet'>Pick terms, or write what moves: camera, subject, pace.</p>", ""
     try:
-        prompt = Prompt.written(text)
+        prompt = Prompt.from_text(text)
         findings = lint(prompt, still)
         best = rewritten(prompt, still).text
     except LabError as error:

@@ -107,7 +107,7 @@ def test_every_suggestion_comes_with_numbers(results: Results) -> None:
     vague = next(one for one in advice.suggestions if "make it move" in one.about)
     assert vague.kind == "other_wording"
     assert not {"no_camera_move", "no_subject_action", "no_pace"} & {
-        finding.kind for finding in lint(Prompt.written(vague.after))
+        finding.kind for finding in lint(Prompt.from_text(vague.after))
     }
     assert advice.to_json()[0]["kind"] == advice.suggestions[0].kind
     assert "because" in str(advice)
@@ -144,7 +144,7 @@ def test_a_prompt_whose_rewrite_scored_better_is_left_out(
 ) -> None:
     """A flawed prompt is dropped without a replacement if its rewrite is in the same run."""
     crowded = "slow orbit around and tilt up; steam rises"
-    better = lint(Prompt.written(crowded))[0].rewrite
+    better = lint(Prompt.from_text(crowded))[0].rewrite
     sweep = Sweep.of(
         stills=[coffee.path],
         prompts=[crowded, better],

@@ -23,6 +23,6 @@ def take_of(coffee: Still) -> Callable[..., Take]:
         **changed: Any,
     ) -> Take:
         settings = ShotSettings(**{"duration_s": 0.25, "seed": 1, **changed})
-        return Take(Shot(coffee, Prompt.written(prompt), settings), backend, repeat)
+        return Take(Shot(coffee, Prompt.from_text(prompt), settings), backend, repeat)
 
     return take

@@ -122,7 +122,7 @@ def test_exported_outputs_show_hostile_text_as_text(
 def _things(hostile: Hostile, folder: Path) -> list[Any]:
     """Everything that a notebook shows of hostile text."""
     stills = [lab.Still.open(path) for path in hostile.paths]
-    prompts = [lab.Prompt.written(text, text) for text in STRINGS]
+    prompts = [lab.Prompt.from_text(text, text) for text in STRINGS]
     sweep = lab.Sweep.of(
         stills=[escape(str(stills[0].path))],
         prompts=prompts,

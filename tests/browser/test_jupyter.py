@@ -57,7 +57,7 @@ BENCH_CELLS = [
     SWEEP.format(name="two", prompts=["slow push in", "pan left"], duration_s=0.5),
     'print("still", "answering")',
     'lab.SweepPanel(out="runs/interrupted")',
-    f"lab.Prompt.written({TEXT!r})",
+    f"lab.Prompt.from_text({TEXT!r})",
     'lab.StillPanel(["$1_for_$2.jpg"])',
 ]
 # Shortcuts of JupyterLab: delete cell, to Markdown, insert, cut, insert, restart kernel.
@@ -76,7 +76,7 @@ from pathlib import Path
 import lab
 texts = json.loads(Path("hostile.json").read_text())
 paths = sorted(Path("stills").iterdir())
-prompts = [lab.Prompt.written(text, " ".join(text.split())) for text in texts]""",
+prompts = [lab.Prompt.from_text(text, " ".join(text.split())) for text in texts]""",
     "lab.StillPanel(paths)",
     "lab.PromptPanel(prompts)",
     'lab.ResultsPanel("runs/hostile")',

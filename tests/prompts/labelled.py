@@ -50,7 +50,7 @@ def labelled(half: Half) -> tuple[Labelled, ...]:
 
 def found_in(text: str) -> frozenset[str]:
     """The kinds of flaw that linting finds in a text."""
-    return frozenset(finding.kind for finding in lint(Prompt.written(text)))
+    return frozenset(finding.kind for finding in lint(Prompt.from_text(text)))
 
 
 def scores(half: Half) -> dict[str, Score]:

@@ -23,7 +23,7 @@ DEVELOP = [row.text for row in labelled("develop")]
 
 
 def _kinds(text: str, max_chars: int = 2500) -> set[str]:
-    return {finding.kind for finding in lint(Prompt.written(text), max_chars=max_chars)}
+    return {finding.kind for finding in lint(Prompt.from_text(text), max_chars=max_chars)}
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_prompt_gets_the_remarks_it_earns(text: str, kinds: set[str]) -> None:
 def test_actions_beyond_the_vocabulary_count(text: str) -> None:
     """Somebody who does something is an action, whatever the verb's form."""
     assert "no_subject_action" not in _kinds(text)
-    assert dominant_motions(Prompt.written(text)) == 1
+    assert dominant_motions(Prompt.from_text(text)) == 1
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_actions_beyond_the_vocabulary_count(text: str) -> None:
 )
 def test_what_only_looks_like_a_verb_is_no_action(text: str) -> None:
     """Running shoes do not run, and what is said not to happen does not happen."""
-    assert dominant_motions(Prompt.written(text)) == ("pan" in text or "push" in text)
+    assert dominant_motions(Prompt.from_text(text)) == ("pan" in text or "push" in text)
 
 
 @pytest.mark.parametrize(
@@ -98,16 +98,16 @@ def test_what_only_looks_like_a_verb_is_no_action(text: str) -> None:
 )
 def test_the_camera_is_told_from_who_else_moves(text: str, moves: str) -> None:
     """What the camera is said to do is a camera move; the same verb of somebody else is not."""
-    assert Prompt.written(text).factors()["camera"] == moves
+    assert Prompt.from_text(text).factors()["camera"] == moves
 
 
 def test_a_vague_prompt_is_a_warning_that_says_what_to_write() -> None:
     """With neither a move nor an action a prompt is warned of, and a whole one is suggested."""
-    worst = lint(Prompt.written("make it move"))[0]
+    worst = lint(Prompt.from_text("make it move"))[0]
     assert (worst.kind, worst.severity) == ("no_camera_move", "warning")
     assert worst.rewrite == "slow push-in; subject holds still"
     assert "slow push-in; subject holds still" in str(worst)
-    assert lint(Prompt.written("steam rises slowly"))[0].severity == "note"
+    assert lint(Prompt.from_text("steam rises slowly"))[0].severity == "note"
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_rewrite_changes_what_is_wrong_and_keeps_the_rest(
     text: str, kind: str, rewrite: str
 ) -> None:
     """The words that are all right stay where they are."""
-    found = {finding.kind: finding.rewrite for finding in lint(Prompt.written(text))}
+    found = {finding.kind: finding.rewrite for finding in lint(Prompt.from_text(text))}
     assert found == {kind: rewrite}
 
 
@@ -155,7 +155,7 @@ PIECES = st.sampled_from(
 @given(st.lists(PIECES, min_size=1, max_size=9).map(" ".join) | st.sampled_from(DEVELOP))
 def test_a_rewrite_removes_its_finding_and_brings_no_other(text: str) -> None:
     """Every finding has a rewrite, which lints without it; taking them all leaves nothing."""
-    prompt = Prompt.written(text)
+    prompt = Prompt.from_text(text)
     found = lint(prompt)
     kinds = {finding.kind for finding in found}
     for finding in found:
@@ -167,7 +167,7 @@ def test_a_rewrite_removes_its_finding_and_brings_no_other(text: str) -> None:
 @given(st.text(max_size=300).filter(lambda text: text.split()))
 def test_any_text_is_linted(text: str) -> None:
     """Whatever is written, linting it names known kinds, each once."""
-    kinds = [finding.kind for finding in lint(Prompt.written(text))]
+    kinds = [finding.kind for finding in lint(Prompt.from_text(text))]
     assert set(kinds) <= set(LINTED)
     assert len(set(kinds)) == len(kinds)
 
@@ -182,7 +182,7 @@ def test_a_long_text_is_read_once(piece: str, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(module, "read", lambda text: texts.append(text) or read(text))
     module._remarks.cache_clear()
     module._linted.cache_clear()
-    prompt = Prompt.written((piece * MAX_CHARS)[:MAX_CHARS])
+    prompt = Prompt.from_text((piece * MAX_CHARS)[:MAX_CHARS])
     first = lint(prompt)
     assert prompt.text in texts
     assert len(texts) == len(set(texts)) < 40
@@ -194,10 +194,10 @@ def test_a_long_text_is_read_once(piece: str, monkeypatch: pytest.MonkeyPatch) -
 def test_the_backends_limit_counts() -> None:
     """A text over the given limit is remarked on with its length, and shortened below it."""
     text = "slow push-in; " + "if you would be so kind; " * 5 + "she smiles"
-    (finding,) = lint(Prompt.written(text), max_chars=60)
+    (finding,) = lint(Prompt.from_text(text), max_chars=60)
     assert (finding.kind, finding.value, finding.limit) == ("too_long", len(text), 60)
     assert finding.rewrite == "slow push-in; she smiles"
-    assert lint(Prompt.written("slow push-in; she smiles"), max_chars=5)[0].rewrite == ""
+    assert lint(Prompt.from_text("slow push-in; she smiles"), max_chars=5)[0].rewrite == ""
 
 
 def test_each_part_of_a_prompt_with_cuts_is_linted() -> None:
@@ -219,7 +219,7 @@ def test_the_still_has_its_say(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(import_module("lab.prompts.lint"), "room_findings", cramped)
     still = cast(Still, object())
-    prompt = Prompt.written("slow strong truck left; she smiles")
+    prompt = Prompt.from_text("slow strong truck left; she smiles")
     (finding,) = lint(prompt, still, aspect_ratio="9:16")
     assert (finding.kind, finding.value) == ("no_room", 0.12)
     assert finding.rewrite == "slow subtle truck left; she smiles"

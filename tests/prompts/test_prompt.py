@@ -23,7 +23,7 @@ def _some(kind: str) -> st.SearchStrategy[str]:
 
 def test_a_strong_prompt_is_understood() -> None:
     """The craft's own example gives its camera move, actions, pace and mood, and no warning."""
-    prompt = Prompt.written(STRONG)
+    prompt = Prompt.from_text(STRONG)
     assert prompt.terms == (
         *("slow", "cinematic", "push_in", "turns_head", "smiles", "steam_rises", "warm"),
     )
@@ -45,7 +45,7 @@ def test_what_is_built_is_read_back(camera: str, subject: str, pace: str, mood: 
         return
     built = Prompt.of(camera, subject, pace=pace, mood=mood)
     assert set(built.terms) == asked
-    assert Prompt.written(built.text) == built
+    assert Prompt.from_text(built.text) == built
 
 
 def test_several_terms_of_a_kind_make_one_sentence() -> None:
@@ -64,16 +64,16 @@ def test_synonyms_are_terms_too() -> None:
 def test_an_empty_prompt_is_refused(text: str) -> None:
     """A prompt without words is refused with what it could say."""
     with pytest.raises(PromptError, match="empty; name a camera move"):
-        Prompt.written(text)
+        Prompt.from_text(text)
     with pytest.raises(PromptError, match="empty"):
         Prompt.of()
 
 
 def test_an_endless_prompt_is_refused() -> None:
     """A prompt over 3000 characters is refused with its length."""
-    assert len(Prompt.written("a" * MAX_CHARS).text) == MAX_CHARS
+    assert len(Prompt.from_text("a" * MAX_CHARS).text) == MAX_CHARS
     with pytest.raises(PromptError, match="3001 characters; at most 3000"):
-        Prompt.written("a" * (MAX_CHARS + 1))
+        Prompt.from_text("a" * (MAX_CHARS + 1))
 
 
 def test_an_unknown_term_is_refused_with_the_nearest() -> None:
@@ -84,21 +84,21 @@ def test_an_unknown_term_is_refused_with_the_nearest() -> None:
 
 def test_line_breaks_and_doubled_blanks_do_not_matter() -> None:
     """The same words laid out in another way are the same prompt."""
-    assert Prompt.written(" slow\n  push-in ") == Prompt.written("slow push-in")
+    assert Prompt.from_text(" slow\n  push-in ") == Prompt.from_text("slow push-in")
 
 
 @given(st.text(max_size=200).filter(lambda text: text.split()), st.text(max_size=10))
 def test_a_prompt_survives_a_trip_through_json(text: str, name: str) -> None:
     """A prompt written as JSON text and read back is equal."""
-    prompt = Prompt.written(text, name)
+    prompt = Prompt.from_text(text, name)
     assert Prompt.from_json(json.loads(json.dumps(prompt.to_json()))) == prompt
 
 
 def test_tables_call_a_prompt_by_its_name_or_its_beginning() -> None:
     """A label is the name, or the text, shortened where it is long."""
-    assert Prompt.written(STRONG, "strong").label == "strong"
-    assert Prompt.written("slow push-in").label == "slow push-in"
-    assert Prompt.written(STRONG).label == "slow cinematic push-in; subject turns head towa…"
+    assert Prompt.from_text(STRONG, "strong").label == "strong"
+    assert Prompt.from_text("slow push-in").label == "slow push-in"
+    assert Prompt.from_text(STRONG).label == "slow cinematic push-in; subject turns head towa…"
 
 
 def test_a_prompt_with_cuts_keeps_its_segments() -> None:

@@ -59,7 +59,7 @@ def test_a_built_prompt_is_read_back_to_its_terms(camera: object) -> None:
     name = camera.name  # type: ignore[attr-defined]
     for strength, pace, mood in product(BY_KIND["strength"], BY_KIND["pace"], BY_KIND["mood"]):
         built = Prompt.of(name, strength=strength.name, pace=pace.name, mood=mood.name)
-        assert set(Prompt.written(built.text).terms) == set(built.terms), built.text
+        assert set(Prompt.from_text(built.text).terms) == set(built.terms), built.text
 
 
 @given(
@@ -73,12 +73,12 @@ def test_actions_are_read_back_too(
 ) -> None:
     """Any combination of actions with or without a camera move keeps its terms."""
     built = Prompt.of(camera, subjects, strength=strength, pace=pace)
-    assert set(Prompt.written(built.text).terms) == set(built.terms), built.text
+    assert set(Prompt.from_text(built.text).terms) == set(built.terms), built.text
 
 
 def test_a_notebook_shows_what_was_understood() -> None:
     """Terms are underlined with their kind as the tooltip, negated ones struck, all is escaped."""
-    shown = Prompt.written('slow <b>"orbit"</b>, no zoom & no pan; the fox digs')._repr_html_()
+    shown = Prompt.from_text('slow <b>"orbit"</b>, no zoom & no pan; the fox digs')._repr_html_()
     assert "<b>" not in shown
     assert "&lt;b&gt;&quot;" in shown
     assert 'title="camera orbit_right"' in shown

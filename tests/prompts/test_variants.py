@@ -14,7 +14,7 @@ DEVELOP = [row.text for row in labelled("develop") if len(row.text) < 2500]
 
 
 def _texts(text: str, what: str, *levels: str) -> dict[str, str]:
-    made = vary(Prompt.written(text), what, levels or None)
+    made = vary(Prompt.from_text(text), what, levels or None)
     return {each.name.removeprefix(f"{what}: "): each.text for each in made}
 
 
@@ -95,7 +95,7 @@ def test_other_wordings_are_other_texts() -> None:
     """The same terms are said in three different ways."""
     texts = list(_texts("Slow push in; steam rises", "wording").values())
     assert len(set(texts)) == 3
-    assert {Prompt.written(text).terms for text in texts} == {("slow", "push_in", "steam_rises")}
+    assert {Prompt.from_text(text).terms for text in texts} == {("slow", "push_in", "steam_rises")}
 
 
 BUILT = st.builds(
@@ -110,7 +110,7 @@ BUILT = st.builds(
 
 @settings(max_examples=examples(200))
 @given(
-    BUILT | st.sampled_from(DEVELOP).map(Prompt.written),
+    BUILT | st.sampled_from(DEVELOP).map(Prompt.from_text),
     st.sampled_from(VARIED),
     st.sampled_from([*NAMES["camera"]]),
 )
@@ -119,11 +119,11 @@ def test_only_that_factor_differs(prompt: Prompt, what: str, move: str) -> None:
     variants = vary(prompt, what, [move] if what == "camera" else None)
     assert prompt.text in [variant.text for variant in variants]
     assert len({variant.text for variant in variants}) == len(variants)
-    own = Prompt.written(prompt.text).factors()
+    own = Prompt.from_text(prompt.text).factors()
     for variant in variants:
         level = variant.name.removeprefix(f"{what}: ")
         intended = {**own, what: level.replace("none", "")} if what in own else own
-        read = Prompt.written(variant.text)
+        read = Prompt.from_text(variant.text)
         assert read.factors() == variant.factors()
         assert {kind: sorted(said.split("+")) for kind, said in read.factors().items()} == {
             kind: sorted(said.split("+")) for kind, said in intended.items()
@@ -133,7 +133,7 @@ def test_only_that_factor_differs(prompt: Prompt, what: str, move: str) -> None:
 @given(st.text(max_size=200).filter(lambda text: text.split()), st.sampled_from(VARIED))
 def test_any_text_can_be_varied(text: str, what: str) -> None:
     """Whatever is written, it stands among its variants."""
-    prompt = Prompt.written(text)
+    prompt = Prompt.from_text(text)
     assert prompt.text in [variant.text for variant in vary(prompt, what)]
 
 
@@ -152,7 +152,7 @@ def test_an_unknown_thing_or_level_is_refused(
 ) -> None:
     """What cannot be varied, or varied so, is refused with the nearest that can."""
     with pytest.raises(PromptError, match=says):
-        vary(Prompt.written("slow push-in"), what, levels)
+        vary(Prompt.from_text("slow push-in"), what, levels)
 
 
 def test_a_prompt_with_cuts_is_refused() -> None:
@@ -165,7 +165,7 @@ def test_a_prompt_with_cuts_is_refused() -> None:
 def test_a_variant_that_is_too_long_is_refused() -> None:
     """A text at the limit cannot take another clause."""
     with pytest.raises(PromptError, match="negatives: no camera shake makes"):
-        vary(Prompt.written("slow push-in " + "a" * 2980), "negatives", ["no camera shake"])
+        vary(Prompt.from_text("slow push-in " + "a" * 2980), "negatives", ["no camera shake"])
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJhYmNkZWYifQ.c2lnbmF0dXJlLW9mLXRoZS10b2tlb
 
 def refused(page: str, *, links: bool = False) -> str:
     with pytest.raises(InputError) as caught:
-        check_page(page, links=links)
+        check_page(page, allow_links=links)
     message = str(caught.value)
     assert "\n" not in message
     return message
@@ -262,7 +262,7 @@ def test_links_must_be_allowed() -> None:
     """External links are refused unless they are allowed."""
     page = '<a href="https://example.org/">out</a><svg><a xlink:href="http://x.example"/></svg>'
     assert "link" in refused(page)
-    check_page(page, links=True)
+    check_page(page, allow_links=True)
 
 
 def test_endless_nesting_is_refused() -> None:

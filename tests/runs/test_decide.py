@@ -29,7 +29,7 @@ from lab.runs.runner.events import (
     TimerEnded,
 )
 from lab.runs.runner.spend_guard import SpendGuard
-from lab.runs.runner.state import MAX_FETCHES, Backoff, Rules, RunState, TakeStatus
+from lab.runs.runner.state import MAX_FETCHES, Backoff, RunConstants, RunState, TakeStatus
 from lab.shots import Shot
 from lab.stills import Still
 from lab.takes import Take
@@ -49,11 +49,13 @@ CAN = Capabilities(
     job_wait_s=1000.0,
     backoff_s=(1.0, 8.0),
 )
-RULES = Rules(CAN, "mine", "service", "abc", workers=1, resume_hint="run it again", seed=0)
+CONSTANTS = RunConstants(
+    CAN, "mine", "service", "abc", workers=1, resume_hint="run it again", seed=0
+)
 
 
 def take(number: int, state: TakeState = TakeState.PLANNED, **fields: object) -> TakeStatus:
-    made = Take(Shot(_STILL, Prompt.written("push in")), "paid", number + 1)
+    made = Take(Shot(_STILL, Prompt.from_text("push in")), "paid", number + 1)
     job = Job("paid", f"job-{number}", made.id) if state in _ACCEPTED else None
     row = TakeRow(made.id, number, 0, number + 1, {}, made, state=state, job=job)
     return TakeStatus(replace(row, **fields), accounts=("mine",) if job else ())  # type: ignore[arg-type]
@@ -62,13 +64,13 @@ def take(number: int, state: TakeState = TakeState.PLANNED, **fields: object) ->
 _ACCEPTED = (TakeState.WAITING, TakeState.READY)
 
 
-def state_of(*takes: TakeStatus, rules: Rules = RULES, **fields: object) -> RunState:
+def state_of(*takes: TakeStatus, constants: RunConstants = CONSTANTS, **fields: object) -> RunState:
     """A run before its first step, with a cap of None."""
     planned = {s.row.take_id: s for s in takes if s.row.state is TakeState.PLANNED}
     opened = {s.row.take_id: s for s in takes if s.row.state is not TakeState.PLANNED}
     guard = SpendGuard.from_rows(None, [status.row for status in takes])
-    backoff = Backoff(rules.capabilities.backoff_s[0])
-    return RunState(rules, guard, backoff, planned, opened, **fields)  # type: ignore[arg-type]
+    backoff = Backoff(constants.capabilities.backoff_s[0])
+    return RunState(constants, guard, backoff, planned, opened, **fields)  # type: ignore[arg-type]
 
 
 def submitted(state: RunState, take_id: str) -> RunState:
@@ -232,8 +234,8 @@ def test_a_broken_clip_is_left_to_the_next_run() -> None:
 @pytest.mark.parametrize("paused", [False, True])
 def test_a_pause_stops_local_renders(paused: bool) -> None:
     """Where a fetch is a render, a paused run starts none, and waits."""
-    rules = replace(RULES, capabilities=replace(CAN, renders_locally=True))
+    constants = replace(CONSTANTS, capabilities=replace(CAN, renders_locally=True))
     only = take(0, TakeState.READY)
-    state, commands = next_steps(state_of(only, rules=rules, paused=paused), Started(), 0)
+    state, commands = next_steps(state_of(only, constants=constants, paused=paused), Started(), 0)
     assert commands == (() if paused else (Fetch(only.row.take_id),))
     assert state.waits_for_resume is paused

@@ -67,7 +67,7 @@ from lab.runs.runner.events import (
     TimerEnded,
 )
 from lab.runs.runner.spend_guard import SpendGuard
-from lab.runs.runner.state import Activity, Backoff, Rules, RunState, TakeStatus
+from lab.runs.runner.state import Activity, Backoff, RunConstants, RunState, TakeStatus
 from lab.shots import Shot
 from lab.stills import Still
 from lab.sweeps import block_of
@@ -98,7 +98,7 @@ _REQUESTS = {
     MeasureClip: Activity.MEASURE,
 }
 _TAKES = [
-    Take(Shot(still, Prompt.written(f"push in {variant} times")), "paid")
+    Take(Shot(still, Prompt.from_text(f"push in {variant} times")), "paid")
     for still in _STILLS
     for variant in range(3)
 ]
@@ -143,9 +143,11 @@ class Sequences(RuleBasedStateMachine):
 
     def start(self, *, paused: bool = False) -> None:
         """Start the runner anew, with what the ledger has."""
-        rules = Rules(self.can, self.account, "service", "abc", 1, "run it again", next(self.seeds))
+        constants = RunConstants(
+            self.can, self.account, "service", "abc", 1, "run it again", next(self.seeds)
+        )
         self.state = RunState(
-            rules,
+            constants,
             SpendGuard.from_rows(self.cap_usd, self.ledger.values()),
             Backoff(self.can.backoff_s[0]),
             paused=paused,

@@ -37,7 +37,9 @@ def ledger(tmp_path: Path):
 
 
 def planned(count: int) -> list[TakeRow]:
-    takes = [Take(Shot(_STILL, Prompt.written("push in")), "offline", n + 1) for n in range(count)]
+    takes = [
+        Take(Shot(_STILL, Prompt.from_text("push in")), "offline", n + 1) for n in range(count)
+    ]
     return [TakeRow(t.id, n, 0, n + 1, {"still": "coffee"}, t) for n, t in enumerate(takes)]
 
 

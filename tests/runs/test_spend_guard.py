@@ -20,7 +20,7 @@ _STILLS = [Still(f"{n}.png", str(n) * 64, 640, 480) for n in range(3)]  # type: 
 def rows(prices: list[list[float]]) -> list[TakeRow]:
     """One block a still, one take a price."""
     takes = [
-        (Take(Shot(still, Prompt.written(f"push in {n} times")), "paid"), price)
+        (Take(Shot(still, Prompt.from_text(f"push in {n} times")), "paid"), price)
         for still, block in zip(_STILLS, prices, strict=False)
         for n, price in enumerate(block)
     ]

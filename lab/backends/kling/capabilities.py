@@ -12,7 +12,10 @@ def capabilities_of(
     poll_every_s: float = 10.0,
     job_wait_s: float = 3 * 3600.0,
 ) -> Capabilities:
-    """The union of what all models can do. `limits` checks what one model cannot do."""
+    """The union of what all models can do.
+
+    The module `limits` refuses what the chosen model cannot do.
+    """
     models = catalogue.models.values()
     resolutions = {name for model in models for name in model.resolutions}
     low, high = catalogue.duration_range_s

@@ -16,8 +16,8 @@ Protocol = Literal["new", "legacy"]
 Resolution = Annotated[str, Field(pattern="^(720p|1080p|4k)$")]
 Ratio = Annotated[str, Field(pattern="^(16:9|9:16|1:1|4:3|3:4)$")]
 ApiPath = Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._-]+)+$")]
-Prices = Mapping[Resolution, Annotated[float, Field(gt=0, lt=100)]]
-Seconds = Mapping[Resolution, Annotated[float, Field(gt=0)]]
+PricesByResolution = Mapping[Resolution, Annotated[float, Field(gt=0, lt=100)]]
+SecondsByResolution = Mapping[Resolution, Annotated[float, Field(gt=0)]]
 
 TABLE = Path(__file__).with_name("catalogue.toml")
 DEFAULT_MODEL = "kling-3.0"
@@ -42,15 +42,15 @@ class UnitPrices(_Row):
 
 
 class Limits(_Row):
-    """Limits that all models share."""
+    """Limits that all models share. A segment is one of the shots in a multi-shot prompt."""
 
     read_on: date
     source: str
     picture_short_side_px: int = Field(gt=0)
     max_picture_ratio: float = Field(gt=1)
     ratios_from_text: tuple[Ratio, ...]
-    shots: int = Field(gt=0)
-    shot_chars: int = Field(gt=0)
+    max_segments: int = Field(gt=0)
+    max_segment_chars: int = Field(gt=0)
 
 
 class ProtocolLimits(_Row):
@@ -110,8 +110,9 @@ class RejectedSettings(_Row):
 class Model(_Row):
     """One model: its names and paths, its limits, and its prices in USD per second of clip.
 
-    legacy: its name in the legacy protocol; None if it is not available there. fields: the request
-    fields that only some models have. A field that is not listed is not sent.
+    legacy: its name in the legacy protocol; None if it is not available there. fields: which of the
+    optional request fields it accepts; the others are not sent. silent, sound: the prices of clips
+    without and with sound, by resolution; empty if it makes none of this kind.
     """
 
     legacy: str | None = None
@@ -126,9 +127,9 @@ class Model(_Row):
     elements: Elements = Elements()
     prompt_chars: int | None = None
     fields: tuple[Literal["multi_shot", "sound"], ...] = ()
-    silent: Prices = Field(default_factory=dict)
-    sound: Prices = Field(default_factory=dict)
-    latency_s: Seconds
+    silent: PricesByResolution = Field(default_factory=dict)
+    sound: PricesByResolution = Field(default_factory=dict)
+    latency_s: SecondsByResolution
 
     @model_validator(mode="after")
     def _check_consistency(self) -> Self:

@@ -16,8 +16,8 @@ _FPS_TOLERANCE = 0.01
 def check_fetched_file(job: Job, path: Path, *, kind: MediaKind) -> FetchResult:
     """The differences between the file and the take's settings, and the notes of the job.
 
-    Reads the file itself and ignores the metadata in replies. No prompt term is listed as honoured,
-    because only the metrics measure that.
+    Reads the file itself and ignores the metadata in replies. It says nothing about the prompt's
+    terms: only the metrics can tell whether those were honoured.
     """
     requested: dict[str, Any] = job.data.get("asked") or {}
     notes = tuple(str(note) for note in job.data.get("notes") or ())

@@ -226,15 +226,15 @@ def _unsupported_cuts(
     if not model.multi_shot:
         yield _blocking("multi_shot", "asked for", "this model makes no cuts")
         return
-    if len(segments) > bounds.shots:
-        yield _blocking("multi_shot", f"{len(segments)} shots", f"at most {bounds.shots}")
+    if len(segments) > bounds.max_segments:
+        yield _blocking("multi_shot", f"{len(segments)} shots", f"at most {bounds.max_segments}")
     for number, segment in enumerate(segments, start=1):
         if segment.duration_s < 1 or segment.duration_s != round(segment.duration_s):
             value = f"shot {number}, {segment.duration_s:g} s"
             yield _blocking("multi_shot", value, "each shot must last whole seconds, at least 1")
-        if len(segment.text) > bounds.shot_chars:
+        if len(segment.text) > bounds.max_segment_chars:
             value = f"shot {number}, {len(segment.text)} characters"
-            yield _blocking("multi_shot", value, f"at most {bounds.shot_chars}")
+            yield _blocking("multi_shot", value, f"at most {bounds.max_segment_chars}")
         if protocol == "new" and ";" in segment.text:
             reason = "its semicolons are sent as commas, because a semicolon ends a shot"
             yield Unsupported("multi_shot", f"shot {number}", reason)

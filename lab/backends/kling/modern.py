@@ -34,7 +34,7 @@ def build(
 ) -> Request:
     """The submission of one clip. external_id: our own id of the job.
 
-    Settings whose defaults could spoil an experiment unnoticed are always sent: cuts, sound,
+    Settings whose defaults could spoil an experiment unnoticed are always sent: multi-shot, sound,
     resolution, length and watermark, as far as the model has them. Raises BackendError if the model
     cannot make such a clip.
     """
@@ -58,8 +58,8 @@ def build(
 def prompt_text(shot: Shot) -> str:
     """The prompt as it is sent.
 
-    A prompt with cuts is sent as "shot 1, 2, text; shot 2, 3, text;": for each shot its number, its
-    seconds and its text.
+    A multi-shot prompt is sent as "shot 1, 5, a cup; shot 2, 3, steam rises;" if its first shot
+    lasts 5 s and its second one 3 s.
     """
     segments = shot.prompt.multi_shot
     if not segments:

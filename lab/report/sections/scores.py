@@ -21,11 +21,11 @@ def scores(context: ReportContext) -> Section:
     }
     other_columns = (*HEADLINES, "take_id", "remark")
     factors = [name for name in table.columns if name not in other_columns]
-    remarks = [name for name in table.columns if name == "remark"]
+    remark_columns = ["remark"] if "remark" in table.columns else []
     columns = [
         *factors,
         *(f"{name}{SPECS[name].arrow} ({SPECS[name].unit})" for name in HEADLINES),
-        *remarks,
+        *remark_columns,
         "id",
     ]
     rows = []
@@ -38,7 +38,7 @@ def scores(context: ReportContext) -> Section:
                 cells.append(Cell(f"none: {reasons.get((take_id, name), 'unknown')}"))
             else:
                 cells.append(Cell(number_text(value), value))
-        rows.append([*cells, *(Cell(row[name]) for name in remarks), Cell(take_id)])
+        rows.append([*cells, *(Cell(row[name]) for name in remark_columns), Cell(take_id)])
     text = f"Click a heading to sort. {_directions_text()}."
     if results.too_still:
         text += f" A take {TOO_STILL} has good scores only because nothing in it moves."
@@ -48,13 +48,13 @@ def scores(context: ReportContext) -> Section:
         rows,
         verify_name="the scores",
         take_ids=list(table["take_id"]),
-        column_names=[*factors, *HEADLINES, *remarks, "id"],
+        column_names=[*factors, *HEADLINES, *remark_columns, "id"],
     )
     return Section("Scores", [Paragraph(text), scores_table])
 
 
 def _directions_text() -> str:
-    """The meaning of the arrows in the headings, and the headlines without an arrow."""
+    """Explain the arrows in the headings, and name the metrics without an arrow."""
     specs = [SPECS[name] for name in HEADLINES]
     arrows = (("lower", "↓ less is better"), ("higher", "↑ more is better"))
     used = {spec.direction for spec in specs}

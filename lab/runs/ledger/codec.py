@@ -11,7 +11,7 @@ from lab.takes import Take
 from lab.units import escape_controls
 
 _TAKE_ID = re.compile(r"[\w-]+")
-DESIGN_COLUMNS = 6
+DESIGN_COLUMN_COUNT = 6
 """The first columns of a take hold its design and never change. Events change the others."""
 DECODE_ERRORS = (ValueError, KeyError, TypeError, AttributeError, LabError)
 """What decoding raises for columns that this toolkit did not write."""

@@ -18,7 +18,7 @@ from lab.errors import RunFolderError
 from lab.files import atomic_write
 from lab.runs.ledger.codec import (
     DECODE_ERRORS,
-    DESIGN_COLUMNS,
+    DESIGN_COLUMN_COUNT,
     decode_event,
     decode_take,
     encode_json,
@@ -158,13 +158,13 @@ class Ledger:
         before = self._take_columns(take_id)
         row = apply_event(self._decode("takes", take_id, decode_take, *before), kind, data)
         # Keep the stored design columns: an older version may have encoded them differently.
-        columns = (*before[:DESIGN_COLUMNS], *encode_take(row)[DESIGN_COLUMNS:])
+        columns = (*before[:DESIGN_COLUMN_COUNT], *encode_take(row)[DESIGN_COLUMN_COUNT:])
         with self._transaction():
             self._append(take_id, kind, data)
             self._connection.execute(
                 "UPDATE takes SET state = ?, job = ?, message = ?, cost_usd = ?, fetches = ?, "
                 "clip = ?, low_usd = ?, high_usd = ?, seal = ? WHERE take_id = ?",
-                (*columns[DESIGN_COLUMNS:], row_checksum("takes", columns), take_id),
+                (*columns[DESIGN_COLUMN_COUNT:], row_checksum("takes", columns), take_id),
             )
         return row
 
@@ -180,7 +180,7 @@ class Ledger:
         """Fill an empty ledger with the rows that were recovered from a damaged one.
 
         events: by their numbers, which they keep. last_seq: the highest number ever used.
-        snapshots: by take id, the state of each take whose events do not determine it.
+        snapshots: by take id, the state of each take whose recovered events cannot be replayed.
         """
         with self._transaction():
             for name, value in facts.items():
@@ -212,7 +212,7 @@ class Ledger:
     def states(self) -> dict[str, TakeState]:
         """Every take's state by id, in the order of the design."""
         return {
-            columns[0]: self._decode("takes", columns[0], TakeState, columns[DESIGN_COLUMNS])
+            columns[0]: self._decode("takes", columns[0], TakeState, columns[DESIGN_COLUMN_COUNT])
             for columns in self._rows("takes", "ORDER BY position")
         }
 

@@ -181,7 +181,7 @@ def _looked_up(draft: Draft, event: LookedUp) -> None:
         draft.record(status, EventKind.SUBMITTED, job=answer.to_json())
     elif answer != "absent":
         _record_uncertain(draft, status, "the service cannot say")
-    elif set(status.accounts) != {draft.state.rules.account}:
+    elif set(status.accounts) != {draft.state.constants.account}:
         reason = "it may have been sent with another key, and only that key can find it"
         _record_uncertain(draft, status, reason)
     else:
@@ -306,12 +306,12 @@ def _finish_if_still(draft: Draft, status: TakeStatus) -> None:
 
 def _start_takes(draft: Draft) -> None:
     """Start every activity that a take is ready for, in the order of the design."""
-    rules = draft.state.rules
+    constants = draft.state.constants
     activities = [status.activity for status in draft.state.open.values()]
     fetches = activities.count(Activity.FETCH)
     measures = activities.count(Activity.MEASURE)
     # A local render is a fetch. Few are queued, because a pause cannot stop queued ones.
-    fetch_limit = 2 * rules.workers if draft.capabilities.renders_locally else len(activities)
+    fetch_limit = 2 * constants.workers if draft.capabilities.renders_locally else len(activities)
     if draft.capabilities.renders_locally and draft.state.paused:
         fetch_limit = 0
     for status in list(draft.state.open.values()):
@@ -323,7 +323,7 @@ def _start_takes(draft: Draft) -> None:
         elif status.fetchable and fetches < fetch_limit:
             fetches += 1
             draft.start(status, Activity.FETCH, Fetch(take_id))
-        elif state is TakeState.FETCHED and measures < 2 * rules.workers:
+        elif state is TakeState.FETCHED and measures < 2 * constants.workers:
             measures += 1
             draft.start(status, Activity.MEASURE, MeasureClip(take_id))
     _submit_takes(draft)
@@ -355,16 +355,16 @@ def _submit_takes(draft: Draft) -> None:
 
 def _submit(draft: Draft, status: TakeStatus) -> None:
     """Record the intent, then send."""
-    rules, row = draft.state.rules, status.row
+    constants, row = draft.state.constants, status.row
     status = draft.record(
-        replace(status, accounts=(*status.accounts, rules.account)),
+        replace(status, accounts=(*status.accounts, constants.account)),
         EventKind.SUBMITTING,
         low_usd=row.low_usd,
         high_usd=row.high_usd,
-        account=rules.account,
+        account=constants.account,
         # Every submission repeats these two, so that a damaged ledger can still be traced.
-        origin=rules.origin,
-        key=job_key(rules.run_id, row.take_id),
+        origin=constants.origin,
+        key=job_key(constants.run_id, row.take_id),
     )
     draft.start(status, Activity.SUBMIT, Submit(row.take_id))
 

@@ -16,7 +16,7 @@ class Draft:
         self.state = state
         self.commands: list[Command] = []
         self.now_s = now_s
-        self.capabilities = state.rules.capabilities
+        self.capabilities = state.constants.capabilities
 
     def update(self, **changes: Any) -> None:
         """Change fields of the state."""
@@ -55,7 +55,7 @@ class Draft:
 
     def defer(self, status: TakeStatus, reason: str) -> None:
         """Leave the rest of a take to the next run."""
-        self.put(replace(status, deferred=f"{reason}; {self.state.rules.resume_hint}"))
+        self.put(replace(status, deferred=f"{reason}; {self.state.constants.resume_hint}"))
 
     def takes_with_job(self) -> list[TakeStatus]:
         """The open takes that the backend has accepted."""

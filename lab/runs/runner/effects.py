@@ -168,7 +168,7 @@ class Effects:
     def _take_and_key(self, row: TakeRow, state: RunState) -> tuple[Take, str]:
         """The take with the current paths of its stills, and our id of its job."""
         take = row.take.relocated(self._folder.locate)
-        return take, job_key(state.rules.run_id, row.take_id)
+        return take, job_key(state.constants.run_id, row.take_id)
 
     def _check_stills(self, row: TakeRow) -> RunEvent:
         shot = row.take.shot
@@ -203,12 +203,12 @@ class Effects:
 
     def _fetch(self, row: TakeRow, state: RunState) -> None:
         job, path = row.job, self._folder.result_path(row.take)
-        if state.rules.capabilities.renders_locally:
+        if state.constants.capabilities.renders_locally:
             # A local job contains absolute paths, and the run folder may have been moved.
             answer = self._backend.lookup(*self._take_and_key(row, state))
             job = answer if isinstance(answer, Job) else job
         assert job is not None
-        if state.rules.capabilities.renders_locally:
+        if state.constants.capabilities.renders_locally:
             workers = self._workers(state)
             future = submit_to(workers, fetch_clip, job.backend, job.to_json(), str(path))
         else:
@@ -252,7 +252,7 @@ class Effects:
             return self._executor
         if self._pool is None:
             self._pool = create_worker_pool(
-                min(state.rules.workers, len(state.open) + len(state.planned)),
+                min(state.constants.workers, len(state.open) + len(state.planned)),
                 fetch_weights=self._download_weights(),
             )
         return self._pool

@@ -12,7 +12,7 @@ from lab.runs.ledger import UNKNOWN_ACCOUNT, EventKind, Ledger, TakeRow, TakeSta
 from lab.runs.measuring import damage_text
 from lab.runs.purchases import PurchaseIndex
 from lab.runs.runner.spend_guard import SpendGuard
-from lab.runs.runner.state import NO_REASON, Backoff, Rules, RunState, TakeStatus
+from lab.runs.runner.state import NO_REASON, Backoff, RunConstants, RunState, TakeStatus
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Resumer:
 
     folder: RunFolder
     ledger: Ledger
-    rules: Rules
+    constants: RunConstants
     index: PurchaseIndex | None
 
     def state(
@@ -57,9 +57,9 @@ class Resumer:
             else:
                 opened[row.take_id] = self._status(self._reopened(row))
         state = RunState(
-            rules=self.rules,
+            constants=self.constants,
             guard=SpendGuard.from_rows(cap_usd, rows, other_takes_usd=other_takes_usd),
-            backoff=Backoff(self.rules.capabilities.backoff_s[0]),
+            backoff=Backoff(self.constants.capabilities.backoff_s[0]),
             planned=planned,
             open=opened,
             finished=finished,
@@ -85,7 +85,7 @@ class Resumer:
         """Copy the file of a take that an earlier run bought; None if there is none."""
         if self.index is None:
             return None
-        purchase = self.index.find(row.take_id, self.rules.origin)
+        purchase = self.index.find(row.take_id, self.constants.origin)
         if purchase is None:
             return None
         result = self.folder.result_path(row.take)

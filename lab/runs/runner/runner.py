@@ -21,7 +21,7 @@ from lab.runs.runner.decide import next_steps
 from lab.runs.runner.effects import Effects
 from lab.runs.runner.events import FolderFailed, InterruptReceived, PauseChanged, RunEvent, Started
 from lab.runs.runner.resuming import Resumer
-from lab.runs.runner.state import Rules, RunState
+from lab.runs.runner.state import RunConstants, RunState
 from lab.settings import settings
 
 
@@ -51,7 +51,7 @@ class Runner:
         self._quiet = quiet
         self._control = control
         self._clock = clock
-        rules = Rules(
+        constants = RunConstants(
             capabilities=backend.capabilities,
             account=backend.account,
             origin=backend.origin,
@@ -60,7 +60,7 @@ class Runner:
             resume_hint=f"run the same command again to continue (`lab resume {folder.path}`)",
             seed=(rng or random.Random()).getrandbits(64),  # noqa: S311 - jitter, no secret
         )
-        self._resumer = Resumer(folder, ledger, rules, index if reuse else None)
+        self._resumer = Resumer(folder, ledger, constants, index if reuse else None)
         self._effects = Effects(
             backend, folder, ledger, index=index, executor=executor, quiet=quiet
         )
@@ -91,7 +91,7 @@ class Runner:
             self._drain()
             raise Interrupted(
                 f"interrupted with {len(self._state.finished)} of {len(quotes)} takes done; "
-                f"{self._state.rules.resume_hint}"
+                f"{self._state.constants.resume_hint}"
             ) from None
         if self._state.folder_error is not None:
             raise self._state.folder_error

@@ -32,7 +32,7 @@ class TakeStatus:
     """One take during a run.
 
     row: the take as the ledger has it. activity: what is under way for it. accounts: the account of
-    every submission, oldest first. deferred: why the rest is left to the next run; "" if it is not.
+    every submission, oldest first. deferred: why this run does no more for it; "" if it may.
     problem: why a finished take has no result, or no scores; "" if it has both. remark: a line on a
     damaged clip. waiting_since_s: time of the first poll of its job. unlisted_since_s: time of the
     first poll whose answer lacked its job. lost_answer: why the answer to its last submission was
@@ -98,7 +98,7 @@ class Backoff:
 
 
 @dataclass(frozen=True)
-class Rules:
+class RunConstants:
     """What does not change during a run.
 
     account: the backend's account, as submissions record it. origin: the backend's origin. run_id:
@@ -129,7 +129,7 @@ class RunState:
     numbers were used.
     """
 
-    rules: Rules
+    constants: RunConstants
     guard: SpendGuard
     backoff: Backoff
     planned: Mapping[str, TakeStatus] = field(default_factory=dict)
@@ -174,7 +174,7 @@ class RunState:
 
     def jitter(self) -> float:
         """The random number from 0 to 1 that belongs to this state."""
-        return random.Random(f"{self.rules.seed}-{self.draws}").random()  # noqa: S311 - no secret
+        return random.Random(f"{self.constants.seed}-{self.draws}").random()  # noqa: S311 - no secret
 
     @property
     def closing(self) -> bool:
@@ -188,7 +188,7 @@ class RunState:
             return False
         if self.planned and self.submit_error is None and self.poll_error is None:
             return True
-        renders = self.rules.capabilities.renders_locally
+        renders = self.constants.capabilities.renders_locally
         return renders and any(status.fetchable for status in self.open.values())
 
     @property
@@ -212,12 +212,12 @@ class RunState:
         count = f"{len(self.planned)} takes were not sent"
         error = self.submit_error or self.poll_error
         if error is not None:
-            return f"{error}; {count}; {self.rules.resume_hint}"
+            return f"{error}; {count}; {self.constants.resume_hint}"
         if self.capped:
             return cap_text(self.guard.cap_usd or 0, len(self.planned))
         return (
             f"takes that are still at the service hold every slot; {count}; "
-            f"{self.rules.resume_hint}"
+            f"{self.constants.resume_hint}"
         )
 
     def problems(self) -> list[str]:

@@ -273,7 +273,7 @@ def take_with(wide: Still) -> Callable[..., Take]:
     of_shot = {"still", "end_still", "elements", "makes"}
 
     def build(prompt: str | Prompt = "slow push in; steam rises", **changed: Any) -> Take:
-        words = prompt if isinstance(prompt, Prompt) else Prompt.written(prompt)
+        words = prompt if isinstance(prompt, Prompt) else Prompt.from_text(prompt)
         repeat = changed.pop("repeat", 1)
         shot = {"still": wide} | {name: changed.pop(name) for name in of_shot & set(changed)}
         model = changed.pop("model", None)
