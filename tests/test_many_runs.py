@@ -239,7 +239,7 @@ def test_runs_that_moved_are_named(page: str, copies: list[Path], tmp_path: Path
     report = tmp_path / "mail.html"
     report.write_text(page)
     with pytest.raises(
-        RunFolderError, match="name the folder of run 'slow' of the report with --run DIR"
+        RunFolderError, match="pass --run DIR with the folder of run 'slow' in the report"
     ):
         verify(report, scores=False)
     assert verify(report, tmp_path / "runs", scores=False).matches

@@ -24,7 +24,7 @@ _REWRITES: dict[str, SuggestionKind] = {
 }
 """The linter's findings whose rewrites are suggested, and the kind of suggestion for each."""
 _NOTICEABLE = 1.0  # visibility is a multiple of the noticeability threshold
-_MIN_AMPLITUDE = 0.5  # that of "slow"; with less motion the clip would only freeze
+_MIN_AMPLITUDE = 0.5  # the amplitude of the pace "slow"; a clip with less motion looks frozen
 
 
 def next_prompts(evidence: Evidence) -> tuple[list[Prompt], list[tuple[float, Suggestion]]]:

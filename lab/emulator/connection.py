@@ -16,7 +16,7 @@ class TransportInScopeProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wrap the application so that each request's scope holds the transport."""
         super().connection_made(transport)
-        # asyncio sets this only for sockets that it opened itself. Without it a reply takes 40 ms.
+        # asyncio sets TCP_NODELAY only for its own sockets. Without it a reply takes 40 ms.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         application: Callable[[Any, Any, Any], Awaitable[None]] = self.app
 

@@ -156,7 +156,11 @@ def check_resolution(model: VideoModel, resolution: str) -> None:
 
 
 def check_duration(model: VideoModel, duration_s: int, *, has_last_frame_or_video: bool) -> None:
-    """Raise ApiError 1201 for a duration that the model does not support."""
+    """Raise ApiError 1201 for a duration that the model does not support.
+
+    has_last_frame_or_video: the task has a last frame or a reference video. Without either, some
+    models accept other durations.
+    """
     accepted = model.seconds
     if not has_last_frame_or_video and model.seconds_without_last_frame:
         accepted = model.seconds_without_last_frame

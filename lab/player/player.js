@@ -151,8 +151,8 @@ class Player {
       "aria-label": "Clip player. Space plays, arrow keys step one frame, Home and End jump.",
       tabindex: 0,
       "data-jp-suppress-context-menu": "true",
-      // JupyterLab looks for this mark only on the focused element, not on its ancestors, so every
-      // element gets it when it receives the focus.
+      // JupyterLab looks for data-lm-suppress-shortcuts only on the focused element, not on its
+      // ancestors, so every element gets it when it receives the focus.
       onfocusin: ({ target }) => { target.dataset.lmSuppressShortcuts = "true"; },
       onkeydown: (event) => this.onKeyDown(event),
     });
@@ -210,7 +210,8 @@ class Player {
     // The longest video is the reference: while playing, the others are kept in sync with it.
     const playable = this.views.filter(({ clip }) => clip.video);
     this.reference = playable.reduce((one, other) => (one && one.frames.end >= other.frames.end ? one : other), null) ?? this.views[0];
-    // Steps follow the clip with the highest frame rate, or the reference if that clip ends earlier.
+    // Steps use the frame times of the clip with the highest frame rate. If it ends before the longest
+    // clip, they use those of the reference.
     const finest = this.views.reduce((one, other) => (other.frames.interval < one.frames.interval ? other : one));
     this.stepTimes = finest.frames.end >= this.end - finest.frames.interval ? finest.frames : this.reference.frames;
     this.time = Math.min(Math.max(this.time, 0), this.end);

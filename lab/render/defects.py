@@ -88,7 +88,7 @@ def _drift_colour(
     if not width:
         return rgb
     box = np.s_[top : top + height, left : left + width]
-    # Compute the shift at half resolution and enlarge it: it is smooth and a few code values large.
+    # Half resolution is enough: the shift is smooth and only a few code values large.
     half = ((width + 1) // 2, (height + 1) // 2)
     small, alpha_small = (
         cv2.resize(values[box], half, interpolation=cv2.INTER_AREA) for values in (rgb, alpha)

@@ -44,11 +44,11 @@ def verify(
 ) -> Verification:
     """Compare a report with the stills, clips and ledgers of its runs.
 
-    runs: the run folders in the report's order, or one folder with a subfolder of each run's name.
-    None if their path relative to the report has not changed. scores: measure every clip again,
-    which takes as long as scoring did; scores match within 1 %. A score that cannot be checked
-    counts as a mismatch. Raises InputError for a file that is not a report or has another format,
-    and RunFolderError for a run that is not found.
+    runs: the run folders in the report's order, or one folder that has a subfolder named after each
+    run. None: each run folder is where it was, relative to the report. scores: measure every clip
+    again, which takes as long as scoring did; scores match within 1 %. A score that cannot be
+    checked counts as a mismatch. Raises InputError for a file that is not a report or has another
+    format, and RunFolderError for a run that is not found.
     """
     path = Path(report)
     page, facts = _read_report(path)
@@ -129,8 +129,8 @@ def _run_folders(
         if not folder.exists:
             run = "the run" if len(folders) == 1 else f"run {name!r}"
             raise RunFolderError(
-                f"{folder.path}: holds no run; name the folder of {run} of the report with "
-                "--run DIR"
+                f"{folder.path}: holds no run; pass --run DIR with the folder of {run} in the "
+                "report"
             )
     return folders
 

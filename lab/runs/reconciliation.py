@@ -54,9 +54,9 @@ def reconcile(
 
     A take that the service knows becomes waiting. A take that it never received becomes planned, so
     the next run submits it. Other takes stay uncertain. bought (take id to the service's job id)
-    and not_bought are a person's answers, used only if the service finds no job. The service must
-    know each job in bought. Raises InputError for a take that is not uncertain, and for a job of
-    another take.
+    and not_bought are a person's answers, used only if the service finds no job. If the service
+    does not know a job in bought, its take stays uncertain. Raises InputError for a take that is
+    not uncertain, and for a job of another take.
     """
     folder = RunFolder(out)
     folder.check()
@@ -153,7 +153,7 @@ def _look_up(take: Take, ledger: Ledger, backend: Backend, *, key: str) -> tuple
     origin = ledger.fact("origin")
     if origin != backend.origin:
         origin = origin or "an origin that was lost with a damaged ledger"
-        return "unknown", f"it was sent to {origin}, but {backend.name} is now {backend.origin}"
+        return "unknown", f"it was sent to {origin}, but {backend.name} now uses {backend.origin}"
     if not key:
         return "unknown", "the id it was sent with was lost; search for its prompt at the service"
     try:

@@ -280,7 +280,7 @@ def _purchase_index(*, simulated: bool) -> AbstractContextManager[PurchaseIndex 
 def _with_registered_elements(
     sweep: Sweep, ledger: Ledger, *, quiet: bool, control: Control | None
 ) -> Sweep:
-    """The sweep with the service's id of each element that has pictures. Registers the others.
+    """The sweep with the service's id of each element that has pictures, registered if need be.
 
     The ledger stores the ids. Stored ids never change, because takes contain them.
     """

@@ -92,7 +92,7 @@ def score(
                     else _failed(clips_by_future[future], failure)
                 )
     except KeyboardInterrupt:
-        raise Interrupted("interrupted; the clips printed so far are complete") from None
+        raise Interrupted("interrupted; the scores printed so far are complete") from None
 
 
 def _failed(clip: str, error: BaseException) -> ClipFailure:

@@ -32,7 +32,7 @@ def capabilities_of(
         elements=any(model.elements.from_still for model in models),
         registers_elements=True,
         multi_shot=any(model.multi_shot for model in models),
-        sound=any(model.sound for model in models),
+        sound=any(model.sound_usd_per_s for model in models),
         text_to_video=any(model.new_paths.text for model in models),
         creates_stills=True,
         lookup=True,

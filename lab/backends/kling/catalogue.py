@@ -111,8 +111,8 @@ class Model(_Row):
     """One model: its names and paths, its limits, and its prices in USD per second of clip.
 
     legacy: its name in the legacy protocol; None if it is not available there. fields: which of the
-    optional request fields it accepts; the others are not sent. silent, sound: the prices of clips
-    without and with sound, by resolution; empty if it makes none of this kind.
+    optional request fields it accepts; the others are not sent. silent_usd_per_s,
+    sound_usd_per_s: the prices of clips without and with sound; empty if it makes no such clips.
     """
 
     legacy: str | None = None
@@ -127,17 +127,17 @@ class Model(_Row):
     elements: Elements = Elements()
     prompt_chars: int | None = None
     fields: tuple[Literal["multi_shot", "sound"], ...] = ()
-    silent: PricesByResolution = Field(default_factory=dict)
-    sound: PricesByResolution = Field(default_factory=dict)
+    silent_usd_per_s: PricesByResolution = Field(default_factory=dict)
+    sound_usd_per_s: PricesByResolution = Field(default_factory=dict)
     latency_s: SecondsByResolution
 
     @model_validator(mode="after")
     def _check_consistency(self) -> Self:
         if (self.legacy is None) != (self.legacy_paths is None):
             raise ValueError("legacy and legacy_paths must both be given, or neither")
-        if not self.silent and not self.sound:
-            raise ValueError("neither silent nor sound has a price")
-        priced = {*self.silent, *self.sound}
+        if not self.silent_usd_per_s and not self.sound_usd_per_s:
+            raise ValueError("neither silent_usd_per_s nor sound_usd_per_s has a price")
+        priced = {*self.silent_usd_per_s, *self.sound_usd_per_s}
         if priced != set(self.resolutions):
             raise ValueError("resolutions differs from the resolutions that have a price")
         if set(self.latency_s) != priced:
@@ -146,9 +146,9 @@ class Model(_Row):
             raise ValueError("durations_s contains no length")
         if self.multi_shot != ("multi_shot" in self.fields):
             raise ValueError("fields must contain multi_shot if, and only if, multi_shot is true")
-        if bool(self.silent and self.sound) != ("sound" in self.fields):
+        if bool(self.silent_usd_per_s and self.sound_usd_per_s) != ("sound" in self.fields):
             raise ValueError(
-                "fields must contain sound if, and only if, both silent and sound have prices"
+                "fields must have sound if, and only if, clips with and without sound have prices"
             )
         return self
 
@@ -172,12 +172,12 @@ class Model(_Row):
 
     def usd_per_s(self, resolution: str, *, sound: bool) -> float | None:
         """USD per second of clip; None if the model does not offer this combination."""
-        return (self.sound if sound else self.silent).get(resolution)
+        return (self.sound_usd_per_s if sound else self.silent_usd_per_s).get(resolution)
 
     @property
     def max_usd_per_s(self) -> float:
         """The highest price over all its settings."""
-        return max((*self.silent.values(), *self.sound.values()))
+        return max((*self.silent_usd_per_s.values(), *self.sound_usd_per_s.values()))
 
 
 class Stills(_Row):

@@ -84,7 +84,7 @@ def _unsupported_by_model(
         yield _blocking("resolution", settings.resolution, reason)
     elif model.usd_per_s(settings.resolution, sound=settings.sound) is None:
         if settings.sound:
-            resolutions = ", ".join(model.sound)
+            resolutions = ", ".join(model.sound_usd_per_s)
             reason = (
                 f"{name} makes sound only at {resolutions}"
                 if resolutions

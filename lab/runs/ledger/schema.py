@@ -98,9 +98,9 @@ def create_tables(path: Path) -> None:
 def connect_read_only(path: Path) -> sqlite3.Connection:
     """A connection that never writes to the ledger. It also works in a read-only folder.
 
-    Readers and the writer share the write-ahead log through a third file. If that file cannot
-    be created, no writer can be active. The ledger is then opened as immutable if there is no log.
-    If there is a log, SQLite merges temporary copies of both files.
+    Readers and the writer share the write-ahead log through the -shm file. If that file cannot be
+    created, no writer can be active. Without a -wal file, the ledger is then opened as immutable;
+    otherwise SQLite merges temporary copies of the ledger and the -wal file.
     """
     uri = path.resolve().as_uri()
     connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=30)

@@ -69,8 +69,8 @@ class TakeStatus:
 class Backoff:
     """The growing pause between submissions while the service accepts none.
 
-    next_s: length of the next pause. since_s: time of the first rejection in a row; None if the
-    last submission was accepted. until_s: time before which nothing is submitted.
+    next_s: length of the next pause. since_s: time of the first rejection since the last accepted
+    submission; None if that was the latest. until_s: time before which nothing is submitted.
     """
 
     next_s: float
@@ -80,7 +80,7 @@ class Backoff:
     def longer(self, now_s: float, jitter: float, longest_s: float) -> "Backoff":
         """The backoff after another rejection.
 
-        jitter: 0 to 1, for a pause of half to all of `next_s`. longest_s: limits `next_s`.
+        jitter: 0 makes the pause half of `next_s`, 1 all of it. longest_s: limits `next_s`.
         """
         since_s = now_s if self.since_s is None else self.since_s
         if now_s < self.until_s:

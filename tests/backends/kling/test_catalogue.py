@@ -21,8 +21,8 @@ multi_shot = true
 elements = { from_still = 5 }
 prompt_chars = 11000
 fields = ["multi_shot", "sound"]
-silent = { "720p" = 0.1, "1080p" = 0.2 }
-sound = { "720p" = 0.15, "1080p" = 0.3 }
+silent_usd_per_s = { "720p" = 0.1, "1080p" = 0.2 }
+sound_usd_per_s = { "720p" = 0.15, "1080p" = 0.3 }
 latency_s = { "720p" = 100, "1080p" = 200 }
 """
 
@@ -59,7 +59,7 @@ class TestShipped:
         """Prices in USD per second match whole tenths of the service's units."""
         worth = load_catalogue().unit_prices.usd_per_video_unit
         for model in load_catalogue().models.values():
-            for price in (*model.silent.values(), *model.sound.values()):
+            for price in (*model.silent_usd_per_s.values(), *model.sound_usd_per_s.values()):
                 assert price / worth * 10 == pytest.approx(round(price / worth * 10))
 
     def test_hosts_are_https(self) -> None:
@@ -130,8 +130,16 @@ class TestNewModel:
             ' }\nlatency_s = { "720p" = 50',
             "3.0-turbo",
         ),
-        ('silent = { "720p" = 0.084', 'silent = { "720p" = -1', "kling-3.0.silent.720p"),
-        ('silent = { "720p" = 0.084', 'silent = { "721p" = 0.084', "kling-3.0.silent.721p"),
+        (
+            'silent_usd_per_s = { "720p" = 0.084',
+            'silent_usd_per_s = { "720p" = -1',
+            "kling-3.0.silent_usd_per_s.720p",
+        ),
+        (
+            'silent_usd_per_s = { "720p" = 0.084',
+            'silent_usd_per_s = { "721p" = 0.084',
+            "kling-3.0.silent_usd_per_s.721p",
+        ),
         ("margin = 0.10", "margin = 10", "unit_prices.margin"),
         ("elements = {", "element = {", "element"),
         ("https://api-singapore", "http://api-singapore", "regions.singapore"),
