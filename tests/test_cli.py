@@ -695,7 +695,6 @@ def tiny_calibration(tmp_path: Path, offline: Path) -> list[str]:
     return [sys.executable, str(script), "calibrate", "--out", str(tmp_path / "out")]
 
 
-@pytest.mark.slow
 def test_calibrate_prints_a_card(tiny_calibration: list[str], tmp_path: Path) -> None:
     """One JSON object and nothing else for tools; tables for people, from what was kept."""
     done = subprocess.run(

@@ -16,6 +16,7 @@ from lab.prompts import Prompt
 from lab.runs import Ledger
 from lab.stills import Still
 
+NOTICEABLE = 1.0  # the visibility of a flaw that is just noticeable
 Level = TypeVar("Level", bound=Hashable)
 
 

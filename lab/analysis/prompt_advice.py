@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lab.analysis.compliance import MIN_COMPLIANCE
-from lab.analysis.evidence import Evidence, Standings
+from lab.analysis.evidence import NOTICEABLE, Evidence, Standings
 from lab.analysis.matched_motion import DISTINCT_RATIO
 from lab.analysis.suggestion import Suggestion, SuggestionKind
 from lab.findings import Finding
@@ -23,7 +23,6 @@ _REWRITES: dict[str, SuggestionKind] = {
     "no_room": "less_motion",
 }
 """The linter's findings whose rewrites are suggested, and the kind of suggestion for each."""
-_NOTICEABLE = 1.0  # visibility is a multiple of the noticeability threshold
 _MIN_AMPLITUDE = 0.5  # the amplitude of the pace "slow"; a clip with less motion looks frozen
 
 
@@ -42,7 +41,7 @@ def next_prompts(evidence: Evidence) -> tuple[list[Prompt], list[tuple[float, Su
     prompts: list[Prompt] = [] if best is None or zipped else [best]
     suggestions: list[tuple[float, Suggestion]] = []
     for prompt in evidence.prompts:
-        changed, suggestion = _next_prompt(evidence, prompt, standings)
+        changed, suggestion = _next_prompt(evidence, prompt, takes[prompt], standings)
         if suggestion is not None:
             suggestions.append((standings.medians[prompt], suggestion))
         if changed is None:
@@ -53,15 +52,14 @@ def next_prompts(evidence: Evidence) -> tuple[list[Prompt], list[tuple[float, Su
 
 
 def _next_prompt(
-    evidence: Evidence, prompt: Prompt, standings: Standings[Prompt]
+    evidence: Evidence, prompt: Prompt, takes: Sequence[str], standings: Standings[Prompt]
 ) -> tuple[Prompt | None, Suggestion | None]:
     """The prompt to try next and the suggestion; the same prompt and None if nothing should change.
 
-    The prompt is None if it should be left out.
+    The prompt is None if it should be left out. takes: the ids of the prompt's takes.
     """
     if prompt.multi_shot:
         return prompt, None
-    takes = evidence.takes_of_prompt(prompt)
     median = standings.medians[prompt]
     # With no other prompt to choose, even the best one is worth improving.
     improve = standings.alone or median > standings.best_median * DISTINCT_RATIO
@@ -101,7 +99,7 @@ def _next_prompt(
                 change = "ask for the same move in other words"
                 return suggest("other_wording", change, missing_move, variant.text)
     too_fast = improve and prompt.amplitude > 1
-    if (too_fast or median > _NOTICEABLE) and prompt.amplitude > _MIN_AMPLITUDE:
+    if (too_fast or median > NOTICEABLE) and prompt.amplitude > _MIN_AMPLITUDE:
         for variant in vary(prompt, "pace", ["slow"]):
             if variant.text not in tried and variant.amplitude < prompt.amplitude:
                 return suggest("less_motion", "ask for less motion", measured, variant.text)

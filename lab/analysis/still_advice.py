@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.analysis.evidence import Evidence
+from lab.analysis.evidence import NOTICEABLE, Evidence
 from lab.analysis.matched_motion import DISTINCT_RATIO
 from lab.analysis.suggestion import Suggestion
 from lab.files import file_name, file_suffix
@@ -57,7 +57,7 @@ def next_stills(evidence: Evidence) -> tuple[list[NextStill], list[tuple[float, 
         name, located = names[takes[0]], evidence.results.folder.locate(still)
         unchanged = NextStill(located, name)
         warnings = _warnings(evidence, located, takes)
-        flawed = standings.medians[still] > (1.0 if alone else best_median * DISTINCT_RATIO)
+        flawed = standings.medians[still] > (NOTICEABLE if alone else best_median * DISTINCT_RATIO)
         if not warnings or not flawed:
             stills.append(unchanged)
             continue
