@@ -1,7 +1,7 @@
-"""Seeing: the subject's mask and identity, optical flow, the camera's motion, pinned weights."""
+"""Seeing: masks, tracks and features, optical flow, the camera's motion, pinned weights."""
 
 from lab.vision.camera import apply_affine, fit_affine, fit_similarity, grid
-from lab.vision.embedding import embed
+from lab.vision.embedding import embed, feature_map
 from lab.vision.flow import (
     FlowPair,
     backward_warp,
@@ -14,6 +14,8 @@ from lab.vision.flow import (
 )
 from lab.vision.gradients import gradients, least_eigenvalue
 from lab.vision.keypoints import Keypoints, find_keypoints, similarity
+from lab.vision.local_correlation import local_correlation, structure_agreement
+from lab.vision.region_track import Placement, RegionTrack
 from lab.vision.robust import biweight, robust_bound
 from lab.vision.subject import SubjectMask, subject_mask
 from lab.vision.weights import WEIGHTS, Weight, weight_path
@@ -22,6 +24,8 @@ __all__ = [
     "WEIGHTS",
     "FlowPair",
     "Keypoints",
+    "Placement",
+    "RegionTrack",
     "SubjectMask",
     "Weight",
     "apply_affine",
@@ -31,6 +35,7 @@ __all__ = [
     "dense_flow",
     "embed",
     "enlarged",
+    "feature_map",
     "find_keypoints",
     "fit_affine",
     "fit_similarity",
@@ -39,9 +44,11 @@ __all__ = [
     "grid",
     "least_eigenvalue",
     "length",
+    "local_correlation",
     "masked_mean",
     "robust_bound",
     "similarity",
+    "structure_agreement",
     "subject_mask",
     "weight_path",
 ]

@@ -1,4 +1,4 @@
-"""Who the subject is, as a vector."""
+"""Features of the subject: one vector, or a map of them."""
 
 import threading
 from functools import cache
@@ -28,13 +28,34 @@ def embed(rgb: NDArray[np.uint8], alpha: NDArray[np.float32]) -> NDArray[np.floa
     alpha > 0.5, the ground in it grey. `benchmarks/embeddings.py` is why it is this network.
     Raises WeightsError when its weights cannot be had, ValueError when alpha is nowhere above 0.5.
     """
-    net = _network(weight_path("mobilenetv2"))
-    picture = _picture(rgb, alpha)
-    with _one_at_a_time:
-        net.setInput(picture)
-        features = net.forward("embedding")[0]
-        vector: NDArray[np.float32] = features / np.linalg.norm(features)
+    embedding, _ = _forward(_cut_out(rgb, alpha))
+    vector: NDArray[np.float32] = embedding[0] / np.linalg.norm(embedding[0])
     return vector
+
+
+def feature_map(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """What MobileNetV2's last block sees in a picture, cell by cell.
+
+    rgb: (h, w, 3) uint8. Returns (h / 32, w / 32, 320) float32, rounded up, a unit vector in each
+    cell. Raises WeightsError when the network's weights cannot be had.
+    """
+    _, features = _forward(rgb)
+    cells = features[0].transpose(1, 2, 0)
+    unit: NDArray[np.float32] = cells / np.maximum(
+        np.linalg.norm(cells, axis=2, keepdims=True), 1e-6
+    )
+    return unit
+
+
+def _forward(rgb: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Both outputs of the network: the embedding and the features."""
+    net = _network(weight_path("mobilenetv2"))
+    pixels = (rgb.astype(np.float32) / 255 - _MEAN) / _STD
+    with _one_at_a_time:
+        net.setInput(np.ascontiguousarray(pixels.transpose(2, 0, 1)[None]))
+        # OpenCV 5 wants every output of the file to be asked for.
+        embedding, features = net.forward(["embedding", "features"])
+        return embedding.copy(), features.copy()
 
 
 @cache
@@ -42,15 +63,13 @@ def _network(path: Path) -> cv2.dnn.Net:
     return cv2.dnn.readNetFromONNX(str(path))
 
 
-def _picture(rgb: NDArray[np.uint8], alpha: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The subject before grey, (1, 3, 224, 224), in the network's units."""
+def _cut_out(rgb: NDArray[np.uint8], alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The subject before grey, (224, 224, 3) uint8."""
     box = _box(alpha)
     side = (SIDE_PX, SIDE_PX)
     share = cv2.resize(alpha[box], side, interpolation=cv2.INTER_AREA)[..., None]
     pixels = cv2.resize(rgb[box], side, interpolation=cv2.INTER_AREA).astype(np.float32)
-    pixels = _GREY + share * (pixels - _GREY)
-    pixels = (pixels / 255 - _MEAN) / _STD
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])
+    return np.rint(_GREY + share * (pixels - _GREY)).astype(np.uint8)
 
 
 def _box(alpha: NDArray[np.float32]) -> tuple[slice, slice]:

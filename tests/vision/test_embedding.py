@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lab.errors import WeightsError
 from lab.media import open_image
-from lab.vision import embed, weight_path
+from lab.vision import embed, feature_map, weight_path
 from tests.tiers import examples
 
 NAMES = ("astronaut", "cat", "coffee", "rocket")
@@ -107,6 +107,19 @@ def test_no_subject_is_refused() -> None:
         embed(rgb, alpha / 2)
 
 
+def test_a_map_has_a_unit_vector_in_each_cell() -> None:
+    """The map follows the picture: another picture in its right half changes only that side."""
+    rgb, _ = _subject("coffee")
+    rgb = np.ascontiguousarray(rgb[:192, :320])
+    changed = rgb.copy()
+    changed[:, 160:] = 255 - changed[:, 160:]
+    one, other = feature_map(rgb), feature_map(changed)
+    assert one.shape == (6, 10, 320)
+    assert np.linalg.norm(one, axis=2) == pytest.approx(1, abs=1e-4)
+    distance = 1 - (one * other).sum(axis=2)
+    assert distance[:, 8:].mean() > 5 * distance[:, :2].mean()
+
+
 def test_identities_are_the_same_in_every_thread() -> None:
     """Several threads asking at once get the vectors that each would get alone."""
     subjects = [_subject(name) for name in NAMES * 3]
@@ -121,7 +134,7 @@ def test_the_network_computes_what_torch_computes() -> None:
     picture = np.random.default_rng(0).standard_normal((1, 3, 224, 224)).astype(np.float32)
     net = cv2.dnn.readNetFromONNX(str(weight_path("mobilenetv2")))
     net.setInput(picture)
-    features = net.forward("embedding")[0]
+    features = net.forward(["embedding", "features"])[0][0]
     assert features[:6] == pytest.approx([0.583246, 0.104643, 0.007556, 0, 0, 0.296570], abs=1e-4)
     assert features.sum() == pytest.approx(342.6093, abs=0.01)
     assert (features.argmax(), features.max()) == (557, pytest.approx(3.372296, abs=1e-4))
