@@ -2,25 +2,16 @@
 
 import math
 from collections import deque
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from lab.metrics.contract import Field, Measured, MetricSpec, Score, absent
+from lab.metrics.cuts import JUMP, RETURNS_S, STANDS_OUT, Cuts
 from lab.metrics.moment import MIN_COVERAGE, Moment
 from lab.metrics.reference import Reference
-from lab.vision import flow_both_ways
 
-_BINS = 8
-_JUMP = 0.25
-# A cut happens in one step; a whip pan takes several, each about as large as the next.
-_STANDS_OUT = 2.0
-# What a flash or a passer-by hides is seen again by then.
-_RETURNS_S = 0.5
-# Flow finds everything again in an empty picture.
-_EMPTY_DN = 4.0
 _MIN_SIDE_PX = 16
 
 _FLASH_STEP = 0.10
@@ -42,9 +33,9 @@ class Events:
             unit="cuts",
             direction="lower",
             says="hard cuts: from one frame to the next the flow finds less than "
-            f"{MIN_COVERAGE:.0%} of the picture again, at least {_JUMP:.0%} of the colour "
-            f"histogram moves, {_STANDS_OUT:g} times more than one step before or after, and the "
-            f"picture before does not return within {_RETURNS_S:g} s",
+            f"{MIN_COVERAGE:.0%} of the picture again, at least {JUMP:.0%} of the colour "
+            f"histogram moves, {STANDS_OUT:g} times more than one step before or after, and the "
+            f"picture before does not return within {RETURNS_S:g} s",
             ignores="camera moves and whip pans, flashes, passers-by, fades and dissolves",
             reference="colour histograms and lost motion; cf. Boreczky and Rowe, Storage and "
             "Retrieval for Image and Video Databases IV, 1996",
@@ -88,7 +79,7 @@ class Events:
 
 class _EventsTracker:
     def __init__(self) -> None:
-        self._cuts = _Cuts()
+        self._cuts = Cuts()
         self._flashes = _Flashes()
         self._held: dict[int, float] = {}
         self._frozen: dict[int, float] = {}
@@ -123,88 +114,6 @@ class _EventsTracker:
             "events.flashes": flashes,
         }
         return Measured(scores, {name: values for name, values in series.items() if values})
-
-
-@dataclass(frozen=True, eq=False)
-class _Break:
-    """A step that may be a cut. before: what was seen until then. moved: share of the histogram."""
-
-    index: int
-    time_s: float
-    before: "_Look"
-    moved: float
-
-
-class _Cuts:
-    """Steps at which nothing was found again; each is kept until it is known what became of it."""
-
-    def __init__(self) -> None:
-        self._look: _Look | None = None
-        self._moved = 0.0
-        self._open: list[_Break] = []
-        self._verdicts: dict[int, float] = {}
-
-    def see(self, moment: Moment) -> None:
-        before, moved_before = self._look, self._moved
-        if moment.held:
-            self._moved = 0.0
-            self._verdicts[moment.index] = 0.0
-            return
-        look = self._look = _Look(moment.coarse)
-        if before is None or moment.step is None:
-            return
-        moved = self._moved = before.moved_to(look)
-        self._verdicts[moment.index] = 0.0
-        newest = self._open[-1] if self._open else None
-        if newest and newest.index == moment.index - 1 and newest.moved < _STANDS_OUT * moved:
-            self._open.pop()
-        returned = self._settle(moment, look)
-        lost = not moment.step.joined or before.empty or look.empty
-        if lost and moved >= max(_JUMP, _STANDS_OUT * moved_before) and not returned:
-            self._open.append(_Break(moment.index, moment.time_s, before, moved))
-
-    def _settle(self, moment: Moment, look: "_Look") -> bool:
-        """Forget what came back, with all that happened while it was away; True if it did."""
-        while self._open and moment.time_s - self._open[0].time_s > _RETURNS_S:
-            self._verdicts[self._open.pop(0).index] = 1.0
-        for place, broken in enumerate(self._open):
-            if look.shows_again(broken.before):
-                del self._open[place:]
-                return True
-        return False
-
-    def found(self) -> dict[int, float]:
-        """1 at each frame that begins a shot, 0 at the others that could be judged."""
-        return self._verdicts | {broken.index: 1.0 for broken in self._open}
-
-
-class _Look:
-    """What a frame looks like: its luma and its colours.
-
-    grey: (h, w) uint8. colours: share of the picture in each of 8³ bins of RGB.
-    """
-
-    def __init__(self, rgb: NDArray[np.uint8]) -> None:
-        self.grey: NDArray[np.uint8] = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-        counts = cv2.calcHist([rgb], [0, 1, 2], None, [_BINS] * 3, [0, 256] * 3)
-        self.colours: NDArray[np.float32] = counts / self.grey.size
-
-    @property
-    def empty(self) -> bool:
-        """True for a picture in which nothing could be found again, such as plain black."""
-        return float(self.grey.std()) < _EMPTY_DN
-
-    def moved_to(self, other: "_Look") -> float:
-        """Share of the histogram that differs, 0..1."""
-        return 1.0 - float(np.minimum(self.colours, other.colours).sum())
-
-    def shows_again(self, earlier: "_Look") -> bool:
-        """True when an earlier picture is seen again, by its colours or by its flow."""
-        if earlier.moved_to(self) < _JUMP:
-            return True
-        if self.empty or earlier.empty or earlier.grey.shape != self.grey.shape:
-            return False
-        return flow_both_ways(earlier.grey, self.grey).coverage >= MIN_COVERAGE
 
 
 class _Flashes:
