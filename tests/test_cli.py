@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from lab.analysis import load
+from lab.calibration import describe_agreement, load_agreement
 from lab.cli import main
 from lab.media import probe, write_image
 from lab.metrics import HEADLINES, LITERATURE, SPECS
@@ -270,7 +271,7 @@ def test_score_prints_exactly_the_fields_promised(lab: Lab, clip: Path, coffee: 
         *("scores", "units", "reasons"),
     ]
     assert list(said)[: len(promised)] == promised
-    assert set(said) == {*promised, "notes", "simulated"}
+    assert set(said) == {*promised, "confidence", "notes", "simulated"}
     assert (said["clip"], said["still"]) == (str(clip), str(coffee.path))
     assert (said["width_px"], said["height_px"]) == (252, 200)
     assert (said["fps"], said["frames"], said["duration_s"]) == (24.0, 24, 1.0)
@@ -279,6 +280,7 @@ def test_score_prints_exactly_the_fields_promised(lab: Lab, clip: Path, coffee: 
     assert set(said["reasons"]) == {n for n, value in said["scores"].items() if value is None}
     assert all(isinstance(said["scores"][name], float) for name in HEADLINES)
     assert said["simulated"] is False
+    assert all(0 <= said["confidence"][name] <= 1 for name in HEADLINES)
 
 
 def test_score_without_a_still_says_so(lab: Lab, clip: Path) -> None:
@@ -702,7 +704,16 @@ def test_calibrate_prints_a_card(tiny_calibration: list[str], tmp_path: Path) ->
     )
     assert done.stderr == ""
     (said,) = _lines(done.stdout)
-    assert set(said) == {"facts", "detection", "ordering", "nuisances", "crosstalk", "tried"}
+    assert set(said) == {
+        "facts",
+        "detection",
+        "ordering",
+        "nuisances",
+        "crosstalk",
+        "kinds",
+        "missing",
+        "tried",
+    }
     # Of four photographs a clean and a covered clip, and a spoiled one, or two at the end.
     assert said["facts"]["clips"] == 14
     rows = (tmp_path / "out" / "probes.jsonl").read_text()
@@ -712,7 +723,8 @@ def test_calibrate_prints_a_card(tiny_calibration: list[str], tmp_path: Path) ->
         [*tiny_calibration, "--quick"], capture_output=True, text=True, check=True
     )
     assert "AUROC of each metric" in done.stdout
-    assert done.stdout.endswith("Too few clips were measured to judge the goals.\n")
+    goals, ratings = "Too few clips were measured to judge the goals.", load_agreement()
+    assert done.stdout.endswith(f"{goals}\n\n{describe_agreement(ratings)}\n")
     assert done.stderr.splitlines()[-1] == f"validity card: {tmp_path / 'out' / 'card.json'}"
     assert (tmp_path / "out" / "probes.jsonl").read_text() == rows
 

@@ -4,18 +4,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from lab.measures.record import ClipRecord
-from lab.metrics import HEADLINES, LITERATURE, SPECS, explain
+from lab.metrics import HEADLINES, LITERATURE, LOW_CONFIDENCE, SPECS, explain
 from lab.metrics.motion import TOO_STILL_SHARE
 from lab.units import escape_line
 
 _FIELDS = (
     *("clip", "still", "width_px", "height_px", "fps", "frames", "duration_s"),
-    *("scores", "units", "reasons", "notes", "simulated"),
+    *("scores", "units", "reasons", "confidence", "notes", "simulated"),
 )
 
 
 def headline_text(record: ClipRecord, name: str) -> str:
-    """A headline's value with its unit, or the reason why it is missing.
+    """A headline's value with its unit and a low confidence, or the reason why it is missing.
 
     record: what `lab.score` yields.
     """
@@ -23,7 +23,9 @@ def headline_text(record: ClipRecord, name: str) -> str:
     if value is None:
         return f"none: {record['reasons'][name]}"
     calm = " (hardly noticeable)" if SPECS[name].visibility(value) <= 1 else ""
-    return f"{value:.3g} {record['units'][name]}{calm}"
+    confidence = record["confidence"].get(name, 1.0)
+    unsure = f" (confidence {confidence:.2f})" if confidence < LOW_CONFIDENCE else ""
+    return f"{value:.3g} {record['units'][name]}{calm}{unsure}"
 
 
 def is_too_still(record: ClipRecord) -> bool:

@@ -8,9 +8,9 @@ from typing import Any, NotRequired, Self, TypedDict, final
 from lab.metrics import LITERATURE, SPECS, ClipScores, Measured, MetricSpec, Score
 from lab.metrics.explain import Box
 
-SCHEMA_VERSION = 2
-"""Schema 2 has one table of numbers. Schema 1 had no version field and a table for each of value,
-unit, version and reason."""
+SCHEMA_VERSION = 3
+"""Schema 3 adds the confidence of each number. Schema 2 has one table of numbers. Schema 1 had no
+version field and a table for each of value, unit, version and reason."""
 
 _DIGITS = 9
 """Further digits depend on the order in which a processor adds."""
@@ -43,6 +43,7 @@ class ClipRecord(_ClipJson):
     reasons: dict[str, str]
     units: dict[str, str]
     versions: dict[str, int]
+    confidence: dict[str, float]
     notes: list[str]
     heatmaps: NotRequired[list[str]]
 
@@ -54,6 +55,7 @@ class NumberJson(TypedDict):
     unit: str
     version: int
     reason: str
+    confidence: float | None
 
 
 class MeasureJson(_ClipJson):
@@ -68,13 +70,15 @@ class MeasureJson(_ClipJson):
 class Number:
     """One measured number, in `unit`. A value of NaN has a reason.
 
-    version: the version of the metric's definition.
+    version: the version of the metric's definition. confidence: how far the value can be believed
+    on this clip, 0..1; NaN where nothing says.
     """
 
     value: float
     unit: str
     version: int
     reason: str = ""
+    confidence: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -163,6 +167,11 @@ class Measure:
             "reasons": {name: n.reason for name, n in self.numbers.items() if n.reason},
             "units": {name: number.unit for name, number in self.numbers.items()},
             "versions": {name: number.version for name, number in self.numbers.items()},
+            "confidence": {
+                name: number.confidence
+                for name, number in self.numbers.items()
+                if not math.isnan(number.confidence)
+            },
             "notes": [note for note in (self.damage, *self.notes.values()) if note],
         }
 
@@ -177,6 +186,7 @@ class Measure:
                     "unit": number.unit,
                     "version": number.version,
                     "reason": number.reason,
+                    "confidence": _plain(number.confidence),
                 }
                 for name, number in self.numbers.items()
             },
@@ -229,7 +239,11 @@ class Measure:
             duration_s=float(data["duration_s"]),
             numbers={
                 str(name): Number(
-                    _value(one["value"]), str(one["unit"]), int(one["version"]), str(one["reason"])
+                    _value(one["value"]),
+                    str(one["unit"]),
+                    int(one["version"]),
+                    str(one["reason"]),
+                    _value(one.get("confidence")),
                 )
                 for name, one in data["numbers"].items()
             },
@@ -260,7 +274,8 @@ class Measure:
 
 def _number(spec: MetricSpec, score: Score) -> Number:
     """A score with the unit and version of its definition."""
-    return Number(_rounded(score.value), spec.unit, spec.version, score.reason)
+    confidence = round(score.confidence, 3)  # NaN stays NaN
+    return Number(_rounded(score.value), spec.unit, spec.version, score.reason, confidence)
 
 
 def _from_schema_1(data: Mapping[str, Any]) -> dict[str, Any]:

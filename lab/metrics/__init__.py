@@ -1,7 +1,7 @@
 """What scores clips. A metric is one file and one line in the table below.
 
 flicker   brightness that changes where nothing should      8-bit code values     lower is better
-drift     how far the subject has gone from the still       ΔE00                  lower is better
+drift     how far the subject has gone from the still       % of another subject  lower is better
 warp      surfaces that wobble                              ‰ of the diagonal     lower is better
 motion    how much moves                                    % of the diagonal / s neither
 events    cuts, repeats, freezes and flashes; no headline   each its own          lower is better
@@ -10,7 +10,7 @@ exposure  lighter, darker, clipped; no headline             each its own        
 `literature` gives the numbers that papers report, under their own names, only when asked.
 """
 
-from lab.metrics.contract import Measured, Metric, MetricSpec, Score
+from lab.metrics.contract import LOW_CONFIDENCE, Measured, Metric, MetricSpec, Score
 from lab.metrics.drift import Drift
 from lab.metrics.events import Events
 from lab.metrics.explain import Worst, explain
@@ -39,6 +39,7 @@ __all__ = [
     "HEADLINES",
     "JUDGED",
     "LITERATURE",
+    "LOW_CONFIDENCE",
     "METRICS",
     "SPECS",
     "ClipScores",

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, TypeVar
 
 import numpy as np
@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from lab.metrics.moment import Moment
 from lab.metrics.reference import Reference
+
+LOW_CONFIDENCE = 0.5
+"""A value of less confidence is shown with it."""
 
 Direction = Literal["lower", "higher", "none"]
 Values = TypeVar("Values", float, NDArray[np.float64])
@@ -71,11 +74,15 @@ class MetricSpec:
 
 @dataclass(frozen=True)
 class Score:
-    """A value on one clip: NaN with a reason where there is no data, never 0."""
+    """A value on one clip: NaN with a reason where there is no data, never 0.
+
+    confidence: how far the value can be believed on this clip, 0..1; NaN where nothing says.
+    """
 
     name: str
     value: float
     reason: str = ""
+    confidence: float = math.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +107,14 @@ class Measured:
     scores: tuple[Score, ...]
     series: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     note: str = ""
+
+    def with_confidence(self, confidence: float) -> "Measured":
+        """The same with one confidence, 0..1, for every score that has a value."""
+        scores = tuple(
+            score if math.isnan(score.value) else replace(score, confidence=confidence)
+            for score in self.scores
+        )
+        return replace(self, scores=scores)
 
 
 class Tracker(Protocol):

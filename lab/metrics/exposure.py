@@ -22,7 +22,8 @@ class Exposure:
             says="how much lighter (or, below 0, darker) than the still the clip has become at its "
             "end: the base 2 logarithm of the luma's gain, display-referred",
             ignores="what moves, and a subject that alone gets lighter",
-            reference="robust line from the still's luma to the frame's, where both show the same",
+            reference="robust line from the still's luma to the frame's, on the ground",
+            version=2,
             low=-math.inf,
         ),
         MetricSpec(
@@ -33,6 +34,7 @@ class Exposure:
             "still's own, at the clip's worst quarter second",
             ignores="what was black or white in the still already",
             reference="counting",
+            version=2,
             high=1.0,
             unnoticed=0.02,
         ),
@@ -52,22 +54,27 @@ class _ExposureTracker:
 
     def see(self, moment: Moment) -> Field | None:
         # Held against itself a first frame would show no change, which says nothing about the clip.
-        if moment.registration is not None and (moment.index > 0 or self._is_still):
-            gain, offset = moment.registration.exposure
+        found = moment.registration
+        if found is None or (moment.index == 0 and not self._is_still):
+            return None
+        clipped = _clipped(moment.rgb) - self._already
+        self._clipped[moment.index] = max(0.0, clipped)
+        if found.exposure is not None:
+            gain, offset = found.exposure
             # At middle grey, so that a change found as an offset counts too.
             self._change[moment.index] = math.log2(max(gain + offset / 128, 1 / 256))
-            clipped = _clipped(moment.rgb) - self._already
-            self._clipped[moment.index] = max(0.0, clipped)
         return None
 
     def result(self) -> Measured:
-        if not self._change:
-            picture = "still" if self._is_still else "first frame"
-            return absent(Exposure.specs, f"the {picture} could not be found again in any frame")
-        change = next(reversed(self._change.values()))
+        picture = "still" if self._is_still else "first frame"
+        if not self._clipped:
+            return absent(Exposure.specs, f"no frame could be compared with the {picture}")
+        change, reason = math.nan, f"the ground of the {picture} was not found again in any frame"
+        if self._change:
+            change, reason = next(reversed(self._change.values())), ""
         return Measured(
             (
-                Score("exposure.change", change),
+                Score("exposure.change", change, reason),
                 Score("exposure.clipped", max(self._clipped.values())),
             ),
             {"exposure.change": self._change, "exposure.clipped": self._clipped},

@@ -101,7 +101,7 @@ class _FlickerTracker:
         self._held = 0
         self._small = False
         self._earlier: dict[int, _Seen] = {}
-        self._judged = 0
+        self._coverage: list[float] = []
         self._boiling = _Usual()
 
     def see(self, moment: Moment) -> Field | None:
@@ -134,8 +134,10 @@ class _FlickerTracker:
             return None
         believed = (into.flow.backward_valid & after.flow.forward_valid).astype(np.uint8)
         valid = cv2.erode(believed, np.ones((5, 5), np.uint8))
-        if valid.mean() < MIN_COVERAGE:
+        coverage = float(valid.mean())
+        if coverage < MIN_COVERAGE:
             return None
+        self._coverage.append(coverage)
         back, on = into.flow.backward, after.flow.forward
         around = cv2.addWeighted(
             backward_warp(first.coarse, back), 0.5, backward_warp(last.coarse, on), 0.5, 0
@@ -154,8 +156,7 @@ class _FlickerTracker:
         self._squares["global"][index] = float(whole[0] ** 2) / _GAIN2
         self._squares["local"][index] = float(patches[0]) / _GAIN2
         self._squares["colour"][index] = float((whole[1:] ** 2 + patches[1:]).sum()) / _GAIN2
-        self._judged += 1
-        if self._judged % _TEXTURE_EVERY == 1:
+        if len(self._coverage) % _TEXTURE_EVERY == 1:
             self._boil(index, first, centre, last, back, on, valid)
         return Field(index, np.where(weight > 0, np.abs(cells[..., 0]) / math.sqrt(_GAIN2), np.nan))
 
@@ -191,7 +192,7 @@ class _FlickerTracker:
                 return Measured(
                     tuple(Score(spec.name, 0.0) for spec in Flicker.specs),
                     note="flicker is 0 because one picture is held throughout",
-                )
+                ).with_confidence(1.0)
             reason = "no two neighbouring steps could be followed (cuts, or motion too large)"
             if self._frames - self._held < 3:
                 reason = "needs at least 3 different frames"
@@ -210,7 +211,8 @@ class _FlickerTracker:
             name: {frame: math.sqrt(square) for frame, square in values.items()}
             for name, values in every.items()
         }
-        return Measured(scores, series)
+        # How much of the picture the flow followed.
+        return Measured(scores, series).with_confidence(float(np.mean(self._coverage)))
 
 
 def _seen(moment: Moment) -> _Seen:

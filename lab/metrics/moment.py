@@ -2,8 +2,9 @@
 
 Frames are analysed with a shorter side of 256 px. Two clocks run: frame to frame, for what changes
 at once (flicker), with flow found at half that size; and stride to stride, an eighth of a second
-whatever the frame rate, for what moves (warp, motion), with flow found at full analysis size. Every
-quarter of a second the frame is laid back over the still (drift).
+whatever the frame rate, for what moves (warp, motion), with flow found at full analysis size. The
+subject and the ground are followed from stride to stride. Every quarter of a second the frame is
+aligned with the still (drift).
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab.media import Frame
-from lab.metrics.reference import MIN_SIDE_PX, Reference, Registration, register
+from lab.metrics.reference import MIN_SIDE_PX, Reference, Registration
 from lab.units import diagonal_px
-from lab.vision import FlowPair, apply_affine, backward_warp, fit_affine, flow_both_ways
+from lab.vision import FlowPair, Placement, apply_affine, fit_affine, flow_both_ways
 
 STRIDE_S = 0.125
 REGISTER_S = 0.25
-_SEARCH_EVERY = 2  # in between, the place of a moment ago and dense flow are enough
+_LOCATE_GROUND_EVERY = 2  # registrations; in between, the ground is carried on by the flow
 # Two frames belong to one shot while the flow explains at least this share of the picture.
 MIN_COVERAGE = 0.3
 _COARSE_SIDE_PX = 128
@@ -89,9 +90,8 @@ class Moment:
 
     rgb: (h, w, 3) uint8 at analysis size. coarse: the same at half that. held: the frame before is
     shown again. last: no frame follows. previous: the last distinct frame, and step the way from
-    it to this one. stride: the stride that ends here, if one does. registration: this frame laid
-    over the still, every quarter of a second and at the end; lost says why there is none when it
-    was due.
+    it to this one. stride: the stride that ends here, if one does. registration: this frame aligned
+    with the still, every quarter of a second and at the end.
     """
 
     index: int
@@ -104,7 +104,6 @@ class Moment:
     step: Step | None = None
     stride: Stride | None = None
     registration: Registration | None = None
-    lost: str = ""
 
     @property
     def small(self) -> bool:
@@ -139,32 +138,34 @@ def moments(frames: Iterable[Frame], reference: Reference) -> Iterator[Moment]:
         yield path.moment(waiting, last=True)
 
 
-@dataclass
 class _Path:
     """What has to be remembered from frame to frame."""
 
-    reference: Reference
-    newest: Moment | None = None
-    grey: NDArray[np.uint8] | None = None
-    subject: NDArray[np.float32] | None = None
-    start: tuple[int, float, NDArray[np.uint8]] | None = None
-    stride: Stride | None = None
-    place: NDArray[np.float64] | None = None
-    next_registration_s: float = 0.0
-    registrations: int = 0
-    frame_s: float = 0.0
+    def __init__(self, reference: Reference) -> None:
+        self._reference = reference
+        self._newest: Moment | None = None
+        self._grey: NDArray[np.uint8] | None = None
+        self._start: tuple[int, float, NDArray[np.uint8]] | None = None
+        self._stride: Stride | None = None
+        self._subject: NDArray[np.float32] | None = None
+        self._tracked: tuple[int, NDArray[np.uint8]] | None = None
+        self._subject_track = reference.subject_track()
+        self._ground_track = reference.ground_track()
+        self._next_registration_s = 0.0
+        self._registrations = 0
+        self._frame_s = 0.0
 
     def moment(self, frame: Frame, *, last: bool) -> Moment:
         grey = cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2GRAY)
         moment = Moment(frame.index, frame.time_s, frame.rgb, _coarse(frame.rgb), last=last)
-        known = self.newest
+        known = self._newest
         if known is not None and known.rgb.shape != frame.rgb.shape:
-            known = self.start = self.stride = None  # the picture changed its size: a cut
+            known = self._start = self._stride = None  # the picture changed its size: a cut
         if known is not None:
-            if self.grey is not None and _held(self.grey, grey):
+            if self._grey is not None and _held(self._grey, grey):
                 moment = replace(moment, held=True, previous=known)
             else:
-                self.frame_s = frame.time_s - known.time_s
+                self._frame_s = frame.time_s - known.time_s
         if not moment.held:
             step = None
             if known is not None and not moment.small:
@@ -174,58 +175,80 @@ class _Path:
                 )
                 step = Step(frame.time_s - known.time_s, flow_both_ways(before, after))
             moment = replace(moment, previous=known, step=step)
-        moment = self._registered(moment)
-        moment = replace(moment, stride=self._stride(moment, grey))
+        stride = self._stride_to(moment, grey)
+        moment = replace(moment, stride=stride, registration=self._registered(moment, grey))
+        if stride is not None or self._start is None or moment.small:
+            self._start = (moment.index, moment.time_s, grey)
+            self._subject = self._subject_mask(moment.rgb.shape[:2])
         if not moment.held:
             # The chain is cut at two back, or a clip would be held in memory whole.
             kept = None if known is None else replace(known, previous=None, step=None)
-            self.newest = replace(moment, previous=kept, stride=None, registration=None)
-            self.grey = grey
+            self._newest = replace(moment, previous=kept, stride=None, registration=None)
+            self._grey = grey
         return moment
 
-    def _registered(self, moment: Moment) -> Moment:
-        if moment.time_s + 1e-6 < self.next_registration_s and not moment.last:
-            return moment
-        self.next_registration_s = moment.time_s + REGISTER_S
-        search = self.registrations % _SEARCH_EVERY == 0 or moment.last
-        self.registrations += 1
-        found = register(self.reference, moment.rgb, self.place, search=search)
-        if found is None:
-            return replace(moment, lost="the subject could not be found again by its keypoints")
-        self.place = found.place
-        return replace(moment, registration=found)
-
-    def _stride(self, moment: Moment, grey: NDArray[np.uint8]) -> Stride | None:
-        """The stride that ends at this frame; begins the next one."""
-        if moment.held:
+    def _stride_to(self, moment: Moment, grey: NDArray[np.uint8]) -> Stride | None:
+        """The stride that ends at this frame, if one does; carries the regions along it."""
+        if moment.held or self._start is None or moment.small:
             return None
-        if self.start is None or moment.small:
-            self.start = (moment.index, moment.time_s, grey)
-            self.subject = self._subject(moment)
-            return None
-        index, time_s, earlier = self.start
+        index, time_s, earlier = self._start
         since_s = moment.time_s - time_s
         # The frame nearest to an eighth of a second; of two equally near ones the later.
-        if since_s <= 0 or since_s + self.frame_s / 2 <= STRIDE_S + 1e-6:
+        if since_s <= 0 or since_s + self._frame_s / 2 <= STRIDE_S + 1e-6:
             return None
         flow = flow_both_ways(_flattened(earlier), _flattened(grey))
-        assert self.subject is not None
-        stride = Stride(index, time_s, since_s, earlier, self.subject, flow, self.stride)
-        self.stride = replace(stride, before=None)
-        anchored = moment.registration is not None
-        self.subject = (
-            self._subject(moment) if anchored else backward_warp(self.subject, flow.backward)
-        )
-        self.start = (moment.index, moment.time_s, grey)
+        assert self._subject is not None
+        stride = Stride(index, time_s, since_s, earlier, self._subject, flow, self._stride)
+        self._stride = replace(stride, before=None)
+        self._carry(moment.index, grey, stride)
         return stride
 
-    def _subject(self, moment: Moment) -> NDArray[np.float32]:
-        """The still's mask where the subject is now."""
-        height, width = moment.rgb.shape[:2]
-        if self.place is None:
-            return np.zeros((height, width), np.float32)
+    def _carry(self, index: int, grey: NDArray[np.uint8], stride: Stride | None = None) -> None:
+        """Move both tracks to a frame, along the stride that ends there if they are at its start.
+
+        index, grey: the frame's. Across a change of size nothing is followed.
+        """
+        if self._tracked is not None and self._tracked[1].shape == grey.shape:
+            at, earlier = self._tracked
+            if at == index:
+                return
+            if stride is not None and at == stride.start_index:
+                flow = stride.flow
+            else:
+                flow = flow_both_ways(_flattened(earlier), _flattened(grey))
+            for track in filter(None, (self._subject_track, self._ground_track)):
+                track.carry(flow)
+        self._tracked = (index, grey)
+
+    def _registered(self, moment: Moment, grey: NDArray[np.uint8]) -> Registration | None:
+        """The frame aligned with the still, when that is due."""
+        if min(self._reference.grey.shape) < MIN_SIDE_PX:
+            return None
+        late_s = moment.time_s + 1e-6 - self._next_registration_s
+        # The last frame just after another one would weigh too much in the last second.
+        last = moment.last and (late_s >= -REGISTER_S / 2 or self._registrations < 2)
+        if late_s < 0 and not last:
+            return None
+        self._next_registration_s = moment.time_s + REGISTER_S
+        if moment.held and self._newest is not None and self._grey is not None:
+            self._carry(self._newest.index, self._grey)
+        elif min(grey.shape) >= MIN_SIDE_PX:
+            self._carry(moment.index, grey)
+        ground: Placement | None = None
+        if self._ground_track is not None:
+            search = self._registrations % _LOCATE_GROUND_EVERY == 0 or moment.last
+            ground = self._ground_track.locate(moment.rgb, search=search)
+        self._registrations += 1
+        subject = self._subject_track.locate(moment.rgb)
+        return Registration(self._reference, moment.rgb, subject=subject, ground=ground)
+
+    def _subject_mask(self, size: tuple[int, int]) -> NDArray[np.float32]:
+        """The still's mask at the place where the subject is now. size: the frame's (h, w)."""
+        transform = self._subject_track.transform
+        if transform is None:
+            return np.zeros(size, np.float32)
         placed: NDArray[np.float32] = cv2.warpAffine(
-            self.reference.mask.alpha, self.place, (width, height), flags=cv2.INTER_LINEAR
+            self._reference.mask.alpha, transform, size[::-1], flags=cv2.INTER_LINEAR
         )
         return placed
 

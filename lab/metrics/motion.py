@@ -23,7 +23,9 @@ _MIN_SUBJECT_PX = 60
 _LEAST_STRIDES = 5  # that a smooth course can be told from sway
 
 
-def _spec(name: str, unit: str, says: str, low: float = 0.0, high: float = math.inf) -> MetricSpec:
+def _spec(
+    name: str, unit: str, says: str, version: int, *, low: float = 0.0, high: float = math.inf
+) -> MetricSpec:
     return MetricSpec(
         name=name,
         unit=unit,
@@ -31,15 +33,15 @@ def _spec(name: str, unit: str, says: str, low: float = 0.0, high: float = math.
         says=says,
         ignores=_IGNORES,
         reference=_REFERENCE,
-        version=2,
+        version=version,
         low=low,
         high=high,
     )
 
 
 def _course(name: str, unit: str, says: str, version: int, low: float = -math.inf) -> MetricSpec:
-    spec = _spec(f"motion.{name}", unit, says, low)
-    return replace(spec, reference=_COURSE_REFERENCE, version=version)
+    spec = _spec(f"motion.{name}", unit, says, version, low=low)
+    return replace(spec, reference=_COURSE_REFERENCE)
 
 
 class Motion:
@@ -51,47 +53,50 @@ class Motion:
             "% of the diagonal per s",
             "mean speed of everything in the picture; a clip with hardly any scores well on every "
             "other metric without deserving it",
+            2,
         ),
-        _spec("motion.camera", "% of the diagonal per s", "the part that one camera explains"),
+        _spec("motion.camera", "% of the diagonal per s", "the part that one camera explains", 3),
         _spec(
             "motion.subject",
             "% of the diagonal per s",
             "mean speed of the subject beyond the camera's",
+            3,
         ),
         _spec(
             "motion.still",
             "share of the time",
             f"time with less than {TOO_STILL_PERCENT_PER_S} % of the diagonal per second: too "
             "still to judge the rest",
+            2,
             high=1.0,
         ),
-        _course("pan", "% of the width per s", "camera turning or moving right", 3),
-        _course("tilt", "% of the height per s", "camera turning or moving up", 3),
-        _course("roll", "degrees per s", "camera turning clockwise", 3),
-        _course("zoom", "% per s", "ground growing: zoom or push-in", 3),
+        _course("pan", "% of the width per s", "camera turning or moving right", 4),
+        _course("tilt", "% of the height per s", "camera turning or moving up", 4),
+        _course("roll", "degrees per s", "camera turning clockwise", 4),
+        _course("zoom", "% per s", "ground growing: zoom or push-in", 4),
         _course(
             "parallax_x",
             "% of the width per s",
             "subject going right beyond the ground: the camera travels left, or the subject right",
-            1,
+            2,
         ),
         _course(
             "parallax_y",
             "% of the height per s",
             "subject going up beyond the ground: the camera sinks, or the subject rises",
-            1,
+            2,
         ),
         _course(
             "approach",
             "% per s",
             "subject growing beyond the ground: a push-in, not a zoom",
-            1,
+            2,
         ),
         _course(
             "sway",
             "% of the frame per s",
             "unsteadiness: rms of pan and tilt beside a smooth course",
-            1,
+            2,
             0.0,
         ),
     )
@@ -115,6 +120,7 @@ class _MotionTracker:
             spec.name: {} for spec in Motion.specs if spec.name not in _WHOLE_CLIP
         }
         self._seconds: dict[int, float] = {}
+        self._coverage: list[float] = []
         self._frames = 0
         self._held = 0
         self._strides = 0
@@ -133,6 +139,7 @@ class _MotionTracker:
         index = stride.start_index
         speed = length(flow)
         self._seconds[index] = stride.seconds
+        self._coverage.append(stride.flow.coverage)
         self._series["motion"][index] = unit * masked_mean(speed, valid)
         if stride.camera is not None:
             rest = cv2.subtract(flow, stride.camera)
@@ -153,7 +160,7 @@ class _MotionTracker:
                 still = {"motion.still": 1.0}
                 return Measured(
                     tuple(Score(spec.name, still.get(spec.name, 0.0)) for spec in Motion.specs)
-                )
+                ).with_confidence(1.0)
             reason = "no stride could be followed (cuts, or motion too large)"
             if self._small:
                 reason = TOO_SMALL
@@ -168,7 +175,10 @@ class _MotionTracker:
             reason = _REASONS.get(name, "no stride had enough picture to fit a camera to")
             scores[name] = Score(name, self._mean(values), "" if values else reason)
         scores["motion.sway"] = self._sway()
-        return Measured(tuple(scores[spec.name] for spec in Motion.specs), self._series)
+        # How much of the picture the flow followed.
+        confidence = float(np.mean(self._coverage))
+        ordered = tuple(scores[spec.name] for spec in Motion.specs)
+        return Measured(ordered, self._series).with_confidence(confidence)
 
     def _sway(self) -> Score:
         """Rms length of what a quadratic in time leaves of pan and tilt.

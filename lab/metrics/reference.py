@@ -1,5 +1,6 @@
-"""What the metrics need to know of the still, and a frame laid back over it."""
+"""The still at analysis size, and frames aligned with it."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,21 +11,30 @@ from numpy.typing import NDArray
 from lab.vision import (
     FlowPair,
     Keypoints,
+    Placement,
+    RegionTrack,
     SubjectMask,
     backward_warp,
     biweight,
     find_keypoints,
     flow_both_ways,
-    similarity,
+    structure_agreement,
     subject_mask,
 )
 
 ANALYSIS_SIDE_PX = 256
 MIN_SIDE_PX = 16  # of what flow can be found on
-_MIN_FIT_PX = 400
+_MIN_GROUND_PX = 400
+_GROUND_ALPHA = 0.2
+_FIT_REDUCTION = 4  # averages what one similarity leaves of parallax and movement in the ground
+_SHARED = 0.9  # of a reduced pixel
 _FIT_ROUNDS = 4
-_LEAST_GAIN = 0.05
-_EMPTY_SHARE = 0.25  # of the still's contrast: black, white, or nearly
+_LEAST_GAIN, _MOST_GAIN = 0.05, 4.0
+_MIN_GAIN = 0.25  # below it, little is left of 8-bit colours
+_FLAT_DN = 8.0
+_MIN_CORRELATION = 0.9  # of luma on the ground; the fitted gain is then at most a tenth too low
+_EMPTY_SHARE, _DARK_DN, _PALE_DN = 0.25, 32, 223  # of the still's contrast: black or white
+_COMPARED_WINDOW_PX = 21
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,106 +67,166 @@ class Reference:
 
     @cached_property
     def subject(self) -> NDArray[np.bool_]:
-        """Where the subject is, (h, w)."""
+        """The subject's pixels, (h, w); the whole picture where no subject was recognised."""
+        if not self.mask.measured:
+            return np.ones(self.grey.shape, np.bool_)
         return self.mask.alpha > 0.5
 
     @cached_property
-    def on_subject(self) -> Keypoints:
-        """The keypoints that lie on the subject."""
-        return self.keypoints.on(self.mask.alpha > 0.3)
+    def ground(self) -> NDArray[np.bool_] | None:
+        """The pixels behind the subject, (h, w); None where there are too few to follow."""
+        ground = self.mask.alpha < _GROUND_ALPHA
+        if not self.mask.measured or ground.sum() < _MIN_GROUND_PX:
+            return None
+        return ground
+
+    def subject_track(self) -> RegionTrack:
+        """A new track of the subject."""
+        return RegionTrack(self.rgb, self.subject, self.keypoints, whole=self.mask.measured)
+
+    def ground_track(self) -> RegionTrack | None:
+        """A new track of the ground; None where there is too little of it."""
+        if self.ground is None:
+            return None
+        return RegionTrack(self.rgb, self.ground, self.keypoints, whole=False)
 
 
 class Registration:
-    """A frame laid over the reference: first by one similarity, then by dense flow.
+    """A frame aligned with the reference: by the subject's similarity, then by dense flow.
 
-    place: the (2, 3) similarity from the reference's pixels to the frame's. brought: the frame
-    under it, (h, w, 3) uint8 of the reference's size. frame_size: the frame's (h, w). seen: where
-    the frame reaches, (h, w) bool.
+    subject, ground: where these are in the frame; ground is None where there is too little of it.
+    frame_size: the frame's (h, w).
     """
 
     def __init__(
-        self, reference: Reference, rgb: NDArray[np.uint8], place: NDArray[np.float64]
+        self,
+        reference: Reference,
+        rgb: NDArray[np.uint8],
+        *,
+        subject: Placement,
+        ground: Placement | None,
     ) -> None:
         """rgb: the frame, (height, width, 3) uint8 at analysis size."""
         self.reference = reference
-        self.place = place
+        self.subject = subject
+        self.ground = ground
         self.frame_size = rgb.shape[:2]
-        height, width = reference.rgb.shape[:2]
-        size = (width, height)
-        self.brought: NDArray[np.uint8] = cv2.warpAffine(
-            rgb,
-            place,
-            size,
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        frame_area = np.full(rgb.shape[:2], 255, np.uint8)
-        nearest = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
-        self.seen: NDArray[np.bool_] = cv2.warpAffine(frame_area, place, size, flags=nearest) > 0
 
     @cached_property
     def flow(self) -> FlowPair:
-        """From the reference to `brought`: what one similarity does not explain."""
-        brought = cv2.cvtColor(self.brought, cv2.COLOR_RGB2GRAY)
-        return flow_both_ways(self.reference.grey, brought, far=False)
+        """From the reference to the registered frame: what the similarity does not explain."""
+        registered = cv2.cvtColor(self.subject.registered, cv2.COLOR_RGB2GRAY)
+        return flow_both_ways(self.reference.grey, registered, far=False)
 
     @cached_property
-    def laid(self) -> NDArray[np.uint8]:
-        """The frame laid exactly over the reference, its exposure matched: (h, w, 3) uint8."""
+    def aligned(self) -> NDArray[np.uint8]:
+        """The frame on the reference's pixels with the reference's exposure, (h, w, 3) uint8.
+
+        A small subject whose ground moves against it can be pulled along by the ground's flow.
+        Where the subject agrees better without the dense flow, the similarity alone aligns it.
+        """
+        registered = self.subject.registered
+        warped = backward_warp(registered, self.flow.forward)
+        where = self.reference.subject & self.subject.inside
+        with_flow, without = (
+            structure_agreement(
+                self.reference.grey,
+                cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY),
+                where,
+                window_px=_COMPARED_WINDOW_PX,
+            )
+            for picture in (warped, registered)
+        )
+        return self._matched(warped if with_flow >= without else registered)
+
+    @property
+    def ground_matched(self) -> NDArray[np.uint8]:
+        """The frame registered by the ground, with the reference's exposure, (h, w, 3) uint8."""
+        assert self.ground is not None
+        return self._matched(self.ground.registered)
+
+    def _matched(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A picture with the reference's exposure; as it is where the exposure is not known."""
+        if self.exposure is None:
+            return rgb
         gain, offset = self.exposure
         values = np.arange(256, dtype=np.float64)
         table = np.clip(np.rint((values - offset) / gain), 0, 255).astype(np.uint8)
-        return cv2.LUT(backward_warp(self.brought, self.flow.forward), table)
+        return cv2.LUT(rgb, table)
 
     @cached_property
-    def exposure(self) -> tuple[float, float]:
+    def exposure(self) -> tuple[float, float] | None:
         """Gain and offset (code values) from the reference's luma to the frame's.
 
-        Fitted where the ground is found again, or the whole picture where there is little ground:
-        a subject that alone gets lighter has changed. Least squares under Tukey's biweight.
+        Fitted on the ground, because a subject that alone gets lighter has changed; on the whole
+        picture where there is too little ground, or only plain ground. None where the ground has
+        left the picture. Least squares under Tukey's biweight, on reduced pictures.
         """
-        laid = backward_warp(cv2.cvtColor(self.brought, cv2.COLOR_RGB2GRAY), self.flow.forward)
-        sure = self.flow.forward_valid & self.seen
-        ground = sure & (self.reference.mask.alpha < 0.2)
-        chosen = ground if ground.sum() >= _MIN_FIT_PX else sure
-        if chosen.sum() < _MIN_FIT_PX:
-            return 1.0, 0.0
-        pictures = (self.reference.grey, laid)
-        then, now = (picture[chosen][::3].astype(np.float64) for picture in pictures)
-        basis = np.stack([then, np.ones(then.size)], axis=1)
-        weight = np.ones(then.size)
-        gain, offset = 1.0, 0.0
-        for _ in range(_FIT_ROUNDS):
-            weighted = basis * weight[:, None]
-            gain, offset = np.linalg.lstsq(weighted.T @ basis, weighted.T @ now, rcond=None)[0]
-            miss = now - gain * then - offset
-            weight = biweight(np.abs(miss), least=1.0)
-        empty = gain <= _LEAST_GAIN and now.std() < _EMPTY_SHARE * then.std()
-        # Flat ground tells an offset from a gain badly; then only the offset is believed.
-        if then.std() < 8 or not (empty or _LEAST_GAIN < gain < 4):
+        frame = cv2.cvtColor(self.subject.registered, cv2.COLOR_RGB2GRAY)
+        full = float(self.reference.grey.std())
+        dark_or_pale = not _DARK_DN < frame.mean() < _PALE_DN
+        if full > _FLAT_DN and frame.std() < full * (_EMPTY_SHARE if dark_or_pale else _LEAST_GAIN):
+            return _LEAST_GAIN, float(frame.mean())  # nothing is left to align
+        whole = np.ones(self.reference.grey.shape, np.bool_)
+        ground = self.reference.ground
+        then, now = np.zeros(0), np.zeros(0)
+        if self.ground is not None and ground is not None:
+            registered = cv2.cvtColor(self.ground.registered, cv2.COLOR_RGB2GRAY)
+            flow = flow_both_ways(self.reference.grey, registered, far=False)
+            then, now = self._luma_pairs(registered, flow, ground & self.ground.inside)
+        if not then.size or then.std() < _FLAT_DN:
+            then, now = self._luma_pairs(frame, self.flow, whole & self.subject.inside)
+        if not then.size:
+            return None
+        # A flat picture tells an offset from a gain badly; then only the offset is believed.
+        if then.std() < _FLAT_DN:
             return 1.0, float(np.median(now - then))
-        return max(float(gain), _LEAST_GAIN), float(offset)
+        gain, offset, correlation = _fitted_line(then, now)
+        # Another ground lowers the slope of a least-squares line by the correlation.
+        if correlation < _MIN_CORRELATION or not _LEAST_GAIN < gain < _MOST_GAIN:
+            return None
+        return gain, offset
+
+    @property
+    def empty(self) -> bool:
+        """True for a frame that is black, white or plain, or so nearly that colours are lost."""
+        return self.exposure is not None and self.exposure[0] < _MIN_GAIN
+
+    def _luma_pairs(
+        self, registered: NDArray[np.uint8], flow: FlowPair, where: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Luma of the reference and of a registered frame at the same places, (n,) each.
+
+        Empty where too little is found again.
+        """
+        aligned = backward_warp(registered, flow.forward)
+        shared = _reduced((where & flow.forward_valid).astype(np.float32)) > _SHARED
+        if shared.sum() * _FIT_REDUCTION**2 < _MIN_GROUND_PX:
+            return np.zeros(0), np.zeros(0)
+        then, now = (
+            _reduced(picture.astype(np.float32))[shared].astype(np.float64)
+            for picture in (self.reference.grey, aligned)
+        )
+        return then, now
 
 
-def register(
-    reference: Reference,
-    rgb: NDArray[np.uint8],
-    guess: NDArray[np.float64] | None,
-    *,
-    search: bool = True,
-) -> Registration | None:
-    """Find the reference again in a frame (height, width, 3) uint8 at analysis size.
+def _fitted_line(then: NDArray[np.float64], now: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Gain and offset of the robust line from one luma to another, and the correlation."""
+    basis = np.stack([then, np.ones(then.size)], axis=1)
+    weight = np.ones(then.size)
+    gain, offset = 1.0, 0.0
+    for _ in range(_FIT_ROUNDS):
+        weighted = basis * weight[:, None]
+        gain, offset = np.linalg.lstsq(weighted.T @ basis, weighted.T @ now, rcond=None)[0]
+        residual = now - gain * then - offset
+        weight = biweight(np.abs(residual), least=1.0)
+    (first, product), (_, second) = np.cov(then, now, aweights=np.maximum(weight, 1e-9))
+    correlation = product / max(math.sqrt(first * second), 1e-9)
+    return float(gain), float(offset), float(correlation)
 
-    The subject's keypoints decide, or the whole picture's, or the guess: the place it had a moment
-    ago. Without search the guess is taken at once. None when there is none of the three, or the
-    reference is too small for flow.
-    """
-    if min(reference.rgb.shape[:2]) < MIN_SIDE_PX:
-        return None
-    if search or guess is None:
-        found = find_keypoints(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))
-        for known in (reference.on_subject, reference.keypoints):
-            place = similarity(known, found)
-            if place is not None:
-                return Registration(reference, rgb, place)
-    return None if guess is None else Registration(reference, rgb, guess)
+
+def _reduced(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    height, width = values.shape
+    size = (max(1, width // _FIT_REDUCTION), max(1, height // _FIT_REDUCTION))
+    reduced: NDArray[np.float32] = cv2.resize(values, size, interpolation=cv2.INTER_AREA)
+    return reduced

@@ -31,7 +31,7 @@ _MIN_TRUST = 0.02
 _MIN_SHARE = 0.002
 
 
-def _spec(name: str, unit: str, says: str, unnoticed: float) -> MetricSpec:
+def _spec(name: str, unit: str, says: str, unnoticed: float, *, version: int) -> MetricSpec:
     return MetricSpec(
         name=name,
         unit=unit,
@@ -39,7 +39,7 @@ def _spec(name: str, unit: str, says: str, unnoticed: float) -> MetricSpec:
         says=says,
         ignores=_IGNORES,
         reference=_REFERENCE,
-        version=2,
+        version=version,
         high=1000.0,
         unnoticed=unnoticed,
         judged="." not in name,
@@ -56,18 +56,30 @@ class Warp:
             "rms amplitude of the wobble left when steady motion, camera shake and the subject's "
             "own rigid shake are taken out",
             0.4,
+            version=2,
         ),
-        _spec("warp.subject", "‰ of the diagonal", "the same on the subject", 0.4),
-        _spec("warp.background", "‰ of the diagonal", "the same behind the subject", 0.4),
-        _spec("warp.worst", "‰ of the diagonal", "the same at the worst moment", 0.8),
-        _spec("warp.strain", "‰", "how much neighbouring places shear in that wobble", 4.0),
-        _spec("warp.folds", "‰ of the area", "surface that folds over itself in a stride", 1.0),
+        _spec("warp.subject", "‰ of the diagonal", "the same on the subject", 0.4, version=3),
+        _spec(
+            "warp.background", "‰ of the diagonal", "the same behind the subject", 0.4, version=3
+        ),
+        _spec("warp.worst", "‰ of the diagonal", "the same at the worst moment", 0.8, version=2),
+        _spec(
+            "warp.strain", "‰", "how much neighbouring places shear in that wobble", 4.0, version=2
+        ),
+        _spec(
+            "warp.folds",
+            "‰ of the area",
+            "surface that folds over itself in a stride",
+            1.0,
+            version=2,
+        ),
         _spec(
             "warp.shape",
             "‰ of the diagonal",
             "how far the subject's surface is bent from its shape in the still, at the end; a "
             "rigid turn is taken out",
             1.0,
+            version=3,
         ),
     )
 
@@ -85,12 +97,13 @@ class _WarpTracker:
         self._held = 0
         self._strides = 0
         self._small = False
+        self._coverage: list[float] = []
 
     def see(self, moment: Moment) -> Field | None:
         self._frames += 1
         self._held += moment.held
         self._small = moment.small
-        if moment.registration is not None:
+        if moment.registration is not None and not moment.registration.empty:
             bent = _bent(moment.registration)
             if bent is not None:
                 self._series["shape"][moment.index] = bent
@@ -122,6 +135,7 @@ class _WarpTracker:
         sure = trust > _MIN_TRUST
         if not sure.any():
             return None
+        self._coverage.append(float(valid.mean()))
         subject = cv2.resize(after.subject, sure.shape[::-1], interpolation=cv2.INTER_AREA) > 0.5
         rest = near.copy()
         for layer in (sure & subject, sure & ~subject):
@@ -182,7 +196,9 @@ class _WarpTracker:
             for part, values in self._series.items()
         }
         note = "" if wobble else "warp is 0 because one picture is held throughout"
-        return Measured(tuple(scores), series, note)
+        # How much of the picture the flow followed.
+        confidence = float(np.mean(self._coverage)) if self._coverage else 1.0
+        return Measured(tuple(scores), series, note).with_confidence(confidence)
 
 
 def _bounded(field: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -244,7 +260,7 @@ def _bent(registration: Registration) -> float | None:
     flow = registration.flow
     reference = registration.reference
     inner = cv2.erode(reference.subject.astype(np.uint8), np.ones((9, 9), np.uint8)).astype(bool)
-    subject = flow.forward_valid & registration.seen & inner
+    subject = flow.forward_valid & registration.subject.inside & inner
     if subject.sum() < 0.2 * max(int(reference.subject.sum()), 1):
         return None
     rigid = fit_affine(flow.forward, subject)

@@ -24,6 +24,7 @@ def _record(**scores: float | None) -> ClipRecord:
         "reasons": {name: "too short" for name, value in values.items() if value is None},
         "units": {name: spec.unit for name, spec in SPECS.items()},
         "versions": {name: spec.version for name, spec in SPECS.items()},
+        "confidence": {"drift": 0.9, "warp": 0.3},
         "notes": ["half of it is missing"],
         "series": {"flicker": {"0": 0.5, "1": 3.0}},
         "times_s": [0.0, 1 / 24],
@@ -51,6 +52,12 @@ def test_a_value_that_nobody_notices_says_so() -> None:
     limit = SPECS["flicker"].unnoticed
     assert headline_text(_record(flicker=limit), "flicker").endswith("(hardly noticeable)")
     assert "noticeable" not in headline_text(_record(flicker=2 * limit), "flicker")
+
+
+def test_a_low_confidence_is_shown() -> None:
+    """A value that can hardly be believed says how far; others do not."""
+    assert headline_text(_record(warp=5.0), "warp").endswith(" (confidence 0.30)")
+    assert "confidence" not in headline_text(_record(drift=50.0), "drift")
 
 
 def test_a_clip_that_holds_still_is_named() -> None:

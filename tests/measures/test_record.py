@@ -40,6 +40,7 @@ def test_json_keeps_everything(measured: Measure) -> None:
     for name, number in again.numbers.items():
         assert (number.unit, number.version) == (SPECS[name].unit, SPECS[name].version)
         assert math.isnan(number.value) == bool(number.reason)
+    assert 0 <= again.numbers["flicker"].confidence <= 1
 
 
 def test_schema_1_is_still_read() -> None:
@@ -50,6 +51,19 @@ def test_schema_1_is_still_read() -> None:
     record = old.record()
     for part in ("scores", "reasons", "units", "series", "boxes", "times_s", "notes", "frames"):
         assert record[part] == data[part]
+
+
+def test_schema_2_is_still_read() -> None:
+    """A record of the second schema has the same numbers; nothing is known of their confidence."""
+    data = json.loads((OLD / "v2.json").read_text())
+    old = Measure.from_json(data)
+    for name, number in old.numbers.items():
+        assert (number.version, number.reason) == (
+            data["numbers"][name]["version"],
+            data["numbers"][name]["reason"],
+        )
+    assert old.record()["confidence"] == {}
+    assert old.record()["series"] == data["series"]
 
 
 @pytest.mark.parametrize(

@@ -144,13 +144,14 @@ def still_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[CleanClip], 
 
 @pytest.fixture(scope="session")
 def plain() -> Callable[..., Reference]:
-    """A reference whose subject is given, not looked for: nothing, unless an alpha is given."""
+    """A reference whose subject is given, not looked for: the whole picture without an alpha."""
 
     def refer(rgb: Pixels, alpha: NDArray[np.float32] | None = None) -> Reference:
-        if alpha is None:
-            alpha = np.zeros(rgb.shape[:2], np.float32)
+        mask = SubjectMask(np.zeros(rgb.shape[:2], np.float32), "none", "no subject was given")
+        if alpha is not None:
+            mask = SubjectMask(alpha, "u2netp")
         keypoints = find_keypoints(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))
-        return Reference(rgb, SubjectMask(alpha, "u2netp"), keypoints, is_still=True)
+        return Reference(rgb, mask, keypoints, is_still=True)
 
     return refer
 

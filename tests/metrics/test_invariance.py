@@ -118,8 +118,8 @@ def test_a_headline_stays(scored: Callable[[str], ClipScores], change: str, name
 
 def test_trimming_shortens_a_drift_in_proportion(scored: Callable[[str], ClipScores]) -> None:
     """Of two thirds of the clip, the subject has gone two thirds of the way."""
-    slopes = [scored(change).value("drift.slope") for change in ("unchanged", "trimmed")]
-    assert slopes[1] == pytest.approx(slopes[0], rel=0.25)
+    colours = [scored(change).value("drift.colour") for change in ("unchanged", "trimmed")]
+    assert colours[1] == pytest.approx(2 / 3 * colours[0], rel=0.15)
     assert scored("trimmed").value("drift") < 0.85 * scored("unchanged").value("drift")
 
 

@@ -144,22 +144,46 @@ def test_a_strides_camera_is_the_grounds(panned: Pan, plain: Plain) -> None:
 
 
 def test_a_registration_every_quarter_of_a_second(panned: Pan, plain: Plain) -> None:
-    """A frame is laid over the still every quarter of a second, and so is the last one."""
-    shown = panned(1, 15)
+    """A frame is aligned with the still every quarter of a second, and so is the last one."""
+    shown = panned(1, 16)
     seen = _seen(shown, plain(shown[0]))
-    laid = [moment.index for moment in seen if moment.registration]
-    assert laid == [0, round(REGISTER_S * 24), round(2 * REGISTER_S * 24), 14]
-    place = seen[14].registration.place
-    assert place[:, 2] == pytest.approx((-14, 0), abs=0.5)
-    assert place[:, :2] == pytest.approx(np.eye(2), abs=0.01)
+    aligned = [moment.index for moment in seen if moment.registration]
+    assert aligned == [0, round(REGISTER_S * 24), round(2 * REGISTER_S * 24), 15]
+    transform = seen[15].registration.subject.transform
+    assert transform[:, 2] == pytest.approx((-15, 0), abs=0.5)
+    assert transform[:, :2] == pytest.approx(np.eye(2), abs=0.01)
 
 
-def test_a_lost_subject_has_a_reason(panned: Pan, photo: np.ndarray, plain: Plain) -> None:
-    """Where the still is not found, the moment at which it was due says so."""
-    shown = panned(1, 8)
-    seen = _seen(shown, plain(cv2.resize(photo, (320, 240))))
-    assert not any(moment.registration for moment in seen)
-    assert [bool(moment.lost) for moment in seen] == [n in (0, 6, 7) for n in range(8)]
+def test_subject_and_ground_are_followed_apart(texture: np.ndarray, plain: Plain) -> None:
+    """A subject that walks to the right while the camera pans has its own transform."""
+    wide = cv2.resize(texture, (640, 480), interpolation=cv2.INTER_AREA)
+    figure = cv2.rotate(wide[200:290, 300:370], cv2.ROTATE_180)
+    shown = []
+    for n in range(25):
+        rgb = wide[100:340, 2 * n : 2 * n + 320].copy()
+        rgb[80:170, 60 + 3 * n : 130 + 3 * n] = figure
+        shown.append(rgb)
+    alpha = np.zeros(shown[0].shape[:2], np.float32)
+    alpha[80:170, 60:130] = 1
+    last = _seen(shown, plain(shown[0], alpha))[-1].registration
+    assert last is not None
+    assert last.ground is not None
+    assert last.subject.transform[:, 2] == pytest.approx((72, 0), abs=1)
+    assert last.ground.transform[:, 2] == pytest.approx((-48, 0), abs=1)
+    assert min(last.subject.agreement, last.ground.agreement) > 0.8
+
+
+def test_a_held_frame_does_not_carry_the_subject_twice(panned: Pan, plain: Plain) -> None:
+    """A frame that is due while an earlier one is held does not spoil the subject's place."""
+    moved = panned(2, 14)
+    shown = [moved[min(n - n % 2, 13)] for n in range(14)]
+    alpha = np.zeros(shown[0].shape[:2], np.float32)
+    alpha[60:180, 80:240] = 1
+    for moment in _seen(shown, plain(shown[0], alpha)):
+        if moment.registration is not None:
+            shift = -2.0 * (moment.index - moment.index % 2)
+            transform = moment.registration.subject.transform
+            assert transform[:, 2] == pytest.approx((shift, 0), abs=1)
 
 
 def test_a_picture_that_changes_its_size_starts_anew(panned: Pan, plain: Plain) -> None:
