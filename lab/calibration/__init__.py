@@ -1,5 +1,10 @@
 """Tests metrics on clips with known defects and on rendered camera moves."""
 
+from lab.calibration.agreement import (
+    RatedMaterial,
+    describe_agreement,
+    load_agreement,
+)
 from lab.calibration.calibrate import calibrate
 from lab.calibration.card import Card, load_card
 from lab.calibration.coverage import describe_coverage
@@ -16,12 +21,15 @@ __all__ = [
     "Defect",
     "Moves",
     "Nuisance",
+    "RatedMaterial",
     "calibrate",
     "calibrate_moves",
     "confusion",
+    "describe_agreement",
     "describe_coverage",
     "detection_curves",
     "inject_defect",
+    "load_agreement",
     "load_card",
     "load_moves",
 ]

@@ -48,7 +48,7 @@ def calibrate(
       lab calibrate --stills photos --footage clips
       lab calibrate --moves --new
     """
-    from lab.calibration import load_moves
+    from lab.calibration import describe_agreement, load_agreement, load_moves
 
     if new and not moves:
         raise OptionError("--new works on camera moves only; add --moves")
@@ -70,6 +70,7 @@ def calibrate(
         card = lab.calibrate(out, stills=stills, footage=footage, quick=quick, quiet=as_json)
     print_result(card, as_json=as_json)
     if not as_json:
+        print_stdout("\n" + describe_agreement(load_agreement()))
         print_stderr(f"validity card: {out / 'card.json'}")
     exit_if_failed(card.failed, print_failures=as_json)
 
