@@ -19,21 +19,28 @@ from benchmarks.agreement import (
     Scores,
     Values,
     agreement,
+    auroc,
     ceiling,
     compare,
+    generator_means,
     json_rows,
     lines,
     main,
     ordered_pairs,
     partial_spearman,
+    quantile,
     ranks,
     read_ratings,
     resamples,
     score_clips,
     spearman,
 )
-from lab.errors import InputError
+from lab.calibration import statistics
+from lab.calibration.agreement import ESTIMATES, RatedMaterial, load_agreement, save_agreement
+from lab.errors import InputError, WeightsError
+from lab.media import write_image
 from lab.metrics import SPECS
+from lab.vision import weight_path
 
 SEEDS = st.integers(0, 10_000)
 SMALL = st.lists(st.integers(0, 4), min_size=3, max_size=12)
@@ -53,6 +60,15 @@ def noise() -> np.random.Generator:
 def sample(noise: np.random.Generator) -> Sample:
     """60 clips in 12 groups of five."""
     return Sample(noise.lognormal(size=60), np.repeat(np.arange(12), 5), resamples(12))
+
+
+@pytest.fixture
+def embedding_weights() -> None:
+    """Weights of the baseline's network; skips with the reason if they are unavailable."""
+    try:
+        weight_path("mobilenetv2")
+    except WeightsError as error:
+        pytest.skip(str(error))
 
 
 @given(SMALL, SEEDS)
@@ -78,8 +94,11 @@ def test_monotone_transforms_change_nothing(seed: int) -> None:
     rng = np.random.default_rng(seed)
     x, y, motion = rng.normal(size=(3, 20))
     group, counts = np.repeat(np.arange(5), 4), resamples(5, 50)
-    reference = agreement(x, y, Sample(np.exp(motion), group, counts))
-    assert agreement(np.exp(x), y**3, Sample(motion, group, counts)) == reference
+    shared = group, counts, (np.arange(20) < 9, np.arange(20) >= 9)
+    reference = agreement(x, y, Sample(np.exp(motion), *shared, (0, 0)))
+    result = agreement(np.exp(x), y**3, Sample(motion, *shared, (0, 0)))
+    for name in set(ESTIMATES) - {"ratio"}:
+        assert getattr(result, name) == getattr(reference, name)
 
 
 @given(SEEDS)
@@ -170,6 +189,78 @@ def test_clips_without_data_are_skipped(noise: np.random.Generator, sample: Samp
     assert math.isnan(agreement(np.ones(60), y, sample).rho.value)
 
 
+def test_a_missing_value_can_count_as_no_flaw(noise: np.random.Generator, sample: Sample) -> None:
+    """rho_filled ranks it best; rho and the number of clips leave it out."""
+    x, y = -np.abs(noise.normal(size=60)), noise.normal(size=60)
+    x[:6] = math.nan
+    result = agreement(x, y, sample, best=0.0)
+    assert result.clips == 54
+    assert result.rho.value == pytest.approx(stats.spearmanr(x[6:], y[6:]).statistic)
+    known = stats.spearmanr(np.nan_to_num(x, nan=0.0), y).statistic
+    assert result.rho_filled.value == pytest.approx(known)
+    assert result.rho_filled.low < known < result.rho_filled.high
+    without_best = agreement(x, y, sample)
+    assert without_best.rho_filled == without_best.rho
+
+
+def test_generators_count_alike_within(noise: np.random.Generator, sample: Sample) -> None:
+    """The plain mean of rho over the generators that have five clips or more."""
+    x, y = noise.normal(size=(2, 60))
+    place = np.arange(60)
+    generators = place < 40, (place >= 40) & (place < 56), place >= 56
+    y[generators[0]] += 100
+    result = agreement(x, y, Sample(sample.motion, sample.group, sample.counts, generators))
+    known = [stats.spearmanr(x[own], y[own]).statistic for own in generators[:2]]
+    assert result.within.value == pytest.approx(np.mean(known))
+    assert result.within.low < result.within.value < result.within.high
+
+
+def test_a_generator_is_judged_by_its_other_clips(noise: np.random.Generator) -> None:
+    """Clips of its own group have no part in it; no mean is known without others."""
+    generator = np.array(["a", "b", "a", "a", "", "c", "b", ""])
+    group = np.array([0, 0, 0, 1, 1, 1, 2, 2])
+    y = np.array([1, 2, 4, 7, 5, 5, 3, 5.0])
+    nan = math.nan
+    assert generator_means(y, generator, group) == pytest.approx(
+        [7, 3, 7, 2.5, nan, nan, 2, nan], nan_ok=True
+    )
+    alike, ratings = np.repeat([f"{n}" for n in range(500)], 4), noise.normal(size=2000)
+    means = generator_means(ratings, alike, np.arange(2000))
+    assert abs(spearman(means, ratings, once(2000))[0]) < 0.1
+
+
+@given(st.lists(st.integers(0, 6), min_size=4, max_size=12), SEEDS)
+def test_detection_counts_weights_as_copies(values: list[int], seed: int) -> None:
+    """AUROC and quantiles of a weighted sample are those of the sample with copies."""
+    x = np.array(values, float)
+    copies = np.random.default_rng(seed).integers(0, 3, x.size)
+    copies[[0, 2]] += 1
+    bad, good = slice(None, 2), slice(2, None)
+    weights = copies[None].astype(float)
+    many_bad, many_good = (np.repeat(x[side], copies[side]) for side in (bad, good))
+    detected = auroc(x[bad], x[good], weights[:, bad], weights[:, good])
+    assert detected[0] == pytest.approx(statistics.auroc(many_good, many_bad))
+    for share in (0.5, 0.9):
+        known = np.quantile(np.repeat(x, copies), share)
+        assert quantile(x, weights, share)[0] == pytest.approx(known)
+    assert math.isnan(quantile(x, 0 * weights, 0.5)[0])
+
+
+def test_bad_clips_are_detected(noise: np.random.Generator, sample: Sample) -> None:
+    """Only clips beyond the split count, and a missing value among them counts as no flaw."""
+    y = np.tile([1.0, 2.0, 3.0, 3.0, 1.0], 12)
+    flaw = np.where(y <= 1, 8.0, np.where(y >= 3, 2.0, 99.0))
+    split = Sample(sample.motion, sample.group, sample.counts, split=(1.5, 3))
+    result = agreement(-flaw, y, split, best=0.0)
+    assert (result.auroc.value, result.auroc.low, result.ratio.value) == (1, 1, 0.25)
+    flaw[np.flatnonzero(y <= 1)[:6]] = math.nan
+    result = agreement(-flaw, y, split, best=0.0)
+    assert result.auroc.value == pytest.approx(18 / 24)
+    assert result.auroc.low < result.auroc.value < result.auroc.high
+    assert math.isnan(agreement(-flaw, y, sample, best=0.0).auroc.value)
+    assert math.isnan(agreement(flaw * math.nan, y, split, best=0.0).auroc.value)
+
+
 @pytest.mark.parametrize("noise_size", [0.3, 1, 3])
 def test_an_interval_contains_its_estimate(
     noise: np.random.Generator, sample: Sample, noise_size: float
@@ -224,10 +315,12 @@ def test_rows_are_signed_and_sorted(noise: np.random.Generator) -> None:
         np.tile(["real", "a", "b", "c", "d"], 8),
         rating,
         np.empty((0, 40)),
+        (None,) * 40,
+        "stars",
     )
     reasons = {name: ["too short"] * 40 for name in values}
     table = compare(
-        ratings, Scores(values, reasons, ()), controlled="motion", without=("real", "a")
+        ratings, Scores(values, reasons, {}), controlled="motion", without=("real", "a")
     )
     rows = {row.name: row for row in table.rows}
     assert (table.among, table.clips, table.groups) == ("without real, a", 24, 8)
@@ -241,18 +334,60 @@ def test_rows_are_signed_and_sorted(noise: np.random.Generator) -> None:
     assert rows["drift"].left_out == pytest.approx(table.rating)
     less, motion_row = rows["less motion wins"].agreement, rows["motion"].agreement
     assert less.rho.value == pytest.approx(-motion_row.rho.value)
-    text = "\n".join(lines(table, "stars"))
+    text = "\n".join(lines(table, ratings))
     assert "stars" in text
-    assert "left out, too short: drift" in text
+    assert "missing, too short: drift" in text
     drift_row = next(row for row in json_rows(table) if row["name"] == "drift")
     assert drift_row["rho"] is drift_row["partial_low"] is None
+
+
+def test_a_rating_of_a_flaw_is_turned(noise: np.random.Generator) -> None:
+    """A flaw's rating gives what the same rating of quality gives; a copy of the baseline is no
+    better than it; the generator's row stands beside it."""
+    flaw, motion = noise.integers(1, 6, 40).astype(float), noise.lognormal(size=40)
+    drift = flaw + noise.normal(size=40)
+    scores = Scores(
+        {"drift": drift, "flicker": noise.lognormal(size=40), "motion": motion},
+        {"drift": [""] * 40, "flicker": [""] * 40, "motion": [""] * 40},
+        {},
+        whole_frame=drift,
+    )
+
+    def rows(rating: Values, split: tuple[float, float], *, lower: bool) -> list[dict[str, Any]]:
+        ratings = Ratings(
+            tuple(Path(f"{index}.mp4") for index in range(40)),
+            np.repeat([f"g{index}" for index in range(8)], 5),
+            np.tile(["a", "b", "c", "d"], 10),
+            rating,
+            np.stack([rating, rating + noise.normal(size=40) / 1000]),
+            (None,) * 40,
+            "drift",
+            lower_is_better=lower,
+        )
+        return list(json_rows(compare(ratings, scores, controlled="motion", split=split)))
+
+    turned, plain = rows(flaw, (2, 4), lower=True), rows(6 - flaw, (2, 4), lower=False)
+    for one, other in zip(turned, plain, strict=True):
+        if one["kind"] != "ceiling":
+            assert one == pytest.approx(other, abs=1e-6)
+    named = {row["name"]: row for row in turned}
+    assert named["drift"]["rho"] > 0.5
+    assert named["drift"]["auroc"] > 0.8
+    assert named["drift"]["within"] > 0.5
+    assert named["a rater, by the others"]["rho"] > 0.9
+    ends = ("difference", "difference_low", "difference_high")
+    assert [named["drift"][end] for end in ends] == [0, 0, 0]
+    assert named["flicker"]["difference_low"] < named["flicker"]["difference"] < 0
+    assert named["same generator's clips"]["clips"] == 40
+    assert named["same generator's clips"]["within"] is None
+    assert named["motion"]["ratio"] is named["motion"]["difference"] is None
 
 
 def test_the_literature_is_scored_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its metrics are included, whatever the order of the results."""
 
     def fake(
-        clips: Sequence[Path], *, quiet: bool, literature: bool = False
+        clips: Sequence[Path], still: None, *, literature: bool, **_: object
     ) -> Iterator[dict[str, Any]]:
         yield {"clip": str(clips[1]), "error": "b.mp4: not a video"}
         scores = {"motion": 2.0, "ssim.temporal": 0.9}
@@ -260,11 +395,11 @@ def test_the_literature_is_scored_too(monkeypatch: pytest.MonkeyPatch) -> None:
         assert literature
 
     monkeypatch.setattr("benchmarks.agreement.score", fake)
-    result = score_clips([Path("a.mp4"), Path("b.mp4")], quiet=True)
+    result = score_clips([Path("a.mp4"), Path("b.mp4")], [None, None], quiet=True)
     assert list(result.values) == [*SPECS, "ssim.temporal"]
     assert result.values["ssim.temporal"] == pytest.approx([0.9, math.nan], nan_ok=True)
     assert result.reasons["ssim.temporal"][1] == "b.mp4: not a video"
-    assert result.failed == ("b.mp4: not a video",)
+    assert result.failed == {Path("b.mp4"): "b.mp4: not a video"}
 
 
 def write_ratings(folder: Path, rows: list[dict[str, object]]) -> Path:
@@ -298,7 +433,7 @@ def test_an_invalid_line_is_named(tmp_path: Path, changed: dict[str, object], me
     """The error names the line and says what to write."""
     path = write_ratings(tmp_path, ratings_with(**changed))
     with pytest.raises(InputError, match=message):
-        read_ratings(path, tmp_path, "stars")
+        read_ratings(path, tmp_path, column="stars")
 
 
 def test_an_unusable_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -329,6 +464,40 @@ def test_an_unusable_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "is not a CSV in UTF-8" in refused()
     write_ratings(folder, [row | {"generator": "real"} for row in ratings_with()])
     assert "exclude fewer" in refused("--without", "real")
+    assert "'drift_a'" in refused("--raters", "drift_a,drift_b")
+    assert "'model'" in refused("--generator", "model")
+    assert "leave --stills out" in refused("--stills", ".")
+    assert "2 clips are rated 0 or less, 0 9 or more" in refused("--split", "0", "9")
+    assert "--material" in refused("--card", "card.json")
+    card = ("--card", str(tmp_path / "out.mp4"), "--material", "these")
+    assert "does not hold agreement" in refused(*card)
+    write_ratings(folder, [row | {"still": "gone.png"} for row in ratings_with()])
+    assert "'gone.png' is not a file in" in refused()
+    write_ratings(folder, [row | {"still": "0.mp4"} for row in ratings_with()])
+    assert "0.mp4" in refused()
+
+
+def test_raters_form_the_rating(tmp_path: Path) -> None:
+    """Their mean over those who rated, unless a column is named; a still is a group by default."""
+    rows: list[dict[str, object]] = [
+        {"clip": f"{n}.mp4", "still": f"{n // 2}.png", "a": n, "b": 4 if n else "", "model": "x"}
+        for n in range(4)
+    ]
+    path = write_ratings(tmp_path, rows)
+    (tmp_path / "stills").mkdir()
+    for n in range(2):
+        write_image(tmp_path / "stills" / f"{n}.png", np.full((64, 64, 3), n, np.uint8))
+    options: dict[str, Any] = {"stills": tmp_path / "stills", "generator": "model"}
+    ratings = read_ratings(path, tmp_path, raters=["a", "b"], lower_is_better=True, **options)
+    assert ratings.rating.tolist() == [0, 2.5, 3, 3.5]
+    assert ratings.described == "mean of a, b, lower is better"
+    assert ratings.group.tolist() == ["0.png", "0.png", "1.png", "1.png"]
+    assert ratings.generator.tolist() == ["x"] * 4
+    assert [still and still.name for still in ratings.stills] == ["0", "0", "1", "1"]
+    named = read_ratings(path, tmp_path, column="a", raters=["a", "b"], **options)
+    assert (named.rating.tolist(), named.raters.shape) == ([0, 1, 2, 3], (2, 4))
+    (tmp_path / "ratings.csv").write_text("clip,group,still,a\n0.mp4,g,,1\n1.mp4,g,,1\n2.mp4,g,,1")
+    assert read_ratings(path, tmp_path, column="a").stills == (None, None, None)
 
 
 def test_an_empty_field_is_not_rated(tmp_path: Path) -> None:
@@ -338,7 +507,7 @@ def test_an_empty_field_is_not_rated(tmp_path: Path) -> None:
     ]
     path = write_ratings(tmp_path, rows)
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
-    ratings = read_ratings(path, tmp_path, "stars")
+    ratings = read_ratings(path, tmp_path, column="stars")
     assert np.isnan(ratings.rating).tolist() == [False, True, False, False]
     assert ratings.raters.shape == (2, 4)
     assert np.isnan(ratings.raters).sum() == 1
@@ -346,29 +515,51 @@ def test_an_empty_field_is_not_rated(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_clips_end_to_end(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], pan_clip: Callable[..., Path]
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    pan_clip: Callable[..., Path],
+    embedding_weights: None,
 ) -> None:
-    """With one broken clip of five, every metric has a row, the clip is named and exit is 1."""
+    """With one broken clip of five, every metric has a row, the clip is named and exit is 1.
+
+    Two clips have a still, so there is a baseline; the card's older entry is replaced.
+    """
     rng = np.random.default_rng(0)
     picture = np.kron(rng.integers(0, 255, (12, 24, 3)), np.ones((8, 8, 1))).astype(np.uint8)
     rows: list[dict[str, object]] = []
     for index, group in enumerate("aabb"):
         path = tmp_path / f"{index}.mp4"
         pan_clip(path, picture, count=6, step_px=1 + index % 2)
-        made_by = {"generator": "real" if index == 0 else "model", "rater_1": index, "rater_2": 4}
-        rows.append({"clip": path.name, "temporal_1to5": index, "group": group, **made_by})
+        made_by = {"model": "real" if index == 0 else "other", "one": index, "two": min(index, 2)}
+        still = "still.png" if group == "a" else ""
+        rows.append({"clip": path.name, "group": group, "still": still, **made_by})
     rows.append({**rows[0], "clip": "broken.mp4"})
     write_ratings(tmp_path, rows)
     (tmp_path / "broken.mp4").write_text("words")
+    write_image(tmp_path / "still.png", 255 - picture)
+    card = tmp_path / "card.json"
+    rating = "mean of one, two, lower is better"
+    older = [RatedMaterial(name, rating, 9, 3, 0, None, {}, ()) for name in ("these", "those")]
+    save_agreement(card, older)
 
-    assert main([str(tmp_path), "--json"]) == 1
+    options = ["--raters", "one,two", "--lower-is-better", "--generator", "model", "--json"]
+    detect = ["--split", "1", "2", "--card", str(card), "--material", "these"]
+    assert main([str(tmp_path), *options, *detect]) == 1
     captured = capsys.readouterr()
     assert "not a video" in captured.err
     records = [json.loads(line) for line in captured.out.splitlines()]
     all_clips = {row["name"]: row for row in records if row["among"] == "all clips"}
-    assert all_clips.keys() >= {*SPECS, "less motion wins", "a rater, by the others"}
+    baselines = {"less motion wins", "whole-frame embedding", "same generator's clips"}
+    assert all_clips.keys() >= {*SPECS, *baselines, "a rater, by the others"}
     assert all_clips["motion"]["clips"] == 4
-    assert all_clips["motion"]["among_clips"] == 5
-    assert all_clips["motion"]["left_out_rating"] == 0
+    assert all_clips["motion"]["among_clips"] == 4
     assert all_clips["drift.onset"]["why"]
+    # The clips with a still of inverted colours are the two that are rated best.
+    assert all_clips["whole-frame embedding"]["auroc"] == 0
     assert {row["among"] for row in records} == {"all clips", "without real"}
+
+    these, those = load_agreement(card)
+    assert (these.material, these.rating, these.clips, these.generators) == ("these", rating, 4, 2)
+    assert (these.split, these.stale, those) == ((1, 2), (), older[1])
+    judged = {name for name, spec in SPECS.items() if spec.judged}
+    assert {row.name for row in these.rows} == judged | baselines | {"a rater, by the others"}
