@@ -47,7 +47,7 @@ from lab.calibration.agreement import (
     save_agreement,
 )
 from lab.errors import InputError, Interrupted, LabError, WeightsError
-from lab.files import open_input_file
+from lab.files import make_writable_folder, open_input_file
 from lab.metrics import LITERATURE, SPECS
 from lab.runs import score
 from lab.runs.executors import open_executor
@@ -804,8 +804,10 @@ def _report(arguments: argparse.Namespace) -> int:
     folder, motion = arguments.folder, arguments.motion
     if (arguments.card is None) != (arguments.material is None):
         raise InputError("--card and --material belong together; give both or neither")
-    if arguments.card is not None and arguments.card.exists():
-        load_agreement(arguments.card)
+    if arguments.card is not None:
+        make_writable_folder(arguments.card.parent)
+        if arguments.card.exists():
+            load_agreement(arguments.card)
     ratings = read_ratings(
         folder / arguments.ratings,
         folder,

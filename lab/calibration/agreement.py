@@ -131,8 +131,8 @@ class RatedMaterial:
     """The agreement of the judged headlines and of what they are compared with, on one material.
 
     material: what the clips are, in words. rating: what was rated, in words. clips, groups,
-    generators: their numbers. split: a clip rated at most `split[0]` or at least `split[1]` is on
-    one side of the AUROC; None if it was not measured. versions: by metric.
+    generators: their numbers. split: AUROC and ratio compare the clips rated at most the first with
+    those rated at least the second; None if they were not measured. versions: by metric.
     """
 
     material: str
@@ -204,12 +204,15 @@ class RatedMaterial:
         return table.loc[:, [not table[name].isin(["", "-"]).all() for name in table]]
 
     def __str__(self) -> str:
-        """Heading, table, and what has become stale."""
+        """Heading, table, the split, and what has become stale."""
         made_by = f" by {self.generators} generators" if self.generators else ""
         lines = [
             f"{self.material}: {self.clips} clips in {self.groups} groups{made_by}; {self.rating}",
             self.table().to_string(index=False),
         ]
+        if self.split is not None:
+            low, high = self.split
+            lines.append(f"AUROC: clips rated {low:g} or less against {high:g} or more.")
         if self.stale:
             names = ", ".join(self.stale)
             lines.append(f"Measured with other versions than today's: {names}.")

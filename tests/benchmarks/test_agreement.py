@@ -471,6 +471,8 @@ def test_an_unusable_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "--material" in refused("--card", "card.json")
     card = ("--card", str(tmp_path / "out.mp4"), "--material", "these")
     assert "does not hold agreement" in refused(*card)
+    card = ("--card", str(tmp_path / "out.mp4" / "card.json"), "--material", "these")
+    assert "cannot write here" in refused(*card)
     write_ratings(folder, [row | {"still": "gone.png"} for row in ratings_with()])
     assert "'gone.png' is not a file in" in refused()
     write_ratings(folder, [row | {"still": "0.mp4"} for row in ratings_with()])

@@ -62,7 +62,8 @@ def test_the_text_says_what_was_measured(material: RatedMaterial) -> None:
     assert drift.split()[2] == "4"
     assert "0.50 [0.38, 0.62]  0.10 [0.00, 0.20]" in drift
     assert "-0.25 [-0.50, +0.12]" in drift
-    assert "AUROC" not in text
+    assert "AUROC: clips rated 1.5 or less against 3 or more." in text
+    assert "p90" not in text
     assert "versions" not in text
     assert describe_agreement([]).endswith("not measured for this version.")
 
