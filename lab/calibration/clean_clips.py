@@ -1,4 +1,4 @@
-"""Makes the clean clips for calibration: photographs under a moving camera, and real footage."""
+"""Makes the clean clips for calibration: moving cameras, moving subjects, and real footage."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,12 +10,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lab.errors import InputError
+from lab.calibration.moving_subjects import (
+    PASSER_BY,
+    SUBJECT_MOVES,
+    Cutout,
+    MovingSubject,
+    Points,
+    cut_out,
+)
+from lab.errors import InputError, LabError
 from lab.media import frames, open_image
 from lab.prompts.vocabulary import CameraRates
 from lab.render import Motion, Scene, render
+from lab.render.scene import SUBJECT_INVERSE_DEPTH
 from lab.samples import sample_path
-from lab.vision import subject_mask
+from lab.vision import grid, subject_mask
 
 FPS = 24.0
 FRAMES = 48
@@ -36,18 +45,25 @@ MOVES: dict[str, CameraRates] = {
 }
 
 
+CAMERA_MOVE, PLAIN_GROUND, FOOTAGE = "camera move", "plain ground", "footage"
+BASE_KINDS = (CAMERA_MOVE, *SUBJECT_MOVES, PLAIN_GROUND, FOOTAGE)
+"""What clean clips show. On a plain ground a clip has two kinds, with the move of its subject."""
+
+
 @dataclass(frozen=True)
 class Source:
     """What a clean clip is made from. path: a photograph, or footage if move is empty.
 
-    other: a picture of another subject. final: reserved for the final results; definitions and
-    thresholds are chosen without it.
+    move: a camera move of MOVES, or a name in SUBJECT_MOVES. other: a picture of another subject.
+    final: reserved for the final results; definitions and thresholds are chosen without it. ground:
+    the photograph over which a moving subject moves; None for a plain ground.
     """
 
     path: Path
     move: str
     other: Path
     final: bool
+    ground: Path | None = None
 
     @property
     def group(self) -> str:
@@ -59,12 +75,23 @@ class Source:
         """The name of the clean clip, unique."""
         return f"{self.path.stem}, {self.move}" if self.move else self.path.stem
 
+    @property
+    def base_kinds(self) -> tuple[str, ...]:
+        """One or two of BASE_KINDS."""
+        if not self.move:
+            return (FOOTAGE,)
+        if self.move not in SUBJECT_MOVES:
+            return (CAMERA_MOVE,)
+        return (self.move,) if self.ground else (self.move, PLAIN_GROUND)
+
 
 @dataclass(frozen=True, eq=False)
 class CleanClip:
-    """A clip in memory. frames: (h, w, 3) uint8 each. alphas: (h, w) uint8, the subject's masks.
+    """A clip in memory. frames: (h, w, 3) uint8 each. alphas: (h, w) uint8, the subject's masks:
+    0 where it is hidden.
 
-    still: the still of the clip. other: a picture of another subject.
+    still: the still of the clip. other: a picture of another subject. still_points: where each
+    pixel of the subject is in the still, which is frame 0; None if that is not known.
     """
 
     frames: list[NDArray[np.uint8]]
@@ -72,6 +99,7 @@ class CleanClip:
     fps: float
     still: NDArray[np.uint8]
     other: NDArray[np.uint8]
+    still_points: Points | None = None
 
 
 def sources(photos: Sequence[Path], footage: Path | None, *, moves_each: int) -> list[Source]:
@@ -99,6 +127,40 @@ def sources(photos: Sequence[Path], footage: Path | None, *, moves_each: int) ->
     return made
 
 
+def moving_sources(photos: Sequence[Path], *, each: int) -> list[Source]:
+    """The photographs whose subject can be cut out, with `each` moves of the subject each.
+
+    Halves are those of `sources`. Each half cycles through all moves, and one clip in three of a
+    half has a plain ground.
+    """
+    subjects = [path for path in photos if _has_subject(path)]
+    made = []
+    counts = {False: 0, True: 0}
+    for path in subjects:
+        index = photos.index(path)
+        final = index % 2 == 1
+        # Of the samples, the one before is wide enough to hide what it passes.
+        other = subjects[subjects.index(path) - 1]
+        for turn in range(each):
+            count = counts[final]
+            counts[final] += 1
+            move = SUBJECT_MOVES[count % len(SUBJECT_MOVES)]
+            later = (photos[(index + 3 + turn + step) % len(photos)] for step in range(len(photos)))
+            ground = next((photo for photo in later if photo not in (path, other)), None)
+            # The halves differ, so that no move is seen on plain grounds only.
+            plain = count % 3 == (0 if final else 2)
+            made.append(Source(path, move, other, final, None if plain else ground))
+    return made
+
+
+def _has_subject(path: Path) -> bool:
+    """Whether a subject can be cut out. The camera moves name a picture that cannot be opened."""
+    try:
+        return cut_out(open_image(path).rgb) is not None
+    except LabError:
+        return False
+
+
 def photographs(folder: Path | None) -> list[Path]:
     """The pictures in a folder, by name; the sample stills when None.
 
@@ -120,6 +182,8 @@ def _files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
 def clean_clip(source: Source) -> CleanClip:
     """Render or decode a source. Cached, because consecutive probes share a source."""
     other = _resized(open_image(source.other).rgb)
+    if source.move in SUBJECT_MOVES:
+        return _with_moving_subject(source, other)
     if source.move:
         return _rendered(source, other)
     decoded = list(islice(frames(source.path), FRAMES))
@@ -139,7 +203,35 @@ def _rendered(source: Source, other: NDArray[np.uint8]) -> CleanClip:
     scene = Scene.framed(rgb, subject_mask(rgb), *SIZE_PX)
     rendered = list(render(scene, Motion(rates=MOVES[source.move]), frames=FRAMES, fps=FPS, seed=3))
     pictures = [frame.rgb for frame in rendered]
-    return CleanClip(pictures, [frame.subject_alpha for frame in rendered], FPS, pictures[0], other)
+    width, height = SIZE_PX
+    to_still = [
+        np.linalg.inv(frame.camera.layer_transform(width, height, SUBJECT_INVERSE_DEPTH))
+        for frame in rendered
+    ]
+
+    def still_points(index: int) -> NDArray[np.float32]:
+        matrix = to_still[index].astype(np.float32)
+        points: NDArray[np.float32] = grid(height, width) @ matrix[:2, :2].T + matrix[:2, 2]
+        return points
+
+    alphas = [frame.subject_alpha for frame in rendered]
+    return CleanClip(pictures, alphas, FPS, pictures[0], other, still_points)
+
+
+def _with_moving_subject(source: Source, other: NDArray[np.uint8]) -> CleanClip:
+    subject = _subject(source.path)
+    passer = _subject(source.other) if source.move == PASSER_BY else None
+    ground = None if source.ground is None else open_image(source.ground).rgb
+    moving = MovingSubject(source.move, subject, passer, ground, size_px=SIZE_PX, frames=FRAMES)
+    pictures, alphas = moving.draw()
+    return CleanClip(pictures, alphas, FPS, pictures[0], other, moving.still_points)
+
+
+def _subject(path: Path) -> Cutout:
+    subject = cut_out(open_image(path).rgb)
+    if subject is None:
+        raise InputError(f"{path}: shows no subject that can be cut out; use another photograph")
+    return subject
 
 
 def _resized(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -4,8 +4,9 @@ The defects are independent of how metrics work, so the same table also tests fu
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,6 +19,9 @@ from lab.vision import backward_warp
 Frames = list[NDArray[np.uint8]]
 Inject = Callable[[CleanClip, float, np.random.Generator], Frames]
 _GRID = (5, 8)  # rows and columns of a random field before it is upsampled
+# Code values, rms: another texture must be visible on a smooth subject, too, and stay a texture on
+# one whose detail is mostly hard outlines.
+_TEXTURE_CONTRAST = (6.0, 12.0)
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,8 @@ def melt(clip: CleanClip, strength: float, rng: np.random.Generator) -> Frames:
     for index, (rgb, alpha) in enumerate(zip(clip.frames, clip.alphas, strict=True)):
         share = index / max(len(clip.frames) - 1, 1)
         soft = cv2.GaussianBlur(alpha.astype(np.float32) / 255, (0, 0), height / 60)
-        frames.append(_displace(rgb, share * amplitude_px * field * soft[..., None]))
+        here = _on_surface(clip, field, index)
+        frames.append(_displace(rgb, share * amplitude_px * here * soft[..., None]))
     return frames
 
 
@@ -167,24 +172,47 @@ def identity(clip: CleanClip, strength: float, rng: np.random.Generator) -> Fram
 
     strength: the weight of the other subject at the last frame, 0..1.
     """
-    other = clip.other
+    return _blended_into_other(clip, [strength] * len(clip.frames))
+
+
+def identity_part(clip: CleanClip, strength: float, rng: np.random.Generator) -> Frames:
+    """Blend a third of the subject, on one side of it, gradually into another subject.
+
+    strength: the weight of the other subject at the last frame, 0..1.
+    """
+    angle = rng.uniform(0, 2 * math.pi)
+    if clip.still_points is None:
+        return _blended_into_other(
+            clip, [strength * _one_side(alpha, angle) for alpha in clip.alphas]
+        )
+    side = _one_side(clip.alphas[0], angle)
+    return _blended_into_other(
+        clip, [strength * _on_surface(clip, side, index) for index in range(len(clip.frames))]
+    )
+
+
+def drift_texture(clip: CleanClip, strength: float, rng: np.random.Generator) -> Frames:
+    """Replace the texture of the subject gradually by another one of the same local mean colour.
+
+    strength: the share of the other texture at the last frame, 0..1.
+    """
+    height = clip.frames[0].shape[0]
+    sigma = height / 40
+    *_, across, down = cv2.boundingRect((clip.alphas[0] > 127).astype(np.uint8))
+    noise = rng.standard_normal((max(down, 1), max(across, 1))).astype(np.float32)
+    other = cv2.GaussianBlur(noise, (0, 0), height / 240) - cv2.GaussianBlur(
+        noise, (0, 0), height / 80
+    )
+    own = _detail(clip.frames[0], clip.alphas[0], sigma)[clip.alphas[0] > 127]
+    contrast = np.clip(float(own.std()) if len(own) else 0.0, *_TEXTURE_CONTRAST)
+    other *= contrast / max(float(other.std()), 1e-6)
     frames = []
     for index, (rgb, alpha) in enumerate(zip(clip.frames, clip.alphas, strict=True)):
-        left, top, width, height = cv2.boundingRect((alpha > 127).astype(np.uint8))
-        if not width:
-            frames.append(rgb)
-            continue
-        box = np.s_[top : top + height, left : left + width]
-        resized = cv2.resize(other, (width, height), interpolation=cv2.INTER_AREA)
-        replacement = resized.astype(np.float32)
-        subject = rgb[box].astype(np.float32)
-        inside = alpha[box] > 127
-        replacement += subject[inside].mean(axis=0) - replacement[inside].mean(axis=0)
+        drawn, cover = _over_subject(clip, other, index)
         share = strength * index / max(len(clip.frames) - 1, 1)
-        weight = share * (alpha[box].astype(np.float32) / 255)[..., None]
-        mixed = rgb.copy()
-        mixed[box] = _to_uint8(subject * (1 - weight) + replacement * weight)
-        frames.append(mixed)
+        weight = share * cover * (alpha.astype(np.float32) / 255)
+        change = drawn[..., None] - _detail(rgb, alpha, sigma)
+        frames.append(_to_uint8(rgb.astype(np.float32) + weight[..., None] * change))
     return frames
 
 
@@ -247,11 +275,27 @@ DEFECTS: tuple[Defect, ...] = (
     ),
     Defect(
         name="identity drift",
-        metric="drift.identity",
+        metric="drift",
         unit="share of another subject",
         description="weight of another subject at the last frame",
         strengths=(0.1, 0.2, 0.4, 0.6, 0.8),
         inject=identity,
+    ),
+    Defect(
+        name="partial identity drift",
+        metric="drift",
+        unit="share of another subject",
+        description="weight of another subject at the last frame, in a third of the subject",
+        strengths=(0.2, 0.4, 0.6, 0.8, 1.0),
+        inject=identity_part,
+    ),
+    Defect(
+        name="texture drift",
+        metric="drift",
+        unit="share of another texture",
+        description="weight of another texture at the last frame, at the same local mean colour",
+        strengths=(0.1, 0.2, 0.4, 0.7, 1.0),
+        inject=drift_texture,
     ),
     Defect(
         name="onset gap",
@@ -322,6 +366,95 @@ def _shift_lab(rgb: NDArray[np.uint8], shift: NDArray[np.floating]) -> NDArray[n
     colours = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     colours[..., 1:] += shift
     return _to_uint8(cv2.cvtColor(colours, cv2.COLOR_LAB2RGB) * 255)
+
+
+def _on_surface(clip: CleanClip, field: NDArray[np.floating], index: int) -> NDArray[np.float32]:
+    """A field over the still as it lies on the subject in a frame; unmoved if that is unknown."""
+    values = field.astype(np.float32)
+    if clip.still_points is None:
+        return values
+    moved: NDArray[np.float32] = cv2.remap(
+        values, clip.still_points(index), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+    )
+    return moved
+
+
+def _over_subject(
+    clip: CleanClip, picture: NDArray[Any], index: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """A picture, stretched over the subject, as a frame shows it; and 1 where it was drawn, else 0.
+
+    It is stretched over the subject's box in the still and sticks to its surface. If the surface is
+    unknown, it is stretched over the box in the frame.
+    """
+    height, width = clip.frames[index].shape[:2]
+    known = clip.still_points is not None
+    mask = (clip.alphas[0 if known else index] > 127).astype(np.uint8)
+    left, top, across, down = cv2.boundingRect(mask)
+    drawn = np.zeros((height, width, *picture.shape[2:]), np.float32)
+    cover = np.zeros((height, width), np.float32)
+    if not across:
+        return drawn, cover
+    stretched = cv2.resize(picture, (across, down), interpolation=cv2.INTER_AREA)
+    if clip.still_points is not None:
+        points = clip.still_points(index) - np.array([left, top], np.float32)
+        drawn = cv2.remap(
+            stretched, points, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+        ).astype(np.float32)
+        return drawn, cover + 1
+    box = np.s_[top : top + down, left : left + across]
+    drawn[box] = stretched
+    cover[box] = 1
+    return drawn, cover
+
+
+def _blended_into_other(clip: CleanClip, shares: Sequence[float | NDArray[np.float32]]) -> Frames:
+    """Blend the subject into the other picture in its mean colour, more and more with time.
+
+    shares: for each frame, the weight if it were the last, a number or (h, w).
+    """
+    frames: Frames = []
+    shift: NDArray[np.float32] | None = None
+    for index, (rgb, alpha) in enumerate(zip(clip.frames, clip.alphas, strict=True)):
+        drawn, cover = _over_subject(clip, clip.other, index)
+        subject, inside = rgb.astype(np.float32), (alpha > 127) & (cover > 0)
+        # On a known surface the colour is fixed in the still, whatever part is hidden later.
+        if inside.any() and (shift is None or clip.still_points is None):
+            shift = subject[inside].mean(axis=0) - drawn[inside].mean(axis=0)
+        if shift is None:
+            frames.append(rgb)
+            continue
+        share = shares[index] * index / max(len(clip.frames) - 1, 1)
+        weight = (share * cover * (alpha.astype(np.float32) / 255))[..., None]
+        frames.append(_to_uint8(subject * (1 - weight) + (drawn + shift) * weight))
+    return frames
+
+
+def _one_side(alpha: NDArray[np.uint8], angle: float) -> NDArray[np.float32]:
+    """1 on the third of the subject that lies farthest in a direction, 0 elsewhere: (h, w).
+
+    Its border is soft, so that it is no edge of its own.
+    """
+    height, width = alpha.shape
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    along = x * math.cos(angle) + y * math.sin(angle)
+    inside = alpha > 127
+    if not inside.any():
+        return np.zeros((height, width), np.float32)
+    border = float(np.quantile(along[inside], 2 / 3))
+    side: NDArray[np.float32] = np.clip((along - border) / (height / 60) + 0.5, 0, 1)
+    return side
+
+
+def _detail(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8], sigma: float) -> NDArray[np.float32]:
+    """What the subject has besides its local mean colour: (h, w, 3).
+
+    Nothing leaks in from outside it.
+    """
+    share = (alpha.astype(np.float32) / 255)[..., None]
+    weighted = cv2.GaussianBlur(np.dstack([rgb * share, share]), (0, 0), sigma)
+    detail: NDArray[np.float32] = rgb - weighted[..., :3] / np.maximum(weighted[..., 3:], 1e-3)
+    return detail
 
 
 def _displace(rgb: NDArray[np.uint8], field: NDArray[np.floating]) -> NDArray[np.uint8]:

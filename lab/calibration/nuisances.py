@@ -9,14 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab.calibration.clean_clips import CleanClip
-from lab.vision import backward_warp
+from lab.vision import backward_warp, grid
 
 CLEAN_CRF = 16
 
 
 @dataclass(frozen=True)
 class Nuisance:
-    """A harmless change. change: returns the changed clip. crf: of the encoding.
+    """A harmless change. crf: of the encoding. change: returns the changed clip, of which only
+    frames, rate and still count; masks and points of the still may be those of the unchanged clip.
 
     allowed: the largest accepted shift of a metric, as a share of its response to its own defect at
     the middle strength.
@@ -85,15 +86,17 @@ def _turn_subject(clip: CleanClip) -> CleanClip:
     last = max(len(clip.frames) - 1, 1)
     turned = []
     for index, (rgb, alpha) in enumerate(zip(clip.frames, clip.alphas, strict=True)):
-        left, top, width, height = cv2.boundingRect((alpha > 127).astype(np.uint8))
+        # In the still the subject is whole; in a frame it may be partly hidden.
+        whole = alpha if clip.still_points is None else clip.alphas[0]
+        points = grid(*alpha.shape) if clip.still_points is None else clip.still_points(index)
+        left, top, width, height = cv2.boundingRect((whole > 127).astype(np.uint8))
         displacement = np.zeros((*alpha.shape, 2), np.float32)
         if width:
-            y, x = np.mgrid[:height, :width].astype(np.float32)
-            unit_x, unit_y = (x - width / 2) / (width / 2), (y - height / 2) / (height / 2)
+            unit_x = (points[..., 0] - left - width / 2) / (width / 2)
+            unit_y = (points[..., 1] - top - height / 2) / (height / 2)
             depth = np.sqrt(np.clip(1 - unit_x**2 - unit_y**2, 0, 1))
             angle = math.radians(20) * index / last
-            inside = displacement[top : top + height, left : left + width]
-            inside[..., 0] = math.sin(angle) * depth * width / 2
+            displacement[..., 0] = math.sin(angle) * depth * width / 2
             soft = cv2.GaussianBlur(alpha.astype(np.float32) / 255, (0, 0), 3)
             displacement *= soft[..., None]
         turned.append(backward_warp(rgb, displacement, cv2.INTER_CUBIC))

@@ -12,6 +12,7 @@ from PIL import Image
 
 from lab.calibration.clean_clips import MOVES, Source, clean_clip
 from lab.calibration.defects import DEFECTS
+from lab.calibration.moving_subjects import SUBJECT_MOVES
 from lab.calibration.nuisances import CLEAN_CRF, NUISANCES
 from lab.errors import InputError, did_you_mean
 from lab.files import content_id, make_writable_folder
@@ -20,6 +21,7 @@ from lab.media import write_clip
 from lab.metrics import METRICS, measure
 from lab.stills import Still
 
+_DRAWING = 2  # raise it when clips of the same name look different, so that cached rows are dropped
 QUICK_STRENGTHS = (2,)  # indices into Defect.strengths
 _DEFECTS_BY_NAME = {defect.name: defect for defect in DEFECTS}
 _NUISANCES_BY_NAME = {nuisance.name: nuisance for nuisance in NUISANCES}
@@ -55,8 +57,9 @@ class Probe:
     @property
     def key(self) -> str:
         """A hash of the clip's content: the key of its row in the cache."""
-        source = (self.source.group, self.source.move, self.source.other.stem)
-        return content_id([*source, self.kind, self.name, self.strength])
+        ground = self.source.ground.stem if self.source.ground else ""
+        source = (self.source.group, self.source.move, self.source.other.stem, ground)
+        return content_id([_DRAWING, *source, self.kind, self.name, self.strength])
 
 
 def probes(sources: Sequence[Source], *, quick: bool) -> list[Probe]:
@@ -79,12 +82,16 @@ def probes(sources: Sequence[Source], *, quick: bool) -> list[Probe]:
 
 
 class ProbeRow(TypedDict):
-    """A measured probe as plain data. scores: by metric name, None if there is no score."""
+    """A measured probe as plain data. base_kinds: see `Source`.
+
+    scores: by metric name, None if there is no score.
+    """
 
     key: str
     base: str
     group: str
     move: str
+    base_kinds: list[str]
     final: bool
     kind: str
     name: str
@@ -115,6 +122,7 @@ def measure_probe(probe: Probe) -> ProbeRow:
         "base": source.name,
         "group": source.group,
         "move": source.move,
+        "base_kinds": list(source.base_kinds),
         "final": source.final,
         "kind": probe.kind,
         "name": probe.name,
@@ -138,15 +146,18 @@ def inject_defect(
     move: str = "push in",
     other: str | Path | None = None,
 ) -> Path:
-    """Write a two-second clip of a still under a camera move, with one defect; returns its path.
+    """Write a two-second clip of a still with one defect; returns its path.
 
-    defect: a name in DEFECTS. strength: in the defect's unit; 0 for a clean clip. move: a name in
-    MOVES. other: the picture into which identity drift blends, the still itself when None. Raises
-    InputError for an unknown name, StillError for a bad still.
+    defect: a name in DEFECTS. strength: in the defect's unit; 0 for a clean clip. move: a camera
+    move of MOVES, or a name in SUBJECT_MOVES: the subject moves over a plain ground. other: the
+    picture into which identity drift blends and whose subject passes by, the still itself when
+    None. Raises InputError for an unknown name or a still without a subject to move, StillError for
+    a bad still.
     """
-    for what, name, known in (("defect", defect, _DEFECTS_BY_NAME), ("move", move, MOVES)):
+    moves = [*MOVES, *SUBJECT_MOVES]
+    for what, name, known in (("defect", defect, list(_DEFECTS_BY_NAME)), ("move", move, moves)):
         if name not in known:
-            raise InputError(f"{what} {name!r}: {did_you_mean(name, list(known))}")
+            raise InputError(f"{what} {name!r}: {did_you_mean(name, known)}")
     opened = Still.open(still)
     clean = clean_clip(Source(opened.path, move, Path(other or opened.path), final=False))
     rng = np.random.default_rng(zlib.crc32(defect.encode()))

@@ -3,6 +3,7 @@
 import importlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 import cv2
@@ -11,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from lab.calibration import DEFECTS, NUISANCES, card, clean_clips, probes
-from lab.calibration.clean_clips import CleanClip
+from lab.calibration.clean_clips import CAMERA_MOVE, FOOTAGE, CleanClip
+from lab.calibration.moving_subjects import Cutout, MovingSubject
 from lab.metrics import SPECS
 
 Row = dict[str, Any]
@@ -36,20 +38,48 @@ def textured(texture: NDArray[np.uint8], disc: NDArray[np.uint8]) -> CleanClip:
 
 
 @pytest.fixture(scope="session")
+def moved(texture: NDArray[np.uint8]) -> Callable[[str], CleanClip]:
+    """Two seconds of a textured ball that moves over a plain ground, by the name of the move."""
+    y, x = np.mgrid[-1:1:120j, -1:1:120j]
+    rgb = cv2.resize(texture, (120, 120), interpolation=cv2.INTER_AREA)
+    ball = Cutout(rgb, np.where(np.hypot(x, y) < 0.98, 255, 0).astype(np.uint8), 0.5)
+    block = Cutout(np.full((80, 80, 3), 60, np.uint8), np.full((80, 80), 255, np.uint8), 0.5)
+
+    @cache
+    def clip(move: str) -> CleanClip:
+        passer = block if move == "passer-by" else None
+        moving = MovingSubject(move, ball, passer, None, size_px=(320, 180), frames=48)
+        frames, alphas = moving.draw()
+        other = cv2.flip(cv2.resize(texture, (90, 60), interpolation=cv2.INTER_AREA), -1)
+        return CleanClip(frames, alphas, 24.0, frames[0], other, moving.still_points)
+
+    return clip
+
+
+@pytest.fixture(scope="session")
 def rows_of() -> Callable[..., list[Row]]:
     """Builds the rows of eight photographs, every second of which is in the final half.
 
     truth: what each metric adds for a kind, a name and a strength. All clips of a photograph share
-    an offset. places: indices of the strengths. move: empty for footage.
+    an offset. places: indices of the strengths. move: empty for footage. base_kinds: of all clips,
+    those of a camera move or of footage when None.
     """
 
-    def build(truth: Truth, *, places: tuple[int, ...] = (0, 1, 2, 3, 4), move: str = "pan") -> Any:
+    def build(
+        truth: Truth,
+        *,
+        places: tuple[int, ...] = (0, 1, 2, 3, 4),
+        move: str = "pan",
+        base_kinds: tuple[str, ...] | None = None,
+    ) -> Any:
+        kinds = base_kinds or (CAMERA_MOVE if move else FOOTAGE,)
         rows: list[Row] = []
         for base in range(8):
             known = {
                 "base": f"photo {base}, {move}",
                 "group": f"photo {base}",
                 "move": move,
+                "base_kinds": list(kinds),
                 "final": base % 2 == 1,
             }
             clips = [("clean", "clean", -1, 0.0)]
@@ -72,7 +102,9 @@ def rows_of() -> Callable[..., list[Row]]:
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> Iterator[Executor]:
-    """Reduces a calibration to eight frames, two moves, two nuisances, two defects; one worker."""
+    """Reduces a calibration to eight frames, two camera moves, two nuisances, two defects; one
+    worker.
+    """
     small = {"FRAMES": 8, "SIZE_PX": (160, 96)}
     moves = {name: clean_clips.MOVES[name] for name in ("locked off", "pan")}
     nuisances = tuple(one for one in NUISANCES if one.name in ("film grain", "mirrored"))
@@ -82,7 +114,9 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> Iterator[Executor]:
     for module in (probes, card):
         monkeypatch.setattr(module, "DEFECTS", defects)
         monkeypatch.setattr(module, "NUISANCES", nuisances)
-    monkeypatch.setattr(importlib.import_module("lab.calibration.calibrate"), "_MOVES_EACH", 1)
+    calibrate = importlib.import_module("lab.calibration.calibrate")
+    monkeypatch.setattr(calibrate, "_MOVES_EACH", 1)
+    monkeypatch.setattr(calibrate, "moving_sources", lambda photos, *, each: [])
     monkeypatch.setattr("lab.calibration.statistics._RESAMPLES", 40)
     clean_clips.clean_clip.cache_clear()
     with ThreadPoolExecutor(1) as pool:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pandas.testing import assert_frame_equal
 
 from lab.calibration import Card, calibrate, load_card
-from lab.calibration.clean_clips import photographs, sources
+from lab.calibration.clean_clips import moving_sources, photographs, sources
 from lab.calibration.measuring import VERSIONS
 from lab.calibration.probes import Probe, measure_probes, probes
 from lab.errors import InputError, Interrupted, RunFolderError
@@ -56,6 +56,7 @@ def canned(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
                 "base": probe.source.name,
                 "group": probe.source.group,
                 "move": probe.source.move,
+                "base_kinds": list(probe.source.base_kinds),
                 "final": probe.source.final,
                 "kind": probe.kind,
                 "name": probe.name,
@@ -100,7 +101,7 @@ def test_a_calibration_ends_in_a_card(
     assert card.facts["photographs"] == {"develop": ["a", "c"], "final": ["b", "d"]}
     loaded = load_card(out / "card.json")
     assert loaded.facts == card.facts
-    for name in ("detection", "ordering", "nuisances", "crosstalk"):
+    for name in ("detection", "ordering", "nuisances", "crosstalk", "kinds", "missing"):
         assert_frame_equal(getattr(loaded, name), getattr(card, name), atol=0.0006)
     assert card.stale == ()
     assert (card.detection[card.detection["place"] == 4]["value"] == 1).all()
@@ -135,6 +136,19 @@ def test_a_quick_calibration_uses_four_photographs_and_middle_strengths(
         "final": ["cat", "coffee"],
     }
     assert set(card.detection["place"]) == {2}
+
+
+def test_moving_subjects_are_measured_as_well(
+    tiny: Executor, canned: Counter[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A quick calibration has one of them in its final half, which a full one measures as well."""
+    monkeypatch.setattr(MODULE, "moving_sources", moving_sources)
+    card = calibrate(tmp_path, quick=True, executor=tiny, quiet=True)
+    # One clean clip, two nuisances and two defects more, one of them held out.
+    assert canned.total() == QUICK + 5
+    assert list(card.kind_table()) == ["camera move", "walk", "plain ground"]
+    full = {probe.key for probe in probes(moving_sources(photographs(None), each=2), quick=False)}
+    assert len(full & set(canned)) == 5
 
 
 def test_what_was_measured_is_not_measured_again(

@@ -4,14 +4,16 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from lab.calibration import clean_clips
-from lab.calibration.clean_clips import Source, clean_clip, photographs, sources
+from lab.calibration.clean_clips import Source, clean_clip, moving_sources, photographs, sources
 from lab.errors import InputError, LabError
 from lab.media import open_image, write_image
+from lab.vision import grid
 
 
 def test_the_sample_photographs_can_be_opened() -> None:
@@ -85,6 +87,40 @@ def test_a_photograph_becomes_a_clip_that_starts_from_its_still(tiny: Executor) 
     moved = clean_clip(panned)
     assert not any((rgb == moved.still).all() for rgb in moved.frames[1:])
     assert clean_clip(one) is held
+
+
+def test_points_of_the_still_follow_a_moving_camera(tiny: Executor) -> None:
+    """The still has the colour of a pixel of the subject at the point that belongs to it."""
+    _, panned, *_ = sources(photographs(None), None, moves_each=2)
+    clip = clean_clip(panned)
+    assert clip.still_points is not None
+    points = clip.still_points(7)
+    assert np.abs(points[..., 0] - grid(96, 160)[..., 0]).mean() > 1
+    solid = cv2.erode((clip.alphas[7] == 255).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    inside = (points[..., 0] > 0) & (points[..., 0] < 159) & (points[..., 1] < 95) & solid
+    expected = cv2.remap(clip.still, points, None, cv2.INTER_LINEAR).astype(int)
+    unmoved = np.abs(clip.still.astype(int) - clip.frames[7])[inside].mean()
+    assert np.abs(expected - clip.frames[7])[inside].mean() < 0.5 * unmoved
+
+
+def test_a_moving_subject_starts_from_its_still(tiny: Executor) -> None:
+    """The clip begins with the still and its subject is another place in the last frame."""
+    walk = next(one for one in moving_sources(photographs(None)[:4], each=1) if one.move == "walk")
+    clip = clean_clip(walk)
+    assert len(clip.frames) == len(clip.alphas) == 8
+    assert (clip.still == clip.frames[0]).all()
+    first, last = (cv2.boundingRect((clip.alphas[i] > 127).astype(np.uint8)) for i in (0, -1))
+    assert last[0] - first[0] > 60
+
+
+def test_a_photograph_without_a_subject_cannot_move_it(tiny: Executor, tmp_path: Path) -> None:
+    """The error is one line that names the file; such photographs are no moving sources."""
+    blank = tmp_path / "blank.png"
+    write_image(blank, np.full((200, 300, 3), 90, np.uint8))
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    with pytest.raises(InputError, match=r"blank\.png: shows no subject"):
+        clean_clip(Source(blank, "walk", blank, final=False))
+    assert moving_sources([blank, tmp_path / "bad.png"], each=2) == []
 
 
 def test_the_other_picture_is_another_photograph(tiny: Executor) -> None:

@@ -1,5 +1,8 @@
 """Defects have the strength and the region that they state."""
 
+from collections.abc import Callable
+
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,11 +15,13 @@ from lab.calibration.clean_clips import CleanClip
 from lab.calibration.defects import (
     boiling,
     drift_colour,
+    drift_texture,
     flicker_colour,
     flicker_global,
     flicker_local,
     flicker_pulse,
     identity,
+    identity_part,
     jelly,
     melt,
     onset_gap,
@@ -24,6 +29,7 @@ from lab.calibration.defects import (
 )
 from lab.metrics import SPECS
 from lab.units import diagonal_px
+from lab.vision import grid
 
 ROUNDING = 1 / 12  # variance of what rounding to whole code values adds
 SLOPES = np.array([1.9, 2.4])  # code values a pixel, across and down
@@ -291,9 +297,75 @@ def test_identity_drift_blends_by_its_strength(
     assert all((rgb[~inside] == textured.still[~inside]).all() for rgb in changed)
 
 
+def test_partial_identity_drift_is_a_connected_third(
+    textured: CleanClip, disc: NDArray[np.uint8]
+) -> None:
+    """A third of the subject becomes another one in one piece; the rest of the frame stays."""
+    for seed in range(4):
+        changed = np.abs(identity_part(textured, 1, rng(seed))[-1] - textured.still.astype(int))
+        where = (changed.max(axis=-1) > 2).astype(np.uint8)
+        whole = (np.abs(identity(textured, 1, rng())[-1] - textured.still.astype(int))).max(axis=-1)
+        assert where.sum() / (whole > 2).sum() == pytest.approx(1 / 3, abs=0.08)
+        closed = cv2.morphologyEx(where, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
+        *_, sizes = cv2.connectedComponentsWithStats(closed)[:3]
+        assert sizes[1:, cv2.CC_STAT_AREA].max() > 0.95 * closed.sum()
+        assert not where[disc == 0].any()
+
+
+def test_texture_drift_keeps_the_local_colour(textured: CleanClip, disc: NDArray[np.uint8]) -> None:
+    """At the last frame the detail is another one; blurred, the subject looks as before."""
+    last = drift_texture(textured, 1, rng())[-1].astype(float)
+    still = textured.still.astype(float)
+    inner = cv2.erode(disc, np.ones((9, 9), np.uint8)) > 0
+    smooth_last, smooth_still = (cv2.GaussianBlur(one, (0, 0), 96 / 40) for one in (last, still))
+    colours_last, colours_still = (cv2.GaussianBlur(one, (0, 0), 6) for one in (last, still))
+    assert np.abs(colours_last - colours_still)[inner].mean() < 2
+    detail_last, detail_still = (last - smooth_last)[inner], (still - smooth_still)[inner]
+    assert abs(np.corrcoef(detail_last.ravel(), detail_still.ravel())[0, 1]) < 0.4
+    assert 6 < detail_last.std() < 14
+    assert (last[disc == 0] == still[disc == 0]).all()
+
+
+@pytest.mark.parametrize("inject", [identity, identity_part, drift_texture])
+@pytest.mark.parametrize("move", ["walk", "passer-by", "exit and return"])
+def test_what_is_injected_sticks_to_a_moving_surface(
+    inject: Callable[..., list[NDArray[np.uint8]]], move: str, moved: Callable[[str], CleanClip]
+) -> None:
+    """Brought back to the still, the change is the same in an early and in the last frame.
+
+    In the early one the subject has moved, is partly hidden, or comes back.
+    """
+    clip = moved(move)
+    assert clip.still_points is not None
+    changed = inject(clip, 1, rng(2))
+    early = {"walk": 30, "passer-by": 30, "exit and return": 22}[move]
+    back, seen = [], []
+    for index in (early, 47):
+        to_frame = grid(180, 320) - clip.still_points(index)[0, 0]  # these moves only shift it
+        change = (changed[index].astype(np.float32) - clip.frames[index]) * 47 / index
+        back.append(cv2.remap(change, to_frame, None, cv2.INTER_LINEAR))
+        seen.append(cv2.remap(clip.alphas[index], to_frame, None, cv2.INTER_LINEAR) == 255)
+    both = seen[0] & seen[1]
+    assert both.sum() > 0.2 * seen[1].sum()
+    size = np.abs(back[1][both]).mean()
+    assert size > 2
+    assert np.abs(back[0] - back[1])[both].mean() < 0.35 * size
+
+
+@pytest.mark.parametrize("inject", [identity, identity_part, drift_texture])
+@pytest.mark.parametrize("move", ["passer-by", "exit and return"])
+def test_what_is_hidden_does_not_change(
+    inject: Callable[..., list[NDArray[np.uint8]]], move: str, moved: Callable[[str], CleanClip]
+) -> None:
+    """The ground, who passes by, and a frame that the subject has left stay as they are."""
+    clip = moved(move)
+    for rgb, clean, alpha in zip(inject(clip, 1, rng()), clip.frames, clip.alphas, strict=True):
+        assert (rgb[alpha == 0] == clean[alpha == 0]).all()
+
+
 def test_without_a_subject_nothing_can_drift(textured: CleanClip, disc: NDArray[np.uint8]) -> None:
     """Defects of the subject do not change a clip without one."""
     nobody = CleanClip(textured.frames, [0 * disc] * 24, 24.0, textured.still, textured.other)
-    for inject in (identity, melt):
+    for inject in (identity, identity_part, drift_texture, melt):
         changed = inject(nobody, 0.8, rng())
         assert all((rgb == nobody.still).all() for rgb in changed)

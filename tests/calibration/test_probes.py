@@ -48,7 +48,7 @@ def test_a_quick_probe_is_one_of_the_full_ones(all_sources: list[Source]) -> Non
 
 
 def test_a_key_depends_on_the_content_of_the_clip(all_sources: list[Source]) -> None:
-    """It depends on move, kind, name and strength, not on the folder or the half."""
+    """It depends on move, ground, kind, name and strength, not on the folder or the half."""
     probe = Probe(all_sources[0], "defect", "jelly", 1)
     elsewhere = replace(all_sources[0], path=all_sources[0].path.relative_to("/"), final=True)
     assert replace(probe, source=elsewhere).key == probe.key
@@ -58,8 +58,9 @@ def test_a_key_depends_on_the_content_of_the_clip(all_sources: list[Source]) -> 
         replace(probe, kind="nuisance", name="mirrored"),
         replace(probe, source=replace(all_sources[0], move="roll and crane")),
         replace(probe, source=all_sources[1]),
+        replace(probe, source=replace(all_sources[0], ground=all_sources[1].path)),
     ]
-    assert len({probe.key, *(other.key for other in others)}) == 6
+    assert len({probe.key, *(other.key for other in others)}) == 7
 
 
 def test_a_row_is_plain_data_and_identifies_its_clip(
@@ -76,6 +77,7 @@ def test_a_row_is_plain_data_and_identifies_its_clip(
         "base": all_sources[1].name,
         "group": "cat",
         "move": all_sources[1].move,
+        "base_kinds": ["camera move"],
         "final": True,
         "kind": "defect",
         "name": "global flicker",
