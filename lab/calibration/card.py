@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lab.calibration.clean_clips import BASE_KINDS, FOOTAGE
 from lab.calibration.coverage import coverage, describe_coverage
 from lab.calibration.defects import DEFECTS
 from lab.calibration.moves import load_moves
@@ -21,6 +22,7 @@ from lab.calibration.probes import ProbeRow
 from lab.calibration.statistics import (
     Interval,
     detection_auroc,
+    kind_auroc,
     median_by_group,
     median_slope,
     rank_correlation,
@@ -33,6 +35,11 @@ DETECTED = 0.95
 """The goal: a metric detects its own defect at the middle strength with at least this AUROC."""
 CROSSTALK = 0.65
 """The goal: a metric responds to another metric's defect with at most this AUROC."""
+KIND_DETECTED = 0.85
+"""The goal for each kind of clip, which is lower because there are few clips of a kind."""
+MISSING = 0.05
+"""The goal: a metric with a defect of its own has no value in at most this share of a kind's clips.
+"""
 _TOO_FEW = "Too few clips were measured to judge the goals."
 HALVES = ("develop", "final")
 _INTERVAL = ("value", "low", "high")
@@ -41,7 +48,10 @@ _COLUMNS = {
     "ordering": ("half", "defect", "metric", "what", *_INTERVAL),
     "nuisances": ("half", "nuisance", "defect", "metric", "allowed", *_INTERVAL),
     "crosstalk": ("half", "metric", "defect", "same", *_INTERVAL),
+    "kinds": ("half", "base_kind", "defect", "metric", "clips", "value"),
+    "missing": ("half", "base_kind", "metric", "clips", "share"),
 }
+_NOT_IN_OLDER_CARDS = ("kinds", "missing")
 
 
 TableRow = dict[str, str | float | bool]
@@ -62,14 +72,21 @@ class Facts(TypedDict):
 
 @dataclass(frozen=True, eq=False)
 class Card:
-    """The results of a calibration in four tables.
+    """The results of a calibration in six tables.
 
     detection: the AUROC of a metric for its own defect, against clean and harmlessly changed clips.
-    place: the index of the strength. ordering: how a metric follows the strength of its own defect.
+    A pair of clips in which either has no value counts as a wrong order. place: the index of the
+    strength. ordering: how a metric follows the strength of its own defect.
     what: "spearman", the rank correlation within a clean clip, or "slope", in units of the metric
     per unit of the defect. nuisances: the shift of a metric under a harmless change, as a share of
     its response to its own defect at the middle strength. allowed: the accepted share. crosstalk:
-    the AUROC of a metric for each defect at the middle strength. same: the defect is its own.
+    the AUROC of a metric for each defect at the middle strength; for the defects of other metrics,
+    clips without a value are left out. same: the defect is its own or of another part of it.
+
+    kinds: how a metric detects its own defect at the middle strength in each base kind; see
+    `lab.calibration.statistics.kind_auroc`. clips: the number of clips with the defect. missing: in
+    what share of all clips of a base kind a metric has no value, without the rows that would be 0.
+    Cards of earlier versions have no rows in these two.
 
     In all tables value, low and high are an estimate and its 95 % interval. half is "develop"
     (used to choose definitions), "final" (used for results only) or "footage". facts: what was
@@ -80,6 +97,8 @@ class Card:
     ordering: pd.DataFrame
     nuisances: pd.DataFrame
     crosstalk: pd.DataFrame
+    kinds: pd.DataFrame
+    missing: pd.DataFrame
     facts: Facts
 
     @classmethod
@@ -149,7 +168,9 @@ class Card:
             "complete": stored["complete"],
             "failed": stored.get("failed", []),  # missing in older cards
         }
-        return cls(**_data_frames({name: data[name] for name in _COLUMNS}), facts=facts)
+        tables = {name: data[name] for name in _COLUMNS if name not in _NOT_IN_OLDER_CARDS}
+        tables |= {name: data.get(name, []) for name in _NOT_IN_OLDER_CARDS}
+        return cls(**_data_frames(tables), facts=facts)
 
     def save(self, path: Path) -> None:
         """Write the card as JSON, with three decimals."""
@@ -162,7 +183,11 @@ class Card:
         """One row a defect: how well its metric detects it and follows its strength."""
         rows = []
         for defect in DEFECTS:
-            detection = self.detection[self.detection["defect"] == defect.name]
+            # An older card may have the results of another metric for the defect.
+            detection, ordering = (
+                table[(table["defect"] == defect.name) & (table["metric"] == defect.metric)]
+                for table in (self.detection, self.ordering)
+            )
             row = {
                 "defect": defect.name + (" (held out)" if defect.held_out else ""),
                 "metric": defect.metric,
@@ -174,9 +199,7 @@ class Card:
                     row[f"AUROC {half}"] = _interval_text(middle)
             final = detection[detection["half"] == "final"]
             row["smallest detected"] = _smallest_detected(final, defect.unit)
-            order = self.ordering[
-                (self.ordering["defect"] == defect.name) & (self.ordering["half"] == "final")
-            ]
+            order = ordering[ordering["half"] == "final"]
             row["Spearman"] = _interval_text(order[order["what"] == "spearman"])
             row["slope"] = _interval_text(order[order["what"] == "slope"])
             rows.append(row)
@@ -202,6 +225,38 @@ class Card:
             columns=[name for name in order if name in set(rows["defect"])],
         )
 
+    def kind_table(self, half: str = "final") -> pd.DataFrame:
+        """Defects by base kinds, footage included, as text: how the defect's metric detects it.
+
+        The share of pairs in the right order at the middle strength. In brackets the share of the
+        kind's clips without a value, if there are any. Empty for a card of an earlier version.
+        """
+        shares = self._of_half(self.missing, half).set_index(["base_kind", "metric"])["share"]
+        rows = self._of_half(self.kinds, half)
+        table: dict[str, dict[str, str]] = {}
+        for row in rows.to_dict("records"):
+            text = "-" if math.isnan(row["value"]) else f"{row['value']:.2f}"
+            share = shares.get((row["base_kind"], row["metric"]), 0.0)
+            text += f" ({share:.0%})" if share else ""
+            table.setdefault(row["base_kind"], {})[row["defect"]] = text
+        order = [defect.name for defect in DEFECTS if defect.name in set(rows["defect"])]
+        columns = [kind for kind in BASE_KINDS if kind in table]
+        return pd.DataFrame(table, index=pd.Index(order, name="defect"), columns=columns).fillna(
+            "-"
+        )
+
+    def missing_table(self, half: str = "final") -> pd.DataFrame:
+        """Metrics by base kinds: the share of clips without a value, of metrics that lack any."""
+        rows = self._of_half(self.missing, half)
+        table = rows.pivot_table(index="metric", columns="base_kind", values="share")
+        columns = [kind for kind in BASE_KINDS if kind in set(rows["base_kind"])]
+        return table.reindex(columns=columns).fillna(0.0)
+
+    @staticmethod
+    def _of_half(table: pd.DataFrame, half: str) -> pd.DataFrame:
+        """Its rows of a half and of footage, which is a base kind of its own."""
+        return table[table["half"].isin([half, FOOTAGE])]
+
     def shortfalls(self, half: str = "final") -> list[str]:
         """One sentence for each missed goal. A quick card only says that it cannot judge them."""
         if not self.facts["complete"]:
@@ -211,6 +266,19 @@ class Card:
         for row in middle[middle["value"] < DETECTED].to_dict("records"):
             sentences.append(
                 f"{row['metric']} detects {row['defect']} with AUROC {row['value']:.2f}"
+            )
+        kinds = self._of_half(self.kinds, half)
+        for row in kinds[kinds["value"] < KIND_DETECTED].to_dict("records"):
+            sentences.append(
+                f"{row['metric']} detects {row['defect']} with AUROC {row['value']:.2f} "
+                f"in clips of the kind {row['base_kind']}"
+            )
+        missing = self._of_half(self.missing, half)
+        own = missing["metric"].isin([defect.metric for defect in DEFECTS])
+        for row in missing[own & (missing["share"] > MISSING)].to_dict("records"):
+            sentences.append(
+                f"{row['metric']} has no value in {row['share']:.0%} of the clips of the kind "
+                f"{row['base_kind']}"
             )
         cross = self.crosstalk[(self.crosstalk["half"] == half) & ~self.crosstalk["same"]]
         for row in cross[cross["value"] > CROSSTALK].to_dict("records"):
@@ -234,6 +302,7 @@ class Card:
             missed = ["Missed goals:", *missed]
         blocks = [
             text(self.summary(), index=False),
+            *self._kind_blocks(text),
             "Shift under a harmless change, as a share of the response to the own defect:\n"
             + text(self.nuisance_table(), index=True),
             "AUROC of each metric for each defect at its middle strength:\n"
@@ -244,6 +313,21 @@ class Card:
         if self.failed:
             blocks.append("\n".join(["Could not be measured:", *self.failed]))
         return "\n\n".join(blocks)
+
+    def _kind_blocks(self, text: Callable[[pd.DataFrame, bool], str]) -> list[str]:
+        """What `__str__` says of base kinds; nothing for a card of an earlier version."""
+        blocks = []
+        if not self.kinds.empty:
+            blocks.append(
+                "Detection at the middle strength by kind of clip (share of clips without a "
+                "value):\n" + text(self.kind_table(), True)
+            )
+        if not self.missing.empty:
+            blocks.append(
+                "Share of clips without a value, by kind of clip:\n"
+                + text(self.missing_table(), True)
+            )
+        return blocks
 
 
 def load_card(path: Path | None = None) -> Card:
@@ -265,14 +349,14 @@ def _shipped_card() -> Card:
 def _data_frames(tables: Tables) -> dict[str, pd.DataFrame]:
     return {
         name: pd.DataFrame(tables[name], columns=list(columns)).astype(
-            dict.fromkeys(_INTERVAL, float)
+            dict.fromkeys((one for one in columns if one in (*_INTERVAL, "share")), float)
         )
         for name, columns in _COLUMNS.items()
     }
 
 
 def _half_tables(rows: pd.DataFrame) -> Tables:
-    """The rows of the four tables for one half, without the column half."""
+    """The rows of the tables for one half, without the column half."""
     negatives = rows[rows["kind"] != "defect"]
     clean = rows[rows["kind"] == "clean"].set_index("base")
     changed = {
@@ -282,6 +366,20 @@ def _half_tables(rows: pd.DataFrame) -> Tables:
     tables: Tables = {name: [] for name in _COLUMNS}
     own_metrics = dict.fromkeys(defect.metric for defect in DEFECTS)
     headlines = dict.fromkeys(name.partition(".")[0] for name in own_metrics)
+    by_kind = {kind: rows[[kind in kinds for kinds in rows["base_kinds"]]] for kind in BASE_KINDS}
+    by_kind = {kind: of_kind for kind, of_kind in by_kind.items() if len(of_kind)}
+    for kind, of_kind in by_kind.items():
+        for metric, share in of_kind[list(SPECS)].isna().mean().items():
+            if share:
+                clips = len(of_kind)
+                tables["missing"].append(
+                    {
+                        "base_kind": kind,
+                        "metric": str(metric),
+                        "clips": clips,
+                        "share": float(share),
+                    }
+                )
     for defect in DEFECTS:
         positives = rows[(rows["kind"] == "defect") & (rows["name"] == defect.name)]
         if positives.empty:
@@ -290,7 +388,7 @@ def _half_tables(rows: pd.DataFrame) -> Tables:
         for place, at_strength in positives.groupby("place"):
             index = int(str(place))
             strength = {"place": index, "strength": defect.strengths[index]}
-            interval = detection_auroc(at_strength, negatives, defect.metric)
+            interval = detection_auroc(at_strength, negatives, defect.metric, missing_is_wrong=True)
             tables["detection"].append({**names, **strength, **_interval_columns(interval)})
         for what, statistic in (("spearman", rank_correlation), ("slope", median_slope)):
             values = _per_clean_clip(positives, defect.metric, statistic)
@@ -299,6 +397,10 @@ def _half_tables(rows: pd.DataFrame) -> Tables:
                 row: TableRow = {**names, "what": what, **_interval_columns(interval)}
                 tables["ordering"].append(row)
         middle = positives[positives["place"] == 2]
+        for kind in by_kind:
+            clips = sum(kind in kinds for kinds in middle["base_kinds"])
+            value = kind_auroc(middle, negatives, defect.metric, kind)
+            tables["kinds"].append({"base_kind": kind, **names, "clips": clips, "value": value})
         response = middle.set_index("base")[defect.metric] - clean[defect.metric]
         for nuisance in NUISANCES:
             after = changed[nuisance.name]
@@ -315,7 +417,9 @@ def _half_tables(rows: pd.DataFrame) -> Tables:
             )
         for metric in dict.fromkeys([*headlines, *own_metrics]):
             same = metric.partition(".")[0] == defect.metric.partition(".")[0]
-            interval = detection_auroc(middle, negatives, metric)
+            interval = detection_auroc(
+                middle, negatives, metric, missing_is_wrong=metric == defect.metric
+            )
             tables["crosstalk"].append(
                 {
                     "metric": metric,

@@ -23,7 +23,10 @@ def detection_curves(card: Card) -> Figure:
     figure = Figure(figsize=(11, 2.1 * rows + 0.3), layout="constrained")
     panels = list(figure.subplots(rows, _COLUMNS, sharey=True).flat)
     for axes, defect in zip(panels, DEFECTS, strict=False):
-        detection = card.detection[card.detection["defect"] == defect.name]
+        own = (card.detection["defect"] == defect.name) & (
+            card.detection["metric"] == defect.metric
+        )
+        detection = card.detection[own]
         for half, width in (("develop", 0.8), ("final", 2.0)):
             curve = detection[detection["half"] == half].sort_values("strength")
             axes.plot(curve["strength"], curve["value"], color=COLOURS[0], linewidth=width)

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 _RESAMPLES = 400
+_WRONG_POSITIVE, _WRONG_NEGATIVE = -math.inf, math.inf  # lose against every value of the other side
 
 Interval = tuple[float, float, float]
 """An estimate and the ends of its 95 % interval; NaN without data."""
@@ -22,8 +23,22 @@ def auroc(positives: NDArray[np.float64], negatives: NDArray[np.float64]) -> flo
     return float(below.sum() / 2 / len(positives) / len(negatives))
 
 
-def detection_auroc(positives: pd.DataFrame, negatives: pd.DataFrame, metric: str) -> Interval:
-    """The AUROC of a metric; its interval resamples whole groups (photographs or footage clips)."""
+def detection_auroc(
+    positives: pd.DataFrame, negatives: pd.DataFrame, metric: str, *, missing_is_wrong: bool = False
+) -> Interval:
+    """The AUROC of a metric; its interval resamples whole groups (photographs or footage clips).
+
+    missing_is_wrong: a pair in which either clip has no value counts as 0, so that a metric cannot
+    win by having no value on difficult clips. Otherwise clips without a value are left out. NaN if
+    no clip has a value.
+    """
+    if not _any_value(positives, negatives, metric):
+        return math.nan, math.nan, math.nan
+    if missing_is_wrong:
+        positives, negatives = (
+            rows.assign(**{metric: rows[metric].fillna(wrong)})
+            for rows, wrong in ((positives, _WRONG_POSITIVE), (negatives, _WRONG_NEGATIVE))
+        )
     by_group = [_by_group(rows, metric) for rows in (positives, negatives)]
 
     def statistic(groups: NDArray[np.object_]) -> float:
@@ -35,6 +50,38 @@ def detection_auroc(positives: pd.DataFrame, negatives: pd.DataFrame, metric: st
 
     groups = np.array([str(group) for group in positives["group"].unique()], object)
     return bootstrap(groups, statistic)
+
+
+def kind_auroc(
+    positives: pd.DataFrame, negatives: pd.DataFrame, metric: str, base_kind: str
+) -> float:
+    """The share of pairs in the right order, of those with at least one clip of a base kind.
+
+    Unlike an AUROC within the kind, it also shows that clean clips of the kind read higher than
+    defects elsewhere. A clip of the kind without a value makes its pairs wrong; other clips without
+    a value are left out. NaN without such pairs, or if no clip has a value. The rows have a column
+    base_kinds.
+    """
+    if not _any_value(positives, negatives, metric):
+        return math.nan
+    own, others = [], []
+    for rows, wrong in ((positives, _WRONG_POSITIVE), (negatives, _WRONG_NEGATIVE)):
+        of_kind = np.array([base_kind in kinds for kinds in rows["base_kinds"]], bool)
+        values = rows[metric].to_numpy(np.float64)
+        own.append(np.where(np.isnan(values), wrong, values)[of_kind])
+        others.append(values[~of_kind & ~np.isnan(values)])
+    pairs = [(own[0], np.concatenate([own[1], others[1]])), (others[0], own[1])]
+    counts = np.array([len(up) * len(down) for up, down in pairs])
+    if not counts.any():
+        return math.nan
+    shares = [
+        auroc(up, down) if count else 0.0 for (up, down), count in zip(pairs, counts, strict=True)
+    ]
+    return float(np.average(shares, weights=counts))
+
+
+def _any_value(positives: pd.DataFrame, negatives: pd.DataFrame, metric: str) -> bool:
+    return bool(positives[metric].notna().any() or negatives[metric].notna().any())
 
 
 def median_by_group(values: pd.DataFrame, column: str) -> Interval:

@@ -15,6 +15,7 @@ from lab.calibration.statistics import (
     auroc,
     bootstrap,
     detection_auroc,
+    kind_auroc,
     median_by_group,
     median_slope,
     rank_correlation,
@@ -119,6 +120,42 @@ def test_detection_ignores_missing_values() -> None:
     lost = table({"a": [math.nan], "b": [math.nan]})
     for sides in ((lost, down), (up, lost), (up.iloc[:0], down)):
         assert all(map(math.isnan, detection_auroc(*sides, "value")))
+
+
+def test_a_missing_value_can_count_as_a_wrong_order() -> None:
+    """Each pair in which either side is missing counts 0, whatever the other side is."""
+    up, down = table({"a": [3, math.nan], "b": [4]}), table({"a": [1], "b": [2, math.nan]})
+    assert detection_auroc(up, down, "value", missing_is_wrong=True)[0] == pytest.approx(4 / 9)
+    lost = table({"a": [math.nan], "b": [math.nan]})
+    for sides in ((lost, down), (up, lost)):
+        assert detection_auroc(*sides, "value", missing_is_wrong=True)[0] == 0
+    for sides in ((lost, lost), (up.iloc[:0], down), (lost, down.iloc[:0])):
+        assert math.isnan(detection_auroc(*sides, "value", missing_is_wrong=True)[0])
+
+
+def kinds_table(kinds: dict[str, list[float]]) -> pd.DataFrame:
+    rows = [(kind.split("+"), value) for kind, values in kinds.items() for value in values]
+    return pd.DataFrame(rows, columns=["base_kinds", "value"])
+
+
+def test_a_kind_is_judged_by_the_pairs_that_it_is_in() -> None:
+    """A kind whose clean clips read high loses against the others' defects, not against its own."""
+    up, down = kinds_table({"pan": [2, 2], "walk": [9]}), kinds_table({"pan": [1, 1], "walk": [8]})
+    # walk: 9 beats 1, 1 and 8; 2 and 2 lose against 8. pan: 2, 2 beat 1, 1; 9 beats 1, 1; lost two.
+    assert kind_auroc(up, down, "value", "walk") == pytest.approx(3 / 5)
+    assert kind_auroc(up, down, "value", "pan") == pytest.approx(6 / 8)
+    assert math.isnan(kind_auroc(up, down, "value", "near"))
+
+
+def test_a_missing_value_counts_against_its_own_kind_only() -> None:
+    """Other kinds are judged without the clip."""
+    up = kinds_table({"pan": [2], "walk+plain ground": [math.nan]})
+    down = kinds_table({"pan": [1], "walk+plain ground": [1]})
+    assert kind_auroc(up, down, "value", "pan") == 1
+    for kind in ("walk", "plain ground"):
+        assert kind_auroc(up, down, "value", kind) == pytest.approx(1 / 3)
+    lost = kinds_table({"pan": [math.nan]})
+    assert math.isnan(kind_auroc(lost, lost, "value", "pan"))
 
 
 def test_median_by_group_is_the_median() -> None:
