@@ -14,15 +14,26 @@ _CALIBRATION_COLUMNS = {
 }
 
 
+_KINDS = (
+    "For each kind of clip, the share of pairs in the right order. A pair is a clip with the "
+    "defect at its middle strength and one without it, of which at least one is of the kind. In "
+    "brackets the share of the clips of the kind on which the metric has no value; their pairs "
+    "count as wrong."
+)
+
+
 def validity(context: ReportContext) -> Section:
     """The validity card, which `lab calibrate` made."""
     card = load_card()
     photographs = card.facts["photographs"]
     footage = card.facts["footage"]
     and_footage = f", and from {len(footage)} real clips" if footage else ""
+    kinds = card.kind_table()
+    and_subjects = ", by moving cut-out subjects over grounds" if len(kinds.columns) > 1 else ""
     text = (
         f"These results come from {card.facts['clips']} clips, which were made by moving a "
-        f"simulated camera over {sum(map(len, photographs.values()))} photographs{and_footage}. "
+        f"simulated camera over {sum(map(len, photographs.values()))} photographs{and_subjects}"
+        f"{and_footage}. "
         "A clip is clean, changed in a harmless way, or has a defect of known strength. AUROC is "
         "the probability that a clip with the defect scores above one without it: 0.5 is guessing, "
         f"1 is perfect. The values come from {len(photographs['final'])} photographs that were not "
@@ -49,6 +60,13 @@ def validity(context: ReportContext) -> Section:
     names = [name for name in table.columns if name != "AUROC develop"]
     rows = [[Cell(str(row[name])) for name in names] for row in table.to_dict("records")]
     blocks.append(Table("How well each metric detects its own defect", names, rows))
+    if not kinds.empty:
+        rows = [
+            [Cell(str(cell)) for cell in (name, *row.values())]
+            for name, row in kinds.to_dict("index").items()
+        ]
+        blocks.append(Paragraph(_KINDS))
+        blocks.append(Table("Detection by kind of clip", ["defect", *kinds.columns], rows))
     columns = ("number", *_CALIBRATION_COLUMNS)
     rows = [
         [Cell(_cell_text(row[name])) for name in columns] for row in coverage.to_dict("records")
