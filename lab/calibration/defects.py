@@ -142,7 +142,9 @@ def melt(clip: CleanClip, strength: float, rng: np.random.Generator) -> Frames:
     frames = []
     for index, (rgb, alpha) in enumerate(zip(clip.frames, clip.alphas, strict=True)):
         share = index / max(len(clip.frames) - 1, 1)
-        soft = cv2.GaussianBlur(alpha.astype(np.float32) / 255, (0, 0), height / 60)
+        hidden = _hidden(clip, index)
+        whole = alpha.astype(np.float32) / 255 + hidden
+        soft = cv2.GaussianBlur(whole, (0, 0), height / 60) * (1 - hidden)
         here = _on_surface(clip, field, index)
         frames.append(_displace(rgb, share * amplitude_px * here * soft[..., None]))
     return frames
@@ -377,6 +379,16 @@ def _on_surface(clip: CleanClip, field: NDArray[np.floating], index: int) -> NDA
         values, clip.still_points(index), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
     )
     return moved
+
+
+def _hidden(clip: CleanClip, index: int) -> NDArray[np.float32]:
+    """How much something in front hides the subject at each pixel, 0..1; 0 if that is unknown."""
+    alpha = clip.alphas[index].astype(np.float32)
+    if clip.still_points is None:
+        return np.zeros_like(alpha)
+    whole = cv2.remap(clip.alphas[0], clip.still_points(index), None, cv2.INTER_LINEAR)
+    hidden: NDArray[np.float32] = np.clip((whole - alpha) / 255, 0, 1)
+    return hidden
 
 
 def _over_subject(

@@ -265,9 +265,11 @@ class MovingSubject:
         rows, middle, half = self._spine
         y = outline[:, 0, 1]
         middles, halves = (np.interp(y, rows, one)[:, None] for one in (middle, half))
-        angle = np.arcsin(np.clip((outline[..., 0] - middles) / halves, -1, 1)) - turn
+        across = (outline[..., 0] - middles) / halves
+        angle = np.arcsin(np.clip(across, -1, 1)) - turn
         turned = outline.copy()
-        turned[..., 0] = middles + halves * np.sin(angle)
+        beside = np.abs(across) > 1
+        turned[..., 0] = np.where(beside, outline[..., 0], middles + halves * np.sin(angle))
         return turned
 
     def _passer_points(self, index: int) -> NDArray[np.float32]:

@@ -363,6 +363,18 @@ def test_what_is_hidden_does_not_change(
         assert (rgb[alpha == 0] == clean[alpha == 0]).all()
 
 
+def test_melting_leaves_who_passes_in_front(moved: Callable[[str], CleanClip]) -> None:
+    """What hides the subject keeps its shape, and the ground behind it, too."""
+    clip = moved("passer-by")
+    whole = clip.alphas[0]
+    for index, rgb in enumerate(melt(clip, 40, rng())):
+        change = np.abs(rgb.astype(int) - clip.frames[index]).max(axis=-1)
+        assert clip.still_points is not None
+        here = cv2.remap(whole, clip.still_points(index), None, cv2.INTER_LINEAR)
+        assert (change[(here == 255) & (clip.alphas[index] == 0)] <= 1).all()
+        assert not change[cv2.dilate(here, np.ones((41, 41), np.uint8)) == 0].any()
+
+
 def test_without_a_subject_nothing_can_drift(textured: CleanClip, disc: NDArray[np.uint8]) -> None:
     """Defects of the subject do not change a clip without one."""
     nobody = CleanClip(textured.frames, [0 * disc] * 24, 24.0, textured.still, textured.other)
