@@ -206,9 +206,13 @@ class Card:
         return pd.DataFrame(rows)
 
     def nuisance_table(self, half: str = "final") -> pd.DataFrame:
-        """Nuisances by metrics: the shift as a share of the response to the metric's own defect."""
+        """Nuisances by metrics: the shift as a share of the response to the metric's own defect.
+
+        Of several own defects it is the one to which the metric responds most, because a share of
+        nearly no response says nothing; `shortfalls` names each.
+        """
         rows = self.nuisances[self.nuisances["half"] == half]
-        table = rows.pivot_table(index="nuisance", columns="metric", values="value")
+        table = rows.pivot_table(index="nuisance", columns="metric", values="value", aggfunc="min")
         order = [nuisance.name for nuisance in NUISANCES]
         return table.reindex(
             index=[name for name in order if name in set(rows["nuisance"])],

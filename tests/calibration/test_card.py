@@ -138,6 +138,18 @@ def test_nuisance_shifts_are_shares_of_the_response(card: Card) -> None:
     assert rest.to_numpy() == pytest.approx(0)
 
 
+def test_a_shift_is_compared_with_the_defect_that_is_detected_best(rows_of: Rows) -> None:
+    """A metric that hardly responds to one of its defects does not look unstable for that."""
+
+    def uneven(kind: str, name: str, strength: float) -> dict[str, float]:
+        if name == "film grain":
+            return {"drift": 1.0}
+        return {"drift": {"colour drift": 10.0, "texture drift": 0.01}.get(name, 0.0)}
+
+    shifts = Card.from_rows(rows_of(uneven, places=(2,))).nuisance_table()
+    assert shifts.loc["film grain", "drift"] == pytest.approx(0.1)
+
+
 def test_crosstalk_shows_responses_to_other_defects(card: Card) -> None:
     """AUROC is 1 for own defects, 0.5 for others, except for the metric with crosstalk."""
     crossed = card.crosstalk_table()
