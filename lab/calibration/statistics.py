@@ -36,7 +36,7 @@ def detection_auroc(
         return math.nan, math.nan, math.nan
     if missing_is_wrong:
         positives, negatives = (
-            rows.assign(**{metric: rows[metric].fillna(wrong)})
+            rows[["group", metric]].fillna({metric: wrong})
             for rows, wrong in ((positives, _WRONG_POSITIVE), (negatives, _WRONG_NEGATIVE))
         )
     by_group = [_by_group(rows, metric) for rows in (positives, negatives)]

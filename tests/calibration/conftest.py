@@ -12,7 +12,14 @@ import pytest
 from numpy.typing import NDArray
 
 from lab.calibration import DEFECTS, NUISANCES, card, clean_clips, probes
-from lab.calibration.clean_clips import CAMERA_MOVE, FOOTAGE, CleanClip
+from lab.calibration.clean_clips import (
+    CAMERA_MOVE,
+    FOOTAGE,
+    CleanClip,
+    Source,
+    moving_sources,
+    photographs,
+)
 from lab.calibration.moving_subjects import Cutout, MovingSubject
 from lab.metrics import SPECS
 
@@ -48,12 +55,18 @@ def moved(texture: NDArray[np.uint8]) -> Callable[[str], CleanClip]:
     @cache
     def clip(move: str) -> CleanClip:
         passer = block if move == "passer-by" else None
-        moving = MovingSubject(move, ball, passer, None, size_px=(320, 180), frames=48)
+        moving = MovingSubject(move, ball, passer, None, size_px=(224, 126), frames=48)
         frames, alphas = moving.draw()
         other = cv2.flip(cv2.resize(texture, (90, 60), interpolation=cv2.INTER_AREA), -1)
         return CleanClip(frames, alphas, 24.0, frames[0], other, moving.still_points)
 
     return clip
+
+
+@pytest.fixture(scope="session")
+def all_moving() -> list[Source]:
+    """All moving subjects of the samples: looking for subjects takes a while."""
+    return moving_sources(photographs(None), each=2)
 
 
 @pytest.fixture(scope="session")

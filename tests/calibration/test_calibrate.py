@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pandas.testing import assert_frame_equal
 
 from lab.calibration import Card, calibrate, load_card
-from lab.calibration.clean_clips import moving_sources, photographs, sources
+from lab.calibration.clean_clips import Source, moving_sources, photographs, sources
 from lab.calibration.measuring import VERSIONS
 from lab.calibration.probes import Probe, measure_probes, probes
 from lab.errors import InputError, Interrupted, RunFolderError
@@ -139,7 +139,11 @@ def test_a_quick_calibration_uses_four_photographs_and_middle_strengths(
 
 
 def test_moving_subjects_are_measured_as_well(
-    tiny: Executor, canned: Counter[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: Executor,
+    canned: Counter[str],
+    all_moving: list[Source],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A quick calibration has one of them in its final half, which a full one measures as well."""
     monkeypatch.setattr(MODULE, "moving_sources", moving_sources)
@@ -147,7 +151,7 @@ def test_moving_subjects_are_measured_as_well(
     # One clean clip, two nuisances and two defects more, one of them held out.
     assert canned.total() == QUICK + 5
     assert list(card.kind_table()) == ["camera move", "walk", "plain ground"]
-    full = {probe.key for probe in probes(moving_sources(photographs(None), each=2), quick=False)}
+    full = {probe.key for probe in probes(all_moving, quick=False)}
     assert len(full & set(canned)) == 5
 
 

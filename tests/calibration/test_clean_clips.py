@@ -103,9 +103,9 @@ def test_points_of_the_still_follow_a_moving_camera(tiny: Executor) -> None:
     assert np.abs(expected - clip.frames[7])[inside].mean() < 0.5 * unmoved
 
 
-def test_a_moving_subject_starts_from_its_still(tiny: Executor) -> None:
+def test_a_moving_subject_starts_from_its_still(tiny: Executor, all_moving: list[Source]) -> None:
     """The clip begins with the still and its subject is another place in the last frame."""
-    walk = next(one for one in moving_sources(photographs(None)[:4], each=1) if one.move == "walk")
+    walk = next(one for one in all_moving if one.move == "walk")
     clip = clean_clip(walk)
     assert len(clip.frames) == len(clip.alphas) == 8
     assert (clip.still == clip.frames[0]).all()

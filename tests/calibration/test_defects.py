@@ -326,8 +326,16 @@ def test_texture_drift_keeps_the_local_colour(textured: CleanClip, disc: NDArray
     assert (last[disc == 0] == still[disc == 0]).all()
 
 
-@pytest.mark.parametrize("inject", [identity, identity_part, drift_texture])
-@pytest.mark.parametrize("move", ["walk", "passer-by", "exit and return"])
+@pytest.mark.parametrize(
+    ("inject", "move"),
+    [
+        (identity, "walk"),
+        (drift_texture, "exit and return"),
+        (identity, "passer-by"),
+        (identity_part, "passer-by"),
+        (drift_texture, "passer-by"),
+    ],
+)
 def test_what_is_injected_sticks_to_a_moving_surface(
     inject: Callable[..., list[NDArray[np.uint8]]], move: str, moved: Callable[[str], CleanClip]
 ) -> None:
@@ -341,7 +349,7 @@ def test_what_is_injected_sticks_to_a_moving_surface(
     early = {"walk": 30, "passer-by": 30, "exit and return": 22}[move]
     back, seen = [], []
     for index in (early, 47):
-        to_frame = grid(180, 320) - clip.still_points(index)[0, 0]  # these moves only shift it
+        to_frame = grid(126, 224) - clip.still_points(index)[0, 0]  # these moves only shift it
         change = (changed[index].astype(np.float32) - clip.frames[index]) * 47 / index
         back.append(cv2.remap(change, to_frame, None, cv2.INTER_LINEAR))
         seen.append(cv2.remap(clip.alphas[index], to_frame, None, cv2.INTER_LINEAR) == 255)
@@ -352,8 +360,14 @@ def test_what_is_injected_sticks_to_a_moving_surface(
     assert np.abs(back[0] - back[1])[both].mean() < 0.35 * size
 
 
-@pytest.mark.parametrize("inject", [identity, identity_part, drift_texture])
-@pytest.mark.parametrize("move", ["passer-by", "exit and return"])
+@pytest.mark.parametrize(
+    ("inject", "move"),
+    [
+        (identity_part, "passer-by"),
+        (drift_texture, "passer-by"),
+        (identity, "exit and return"),
+    ],
+)
 def test_what_is_hidden_does_not_change(
     inject: Callable[..., list[NDArray[np.uint8]]], move: str, moved: Callable[[str], CleanClip]
 ) -> None:

@@ -8,12 +8,12 @@ import pytest
 from numpy.typing import NDArray
 
 from lab.calibration import clean_clips
-from lab.calibration.clean_clips import moving_sources, photographs
+from lab.calibration.clean_clips import Source, photographs
 from lab.calibration.moving_subjects import SUBJECT_MOVES, Cutout, MovingSubject, cut_out
 from lab.media import open_image
 
 Pixels = NDArray[np.uint8]
-SIZE = (320, 180)
+SIZE = (200, 112)
 FRAMES = 48
 every_move = pytest.mark.parametrize("move", SUBJECT_MOVES)
 
@@ -56,7 +56,8 @@ def test_alphas_are_where_the_subject_is_seen(move: str) -> None:
     """Only the subject has full blue without full red, and only where its alpha says so."""
     for rgb, alpha in zip(*drawn(move), strict=True):
         seen = (rgb[..., 2] == 255) & (rgb[..., 0] < 255)
-        assert (seen == (alpha == 255)).mean() > 0.999
+        sure = (alpha == 0) | (alpha == 255)  # the edge between them is soft
+        assert (seen == (alpha == 255))[sure].all()
         # The wall has no place with as much blue as red or more.
         assert (rgb[alpha == 0][:, 2] <= rgb[alpha == 0][:, 0]).all()
 
@@ -78,7 +79,7 @@ def test_points_of_the_still_say_what_each_pixel_shows(move: str) -> None:
 def test_the_first_frame_shows_all_of_the_subject_in_its_place(move: str) -> None:
     """It is 42 % of the frame high, inside the frame, and unmoved."""
     left, top, width, height = box(drawn(move)[1][0])
-    assert height == pytest.approx(0.42 * SIZE[1], abs=2)
+    assert height == pytest.approx(0.42 * SIZE[1], abs=3)
     assert width == pytest.approx(height, abs=2)
     assert left > 0
     assert left + width < SIZE[0]
@@ -152,40 +153,39 @@ def test_a_plain_ground_has_no_texture() -> None:
 
 def test_a_ground_moves_with_the_camera(texture: Pixels) -> None:
     """Far from the subject, the pan shifts the photograph to the left."""
-    first, last = (
-        MovingSubject("walk", ball(), None, texture, size_px=SIZE, frames=2).draw()[0][index]
-        for index in (0, 1)
-    )
+    (first, last), _ = MovingSubject("walk", ball(), None, texture, size_px=SIZE, frames=2).draw()
     shift = round(0.05 * SIZE[0])
-    corner = np.s_[:20, 40:200]
+    corner = np.s_[:14, 40:150]
     moved = np.roll(first, -shift, axis=1)[corner]
     assert np.abs(moved.astype(int) - last[corner]).mean() < 1
     assert np.abs(first[corner].astype(int) - last[corner]).mean() > 5
 
 
-def test_only_a_picture_with_a_subject_can_be_cut_out(texture: Pixels) -> None:
-    """A flower can; its alpha has no colour of the old ground. A texture and a mast cannot."""
+def test_only_a_picture_with_a_subject_can_be_cut_out() -> None:
+    """A flower can, without the colour of its old ground; a blank picture cannot."""
     flower = cut_out(open_image(photographs(None)[4]).rgb)
     assert flower is not None
     assert 0.1 < flower.area < 0.4
     orange = flower.rgb[flower.alpha > 0].astype(int)
     assert (orange[:, 0] > orange[:, 2]).mean() > 0.995
     assert cut_out(np.full((200, 300, 3), 90, np.uint8)) is None
-    assert cut_out(open_image(photographs(None)[6]).rgb) is None  # the rocket
 
 
-def test_each_half_sees_every_move_of_a_subject() -> None:
-    """And each half has two clips on a plain ground, of other moves than the other half."""
-    made = moving_sources(photographs(None), each=2)
-    assert len({source.name for source in made}) == len(made) == 12
+def test_each_half_sees_every_move_of_a_subject(all_moving: list[Source]) -> None:
+    """And each half has two clips on a plain ground, of other moves than the other half.
+
+    The rocket is too narrow to be cut out.
+    """
+    assert len({source.name for source in all_moving}) == len(all_moving) == 12
+    assert "rocket" not in {source.group for source in all_moving}
     plain = {}
     for final in (False, True):
-        half = [source for source in made if source.final == final]
+        half = [source for source in all_moving if source.final == final]
         assert {source.move for source in half} == set(SUBJECT_MOVES)
         plain[final] = {source.move for source in half if source.ground is None}
         assert len(plain[final]) == 2
     assert not plain[True] & plain[False]
-    for source in made:
+    for source in all_moving:
         assert source.path not in (source.other, source.ground)
         assert source.other != source.ground
         kinds = (source.move,) if source.ground else (source.move, clean_clips.PLAIN_GROUND)
