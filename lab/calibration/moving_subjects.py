@@ -25,9 +25,7 @@ _SEEN = 0.75  # alpha of a connected subject; at 0.5 it drags fragments of the g
 # Alpha below the first is dropped, above the second solid: the soft edge of a mask has the colours
 # of the old ground, which would be a halo on the new one.
 _EDGE = (0.55, 0.9)
-_CORNER = (
-    5  # exponent of the superellipse that rounds corners where the photograph cuts the subject
-)
+_CORNER = 5  # exponent of the superellipse that rounds corners that the photograph cut
 _TURN = math.radians(25)
 _GROWTH = 1.6
 _LEAN = 0.3  # shift of the top in heights of the subject
