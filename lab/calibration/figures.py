@@ -14,15 +14,17 @@ _COLUMNS = 4
 
 
 def detection_curves(card: Card) -> Figure:
-    """Plot AUROC against strength, one panel a defect.
+    """Plot AUROC against strength, one panel for each defect that the card has figures for.
 
     The thick line with its 95 % band is the final half, the thin line the half that was used to
     choose definitions. The dashed line is the goal for the middle strength, which has a ring.
     """
-    rows = math.ceil(len(DEFECTS) / _COLUMNS)
+    measured = set(zip(card.detection["defect"], card.detection["metric"], strict=True))
+    defects = [defect for defect in DEFECTS if (defect.name, defect.metric) in measured]
+    rows = max(1, math.ceil(len(defects) / _COLUMNS))
     figure = Figure(figsize=(11, 2.1 * rows + 0.3), layout="constrained")
     panels = list(figure.subplots(rows, _COLUMNS, sharey=True).flat)
-    for axes, defect in zip(panels, DEFECTS, strict=False):
+    for axes, defect in zip(panels, defects, strict=False):
         own = (card.detection["defect"] == defect.name) & (
             card.detection["metric"] == defect.metric
         )
@@ -48,7 +50,7 @@ def detection_curves(card: Card) -> Figure:
         axes.set_ylim(0.4, 1.02)
         axes.set_title(f"{defect.name} by {defect.metric}", fontsize=8.5)
         axes.set_xlabel(defect.unit, fontsize=7.5)
-    for axes in panels[len(DEFECTS) :]:
+    for axes in panels[len(defects) :]:
         axes.set_visible(False)
     figure.supylabel("AUROC against clean clips", fontsize=8.5)
     return figure
