@@ -186,6 +186,7 @@ class _DriftTracker:
             name: {} for name in ("drift", *_PARTS, "drift.between")
         }
         self._first: list[_Sample] = []
+        self._before: dict[str, float] = {}
         self._newest: list[_Sample] = []
         self._times: dict[int, float] = {}
         self._agreement: dict[int, float] = {}
@@ -247,15 +248,22 @@ class _DriftTracker:
         return Field(moment.index, self._grid.in_frame(share, found))
 
     def _keep(self, index: int, sample: _Sample) -> None:
-        """Take a sample into the series; colours are kept of the first second and the last."""
+        """Take a sample into the series; colours are kept of the first second and the last.
+
+        Those of the first second only until the clip is known to be longer than both.
+        """
         if self._newest:
             changed = _delta_e(self._newest[-2:][0].colours, sample.colours)
             if not np.isnan(changed).all():
                 self._series["drift.between"][index] = float(np.nanmedian(changed))
         self._times[index] = sample.time_s
         self._agreement[index] = sample.agreement
-        if sample.time_s <= next(iter(self._times.values())) + _END_S:
+        since_s = sample.time_s - next(iter(self._times.values()))
+        if since_s <= _END_S:
             self._first.append(sample)
+        elif since_s > 2 * _END_S and self._first:
+            self._before = self._summary(_surest(self._first))
+            self._first = []
         self._newest = [one for one in self._newest if one.time_s >= sample.time_s - _END_S]
         self._newest.append(sample)
         values = self._summary(_surest(self._newest))
@@ -313,7 +321,8 @@ class _DriftTracker:
         if self._cut_away(last):
             return absent(Drift.specs, "the clip cuts to another picture")
         first = [one for one in self._first if one.time_s <= times[0] + span_s]
-        before, values = self._summary(_surest(first)), self._summary(_surest(last))
+        before = self._before or self._summary(_surest(first))
+        values = self._summary(_surest(last))
         confidence = float(np.median([one.confidence for one in _surest(last)]))
         self._forget_hidden()
         drift = self._series["drift"]
