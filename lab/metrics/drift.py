@@ -31,6 +31,7 @@ _BLUR_CELLS = 1.25  # forgives what alignment leaves, and the noise of compressi
 _TOLERANCE_CELLS = 2  # the surface of a subject that turns or speaks moves by some pixels
 _GROUND_DELTA_E = 4.0
 _GROUND_RATIO = 0.5
+_NEIGHBOURS = 9  # a cell and those around it, which come first among the shifts
 _WORST_SHARE = 0.1  # of the subject
 _STRUCTURE_WINDOW_PX = 13
 _IDENTITY_EVERY = 2  # samples
@@ -224,7 +225,7 @@ class _DriftTracker:
             self._lost = "the picture was too dark, too pale or plain"
             return None
         colours = self._grid.colours(found.aligned, inside)
-        distances = _distances(self._still, colours, _TOLERANCE_CELLS)
+        distances = _delta_e(self._still, _nearest(self._still, colours)[1])
         ground = self._belongs_to_ground(found, distances)
         colours[ground], distances[ground] = np.nan, np.nan
         if np.isfinite(distances).sum() < _MIN_CELLS:
@@ -467,7 +468,10 @@ def _combined(values: dict[str, float]) -> float:
 
 
 def _shifted(values: NDArray[np.float32], reach: int, *, fill: float) -> list[NDArray[np.float32]]:
-    """A (h, w, n) array and its shifts by up to `reach` places, `fill` where nothing is left."""
+    """A (h, w, n) array and its shifts by up to `reach` places, the smallest first.
+
+    `fill` is where nothing is left.
+    """
     padded = np.pad(values, ((reach, reach), (reach, reach), (0, 0)), constant_values=fill)
     height, width = values.shape[:2]
     side = range(2 * reach + 1)
@@ -478,21 +482,25 @@ def _shifted(values: NDArray[np.float32], reach: int, *, fill: float) -> list[ND
     return [padded[down : down + height, across : across + width] for down, across in shifts]
 
 
-def _distances(
-    still: NDArray[np.float32], now: NDArray[np.float32], reach: int
-) -> NDArray[np.float32]:
-    """CIEDE2000 from each place of the still to the best match nearby, (h, w); NaN where unknown.
+def _nearest(
+    still: NDArray[np.float32], now: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The colours most like those of each place of the still: within one cell, and the tolerance.
 
-    The match is chosen by the Euclidean distance in CIELAB, which is cheaper.
+    (h, w, 3) each, NaN where none is known. Chosen by the Euclidean distance in CIELAB, which is
+    cheaper than CIEDE2000.
     """
     best = np.full(still.shape[:2], np.inf, np.float32)
     match = np.full(still.shape, np.nan, np.float32)
-    for shifted in _shifted(now, reach, fill=math.nan):
+    near = match
+    for index, shifted in enumerate(_shifted(now, _TOLERANCE_CELLS, fill=math.nan)):
+        if index == _NEIGHBOURS:
+            near = match.copy()
         distance = np.square(still - shifted).sum(axis=2)
         nearer = distance < best
         best[nearer] = distance[nearer]
         match[nearer] = shifted[nearer]
-    return _delta_e(still, match)
+    return near, match
 
 
 def _delta_e(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -505,7 +513,7 @@ def _delta_e(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np
 
 def _colour_parts(still: NDArray[np.float32], now: NDArray[np.float32]) -> tuple[float, float]:
     """The median distance and that of the worst tenth of the subject."""
-    near, far = (_distances(still, now, reach) for reach in (1, _TOLERANCE_CELLS))
+    near, far = (_delta_e(still, match) for match in _nearest(still, now))
     known = np.sort(far[np.isfinite(far)])
     worst = known[-max(1, round(_WORST_SHARE * known.size)) :]
     return float(np.nanmedian(near)), float(worst.mean())

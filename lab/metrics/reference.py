@@ -159,15 +159,14 @@ class Registration:
         """Gain and offset (code values) from the reference's luma to the frame's.
 
         Fitted on the ground, because a subject that alone gets lighter has changed; on the whole
-        picture where there is too little ground, or only plain ground. None where the ground has
-        left the picture. Least squares under Tukey's biweight, on reduced pictures.
+        picture where there is too little ground, or only plain ground. None where too little is
+        found again, or another picture. Least squares under Tukey's biweight, on reduced pictures.
         """
         frame = cv2.cvtColor(self.subject.registered, cv2.COLOR_RGB2GRAY)
         full = float(self.reference.grey.std())
         dark_or_pale = not _DARK_DN < frame.mean() < _PALE_DN
         if full > _FLAT_DN and frame.std() < full * (_EMPTY_SHARE if dark_or_pale else _LEAST_GAIN):
             return _LEAST_GAIN, float(frame.mean())  # nothing is left to align
-        whole = np.ones(self.reference.grey.shape, np.bool_)
         ground = self.reference.ground
         then, now = np.zeros(0), np.zeros(0)
         if self.ground is not None and ground is not None:
@@ -175,7 +174,7 @@ class Registration:
             flow = flow_both_ways(self.reference.grey, registered, far=False)
             then, now = self._luma_pairs(registered, flow, ground & self.ground.inside)
         if not then.size or then.std() < _FLAT_DN:
-            then, now = self._luma_pairs(frame, self.flow, whole & self.subject.inside)
+            then, now = self._luma_pairs(frame, self.flow, self.subject.inside)
         if not then.size:
             return None
         # A flat picture tells an offset from a gain badly; then only the offset is believed.
