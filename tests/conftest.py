@@ -227,9 +227,7 @@ def no_weights() -> Callable[[Path], AbstractContextManager[None]]:
     @contextmanager
     def begin(cache: Path) -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("I2VLAB_CACHE_DIR", str(cache))
-            patch.setenv("I2VLAB_FETCH_WEIGHTS", "false")
-            _clear_caches()
+            _forbid_weights(patch, cache)
             yield
         _clear_caches()
 
@@ -237,12 +235,14 @@ def no_weights() -> Callable[[Path], AbstractContextManager[None]]:
 
 
 @pytest.fixture
-def offline(
-    tmp_path: Path, no_weights: Callable[[Path], AbstractContextManager[None]]
-) -> Iterator[Path]:
-    """A test without weights, so that nothing looks for the subject; the cache's folder."""
-    with no_weights(tmp_path / "cache"):
-        yield tmp_path / "cache"
+def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A test without weights, so that nothing looks for the subject; the cache's folder.
+
+    By the test's own monkeypatch: what the test changes on top of it is undone before it.
+    """
+    _forbid_weights(monkeypatch, tmp_path / "cache")
+    yield tmp_path / "cache"
+    _clear_caches()
 
 
 @pytest.fixture
@@ -280,6 +280,12 @@ def dino_state() -> Callable[..., dict[str, Any]]:
         }
 
     return build
+
+
+def _forbid_weights(patch: pytest.MonkeyPatch, cache: Path) -> None:
+    patch.setenv("I2VLAB_CACHE_DIR", str(cache))
+    patch.setenv("I2VLAB_FETCH_WEIGHTS", "false")
+    _clear_caches()
 
 
 def _clear_caches() -> None:
