@@ -1,6 +1,7 @@
 """Cuts: frames from which the picture before is not found again."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -34,28 +35,30 @@ class Cuts:
 
     def __init__(self) -> None:
         self._look: _Look | None = None
-        self._moved = 0.0
+        self._change: _Change | None = None
         self._open: list[_Break] = []
         self._verdicts: dict[int, float] = {}
 
     def see(self, moment: Moment) -> None:
-        before, moved_before = self._look, self._moved
+        before, earlier = self._look, self._change
         if moment.held:
-            self._moved = 0.0
+            self._change = None
             self._verdicts[moment.index] = 0.0
             return
         look = self._look = _Look(moment.coarse)
         if before is None or moment.step is None:
             return
-        moved = self._moved = before.moved_to(look)
+        change = self._change = _Change(before, look)
         self._verdicts[moment.index] = 0.0
         newest = self._open[-1] if self._open else None
-        if newest and newest.index == moment.index - 1 and newest.moved < STANDS_OUT * moved:
+        if newest and newest.index == moment.index - 1 and newest.moved < STANDS_OUT * change.moved:
             self._open.pop()
         returned = self._settle(moment, look)
         lost = not moment.step.joined or before.empty or look.empty
-        if lost and moved >= max(JUMP, STANDS_OUT * moved_before) and not returned:
-            self._open.append(_Break(moment.index, moment.time_s, before, moved))
+        if not lost or returned:
+            return
+        if change.moved >= max(JUMP, STANDS_OUT * (earlier.moved if earlier else 0.0)):
+            self._open.append(_Break(moment.index, moment.time_s, before, change.moved))
 
     def _settle(self, moment: Moment, look: "_Look") -> bool:
         """Forget what came back, with all that happened while it was away; True if it did."""
@@ -72,18 +75,24 @@ class Cuts:
         return self._verdicts | {broken.index: 1.0 for broken in self._open}
 
 
+@dataclass(frozen=True, eq=False)
 class _Look:
-    """What a frame looks like: its luma and its colours.
+    """What a frame looks like: its luma and its colours, found when they are asked for."""
 
-    grey: (h, w) uint8. colours: share of the picture in each of 8³ bins of RGB.
-    """
+    rgb: NDArray[np.uint8]
 
-    def __init__(self, rgb: NDArray[np.uint8]) -> None:
-        self.grey: NDArray[np.uint8] = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-        counts = cv2.calcHist([rgb], [0, 1, 2], None, [_BINS] * 3, [0, 256] * 3)
-        self.colours: NDArray[np.float32] = counts / self.grey.size
+    @cached_property
+    def grey(self) -> NDArray[np.uint8]:
+        return cv2.cvtColor(self.rgb, cv2.COLOR_RGB2GRAY)
 
-    @property
+    @cached_property
+    def colours(self) -> NDArray[np.float32]:
+        """Share of the picture in each of 8³ bins of RGB."""
+        counts = cv2.calcHist([self.rgb], [0, 1, 2], None, [_BINS] * 3, [0, 256] * 3)
+        shares: NDArray[np.float32] = counts / self.grey.size
+        return shares
+
+    @cached_property
     def empty(self) -> bool:
         """True for a picture in which nothing could be found again, such as plain black."""
         return float(self.grey.std()) < _EMPTY_DN
@@ -99,3 +108,16 @@ class _Look:
         if self.empty or earlier.empty or earlier.grey.shape != self.grey.shape:
             return False
         return flow_both_ways(earlier.grey, self.grey).coverage >= MIN_COVERAGE
+
+
+@dataclass(frozen=True, eq=False)
+class _Change:
+    """From one frame to the next."""
+
+    before: _Look
+    after: _Look
+
+    @cached_property
+    def moved(self) -> float:
+        """Share of the histogram that differs, 0..1."""
+        return self.before.moved_to(self.after)

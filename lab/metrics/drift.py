@@ -34,7 +34,7 @@ _GROUND_RATIO = 0.5
 _NEIGHBOURS = 9  # a cell and those around it, which come first among the shifts
 _WORST_SHARE = 0.1  # of the subject
 _STRUCTURE_WINDOW_PX = 13
-_IDENTITY_EVERY = 2  # samples
+_IDENTITY_EVERY = 4  # samples
 _MATTE_PX = 2.0
 _MIN_CELLS = 20
 _PLAIN_DN = 2.0  # standard deviation of the subject's luma: below it there is nothing to follow
@@ -58,12 +58,12 @@ class _Part:
 
 # Fitted on cut-outs that move over other photographs, never on ratings. Each scale is in proportion
 # to what a subject reads there that becomes another one; the one common factor makes subjects that
-# are 40 % and 80 % another one read 44 and 76.
+# are 40 % and 80 % another one read about 45 and 75.
 _PARTS = {
-    "drift.colour": _Part(0.6, 17.0),
-    "drift.local": _Part(3.7, 38.0),
-    "drift.structure": _Part(0.03, 0.77),
-    "drift.identity": _Part(0.16, 0.9),
+    "drift.colour": _Part(0.5, 17.0),
+    "drift.local": _Part(4.5, 38.0),
+    "drift.structure": _Part(0.015, 0.77),
+    "drift.identity": _Part(0.12, 0.9),
 }
 
 
@@ -77,7 +77,7 @@ def _spec(
         says=says,
         ignores=_IGNORES,
         reference=_REFERENCE,
-        version=3,
+        version=4,
         low=low,
         high=high,
         unnoticed=unnoticed,
@@ -304,10 +304,11 @@ class _DriftTracker:
         except WeightsError as error:
             self._no_features = str(error)
             return math.nan
-        rows, columns, _ = features.shape
-        best = np.full((rows, columns), -1.0, np.float32)
-        for shifted in _shifted(features, 1, fill=0.0):
-            best = np.maximum(best, (self._features * shifted).sum(axis=2))
+        _, rows, columns = features.shape
+        alike = [
+            (self._features * shifted).sum(axis=0) for shifted in _shifted(features, 1, fill=0)
+        ]
+        best = np.max(alike, axis=0)
         share = cv2.resize(seen, (columns, rows), interpolation=cv2.INTER_AREA)
         on_subject = share > min(0.5, float(share.max()) / 2)
         return float(np.clip(1 - best[on_subject], 0, 1).mean())
@@ -468,18 +469,18 @@ def _combined(values: dict[str, float]) -> float:
 
 
 def _shifted(values: NDArray[np.float32], reach: int, *, fill: float) -> list[NDArray[np.float32]]:
-    """A (h, w, n) array and its shifts by up to `reach` places, the smallest first.
+    """An array (n, h, w) moved by up to `reach` places, by the fewest first.
 
     `fill` is where nothing is left.
     """
-    padded = np.pad(values, ((reach, reach), (reach, reach), (0, 0)), constant_values=fill)
-    height, width = values.shape[:2]
+    padded = np.pad(values, ((0, 0), (reach, reach), (reach, reach)), constant_values=fill)
+    _, height, width = values.shape
     side = range(2 * reach + 1)
     shifts = sorted(
         ((down, across) for down in side for across in side),
         key=lambda shift: max(abs(shift[0] - reach), abs(shift[1] - reach)),
     )
-    return [padded[down : down + height, across : across + width] for down, across in shifts]
+    return [padded[:, down : down + height, across : across + width] for down, across in shifts]
 
 
 def _nearest(
@@ -490,17 +491,16 @@ def _nearest(
     (h, w, 3) each, NaN where none is known. Chosen by the Euclidean distance in CIELAB, which is
     cheaper than CIEDE2000.
     """
-    best = np.full(still.shape[:2], np.inf, np.float32)
-    match = np.full(still.shape, np.nan, np.float32)
-    near = match
-    for index, shifted in enumerate(_shifted(now, _TOLERANCE_CELLS, fill=math.nan)):
-        if index == _NEIGHBOURS:
-            near = match.copy()
-        distance = np.square(still - shifted).sum(axis=2)
-        nearer = distance < best
-        best[nearer] = distance[nearer]
-        match[nearer] = shifted[nearer]
-    return near, match
+    channels = np.ascontiguousarray(np.moveaxis(still, 2, 0))
+    moved = _shifted(np.ascontiguousarray(np.moveaxis(now, 2, 0)), _TOLERANCE_CELLS, fill=math.nan)
+    distances = np.stack([np.square(channels - shifted).sum(axis=0) for shifted in moved])
+    distances[np.isnan(distances)] = np.inf
+    choices = np.stack(moved)
+    near, far = (
+        np.take_along_axis(choices, distances[:count].argmin(axis=0)[None, None], axis=0)[0]
+        for count in (_NEIGHBOURS, len(moved))
+    )
+    return np.moveaxis(near, 0, 2), np.moveaxis(far, 0, 2)
 
 
 def _delta_e(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:

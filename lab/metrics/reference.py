@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab.vision import (
+    LIKENESS_WINDOW_PX,
     FlowPair,
     Keypoints,
     Placement,
@@ -17,7 +18,6 @@ from lab.vision import (
     backward_warp,
     biweight,
     find_keypoints,
-    flow_both_ways,
     structure_agreement,
     subject_mask,
 )
@@ -34,7 +34,6 @@ _MIN_GAIN = 0.25  # below it, little is left of 8-bit colours
 _FLAT_DN = 8.0
 _MIN_CORRELATION = 0.9  # of luma on the ground; the fitted gain is then at most a tenth too low
 _EMPTY_SHARE, _DARK_DN, _PALE_DN = 0.25, 32, 223  # of the still's contrast: black or white
-_COMPARED_WINDOW_PX = 21
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +94,9 @@ class Registration:
     """A frame aligned with the reference: by the subject's similarity, then by dense flow.
 
     subject, ground: where these are in the frame; ground is None where there is too little of it.
-    frame_size: the frame's (h, w).
+    frame_size: the frame's (h, w). exposure: gain and offset (code values) from the reference's
+    luma to the frame's; None where too little is found again, or another picture. aligned: the
+    frame on the reference's pixels with the reference's exposure, (h, w, 3) uint8.
     """
 
     def __init__(
@@ -111,33 +112,27 @@ class Registration:
         self.subject = subject
         self.ground = ground
         self.frame_size = rgb.shape[:2]
+        self.exposure = self._exposure()
+        self.aligned = self._matched(self._with_flow())
 
-    @cached_property
+    @property
     def flow(self) -> FlowPair:
         """From the reference to the registered frame: what the similarity does not explain."""
-        registered = cv2.cvtColor(self.subject.registered, cv2.COLOR_RGB2GRAY)
-        return flow_both_ways(self.reference.grey, registered, far=False)
+        return self.subject.residual
 
-    @cached_property
-    def aligned(self) -> NDArray[np.uint8]:
-        """The frame on the reference's pixels with the reference's exposure, (h, w, 3) uint8.
+    def _with_flow(self) -> NDArray[np.uint8]:
+        """The registered frame, moved by the dense flow where the subject is then more alike.
 
         A small subject whose ground moves against it can be pulled along by the ground's flow.
-        Where the subject agrees better without the dense flow, the similarity alone aligns it.
         """
-        registered = self.subject.registered
-        warped = backward_warp(registered, self.flow.forward)
-        where = self.reference.subject & self.subject.inside
-        with_flow, without = (
-            structure_agreement(
-                self.reference.grey,
-                cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY),
-                where,
-                window_px=_COMPARED_WINDOW_PX,
-            )
-            for picture in (warped, registered)
+        warped = backward_warp(self.subject.registered, self.flow.forward)
+        likeness = structure_agreement(
+            self.reference.grey,
+            cv2.cvtColor(warped, cv2.COLOR_RGB2GRAY),
+            self.reference.subject & self.subject.inside,
+            window_px=LIKENESS_WINDOW_PX,
         )
-        return self._matched(warped if with_flow >= without else registered)
+        return warped if likeness >= self.subject.likeness else self.subject.registered
 
     @property
     def ground_matched(self) -> NDArray[np.uint8]:
@@ -154,13 +149,10 @@ class Registration:
         table = np.clip(np.rint((values - offset) / gain), 0, 255).astype(np.uint8)
         return cv2.LUT(rgb, table)
 
-    @cached_property
-    def exposure(self) -> tuple[float, float] | None:
-        """Gain and offset (code values) from the reference's luma to the frame's.
-
-        Fitted on the ground, because a subject that alone gets lighter has changed; on the whole
-        picture where there is too little ground, or only plain ground. None where too little is
-        found again, or another picture. Least squares under Tukey's biweight, on reduced pictures.
+    def _exposure(self) -> tuple[float, float] | None:
+        """Fitted on the ground, because a subject that alone gets lighter has changed; on the whole
+        picture where there is too little ground, or only plain ground. Least squares under Tukey's
+        biweight, on reduced pictures.
         """
         frame = cv2.cvtColor(self.subject.registered, cv2.COLOR_RGB2GRAY)
         full = float(self.reference.grey.std())
@@ -170,11 +162,10 @@ class Registration:
         ground = self.reference.ground
         then, now = np.zeros(0), np.zeros(0)
         if self.ground is not None and ground is not None:
-            registered = cv2.cvtColor(self.ground.registered, cv2.COLOR_RGB2GRAY)
-            flow = flow_both_ways(self.reference.grey, registered, far=False)
-            then, now = self._luma_pairs(registered, flow, ground & self.ground.inside)
+            then, now = self._luma_pairs(self.ground, ground)
         if not then.size or then.std() < _FLAT_DN:
-            then, now = self._luma_pairs(frame, self.flow, self.subject.inside)
+            everywhere = np.ones(self.reference.grey.shape, np.bool_)
+            then, now = self._luma_pairs(self.subject, everywhere)
         if not then.size:
             return None
         # A flat picture tells an offset from a gain badly; then only the offset is believed.
@@ -192,14 +183,18 @@ class Registration:
         return self.exposure is not None and self.exposure[0] < _MIN_GAIN
 
     def _luma_pairs(
-        self, registered: NDArray[np.uint8], flow: FlowPair, where: NDArray[np.bool_]
+        self, placed: Placement, where: NDArray[np.bool_]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Luma of the reference and of a registered frame at the same places, (n,) each.
 
         Empty where too little is found again.
         """
-        aligned = backward_warp(registered, flow.forward)
-        shared = _reduced((where & flow.forward_valid).astype(np.float32)) > _SHARED
+        aligned = cv2.cvtColor(placed.registered, cv2.COLOR_RGB2GRAY)
+        seen = where & placed.inside
+        if not placed.followed:  # else the reduction averages what the similarity leaves
+            aligned = backward_warp(aligned, placed.residual.forward)
+            seen &= placed.residual.forward_valid
+        shared = _reduced(seen.astype(np.float32)) > _SHARED
         if shared.sum() * _FIT_REDUCTION**2 < _MIN_GROUND_PX:
             return np.zeros(0), np.zeros(0)
         then, now = (

@@ -79,7 +79,7 @@ class Warp:
             "how far the subject's surface is bent from its shape in the still, at the end; a "
             "rigid turn is taken out",
             1.0,
-            version=3,
+            version=4,
         ),
     )
 

@@ -15,12 +15,13 @@ from lab.vision.flow import (
 from lab.vision.gradients import gradients, least_eigenvalue
 from lab.vision.keypoints import Keypoints, find_keypoints, similarity
 from lab.vision.local_correlation import local_correlation, structure_agreement
-from lab.vision.region_track import Placement, RegionTrack
+from lab.vision.region_track import LIKENESS_WINDOW_PX, Placement, RegionTrack
 from lab.vision.robust import biweight, robust_bound
 from lab.vision.subject import SubjectMask, subject_mask
 from lab.vision.weights import WEIGHTS, Weight, weight_path
 
 __all__ = [
+    "LIKENESS_WINDOW_PX",
     "WEIGHTS",
     "FlowPair",
     "Keypoints",

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from lab.vision.robust import biweight
 
-_ROUNDS = 6
+_MOST_ROUNDS = 6
+_SETTLED_PX = 0.002  # no residual moved by more in a round; flow is ten times coarser
 _MAX_POINTS = 1500
 _MIN_POINTS = 50
 _LEAST_SCALE_PX = 0.02  # of residuals: flow is no finer
@@ -42,12 +43,15 @@ def fit_affine(
         return None
     x, y, moved, trust = sampled
     basis = np.stack([x, y, np.ones(x.size)], axis=1)
-    kept = trust
-    for _ in range(_ROUNDS):
+    kept, before = trust, moved
+    for _ in range(_MOST_ROUNDS):
         weighted = basis * kept[:, None]
         solution = np.linalg.lstsq(weighted.T @ basis, weighted.T @ moved, rcond=None)[0]
         miss = moved - basis @ solution
+        if np.abs(miss - before).max() < _SETTLED_PX:
+            break
         kept = trust * biweight(np.hypot(*miss.T), least=_LEAST_SCALE_PX, trust=trust)
+        before = miss
     (ax, bx), (ay, by), (c, d) = solution
     return _in_pixels(np.array([[ax, ay], [bx, by]]), (c, d), flow)
 
@@ -59,25 +63,28 @@ def fit_similarity(
 ) -> NDArray[np.float64] | None:
     """The same for shift, turn and growth alone, which a small area still determines.
 
-    The lattice is laid as densely as the valid area needs to give about 1500 points.
+    The lattice is laid as densely as the valid area allows with at most 1500 points.
     """
-    step = max(1, math.floor(math.sqrt(valid.sum() / _MAX_POINTS)))
+    step = max(1, math.ceil(math.sqrt(valid.sum() / _MAX_POINTS)))
     sampled = _sampled(flow, valid, weight, step)
     if sampled is None:
         return None
     x, y, moved, trust = sampled
-    one, zero = np.ones(x.size), np.zeros(x.size)
-    basis = np.concatenate(
-        [np.stack([x, -y, one, zero], axis=1), np.stack([y, x, zero, one], axis=1)]
-    )
-    kept = trust
-    for _ in range(_ROUNDS):
-        weighted = basis * np.tile(kept, 2)[:, None]
-        solution = np.linalg.lstsq(weighted.T @ basis, weighted.T @ moved.T.ravel(), rcond=None)[0]
-        miss = (moved.T.ravel() - basis @ solution).reshape(2, -1).T
-        kept = trust * biweight(np.hypot(*miss.T), least=_LEAST_SCALE_PX, trust=trust)
-    grow, turn, c, d = solution
-    return _in_pixels(np.array([[grow, -turn], [turn, grow]]), (c, d), flow)
+    # In complex numbers a similarity is one factor and one offset.
+    places, moves = x + 1j * y, moved[:, 0] + 1j * moved[:, 1]
+    kept, before = trust, moves
+    for _ in range(_MOST_ROUNDS):
+        centre, move = (kept @ values / max(kept.sum(), 1e-12) for values in (places, moves))
+        around = kept * (places - centre).conj()
+        factor = (around @ (moves - move)) / max((around @ (places - centre)).real, 1e-12)
+        offset = move - factor * centre
+        miss = moves - factor * places - offset
+        if np.abs(miss - before).max() < _SETTLED_PX:
+            break
+        kept = trust * biweight(np.abs(miss), least=_LEAST_SCALE_PX, trust=trust)
+        before = miss
+    linear = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
+    return _in_pixels(linear, (offset.real, offset.imag), flow)
 
 
 def _sampled(

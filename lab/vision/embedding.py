@@ -36,13 +36,13 @@ def embed(rgb: NDArray[np.uint8], alpha: NDArray[np.float32]) -> NDArray[np.floa
 def feature_map(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
     """What MobileNetV2's last block sees in a picture, cell by cell.
 
-    rgb: (h, w, 3) uint8. Returns (h / 32, w / 32, 320) float32, rounded up, a unit vector in each
+    rgb: (h, w, 3) uint8. Returns (320, h / 32, w / 32) float32, rounded up, a unit vector in each
     cell. Raises WeightsError when the network's weights cannot be had.
     """
     _, features = _forward(rgb)
-    cells = features[0].transpose(1, 2, 0)
+    cells = features[0]
     unit: NDArray[np.float32] = cells / np.maximum(
-        np.linalg.norm(cells, axis=2, keepdims=True), 1e-6
+        np.linalg.norm(cells, axis=0, keepdims=True), 1e-6
     )
     return unit
 

@@ -5,8 +5,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 _SMOOTHING_PX = 1.0
-_NOISE_VARIANCE = 16.0
-"""In squared code values. Weaker texture is noise: there the correlation tends to 0."""
+_COMMON_VARIANCE = 4.0
+"""In squared code values: added to both, as if they shared a noise of 2. Weaker texture is noise of
+its own, so that two plain areas agree, and a plain one and a textured one do not."""
 
 
 def local_correlation(
@@ -22,11 +23,13 @@ def local_correlation(
     square window. Returns (h, w) float32 each: the correlation in -1..1, which does not change with
     local brightness and contrast, and the variance in squared code values; both 0 outside `where`.
     """
+    correlation, variance = (np.zeros(where.shape, np.float32) for _ in range(2))
+    box = _box(where, margin_px=window_px // 2)
+    mask = where[box].astype(np.float32)
     first, second = (
-        cv2.GaussianBlur(picture.astype(np.float32), (0, 0), _SMOOTHING_PX)
+        cv2.GaussianBlur(picture.astype(np.float32), (0, 0), _SMOOTHING_PX)[box]
         for picture in (one, other)
     )
-    mask = where.astype(np.float32)
     window = (window_px, window_px)
     share = np.maximum(cv2.blur(mask, window), 1e-6)
 
@@ -37,8 +40,13 @@ def local_correlation(
     variance_first = np.clip(mean(first * first) - mean_first**2, 0, None)
     variance_second = np.clip(mean(second * second) - mean_second**2, 0, None)
     covariance = mean(first * second) - mean_first * mean_second
-    correlation = covariance / np.sqrt(variance_first * variance_second + _NOISE_VARIANCE)
-    return correlation * mask, variance_first * mask
+    correlation[box] = (
+        mask
+        * (covariance + _COMMON_VARIANCE)
+        / np.sqrt((variance_first + _COMMON_VARIANCE) * (variance_second + _COMMON_VARIANCE))
+    )
+    variance[box] = variance_first * mask
+    return correlation, variance
 
 
 def structure_agreement(
@@ -52,3 +60,12 @@ def structure_agreement(
     correlation, variance = local_correlation(one, other, where, window_px=window_px)
     total = float(variance.sum())
     return float(np.clip((correlation * variance).sum() / max(total, 1e-6), 0, 1))
+
+
+def _box(where: NDArray[np.bool_], *, margin_px: int) -> tuple[slice, slice]:
+    """Rows and columns of a mask with a margin, as far as the picture goes."""
+    left, top, width, height = cv2.boundingRect(where.view(np.uint8))
+    return (
+        slice(max(top - margin_px, 0), top + height + margin_px),
+        slice(max(left - margin_px, 0), left + width + margin_px),
+    )

@@ -1,7 +1,8 @@
 """Follows a region of the still, its subject or its ground, through a clip."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -14,10 +15,12 @@ from lab.vision.local_correlation import structure_agreement
 
 Transform = NDArray[np.float64]
 
-_WINDOW_PX = 21
+LIKENESS_WINDOW_PX = 21
 _FOLLOWED = 0.85
-"""Agreement from which a carried placement is taken without a search: moving subjects that do not
-change agree better, except in a turn."""
+"""Likeness from which a carried placement is taken without a search: moving subjects that do not
+change are more alike, except in a turn."""
+_EXACT = 0.97
+"""Likeness from which a carried placement is not refined: a scale that lags a little costs more."""
 _SURE = 0.6
 """Agreement of a placement that was searched: below it, the carried one is kept."""
 _MIN_VISIBLE = 0.05
@@ -25,9 +28,10 @@ _FULLY_VISIBLE = 0.7
 _MIN_FIT_PX = 60
 _CORE_EROSION_PX = 9
 _REFINEMENTS = 3
+_LEAST_GAIN = 0.01  # of agreement; finer differences are left to the dense flow
 _MIN_CORE = 0.3  # of the region's area
 _FOLLOWED_SHARE = 0.5  # of the region, by the flow: less and its place is not known
-_TEMPLATE_EVERY = 4  # changed frames: the search is slow, and a subject that changed stays changed
+_SEARCH_EVERY = 4  # changed frames: the search is slow, and a region that changed stays changed
 _SEARCH_SCALES = (0.6, 0.75, 0.9, 1.0, 1.15, 1.4, 1.75)
 _SEARCH_REDUCTION = 4
 _MIN_TEMPLATE_PX = 12
@@ -38,25 +42,42 @@ _MIN_TEMPLATE_SIDE_PX = 5
 class Placement:
     """Where a region of the still is in a frame.
 
-    transform: (2, 3) similarity from the still's pixels to the frame's. registered: the frame on
-    the still's pixels, (h, w, 3) uint8, with repeated edges. inside: (h, w) bool, the pixels of the
-    still that are inside the frame. visible: the share of the region that is inside, 0..1.
-    agreement: of the region's structure with the still's, 0 (nothing in common) to 1. continuity:
-    the least share of the region that the flow followed in any step since the last good agreement,
-    0..1.
+    still: luma of the still, (h, w) uint8. transform: (2, 3) similarity from the still's pixels to
+    the frame's. registered: the frame on the still's pixels, (h, w, 3) uint8, with repeated edges.
+    inside: (h, w) bool, the pixels of the still that are inside the frame. visible: the share of
+    the region that is inside, 0..1. likeness: of the visible region's structure with the still's, 0
+    (nothing in common) to 1. continuity: the least share of the region that the flow followed in
+    any step since it was last like the still, 0..1.
     """
 
+    still: NDArray[np.uint8]
     transform: Transform
     registered: NDArray[np.uint8]
     inside: NDArray[np.bool_]
     visible: float
-    agreement: float
+    likeness: float
     continuity: float
+
+    @property
+    def followed(self) -> bool:
+        """True where what is visible of the region is still like the still."""
+        return self.likeness >= _FOLLOWED
+
+    @property
+    def agreement(self) -> float:
+        """The likeness as evidence of the place, 0..1: a sliver at the edge is alike by chance."""
+        return self.likeness * min(1.0, self.visible + 1 - _FULLY_VISIBLE)
 
     @property
     def confidence(self) -> float:
         """How surely this is the place of the region, whether it changed or not, 0..1."""
         return max(self.agreement, self.continuity) * min(1.0, self.visible / _FULLY_VISIBLE)
+
+    @cached_property
+    def residual(self) -> FlowPair:
+        """Flow from the still to the registered frame: what the similarity does not explain."""
+        registered = cv2.cvtColor(self.registered, cv2.COLOR_RGB2GRAY)
+        return flow_both_ways(self.still, registered, far=False)
 
 
 class RegionTrack:
@@ -78,7 +99,7 @@ class RegionTrack:
     ) -> None:
         """rgb: the still, (h, w, 3) uint8. region: its pixels, (h, w). keypoints: of the still.
 
-        whole: whether the region may be searched as one template.
+        whole: whether the region is one thing, which a template can find; a ground is not.
         """
         self._rgb = rgb
         self._grey: NDArray[np.uint8] = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
@@ -86,8 +107,8 @@ class RegionTrack:
         self._keypoints = keypoints
         self._whole = whole
         # The flow of the eroded mask has less of its surroundings in it; that of the whole mask has
-        # more pixels.
-        self._masks = (region, _core(region))
+        # more pixels. A ground is too large for that to matter.
+        self._masks = (region, _core(region)) if whole else (region,)
         self._carried: tuple[Transform, ...] = ()
         self._changed_frames = 0
         self._continuity = 1.0  # the first frame is the still, or meant to be
@@ -114,34 +135,39 @@ class RegionTrack:
         placed = None
         if self._carried:
             first, *others = self._carried
-            placed = self._best(rgb, others, self._place(rgb, first))
-        if placed is None or (search and placed.agreement < _FOLLOWED):
+            placed = self._place(rgb, first)
+            if not placed.followed:
+                placed = self._best(rgb, others, placed)
+        if placed is None or (search and not placed.followed):
             placed = self._searched(rgb, placed)
+        elif search and placed.likeness < _EXACT:
+            placed = self._refined(rgb, placed)
         self._carried = (placed.transform,) * len(self._masks)
-        if placed.agreement >= _FOLLOWED:
-            self._continuity = 1.0
-        return replace(placed, continuity=self._continuity)
+        self._continuity = placed.continuity
+        if placed.followed:
+            self._changed_frames = 0
+        return placed
 
     def _searched(self, rgb: NDArray[np.uint8], carried: Placement | None) -> Placement:
         """The carried placement, or a better one that is found in the frame."""
+        lost = carried is None or (self._whole and self._continuity < _FOLLOWED_SHARE)
+        due = self._changed_frames % _SEARCH_EVERY == 0
+        self._changed_frames += 1
         if carried is None:
             carried = self._place(rgb, self._centred(rgb))
-        carried = self._refined(rgb, carried)
-        if carried.agreement >= _FOLLOWED:
+        if lost or due:
+            carried = self._refined(rgb, carried)
+        if carried.followed or not (lost or due):
             return carried
-        lost = not self._carried or self._continuity < _FOLLOWED_SHARE
         by_keypoints = list(self._by_keypoints(rgb))
         # Keypoints of the whole picture find its ground, which a subject leaves.
         known = self._best(rgb, by_keypoints if lost else by_keypoints[:1], carried)
         best = self._best(rgb, by_keypoints, known)
         if best.agreement < _SURE and self._whole:
-            if lost or self._changed_frames % _TEMPLATE_EVERY == 0:
-                best = self._best(rgb, self._by_template(rgb), best)
-            self._changed_frames += 1
-        else:
-            self._changed_frames = 0
+            best = self._best(rgb, self._by_template(rgb), best)
         # Of many places in a frame, one agrees a little by chance.
-        return self._refined(rgb, best if best.agreement >= _SURE else known)
+        found = best if best.agreement >= _SURE else known
+        return carried if found is carried else self._refined(rgb, found)
 
     def _best(
         self, rgb: NDArray[np.uint8], transforms: Iterable[Transform], best: Placement
@@ -168,25 +194,23 @@ class RegionTrack:
         inside: NDArray[np.bool_] = cv2.warpAffine(area, transform, size, flags=nearest) > 0
         seen = self._region & inside
         visible = float(seen.sum()) / max(int(self._region.sum()), 1)
-        agreement = 0.0
+        likeness = 0.0
         if visible >= _MIN_VISIBLE:
             grey = cv2.cvtColor(registered, cv2.COLOR_RGB2GRAY)
-            agreement = structure_agreement(self._grey, grey, seen, window_px=_WINDOW_PX)
-            # A sliver at the edge of the frame agrees by chance.
-            agreement *= min(1.0, visible + 1 - _FULLY_VISIBLE)
-        return Placement(transform, registered, inside, visible, agreement, self._continuity)
+            likeness = structure_agreement(self._grey, grey, seen, window_px=LIKENESS_WINDOW_PX)
+        continuity = 1.0 if likeness >= _FOLLOWED else self._continuity
+        return Placement(self._grey, transform, registered, inside, visible, likeness, continuity)
 
     def _refined(self, rgb: NDArray[np.uint8], placed: Placement) -> Placement:
         """The placement moved by the similarity of its residual flow, while that agrees better."""
         for _ in range(_REFINEMENTS):
-            grey = cv2.cvtColor(placed.registered, cv2.COLOR_RGB2GRAY)
-            flow = flow_both_ways(self._grey, grey, far=False)
+            flow = placed.residual
             valid = flow.forward_valid & self._region
             residual = fit_similarity(flow.forward, valid) if valid.sum() >= _MIN_FIT_PX else None
             if residual is None:
                 break
             refined = self._place(rgb, _composed(placed.transform, _displaced(residual)))
-            if refined.agreement <= placed.agreement:
+            if refined.agreement <= placed.agreement + _LEAST_GAIN:
                 break
             placed = refined
         return placed

@@ -114,9 +114,9 @@ def test_a_map_has_a_unit_vector_in_each_cell() -> None:
     changed = rgb.copy()
     changed[:, 160:] = 255 - changed[:, 160:]
     one, other = feature_map(rgb), feature_map(changed)
-    assert one.shape == (6, 10, 320)
-    assert np.linalg.norm(one, axis=2) == pytest.approx(1, abs=1e-4)
-    distance = 1 - (one * other).sum(axis=2)
+    assert one.shape == (320, 6, 10)
+    assert np.linalg.norm(one, axis=0) == pytest.approx(1, abs=1e-4)
+    distance = 1 - (one * other).sum(axis=0)
     assert distance[:, 8:].mean() > 5 * distance[:, :2].mean()
 
 
