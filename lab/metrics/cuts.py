@@ -22,12 +22,11 @@ _EMPTY_DN = 4.0
 
 @dataclass(frozen=True, eq=False)
 class _Break:
-    """A step that may be a cut. before: what was seen until then. moved: share of the histogram."""
+    """A step that may be a cut: the frame it leads to, and what changed."""
 
     index: int
     time_s: float
-    before: "_Look"
-    moved: float
+    change: "_Change"
 
 
 class Cuts:
@@ -51,21 +50,25 @@ class Cuts:
         change = self._change = _Change(before, look)
         self._verdicts[moment.index] = 0.0
         newest = self._open[-1] if self._open else None
-        if newest and newest.index == moment.index - 1 and newest.moved < STANDS_OUT * change.moved:
+        if (
+            newest
+            and newest.index == moment.index - 1
+            and STANDS_OUT * change.moved > newest.change.moved
+        ):
             self._open.pop()
         returned = self._settle(moment, look)
         lost = not moment.step.joined or before.empty or look.empty
         if not lost or returned:
             return
         if change.moved >= max(JUMP, STANDS_OUT * (earlier.moved if earlier else 0.0)):
-            self._open.append(_Break(moment.index, moment.time_s, before, change.moved))
+            self._open.append(_Break(moment.index, moment.time_s, change))
 
     def _settle(self, moment: Moment, look: "_Look") -> bool:
         """Forget what came back, with all that happened while it was away; True if it did."""
         while self._open and moment.time_s - self._open[0].time_s > RETURNS_S:
             self._verdicts[self._open.pop(0).index] = 1.0
         for place, broken in enumerate(self._open):
-            if look.shows_again(broken.before):
+            if look.shows_again(broken.change.before):
                 del self._open[place:]
                 return True
         return False

@@ -42,18 +42,10 @@ def fit_affine(
     if sampled is None:
         return None
     x, y, moved, trust = sampled
-    basis = np.stack([x, y, np.ones(x.size)], axis=1)
-    kept, before = trust, moved
-    for _ in range(_MOST_ROUNDS):
-        weighted = basis * kept[:, None]
-        solution = np.linalg.lstsq(weighted.T @ basis, weighted.T @ moved, rcond=None)[0]
-        miss = moved - basis @ solution
-        if np.abs(miss - before).max() < _SETTLED_PX:
-            break
-        kept = trust * biweight(np.hypot(*miss.T), least=_LEAST_SCALE_PX, trust=trust)
-        before = miss
-    (ax, bx), (ay, by), (c, d) = solution
-    return _in_pixels(np.array([[ax, ay], [bx, by]]), (c, d), flow)
+    basis = np.stack([x, y, np.ones(x.size)], axis=1).astype(np.complex128)
+    across, down, offset = _robust(basis, moved, trust)
+    linear = np.array([[across.real, down.real], [across.imag, down.imag]])
+    return _in_pixels(linear, offset, flow)
 
 
 def fit_similarity(
@@ -63,7 +55,7 @@ def fit_similarity(
 ) -> NDArray[np.float64] | None:
     """The same for shift, turn and growth alone, which a small area still determines.
 
-    The lattice is laid as densely as the valid area allows with at most 1500 points.
+    The lattice is as dense as the valid area allows with at most 1500 points.
     """
     step = max(1, math.ceil(math.sqrt(valid.sum() / _MAX_POINTS)))
     sampled = _sampled(flow, valid, weight, step)
@@ -71,20 +63,27 @@ def fit_similarity(
         return None
     x, y, moved, trust = sampled
     # In complex numbers a similarity is one factor and one offset.
-    places, moves = x + 1j * y, moved[:, 0] + 1j * moved[:, 1]
-    kept, before = trust, moves
+    basis = np.stack([x + 1j * y, np.ones(x.size)], axis=1)
+    factor, offset = _robust(basis, moved, trust)
+    linear = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
+    return _in_pixels(linear, offset, flow)
+
+
+def _robust(
+    basis: NDArray[np.complex128], moved: NDArray[np.complex128], trust: NDArray[np.float64]
+) -> NDArray[np.complexfloating]:
+    """The solution of `basis @ solution = moved` that most points agree on."""
+    solution: NDArray[np.complexfloating]
+    kept, before = trust, moved
     for _ in range(_MOST_ROUNDS):
-        centre, move = (kept @ values / max(kept.sum(), 1e-12) for values in (places, moves))
-        around = kept * (places - centre).conj()
-        factor = (around @ (moves - move)) / max((around @ (places - centre)).real, 1e-12)
-        offset = move - factor * centre
-        miss = moves - factor * places - offset
+        weighted = (basis * kept[:, None]).conj().T
+        solution = np.linalg.lstsq(weighted @ basis, weighted @ moved, rcond=None)[0]
+        miss = moved - basis @ solution
         if np.abs(miss - before).max() < _SETTLED_PX:
             break
         kept = trust * biweight(np.abs(miss), least=_LEAST_SCALE_PX, trust=trust)
         before = miss
-    linear = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
-    return _in_pixels(linear, (offset.real, offset.imag), flow)
+    return solution
 
 
 def _sampled(
@@ -92,9 +91,12 @@ def _sampled(
     valid: NDArray[np.bool_],
     weight: NDArray[np.float32] | None,
     step: int,
-) -> tuple[NDArray[np.float64], ...] | None:
+) -> (
+    tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.complex128], NDArray[np.float64]]
+    | None
+):
     """Places, centred and scaled to about one so that normal equations stay well conditioned,
-    the flow there (n, 2), and how far it is trusted; None for too few.
+    the flow there as complex numbers, and how far it is trusted, (n,) each; None for too few.
     """
     height, width = flow.shape[:2]
     rows, columns = np.nonzero(valid[::step, ::step])
@@ -103,17 +105,19 @@ def _sampled(
     rows, columns = rows * step, columns * step
     scale = max(height, width)
     trust = np.ones(rows.size) if weight is None else weight[rows, columns].astype(np.float64)
-    moved = flow[rows, columns].astype(np.float64)
+    moved = flow[rows, columns].astype(np.float64).view(np.complex128)[:, 0]
     return (columns - width / 2) / scale, (rows - height / 2) / scale, moved, trust
 
 
 def _in_pixels(
-    linear: NDArray[np.float64], offset: tuple[float, float], flow: NDArray[np.float32]
+    linear: NDArray[np.float64], offset: complex, flow: NDArray[np.float32]
 ) -> NDArray[np.float64]:
     """A (2, 3) matrix over pixels from one over centred, scaled places."""
     height, width = flow.shape[:2]
     linear = linear / max(height, width)
-    return np.column_stack([linear, np.array(offset) - linear @ (width / 2, height / 2)])
+    return np.column_stack(
+        [linear, np.array([offset.real, offset.imag]) - linear @ (width / 2, height / 2)]
+    )
 
 
 def apply_affine(matrix: NDArray[np.float64], height: int, width: int) -> NDArray[np.float32]:

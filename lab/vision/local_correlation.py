@@ -27,7 +27,7 @@ def local_correlation(
     box = _box(where, margin_px=window_px // 2)
     mask = where[box].astype(np.float32)
     first, second = (
-        cv2.GaussianBlur(picture.astype(np.float32), (0, 0), _SMOOTHING_PX)[box]
+        cv2.GaussianBlur(picture[box].astype(np.float32), (0, 0), _SMOOTHING_PX)
         for picture in (one, other)
     )
     window = (window_px, window_px)
