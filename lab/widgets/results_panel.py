@@ -151,13 +151,17 @@ class ResultsPanel(Panel):
         )
 
     def _open_player(self) -> str:
-        """Show the chosen takes in the player; returns the problem, or ""."""
-        folder, chosen = self.folder, self.chosen
+        """Show the chosen takes in the player; returns the problem, or "".
+
+        A browser may send the click before the last choices. Choices that arrive while clips are
+        copied count too.
+        """
+        folder, shown = self.folder, None
         try:
-            if self.player is not None:
-                self.player.show(chosen)
-                return ""
-            player = Player(self.results, chosen)
+            player = Player(self.results) if self.player is None else self.player
+            while shown != self.chosen:
+                shown = self.chosen
+                player.show(shown)
         except LabError as error:
             return str(error)
         if folder is self.folder:  # the panel may show another run by now
