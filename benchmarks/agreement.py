@@ -20,7 +20,6 @@ measured against its own first frame.
 """
 
 import argparse
-import csv
 import io
 import json
 import math
@@ -36,35 +35,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.clips import rendered_clip
+from benchmarks.rank_agreement import (
+    MIN_OF_GENERATOR,
+    RESAMPLES,
+    Sample,
+    Values,
+    agreement,
+    ceiling,
+    estimate,
+    generator_means,
+    resampled,
+    resamples,
+    summary,
+)
+from benchmarks.ratings import (
+    DEFAULT_COLUMN,
+    GENERATOR_COLUMN,
+    MIN_CLIPS,
+    Ratings,
+    check_split,
+    read_ratings,
+)
 from benchmarks.whole_frame import whole_frame_distance
 from lab.calibration.agreement import (
     ESTIMATES,
-    Agreement,
-    Estimate,
     RatedMaterial,
     Row,
     load_agreement,
     save_agreement,
 )
 from lab.errors import InputError, Interrupted, LabError, WeightsError
-from lab.files import make_writable_folder, open_input_file
+from lab.files import make_writable_folder
 from lab.metrics import LITERATURE, SPECS
 from lab.runs import score
 from lab.runs.executors import open_executor
 from lab.runs.progress import Progress
 from lab.stills import Still
 
-Values = NDArray[np.float64]
-
 REAL = "real"
-_COLUMN = "temporal_1to5"
-_GENERATOR = "generator"
-_RESAMPLES = 2000
-_SEED = 0
-_MIN_CLIPS = 3
-_MIN_OF_GENERATOR = 5  # a rank correlation of fewer clips is mostly noise
-_MAX_BYTES = 16_000_000
-_NO_VARIANCE = 1e-9
 _NO_FLAW = 0.0  # the best value of every metric, after its sign is turned so that more is better
 _CEILING = "a rater, by the others"
 _WHOLE_FRAME = "whole-frame embedding"
@@ -74,9 +82,9 @@ rho           Spearman correlation with the rating, + agrees; direction none kee
 all clips     rho if a missing value counts as no flaw; empty if that changes nothing
 rho | motion  partial correlation, controlled for the ranks of motion; the tables are sorted by it
 missing       clips without a value; if their mean rating is far from the average, beware
-in generator  mean of rho within each generator with {_MIN_OF_GENERATOR} clips or more
+in generator  mean of rho within each generator with {MIN_OF_GENERATOR} clips or more
 in order      pairs within a group in the order of the rating, without ties; 50 % is chance
-[ ]           95 % interval, {_RESAMPLES} resamples of whole groups"""
+[ ]           95 % interval, {RESAMPLES} resamples of whole groups"""
 _GENERATOR_LEGEND = f"""\
 {_SAME_GENERATOR}: the mean rating of the generator's clips in other groups"""
 _SPLIT_LEGEND = """\
@@ -109,33 +117,6 @@ class Table:
 
 
 @dataclass(frozen=True, eq=False)
-class Ratings:
-    """The columns of a ratings CSV with n clips.
-
-    raters: (raters, n). NaN means not rated. stills: None where a clip has none. name: what the
-    rating is called. lower_is_better: whether a higher rating is worse.
-    """
-
-    clips: tuple[Path, ...]
-    group: NDArray[np.str_]
-    generator: NDArray[np.str_]
-    rating: Values
-    raters: Values
-    stills: tuple[Still | None, ...]
-    name: str
-    lower_is_better: bool = False
-
-    @property
-    def described(self) -> str:
-        """The rating and its better direction, in words."""
-        return f"{self.name}, {'lower' if self.lower_is_better else 'higher'} is better"
-
-    def oriented(self, ratings: Values) -> Values:
-        """Ratings of any shape, with their sign turned so that higher is better."""
-        return -ratings if self.lower_is_better else ratings
-
-
-@dataclass(frozen=True, eq=False)
 class Scores:
     """Values of each metric over the clips, and the reasons for NaN.
 
@@ -146,320 +127,6 @@ class Scores:
     reasons: dict[str, list[str]]
     failed: dict[Path, str]
     whole_frame: Values | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """Data that all metrics of a table share, over its n clips.
-
-    motion: (n,), NaN where unknown. group: index of the group, (n,). counts: from `resamples`.
-    generators: for each generator, a mask (n,) of its clips. split: clips with a rating of at most
-    the first are bad, of at least the second good, if higher is better; None for no detection.
-    """
-
-    motion: Values
-    group: NDArray[np.intp]
-    counts: Values
-    generators: tuple[NDArray[np.bool_], ...] = ()
-    split: tuple[float, float] | None = None
-
-
-def resamples(groups: int, count: int = _RESAMPLES, *, seed: int = _SEED) -> Values:
-    """Number of times each resample contains each group, (1 + count, groups).
-
-    The first row is the original sample.
-    """
-    counts = np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), count)
-    return np.vstack([np.ones(groups), counts])
-
-
-def ranks(values: Values, weights: Values) -> Values:
-    """Mid-ranks of values (n,) in weighted samples; weights (samples, n) count repetitions."""
-    order = np.argsort(values, kind="stable")
-    cumulative = np.pad(np.cumsum(weights[:, order], axis=1), ((0, 0), (1, 0)))
-    ordered = values[order]
-    below = cumulative[:, np.searchsorted(ordered, values, "left")]
-    up_to = cumulative[:, np.searchsorted(ordered, values, "right")]
-    return (below + up_to + 1) / 2
-
-
-def correlation(x: Values, y: Values, weights: Values) -> Values:
-    """Pearson's r of x and y, both (samples, n), for each sample; NaN if either is constant."""
-    total = weights.sum(axis=1, keepdims=True)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        x = x - (weights * x).sum(axis=1, keepdims=True) / total
-        y = y - (weights * y).sum(axis=1, keepdims=True) / total
-        variance = (weights * x * x).sum(axis=1) * (weights * y * y).sum(axis=1)
-        r = (weights * x * y).sum(axis=1) / np.sqrt(np.where(variance > _NO_VARIANCE, variance, 0))
-    return np.where(np.isfinite(r), np.clip(r, -1, 1), np.nan)
-
-
-def spearman(x: Values, y: Values, weights: Values) -> Values:
-    """Spearman's rho of x and y (n,) in each sample, with mid-ranks for ties."""
-    return correlation(ranks(x, weights), ranks(y, weights), weights)
-
-
-def partial_spearman(x: Values, y: Values, controlled: Values, weights: Values) -> Values:
-    """Spearman's rho of x and y (n,) after regressing the ranks of `controlled` out of both.
-
-    A monotone transform of `controlled`, such as the logarithm, changes nothing. The result is 0
-    where `controlled` explains x or y completely.
-    """
-    xy, xh, yh = (spearman(a, b, weights) for a, b in ((x, y), (x, controlled), (y, controlled)))
-    residual = (1 - xh**2) * (1 - yh**2)
-    none = residual < _NO_VARIANCE
-    return np.where(none, 0.0, (xy - xh * yh) / np.sqrt(np.where(none, 1.0, residual)))
-
-
-def ordered_pairs(x: Values, y: Values, group: NDArray[np.intp], groups: int) -> NDArray[Any]:
-    """Pairs with different y within each group: ordered alike by x, and in total; (2, groups).
-
-    A tie in x counts as half.
-    """
-    tally = np.zeros((2, groups))
-    for index in range(groups):
-        members = np.flatnonzero(group == index)
-        first, second = members[np.array(np.triu_indices(members.size, 1))]
-        alike = np.sign(x[first] - x[second]) * np.sign(y[first] - y[second])
-        counted = y[first] != y[second]
-        tally[:, index] = ((alike[counted] + 1) / 2).sum(), counted.sum()
-    return tally
-
-
-def auroc(bad: Values, good: Values, bad_weights: Values, good_weights: Values) -> Values:
-    """Probability that a good clip has a higher value than a bad one, in each weighted sample.
-
-    bad, good: (n,) and (m,); their weights are (samples, n) and (samples, m). A tie counts as half.
-    """
-    above = (np.sign(good[None] - bad[:, None]) + 1) / 2
-    with np.errstate(invalid="ignore", divide="ignore"):
-        total = bad_weights.sum(axis=1) * good_weights.sum(axis=1)
-        result: Values = ((bad_weights @ above) * good_weights).sum(axis=1) / total
-    return result
-
-
-def quantile(values: Values, weights: Values, share: float) -> Values:
-    """A quantile of values (n,) in weighted samples, (samples,); linear, like NumPy's."""
-    order = np.argsort(values, kind="stable")
-    ordered, cumulative = values[order], np.cumsum(weights[:, order], axis=1)
-    place = share * (cumulative[:, -1] - 1)
-    below = np.floor(place)
-    low, high = (
-        ordered[(cumulative > whole[:, None]).argmax(axis=1)] for whole in (below, np.ceil(place))
-    )
-    result: Values = np.where(cumulative[:, -1] > 0, low + (place - below) * (high - low), np.nan)
-    return result
-
-
-def agreement(x: Values, y: Values, sample: Sample, *, best: float = math.nan) -> Agreement:
-    """Agreement of x with the rating y, both (n,), higher is better, without clips that are NaN.
-
-    best: the x of a clip without a flaw, which a missing value counts as where all clips count; NaN
-    if there is none. The partial correlation also skips clips without motion.
-    """
-    return _summary(*_resampled(x, y, sample, best))
-
-
-def ceiling(raters: Values, sample: Sample) -> Agreement | None:
-    """Mean agreement of each rater with the mean of the other raters; raters is (raters, n).
-
-    None if no two raters share a clip. clips and pairs are totals over the raters.
-    """
-    rated = np.isfinite(raters)
-    filled = np.where(rated, raters, 0)
-    others = rated.sum(axis=0) - rated
-    with np.errstate(invalid="ignore"):
-        rest = np.where(others > 0, (filled.sum(axis=0) - filled) / others, np.nan)
-    each = [
-        _resampled(one, mean, sample)
-        for one, mean in zip(raters, rest, strict=True)
-        if np.isfinite(one + mean).any()
-    ]
-    if not each:
-        return None
-    clips, pairs, results = zip(*each, strict=True)
-    mean = {name: _known_mean([result[name] for result in results]) for name in ESTIMATES}
-    return _summary(sum(clips), sum(pairs), mean)
-
-
-def generator_means(y: Values, generator: NDArray[np.str_], group: NDArray[np.intp]) -> Values:
-    """Mean rating of the clips by the same generator in other groups, (n,); NaN without any.
-
-    A mean with the clip itself would follow the rating even if all generators were alike.
-    """
-    others = (generator[:, None] == generator) & (group[:, None] != group)
-    others[generator == ""] = False
-    count = others.sum(axis=1)
-    return np.where(count > 0, (others @ y) / np.maximum(count, 1), np.nan)
-
-
-def _resampled(
-    x: Values, y: Values, sample: Sample, best: float = math.nan
-) -> tuple[int, int, dict[str, Values]]:
-    """Numbers of clips and pairs, and every estimate in each sample, (samples,), by name."""
-    group, counts = sample.group, sample.counts
-    weights = counts[:, group]
-    valid = np.isfinite(x) & np.isfinite(y)
-    with_motion = valid & np.isfinite(sample.motion)
-    # A number that no clip has says nothing, so its missing values stay missing.
-    filled = np.where(np.isnan(x), best, x) if valid.any() else x
-    complete = np.isfinite(filled) & np.isfinite(y)
-    right, pairs = ordered_pairs(x[valid], y[valid], group[valid], counts.shape[1])
-    with np.errstate(invalid="ignore"):
-        accuracy = (counts @ right) / (counts @ pairs)
-    rho = spearman(x[valid], y[valid], weights[:, valid])
-    within = [
-        spearman(x[own], y[own], weights[:, own])
-        for own in (valid & members for members in sample.generators)
-        if own.sum() >= _MIN_OF_GENERATOR
-    ]
-    unknown = np.full(len(counts), np.nan)
-    results = {
-        "rho": rho,
-        "rho_filled": rho
-        if (valid == complete).all()
-        else spearman(filled[complete], y[complete], weights[:, complete]),
-        "partial": partial_spearman(
-            x[with_motion], y[with_motion], sample.motion[with_motion], weights[:, with_motion]
-        ),
-        "within": _known_mean(within) if within else unknown,
-        "accuracy": accuracy,
-        "auroc": unknown,
-        "ratio": unknown,
-    }
-    if sample.split is not None:
-        bad, good = complete & (y <= sample.split[0]), complete & (y >= sample.split[1])
-        if bad.any() and good.any():
-            results["auroc"] = auroc(filled[bad], filled[good], weights[:, bad], weights[:, good])
-            high = quantile(best - filled[good], weights[:, good], 0.9)
-            middle = quantile(best - filled[bad], weights[:, bad], 0.5)
-            with np.errstate(invalid="ignore", divide="ignore"):
-                results["ratio"] = np.where(middle > 0, high / middle, np.nan)
-    of_known = ("rho", "partial", "within", "accuracy")
-    for name, samples in results.items():
-        if np.unique(group[valid if name in of_known else complete]).size < 2:
-            samples[1:] = np.nan  # resampling a single group gives no interval
-    return int(valid.sum()), int(pairs.sum()), results
-
-
-def _known_mean(each: list[Values]) -> Values:
-    """Mean in each sample over those that are not NaN."""
-    mean: Values = np.ma.masked_invalid(np.stack(each)).mean(axis=0).filled(np.nan)
-    return mean
-
-
-def _summary(clips: int, pairs: int, results: dict[str, Values]) -> Agreement:
-    estimates = {name: _estimate(samples) for name, samples in results.items()}
-    return Agreement(clips, pairs, **estimates)
-
-
-def _estimate(samples: Values) -> Estimate:
-    """The first sample is the estimate; the finite others give its interval."""
-    others = samples[1:][np.isfinite(samples[1:])]
-    low, high = np.percentile(others, [2.5, 97.5]) if others.size else (math.nan, math.nan)
-    return Estimate(float(samples[0]), float(low), float(high))
-
-
-def read_ratings(
-    path: Path,
-    folder: Path,
-    *,
-    column: str | None = None,
-    raters: Sequence[str] = (),
-    lower_is_better: bool = False,
-    generator: str | None = None,
-    stills: Path | None = None,
-) -> Ratings:
-    """Read a ratings CSV in the format above. Raises InputError or StillError, in one line.
-
-    column: of the rating; the mean of the raters when None. raters: columns; those called rater_*
-    when empty, and then the rating is temporal_1to5 by default. generator: column, which need not
-    exist when None. stills: the folder of the stills; that of the clips when None.
-    """
-    if not path.exists():
-        raise InputError(f"{path}: no such file; name the CSV with --ratings (its columns: --help)")
-    with open_input_file(path, InputError, _MAX_BYTES) as file:
-        try:
-            reader = csv.DictReader(io.TextIOWrapper(file, "utf-8-sig", newline=""))
-            header = list(reader.fieldnames or [])
-            rows = [(reader.line_num, row) for row in reader]
-        except (csv.Error, UnicodeDecodeError) as reason:
-            raise InputError(f"{path}: is not a CSV in UTF-8 ({reason})") from reason
-    if column is None and not raters:
-        column = _COLUMN
-    needed = {
-        "clip": "",
-        **({column: "name the rating with --column or --raters"} if column else {}),
-        **dict.fromkeys(raters, "name columns with --raters"),
-        "group" if "group" in header or "still" not in header else "still": "",
-        **({generator: "name a column with --generator"} if generator else {}),
-        **({"still": "leave --stills out"} if stills is not None else {}),
-    }
-    for name, hint in needed.items():
-        if name not in header:
-            raise InputError(
-                f"{path}: has no column {name!r}, only {', '.join(header)}"
-                + (f"; {hint}" if hint else "")
-            )
-    raters = raters or [name for name in header if name.startswith("rater_")]
-    lines: dict[Path, int] = {}
-    groups: list[str] = []
-    opened: dict[str, Still | None] = {"": None}
-    for line, row in rows:
-        where = f"{path}, line {line}"
-        if None in row or None in row.values():
-            raise InputError(f"{where}: the header has {len(header)} columns, this line has not")
-        clip = _file(row["clip"], folder, where, "remove the line")
-        if clip in lines:
-            raise InputError(f"{where}: {row['clip']!r} is in line {lines[clip]} already")
-        lines[clip] = line
-        groups.append(row["group" if "group" in header else "still"].strip())
-        if not groups[-1]:
-            raise InputError(f"{where}: has no group; write its prompt or still")
-        still = row.get("still", "").strip()
-        if still not in opened:
-            hint = "correct it or leave it empty; --stills names the folder"
-            opened[still] = Still.open(_file(still, stills or folder, where, hint))
-    numbers = {
-        name: np.array([_number(row[name], name, path, line) for line, row in rows])
-        for name in dict.fromkeys([*raters, *([column] if column else [])])
-    }
-    rated = np.stack([numbers[name] for name in raters]) if raters else np.empty((0, len(rows)))
-    if column is not None:
-        name, rating = column, numbers[column]
-    else:
-        name, rating = f"mean of {', '.join(raters)}", _known_mean(list(rated))
-    if np.isfinite(rating).sum() < _MIN_CLIPS:
-        raise InputError(f"{path}: needs a rating ({name}) for {_MIN_CLIPS} clips or more")
-    return Ratings(
-        clips=tuple(lines),
-        group=np.array(groups),
-        generator=np.array([row.get(generator or _GENERATOR, "").strip() for _, row in rows]),
-        rating=rating,
-        raters=rated,
-        stills=tuple(opened[row.get("still", "").strip()] for _, row in rows),
-        name=name,
-        lower_is_better=lower_is_better,
-    )
-
-
-def _file(name: str, folder: Path, where: str, hint: str) -> Path:
-    path = folder / name
-    if path.parent != folder or not path.is_file():
-        raise InputError(f"{where}: {name!r} is not a file in {folder}; {hint}")
-    return path
-
-
-def _number(text: str, name: str, path: Path, line: int) -> float:
-    try:
-        number = float(text) if text.strip() else math.nan
-    except ValueError:
-        number = math.inf
-    if math.isinf(number):
-        raise InputError(
-            f"{path}, line {line}: {name} is {text!r}; write a number or leave it empty"
-        )
-    return number
 
 
 def score_clips(clips: Sequence[Path], stills: Sequence[Still | None], *, quiet: bool) -> Scores:
@@ -507,11 +174,11 @@ def score_clips(clips: Sequence[Path], stills: Sequence[Still | None], *, quiet:
 def select_clips(ratings: Ratings, without: tuple[str, ...]) -> NDArray[np.bool_]:
     """Mask of the rated clips by other generators than `without`; InputError if too few."""
     selected = np.isfinite(ratings.rating) & ~np.isin(ratings.generator, without)
-    if selected.sum() < _MIN_CLIPS:
+    if selected.sum() < MIN_CLIPS:
         raise InputError(
             f"only {selected.sum()} rated clips without {', '.join(without)}; exclude fewer"
             if without
-            else f"only {selected.sum()} rated clips could be scored; at least {_MIN_CLIPS} needed"
+            else f"only {selected.sum()} rated clips could be scored; at least {MIN_CLIPS} needed"
         )
     return selected
 
@@ -543,17 +210,17 @@ def compare(
     rows, whole_frame = [], None
     if scores.whole_frame is not None:
         x = -scores.whole_frame[selected]
-        clips, pairs, whole_frame = _resampled(x, y, sample, _NO_FLAW)
-        rows.append(Row(_WHOLE_FRAME, "baseline", "lower", _summary(clips, pairs, whole_frame)))
+        clips, pairs, whole_frame = resampled(x, y, sample, _NO_FLAW)
+        rows.append(Row(_WHOLE_FRAME, "baseline", "lower", summary(clips, pairs, whole_frame)))
     for name, all_values in scores.values.items():
         kind = "metric" if name in SPECS else "literature"
         spec = {**SPECS, **LITERATURE}[name]
         values = all_values[selected]
         if spec.direction == "none":
-            clips, pairs, results = _resampled(values, y, sample)
+            clips, pairs, results = resampled(values, y, sample)
         else:
-            clips, pairs, results = _resampled(-spec.flaw(values), y, sample, _NO_FLAW)
-        row = Row(name, kind, spec.direction, _summary(clips, pairs, results))
+            clips, pairs, results = resampled(-spec.flaw(values), y, sample, _NO_FLAW)
+        row = Row(name, kind, spec.direction, summary(clips, pairs, results))
         absent = np.isnan(values)
         if absent.any():
             reasons = Counter(np.array(scores.reasons[name])[selected][absent].tolist())
@@ -561,7 +228,7 @@ def compare(
             left_out = float(rating[absent].mean())
             row = replace(row, missing=int(absent.sum()), left_out=left_out, why=why)
         if spec.judged and whole_frame is not None:
-            difference = _estimate(results["rho_filled"] - whole_frame["rho_filled"])
+            difference = estimate(results["rho_filled"] - whole_frame["rho_filled"])
             row = replace(row, difference=difference)
         rows.append(row)
     less = agreement(-motion, y, sample, best=_NO_FLAW)
@@ -576,17 +243,6 @@ def compare(
     # Sort NaN last.
     rows.sort(key=lambda row: np.nan_to_num(-row.agreement.partial.value, nan=math.inf))
     return Table(without, rating.size, names.size, len(made_by), float(rating.mean()), tuple(rows))
-
-
-def check_split(ratings: Ratings, split: tuple[float, float]) -> None:
-    """Raise InputError unless some clips are rated at most the first, some at least the second."""
-    low, high = split
-    counts = (ratings.rating <= low).sum(), (ratings.rating >= high).sum()
-    if not low < high or not all(counts):
-        raise InputError(
-            f"--split {low:g} {high:g}: {counts[0]} clips are rated {low:g} or less, "
-            f"{counts[1]} {high:g} or more; name two levels with clips on both sides"
-        )
 
 
 def lines(table: Table, ratings: Ratings) -> Iterator[str]:
@@ -668,9 +324,9 @@ def json_rows(table: Table) -> Iterator[dict[str, Any]]:
     for row in table.rows:
         numbers: dict[str, float] = {"left_out_rating": row.left_out}
         estimates = {name: getattr(row.agreement, name) for name in ESTIMATES}
-        for name, estimate in {**estimates, "difference": row.difference}.items():
+        for name, one in {**estimates, "difference": row.difference}.items():
             ends = (name, f"{name}_low", f"{name}_high")
-            numbers |= zip(ends, (estimate.value, estimate.low, estimate.high), strict=True)
+            numbers |= zip(ends, (one.value, one.low, one.high), strict=True)
         yield {
             **among,
             "name": row.name,
@@ -745,7 +401,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--ratings", default="ratings.csv", help="the CSV, relative to DIR (%(default)s)"
     )
     parser.add_argument(
-        "--column", help=f"the rating (the mean of --raters; without them, {_COLUMN})"
+        "--column", help=f"the rating (the mean of --raters; without them, {DEFAULT_COLUMN})"
     )
     parser.add_argument(
         "--raters",
@@ -757,7 +413,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--lower-is-better", action="store_true", help="the rating counts a flaw: higher is worse"
     )
     parser.add_argument(
-        "--generator", metavar="COLUMN", help=f"the generator's column ({_GENERATOR}, if it exists)"
+        "--generator",
+        metavar="COLUMN",
+        help=f"the generator's column ({GENERATOR_COLUMN}, if it exists)",
     )
     parser.add_argument("--stills", metavar="FOLDER", help="the stills, relative to DIR (DIR)")
     parser.add_argument(
