@@ -512,7 +512,7 @@ def test_compare_shows_what_the_camera_did(lab: Lab, ran: tuple[Path, Answer]) -
     folder, _ = ran
     assert "Camera moves, requested and recognised" in lab("compare", folder)[1]
     (row,) = _lines(lab("compare", folder, "--camera", "--json")[1])
-    assert row["term"] == "push_in"
+    assert (row["term"], row["outcome"]) == ("push_in", "did")
     assert 0 <= row["compliance"] <= 1
     assert "push_in" in lab("compare", folder, "--camera")[1]
 
@@ -524,9 +524,9 @@ def test_score_judges_the_camera_when_told_what_was_asked(
     right = lab("score", clip, "--still", coffee.path, "--prompt", "pan right", "--json")
     (record,) = _lines(right[1])
     (done,) = record["compliance"]
-    assert done["term"] == "pan_right"
+    assert (done["term"], done["outcome"]) == ("pan_right", "did")
     other = lab("score", clip, "--still", coffee.path, "--prompt", "pan left")[1]
-    assert "asked for pan_left: compliance 0.00" in other
+    assert "asked for pan_left: did not, compliance 0.00" in other
     assert done["score"] > 0.5
     _one_error(lab("score", clip, "--prompt", "she smiles"), "names no camera move")
 

@@ -2,7 +2,7 @@
 
 from lab.analysis.advice import Advice, suggest_next
 from lab.analysis.comparing import Comparison, compare
-from lab.analysis.compliance import Compliance, by_term, clip_compliance, compliance
+from lab.analysis.compliance import Compliance, Outcome, by_term, clip_compliance, compliance
 from lab.analysis.figures import by_factor, metric_against_motion, timelines
 from lab.analysis.loading import load
 from lab.analysis.matched_motion import MotionLine
@@ -18,6 +18,7 @@ __all__ = [
     "Compliance",
     "LoadedRun",
     "MotionLine",
+    "Outcome",
     "RankedTake",
     "Ranking",
     "Results",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from lab.analysis.compliance import by_term, compliance
+from lab.analysis.compliance import MIN_COMPLIANCE, by_term, compliance
 from lab.analysis.loading import load
 from lab.analysis.matched_motion import TOO_STILL, describe_motion_lines
 from lab.analysis.results import Results
@@ -19,10 +19,14 @@ from lab.units import escape_controls, escape_html, number_text
 
 _HEADINGS = {"too_still": TOO_STILL}
 _LEGEND = (
-    "compliance: 1 for exactly the requested motion, 0 for none of it; speed: a multiple of the "
-    "speed that the vocabulary expects at that pace; seen: the move that fits the measured camera "
-    "motion best"
+    "speed: a multiple of the speed that the vocabulary expects at that pace; seen: the move that "
+    "fits the measured camera motion best"
 )
+_BY_TAKE = (
+    f"compliance: 1 for exactly the requested motion, 0 for none of it, did from "
+    f"{MIN_COMPLIANCE:g}; alike: looks the same where no subject was followed"
+)
+_BY_TERM = "low, high: 95 % interval of the share of judged takes that did"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -31,9 +35,9 @@ class Comparison:
 
     medians: by factor, a table with one row per level: the median of each headline, the number of
     takes, and the number too still to judge; empty if only the camera is compared. camera: one row
-    per camera term with median compliance and speed, or, if only the camera is compared, one row
-    per take and term. matched: the medians are at matched motion. motion_notes: lines that say
-    whether the medians are at matched motion and which takes are too still.
+    per camera term with the counts of `by_term`, or, if only the camera is compared, one row per
+    take and term. matched: the medians are at matched motion. motion_notes: lines that say whether
+    the medians are at matched motion and which takes are too still.
     """
 
     results: Results
@@ -54,7 +58,9 @@ class Comparison:
     @property
     def legend(self) -> str:
         """The meaning of the columns in `camera`; "" if it is empty."""
-        return _LEGEND if len(self.camera) else ""
+        if not len(self.camera):
+            return ""
+        return f"{_BY_TERM if self.medians else _BY_TAKE}; {_LEGEND}"
 
     def to_json(self) -> list[dict[str, Any]]:
         """One plain row per factor and level, or, without medians, per take and camera term."""

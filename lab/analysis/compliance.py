@@ -7,8 +7,9 @@ divided by the smallest rate worth noticing, which makes degrees and percents co
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from functools import cache
 from typing import Any
 
@@ -33,11 +34,23 @@ NOTICEABLE: Mapping[str, float] = {
 }
 MIN_COMPLIANCE = 0.7
 """A clip with at least this score did what the term asked for."""
-COLUMNS = ("take_id", "backend", "term", "compliance", "speed", "seen", "says", "reason")
+COLUMNS = (
+    *("take_id", "backend", "term", "outcome", "compliance", "speed"),
+    *("seen", "alike", "says", "reason"),
+)
 _SUBJECT_COMPONENTS = ("parallax_x", "parallax_y", "approach")
 _MIN_MOTION = 0.5  # a smaller `_noticeable_excess` counts as a locked-off camera
 _SAME_COSINE = 0.98  # signatures with a higher cosine are the same move
 _MAX_DESCRIBED = 3
+_MAX_INTERVAL = 0.5  # a share with a wider interval may be small or large
+
+
+class Outcome(StrEnum):
+    """Whether a clip shows a requested camera move."""
+
+    DID = "did"
+    DID_NOT = "did not"
+    CANNOT_TELL = "cannot tell"
 
 
 @dataclass(frozen=True)
@@ -47,7 +60,8 @@ class Compliance:
     score: from 0, not at all, to 1, this move and no other; NaN, with a reason, if it cannot be
     judged. speed: the measured speed divided by the speed that the signature has at the prompt's
     pace and strength; NaN for terms that hold the camera. seen: the vocabulary's move that fits the
-    measured motion best. description: the measured motion in words.
+    measured motion best. description: the measured motion in words. alike: the moves that fit as
+    well as `seen`, because no subject was followed that would tell them apart.
     """
 
     term: str
@@ -56,18 +70,33 @@ class Compliance:
     seen: str
     description: str
     reason: str = ""
+    alike: tuple[str, ...] = ()
+
+    @property
+    def outcome(self) -> Outcome:
+        """Whether the clip did what the term asks for."""
+        if math.isnan(self.score):
+            return Outcome.CANNOT_TELL
+        return Outcome.DID if self.score >= MIN_COMPLIANCE else Outcome.DID_NOT
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; NaN becomes None."""
         plain = {name: None if value != value else value for name, value in asdict(self).items()}
-        return {"says" if name == "description" else name: value for name, value in plain.items()}
+        named = {"says" if name == "description" else name: value for name, value in plain.items()}
+        return {**named, "outcome": str(self.outcome), "alike": list(self.alike)}
 
     def __str__(self) -> str:
-        if self.reason:
-            return f"{self.term}: not judged, because {self.reason}"
+        if self.outcome is Outcome.CANNOT_TELL:
+            return f"{self.term}: {self.outcome}, because {self.reason}"
         speed = "" if math.isnan(self.speed) else f", {self.speed:.2g}x the speed expected"
         seen = "" if canonical_move(self.term) == self.seen else f", seen: {self.seen}"
-        return f"{self.term}: compliance {self.score:.2f}{speed}{seen}; {self.description}"
+        alike = ""
+        if self.alike:
+            alike = f" (looks the same without a followed subject: {', '.join(self.alike)})"
+        return (
+            f"{self.term}: {self.outcome}, compliance {self.score:.2f}{speed}{seen}{alike}; "
+            f"{self.description}"
+        )
 
 
 def clip_compliance(scores: Mapping[str, float | None], prompt: Prompt) -> tuple[Compliance, ...]:
@@ -84,27 +113,29 @@ def clip_compliance(scores: Mapping[str, float | None], prompt: Prompt) -> tuple
         return tuple(_not_judged(term, "the clip has cuts") for term in terms)
     if motion is None:
         return tuple(_not_judged(term, "the camera motion was not measured") for term in terms)
-    seen, description = seen_move(motion), _describe(motion)
+    fitting, description = _best_fitting(motion), _describe(motion)
     with_signature = [term for term in terms if term.signature is not None]
     moves = [term for term in with_signature if _signature_vector(term, motion).any()]
     amounts, cosine = _decompose(motion, moves)
     judged = []
     for term in terms:
-        if term.signature is None:
-            judged.append(_not_judged(term, "its effect on the picture depends on the scene"))
-        elif term in moves:
+        reason = _why_cannot_tell(term, motion)
+        if reason:
+            judged.append(_not_judged(term, reason))
+            continue
+        if term in moves:
             amount = amounts[moves.index(term)]
             size = float(np.linalg.norm(_signature_vector(term, motion)))
             strength = (amount * size) ** 2
             score = cosine * strength / (strength + 1)
             speed = amount / prompt.amplitude
-            judged.append(Compliance(term.name, score, speed, seen, description))
-        elif not any(term.signature.model_dump().values()):
+        else:  # it holds the camera
             score = 1 / (1 + _noticeable_excess(motion) ** 2)
-            judged.append(Compliance(term.name, score, math.nan, seen, description))
-        else:
-            reason = "the motion that would show it was not measured or is ignored"
-            judged.append(_not_judged(term, reason))
+            speed = math.nan
+        own = canonical_move(term.name)
+        seen = own if own in fitting else fitting[0]
+        alike = tuple(name for name in fitting if name != seen)
+        judged.append(Compliance(term.name, score, speed, seen, description, alike=alike))
     return tuple(judged)
 
 
@@ -114,18 +145,33 @@ def seen_move(motion: Mapping[str, float]) -> str:
     The first in the vocabulary's order if several fit equally well. motion: the measured components
     of a `Signature`, in its units.
     """
+    return _best_fitting(motion)[0]
+
+
+def _best_fitting(motion: Mapping[str, float]) -> tuple[str, ...]:
+    """The camera term whose signature fits the motion best, the first in the vocabulary's order,
+    and those with the same signature in these components.
+    """
     measured = _normalised(motion)
-    length = float(np.linalg.norm(measured))
     if _noticeable_excess(motion) < _MIN_MOTION:
-        return "lock_off"
-    cosines = {}
+        return ("lock_off",)
+    directions = {}
     for term in _distinct_moves():
-        signature = _signature_vector(term, motion)
-        if signature.any():
-            norm = float(np.linalg.norm(signature))
-            # Rounded, so that floating-point errors do not decide between equally good moves.
-            cosines[term.name] = round(float(measured @ signature) / length / norm, 9)
-    return max(cosines, key=cosines.__getitem__)
+        if _is_shown_by(motion, term):
+            signature = _signature_vector(term, motion)
+            directions[term.name] = signature / np.linalg.norm(signature)
+    # Rounded, so that floating-point errors do not decide between equally good moves.
+    fits = {name: round(float(measured @ along), 9) for name, along in directions.items()}
+    best = directions[max(fits, key=fits.__getitem__)]
+    return tuple(name for name, along in directions.items() if np.allclose(along, best))
+
+
+def _is_shown_by(components: Mapping[str, float], term: Term) -> bool:
+    """True if these components tell a term from standing still, and from the opposite move."""
+    signature = term.signature
+    if signature is None or not _signature_vector(term, components).any():
+        return False
+    return not signature.keeps_subject or components.keys() >= set(_SUBJECT_COMPONENTS)
 
 
 @cache
@@ -157,26 +203,76 @@ def compliance(results: Results) -> pd.DataFrame:
     for take_id, record in zip(measured.index, measured.to_dict("records"), strict=True):
         scores = {str(name): float(value) for name, value in record.items()}
         for judged in clip_compliance(scores, Prompt.from_text(texts[take_id])):
-            row = (judged.term, judged.score, judged.speed, judged.seen, judged.description)
-            rows.append((take_id, backends[str(take_id)], *row, judged.reason))
+            rows.append(
+                (
+                    *(take_id, backends[str(take_id)], judged.term, str(judged.outcome)),
+                    *(judged.score, judged.speed, judged.seen, ", ".join(judged.alike)),
+                    *(judged.description, judged.reason),
+                )
+            )
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     return table.astype({"compliance": float, "speed": float})
 
 
 def by_term(table: pd.DataFrame, *by: str) -> pd.DataFrame:
-    """Summarise a table of `compliance` by term: takes, median compliance and speed, modal move.
+    """Count the outcomes in a table of `compliance` by term.
 
-    by: further columns to group by, such as "backend".
+    takes: with the term. did: how many show it, and cannot_tell: how many cannot be judged. low,
+    high: 95 % Wilson interval of the share of judged takes that show it, 0..1; NaN if none was
+    judged. speed: median over the judged takes. seen_instead: the most frequent move of those that
+    do not show the term, "" if there are none. by: further columns to group by, such as "backend".
     """
-    groups = table.groupby(["term", *by], sort=False)
-    return pd.DataFrame(
-        {
-            "takes": groups["take_id"].count(),
-            "compliance": groups["compliance"].median(),
-            "speed": groups["speed"].median(),
-            "seen most": groups["seen"].agg(lambda seen: seen.mode().iloc[0]),
-        }
-    ).reset_index()
+    keys = ["term", *by]
+    rows = []
+    for values, takes in table.groupby(keys, sort=False):
+        did = int((takes["outcome"] == Outcome.DID).sum())
+        failed = takes[takes["outcome"] == Outcome.DID_NOT]
+        low, high = _share_interval(did, did + len(failed))
+        rows.append(
+            {
+                **dict(zip(keys, values, strict=True)),
+                "takes": len(takes),
+                "did": did,
+                "cannot_tell": len(takes) - did - len(failed),
+                "low": low,
+                "high": high,
+                "speed": float(takes["speed"].median()),
+                "seen_instead": "" if failed.empty else str(failed["seen"].mode().iloc[0]),
+            }
+        )
+    counts = ["takes", "did", "cannot_tell", "low", "high", "speed", "seen_instead"]
+    return pd.DataFrame(rows, columns=[*keys, *counts])
+
+
+def describe_counts(row: Mapping[Hashable, Any]) -> str:
+    """A row of `by_term` in words: "1 of 2 did, 1 cannot tell; too few takes to say how often"."""
+    judged = row["takes"] - row["cannot_tell"]
+    parts = [f"{row['did']} of {judged} did"] if judged else []
+    if row["cannot_tell"]:
+        parts.append(f"{row['cannot_tell']} cannot tell")
+    few = judged and row["high"] - row["low"] > _MAX_INTERVAL
+    return ", ".join(parts) + ("; too few takes to say how often" if few else "")
+
+
+def _share_interval(successes: int, trials: int) -> tuple[float, float]:
+    """The 95 % Wilson interval of a share; NaN without trials."""
+    if not trials:
+        return math.nan, math.nan
+    from scipy.stats import binomtest  # imported late: it loads slowly and few commands need it
+
+    interval = binomtest(successes, trials).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def _why_cannot_tell(term: Term, motion: Mapping[str, float]) -> str:
+    """Why a clip with these components cannot be judged by a term; "" if it can."""
+    if term.signature is None:
+        return "its effect on the picture depends on the scene"
+    if not any(term.signature.model_dump().values()) or _is_shown_by(motion, term):
+        return ""
+    if _signature_vector(term, motion).any():
+        return "it looks like another move where the subject's own motion was not measured"
+    return "the motion that would show it was not measured or is ignored"
 
 
 def _not_judged(term: Term, reason: str) -> Compliance:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lab.analysis.compliance import MIN_COMPLIANCE
+from lab.analysis.compliance import Outcome, by_term, describe_counts
 from lab.analysis.evidence import NOTICEABLE, Evidence, Standings
 from lab.analysis.matched_motion import DISTINCT_RATIO
 from lab.analysis.suggestion import Suggestion, SuggestionKind
@@ -123,15 +123,14 @@ def _rewrite(prompt: Prompt) -> tuple[str, list[Finding]]:
 
 
 def _missing_move(evidence: Evidence, takes: Sequence[str]) -> str:
-    """A camera move that was asked for but not made, with numbers; "" if all were made."""
+    """A camera move that fewer than half of the judged takes made, with counts; "" if none."""
     table = evidence.compliance
-    judged = table[table["take_id"].isin(list(takes)) & table["compliance"].notna()]
-    for term, rows in judged.groupby("term", sort=False):
-        median = float(rows["compliance"].median())
-        if median < MIN_COMPLIANCE:
-            seen = rows["seen"].mode().iloc[0]
+    own = table[table["take_id"].isin(list(takes))]
+    for row in by_term(own).to_dict("records"):
+        if 2 * row["did"] < row["takes"] - row["cannot_tell"]:
+            failed = own[(own["term"] == row["term"]) & (own["outcome"] == Outcome.DID_NOT)]
             return (
-                f"asked for {term}, compliance {median:.2f} (median of {len(rows)} takes), mostly "
-                f"seen: {seen}; {rows['says'].iloc[0]}"
+                f"asked for {row['term']}: {describe_counts(row)}, mostly seen instead: "
+                f"{row['seen_instead']}; {failed['says'].iloc[0]}"
             )
     return ""

@@ -80,6 +80,18 @@ class Signature(_Row):
     sway: float = 0.0
     """Unsteadiness: rms of pan and tilt beside a smooth course, in % of the frame."""
 
+    @property
+    def keeps_subject(self) -> bool:
+        """True if the camera keeps the subject in place while the ground moves, as in an orbit.
+
+        The ground alone then looks like another move, such as a pan.
+        """
+        return (
+            self.pan * self.parallax_x > 0
+            or self.tilt * self.parallax_y > 0
+            or self.zoom * self.approach < 0
+        )
+
 
 class Term(_Row):
     """One word of the vocabulary.

@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.analysis import Results, compliance
+from lab.analysis import Outcome, Results, compliance
 from lab.analysis.compliance import (
     MIN_COMPLIANCE,
     NOTICEABLE,
     by_term,
     canonical_move,
     clip_compliance,
+    describe_counts,
     seen_move,
 )
 from lab.prompts import Prompt, Signature, vocabulary
@@ -87,11 +88,28 @@ def test_two_moves_in_one_prompt_are_judged_separately() -> None:
 
 
 def test_without_a_subject_a_pan_passes_for_a_truck() -> None:
-    """Without parallax a pan cannot be told from a truck in the same direction."""
+    """Without parallax a pan cannot be told from a truck in the same direction, which is said."""
     blind = dict.fromkeys(("motion.parallax_x", "motion.parallax_y", "motion.approach"), math.nan)
     panned = _scores("pan_right") | blind
-    assert clip_compliance(panned, Prompt.of("truck_right"))[0].score > MIN_COMPLIANCE
+    (trucked,) = clip_compliance(panned, Prompt.of("truck_right"))
+    assert (trucked.outcome, trucked.seen) == (Outcome.DID, "truck_right")
+    assert trucked.alike == ("pan_right",)
+    assert "looks the same without a followed subject: pan_right" in str(trucked)
     assert clip_compliance(panned, Prompt.of("truck_left"))[0].score == 0
+    assert clip_compliance(_scores("pan_right"), Prompt.of("pan_right"))[0].alike == ()
+
+
+@pytest.mark.parametrize("name", ["orbit_left", "orbit_right", "dolly_zoom_in", "dolly_zoom_out"])
+def test_without_a_subject_an_orbit_is_not_judged(name: str) -> None:
+    """A move that keeps the subject in place looks like another where none was followed. The rest
+    of the prompt is still judged.
+    """
+    blind = dict.fromkeys(("motion.parallax_x", "motion.parallax_y", "motion.approach"), math.nan)
+    moves = _scores(name, roll=2.5) | blind
+    orbit, roll = clip_compliance(moves, Prompt.of([name, "roll_clockwise"]))
+    assert (orbit.outcome, orbit.seen) == (Outcome.CANNOT_TELL, "")
+    assert "looks like another move" in str(orbit)
+    assert roll.outcome is Outcome.DID
 
 
 def test_requested_subject_motion_is_not_taken_for_camera_motion() -> None:
@@ -115,6 +133,7 @@ def test_what_cannot_be_judged_says_why(motion: dict[str, float], asked: str, re
     """
     (judged,) = clip_compliance(motion, Prompt.of(asked))
     assert math.isnan(judged.score)
+    assert judged.outcome is Outcome.CANNOT_TELL
     assert reason in judged.reason
     assert judged.seen == ""
 
@@ -135,6 +154,7 @@ def test_a_runs_takes_are_judged_by_their_prompts(results: Results) -> None:
     """There is one row a take and camera term; a prompt without camera terms has none."""
     table = compliance(results)
     assert set(table["term"]) == {"lock_off", "pan_left"}
+    assert set(table["outcome"]) <= set(Outcome)
     assert set(table["backend"]) == {"offline"}
     joined = table.merge(results.takes[["take_id", "prompt"]], on="take_id")
     assert "make it move" not in set(joined["prompt"])
@@ -144,24 +164,48 @@ def test_a_runs_takes_are_judged_by_their_prompts(results: Results) -> None:
     assert panned["speed"] > 0
 
 
-def test_terms_are_summarised_by_medians() -> None:
-    """Each term has the number of takes, the median compliance and the most frequent move."""
-    table = pd.DataFrame(
-        {
-            "take_id": list("abc"),
-            "backend": ["one", "one", "two"],
-            "term": ["pan_left"] * 3,
-            "compliance": [0.9, 0.1, 0.2],
-            "speed": [1.0, 2.0, 3.0],
-            "seen": ["pan_left", "tilt_up", "tilt_up"],
-        }
+def _outcomes(**columns: list[object]) -> pd.DataFrame:
+    """A table of `compliance` for a pan to the left."""
+    takes = len(columns["outcome"])
+    return pd.DataFrame({"take_id": range(takes), "term": ["pan_left"] * takes, **columns})
+
+
+def test_outcomes_are_counted_by_term() -> None:
+    """Each term has counts, the interval of the share, and the move that was seen instead."""
+    table = _outcomes(
+        outcome=["did", "did not", "did not", "cannot tell"],
+        speed=[1.0, 2.0, 3.0, math.nan],
+        seen=["pan_left", "tilt_up", "tilt_up", ""],
+        backend=["one", "one", "two", "two"],
     )
     (row,) = by_term(table).to_dict("records")
+    # The interval of 1 of 3 by the formula of Wilson (1927), computed elsewhere.
+    assert row.pop("low") == pytest.approx(0.0615, abs=1e-4)
+    assert row.pop("high") == pytest.approx(0.7923, abs=1e-4)
     assert row == {
         "term": "pan_left",
-        "takes": 3,
-        "compliance": 0.2,
+        "takes": 4,
+        "did": 1,
+        "cannot_tell": 1,
         "speed": 2.0,
-        "seen most": "tilt_up",
+        "seen_instead": "tilt_up",
     }
-    assert list(by_term(table, "backend")["takes"]) == [2, 1]
+    assert list(by_term(table, "backend")["takes"]) == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "text"),
+    [
+        (["did", "did not"], "1 of 2 did; too few takes to say how often"),
+        (["did"] * 12 + ["did not"], "12 of 13 did"),
+        (["did"] * 12 + ["cannot tell"], "12 of 12 did, 1 cannot tell"),
+        (["cannot tell"] * 3, "3 cannot tell"),
+    ],
+)
+def test_counts_are_described(outcomes: list[object], text: str) -> None:
+    """What cannot be told is not counted as a failure, and too few takes are called so."""
+    seen: list[object] = ["tilt_up"] * len(outcomes)
+    (row,) = by_term(_outcomes(outcome=outcomes, speed=[1.0] * len(outcomes), seen=seen)).to_dict(
+        "records"
+    )
+    assert describe_counts(row) == text

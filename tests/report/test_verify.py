@@ -123,7 +123,7 @@ _EDITS = {
     "scores in the trials": _NUMBER,
     "sentence 1 on what leads": _NUMBER,
     "motion of slow push in, cinematic in the medians by prompt": _NUMBER,
-    "compliance (median) of push_in in the camera's terms": _NUMBER,
+    "speed (median) of push_in in the camera's terms": _NUMBER,
     "takes in what was asked": _NUMBER,
     "row 1 of the trials": "img src",
 }
@@ -209,7 +209,7 @@ def test_every_value_about_takes_has_a_name(hostile_results: Results) -> None:
         {name: set(s.unnamed_numbers) for name, s in page.sections.items()} for page in pages
     )
     two["what-the-camera-did"].discard(
-        "Takes with a compliance below 0.7, or without one"
+        "Takes that did not make the move, or that cannot be judged"
     )  # the other takes have this table
     assert one == two
     shown = [{text.text for s in page.sections.values() for text in s.values} for page in pages]

@@ -3,14 +3,14 @@
 import math
 
 from lab.analysis import by_term, compliance
-from lab.analysis.compliance import MIN_COMPLIANCE
+from lab.analysis.compliance import MIN_COMPLIANCE, Outcome, describe_counts
 from lab.calibration import load_moves
 from lab.report.blocks import Cell, Paragraph, Section, Table
 from lab.report.context import ReportContext
 
 
 def camera(context: ReportContext) -> Section | None:
-    """Compliance by camera term, and the takes with another move; None if no prompt has a term."""
+    """How many takes did what each camera term asks, and which did not; None without a term."""
     table = compliance(context.results)
     if table.empty:
         return None
@@ -20,40 +20,50 @@ def camera(context: ReportContext) -> Section | None:
     text = (
         "The camera motion is measured on the background and on the subject, and compared with the "
         "motion that each camera term stands for. Compliance is 1 for exactly this motion, and 0 "
-        "for none of it or the opposite. Speed is a multiple of the speed that the vocabulary "
-        "expects at the prompt's pace and strength. This method recognised the right move in "
-        f"{accuracy:.0%} of {final_half['clips'].sum():.0f} rendered clips of all moves."
+        f"for none of it or the opposite; a take did it from {MIN_COMPLIANCE:g}. Speed is a "
+        "multiple of the speed that the vocabulary expects at the prompt's pace and strength. This "
+        f"method recognised the right move in {accuracy:.0%} of "
+        f"{final_half['clips'].sum():.0f} rendered clips of all moves."
     )
     rows = [
         (
             Cell(str(row["term"])),
             Cell(str(row["takes"]), float(row["takes"])),
-            _number(row["compliance"], ".2f"),
+            Cell(describe_counts(row), float(row["did"])),
+            _number(row["low"], ".0%"),
+            _number(row["high"], ".0%"),
             _number(row["speed"], ".2g"),
-            Cell(str(row["seen most"])),
+            Cell(str(row["seen_instead"])),
         )
         for row in by_term(table).to_dict("records")
     ]
-    columns = ("camera term", "takes", "compliance (median)", "speed (median)", "mostly seen")
+    columns = (
+        *("camera term", "takes", "did it", "share, low", "share, high"),
+        *("speed (median)", "mostly seen instead"),
+    )
     terms = Table(
-        "Requested and measured, by term", columns, rows, verify_name="the camera's terms"
+        "Requested and measured, by term (the share of judged takes that did, 95 % interval)",
+        columns,
+        rows,
+        verify_name="the camera's terms",
     )
     blocks: list[Paragraph | Table] = [Paragraph(text), terms]
-    missed = table[(table["compliance"] < MIN_COMPLIANCE) | table["compliance"].isna()]
+    missed = table[table["outcome"] != Outcome.DID]
     if len(missed):
         takes = [
             (
                 Cell(context.results.title(str(row["take_id"]))),
                 Cell(str(row["term"])),
+                Cell(str(row["outcome"])),
                 _number(row["compliance"], ".2f"),
-                Cell(str(row["seen"])),
+                Cell(" or ".join(filter(None, (row["seen"], *row["alike"].split(", "))))),
                 Cell(str(row["reason"] or row["says"])),
                 Cell(str(row["take_id"])),
             )
             for row in missed.to_dict("records")
         ]
-        names = ("take", "asked", "compliance", "seen", "measured", "id")
-        caption = f"Takes with a compliance below {MIN_COMPLIANCE:g}, or without one"
+        names = ("take", "asked", "outcome", "compliance", "seen", "measured", "id")
+        caption = "Takes that did not make the move, or that cannot be judged"
         ids = [row[-1].text for row in takes]
         blocks.append(Table(caption, names, takes, verify_name="the camera's takes", take_ids=ids))
     return Section("What the camera did", blocks)
