@@ -23,8 +23,8 @@ _LEGEND = (
     "fits the measured camera motion best"
 )
 _BY_TAKE = (
-    f"compliance: 1 for exactly the requested motion, 0 for none of it, did from "
-    f"{MIN_COMPLIANCE:g}; alike: looks the same where no subject was followed"
+    f"compliance: 1 for exactly the requested motion, 0 for none of it; from {MIN_COMPLIANCE:g} "
+    "the outcome is did; alike: moves that look the same because no subject was followed"
 )
 _BY_TERM = "low, high: 95 % interval of the share of judged takes that did"
 

@@ -20,9 +20,9 @@ def camera(context: ReportContext) -> Section | None:
     text = (
         "The camera motion is measured on the background and on the subject, and compared with the "
         "motion that each camera term stands for. Compliance is 1 for exactly this motion, and 0 "
-        f"for none of it or the opposite; a take did it from {MIN_COMPLIANCE:g}. Speed is a "
-        "multiple of the speed that the vocabulary expects at the prompt's pace and strength. This "
-        f"method recognised the right move in {accuracy:.0%} of "
+        f"for none of it or the opposite; a take with at least {MIN_COMPLIANCE:g} did it. Speed is "
+        "a multiple of the speed that the vocabulary expects at the prompt's pace and strength. "
+        f"This method recognised the right move in {accuracy:.0%} of "
         f"{final_half['clips'].sum():.0f} rendered clips of all moves."
     )
     rows = [
