@@ -132,10 +132,14 @@ class Card:
 
     @property
     def stale(self) -> tuple[str, ...]:
-        """The metrics whose version has changed since the card was measured."""
+        """The metrics with results in this card whose version has changed since."""
+        tables = self.detection, self.ordering, self.nuisances, self.crosstalk
+        shown = set().union(*(table["metric"] for table in tables))
         measured = self.facts["versions"]
         return tuple(
-            name for name, spec in SPECS.items() if measured.get(name, spec.version) != spec.version
+            name
+            for name, spec in SPECS.items()
+            if name in shown and measured.get(name, spec.version) != spec.version
         )
 
     @property

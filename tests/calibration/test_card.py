@@ -378,10 +378,11 @@ def test_a_saved_card_is_loaded(card: Card, quick: Card, tmp_path: Path) -> None
 
 
 def test_a_changed_definition_makes_its_metric_stale(card: Card) -> None:
-    """The metric is named; a metric that the card does not know is not."""
+    """The metric is named; one that the card does not know, or has no results for, is not."""
     assert card.stale == ()
     data = card.to_json()
     older = {**data["facts"]["versions"], "warp": 0, "drift.onset": 1000, "gone": 1}
+    older["motion.pan"] = 0
     del older["motion"]
     changed = Card.from_json({**data, "facts": {**data["facts"], "versions": older}})
     assert changed.stale == ("drift.onset", "warp")
