@@ -1,4 +1,4 @@
-"""`python -m benchmarks.agreement DIR`: how well each metric agrees with human ratings.
+"""`python -m benchmarks.agreement DIR`: how well each metric agrees with ratings.
 
 DIR is a folder of clips with a ratings CSV (UTF-8, commas, one header line, one line per clip):
 

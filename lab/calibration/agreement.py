@@ -1,4 +1,4 @@
-"""Reads and writes how well the metrics agree with people's ratings of clips.
+"""Reads and writes how well the metrics agree with ratings of clips.
 
 `python -m benchmarks.agreement DIR --card FILE --material TEXT` measures it. The file has one entry
 for each rated material.
@@ -243,8 +243,8 @@ def save_agreement(path: Path, materials: Iterable[RatedMaterial]) -> None:
 def describe_agreement(materials: Sequence[RatedMaterial]) -> str:
     """The agreement with ratings as text, one block for each material."""
     if not materials:
-        return "Agreement with people's ratings: not measured for this version."
-    return "\n\n".join(["Agreement with people's ratings:", *map(str, materials)])
+        return "Agreement with ratings of clips: not measured for this version."
+    return "\n\n".join(["Agreement with ratings of clips:", *map(str, materials)])
 
 
 def _plain(number: float) -> float | None:
