@@ -24,7 +24,8 @@ _LEGEND = (
 )
 _BY_TAKE = (
     f"compliance: 1 for exactly the requested motion, 0 for none of it; from {MIN_COMPLIANCE:g} "
-    "the outcome is did; alike: moves that look the same because no subject was followed"
+    "the outcome is did; combined_with: a second move that is a large part of the motion; alike: "
+    "moves that look the same because no subject was followed"
 )
 _BY_TERM = "low, high: 95 % interval of the share of judged takes that did"
 

@@ -1,47 +1,39 @@
 """Judges whether clips show the camera moves that their prompts asked for.
 
-It compares the measured camera motion with the signature of each camera term. A signature gives the
-direction of a move, not its speed. The score is therefore high when the measured motion points in
-the direction of the signature (a cosine) and is fast enough to be noticed. Every component is first
-divided by the smallest rate worth noticing, which makes degrees and percents comparable.
+It compares the measured camera motion with the signature of each camera term (see
+`lab.analysis.camera_moves`). The score is high when the measured motion points in the direction of
+the signature (a cosine), is fast enough to be noticed, and shows every part of the move.
 """
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from lab.analysis.camera_moves import (
+    SUBJECT_COMPONENTS,
+    as_camera,
+    canonical_move,
+    describe_motion,
+    is_shown_by,
+    normalised,
+    noticeable_excess,
+    seen_move,
+    signature_vector,
+)
 from lab.analysis.results import Results
-from lab.prompts import Prompt, Signature, Term, vocabulary
+from lab.prompts import Prompt, Signature, Term
 
-# Per second, in the component's unit: about three times what a clip without that motion measures
-# (see `lab calibrate`).
-NOTICEABLE: Mapping[str, float] = {
-    "pan": 0.3,
-    "tilt": 0.3,
-    "roll": 0.25,
-    "zoom": 0.6,
-    "parallax_x": 0.3,
-    "parallax_y": 0.3,
-    "approach": 1.0,
-    "sway": 0.4,
-}
 MIN_COMPLIANCE = 0.7
 """A clip with at least this score did what the term asked for."""
 COLUMNS = (
     *("take_id", "backend", "term", "outcome", "compliance", "speed"),
-    *("seen", "alike", "says", "reason"),
+    *("seen", "combined_with", "alike", "says", "reason"),
 )
-_SUBJECT_COMPONENTS = ("parallax_x", "parallax_y", "approach")
-_MIN_MOTION = 0.5  # a smaller `_noticeable_excess` counts as a locked-off camera
-_SAME_COSINE = 0.98  # signatures with a higher cosine are the same move
-_MAX_DESCRIBED = 3
 _MAX_INTERVAL = 0.5  # a share with a wider interval may be small or large
 
 
@@ -60,14 +52,16 @@ class Compliance:
     score: from 0, not at all, to 1, this move and no other; NaN, with a reason, if it cannot be
     judged. speed: the measured speed divided by the speed that the signature has at the prompt's
     pace and strength; NaN for terms that hold the camera. seen: the vocabulary's move that fits the
-    measured motion best. description: the measured motion in words. alike: the moves that fit as
-    well as `seen`, because no subject was followed that would tell them apart.
+    measured motion best. combined_with: a second move that is a large part of the motion, or "".
+    description: the measured motion in words. alike: the moves that fit as well as `seen`, because
+    no subject was followed that would tell them apart.
     """
 
     term: str
     score: float
     speed: float
     seen: str
+    combined_with: str
     description: str
     reason: str = ""
     alike: tuple[str, ...] = ()
@@ -90,6 +84,8 @@ class Compliance:
             return f"{self.term}: {self.outcome}, because {self.reason}"
         speed = "" if math.isnan(self.speed) else f", {self.speed:.2g}x the speed expected"
         seen = "" if canonical_move(self.term) == self.seen else f", seen: {self.seen}"
+        if self.combined_with:
+            seen += f"{'' if seen else ','} combined with {self.combined_with}"
         alike = ""
         if self.alike:
             alike = f" (looks the same without a followed subject: {', '.join(self.alike)})"
@@ -113,9 +109,10 @@ def clip_compliance(scores: Mapping[str, float | None], prompt: Prompt) -> tuple
         return tuple(_not_judged(term, "the clip has cuts") for term in terms)
     if motion is None:
         return tuple(_not_judged(term, "the camera motion was not measured") for term in terms)
-    fitting, description = _best_fitting(motion), _describe(motion)
+    description, motion = describe_motion(motion), as_camera(motion)
+    best = seen_move(motion)
     with_signature = [term for term in terms if term.signature is not None]
-    moves = [term for term in with_signature if _signature_vector(term, motion).any()]
+    moves = [term for term in with_signature if signature_vector(term, motion).any()]
     amounts, cosine = _decompose(motion, moves)
     judged = []
     for term in terms:
@@ -124,67 +121,19 @@ def clip_compliance(scores: Mapping[str, float | None], prompt: Prompt) -> tuple
             judged.append(_not_judged(term, reason))
             continue
         if term in moves:
-            amount = amounts[moves.index(term)]
-            size = float(np.linalg.norm(_signature_vector(term, motion)))
-            strength = (amount * size) ** 2
-            score = cosine * strength / (strength + 1)
+            amount = amounts[term.name]
+            strength = (amount * float(np.linalg.norm(signature_vector(term, motion)))) ** 2
+            score = cosine * strength / (strength + 1) * _completeness(term, motion, moves, amounts)
             speed = amount / prompt.amplitude
         else:  # it holds the camera
-            score = 1 / (1 + _noticeable_excess(motion) ** 2)
+            score = 1 / (1 + noticeable_excess(motion) ** 2)
             speed = math.nan
-        own = canonical_move(term.name)
-        seen = own if own in fitting else fitting[0]
+        own, fitting = canonical_move(term.name), (best.name, *best.alike)
+        seen = own if own in fitting else best.name
         alike = tuple(name for name in fitting if name != seen)
-        judged.append(Compliance(term.name, score, speed, seen, description, alike=alike))
+        fit = (score, speed, seen, best.combined_with, description)
+        judged.append(Compliance(term.name, *fit, alike=alike))
     return tuple(judged)
-
-
-def seen_move(motion: Mapping[str, float]) -> str:
-    """The camera term whose signature fits the motion best; lock_off if there is hardly any motion.
-
-    The first in the vocabulary's order if several fit equally well. motion: the measured components
-    of a `Signature`, in its units.
-    """
-    return _best_fitting(motion)[0]
-
-
-def _best_fitting(motion: Mapping[str, float]) -> tuple[str, ...]:
-    """The camera term whose signature fits the motion best, the first in the vocabulary's order,
-    and those with the same signature in these components.
-    """
-    measured = _normalised(motion)
-    if _noticeable_excess(motion) < _MIN_MOTION:
-        return ("lock_off",)
-    directions = {}
-    for term in _distinct_moves():
-        if _is_shown_by(motion, term):
-            signature = _signature_vector(term, motion)
-            directions[term.name] = signature / np.linalg.norm(signature)
-    # Rounded, so that floating-point errors do not decide between equally good moves.
-    fits = {name: round(float(measured @ along), 9) for name, along in directions.items()}
-    best = directions[max(fits, key=fits.__getitem__)]
-    return tuple(name for name, along in directions.items() if np.allclose(along, best))
-
-
-def _is_shown_by(components: Mapping[str, float], term: Term) -> bool:
-    """True if these components tell a term from standing still, and from the opposite move."""
-    signature = term.signature
-    if signature is None or not _signature_vector(term, components).any():
-        return False
-    return not signature.keeps_subject or components.keys() >= set(_SUBJECT_COMPONENTS)
-
-
-@cache
-def canonical_move(name: str) -> str:
-    """The first camera term with the same direction, such as pan_left for whip_pan_left.
-
-    lock_off is its own canonical move. Raises KeyError for a term without a signature.
-    """
-    named = {term.name: term for term in _terms_with_signature()}[name]
-    for term in _distinct_moves():
-        if _same_direction(term, named):
-            return term.name
-    return name
 
 
 def compliance(results: Results) -> pd.DataFrame:
@@ -206,8 +155,8 @@ def compliance(results: Results) -> pd.DataFrame:
             rows.append(
                 (
                     *(take_id, backends[str(take_id)], judged.term, str(judged.outcome)),
-                    *(judged.score, judged.speed, judged.seen, ", ".join(judged.alike)),
-                    *(judged.description, judged.reason),
+                    *(judged.score, judged.speed, judged.seen, judged.combined_with),
+                    *(", ".join(judged.alike), judged.description, judged.reason),
                 )
             )
     table = pd.DataFrame(rows, columns=list(COLUMNS))
@@ -268,15 +217,15 @@ def _why_cannot_tell(term: Term, motion: Mapping[str, float]) -> str:
     """Why a clip with these components cannot be judged by a term; "" if it can."""
     if term.signature is None:
         return "its effect on the picture depends on the scene"
-    if not any(term.signature.model_dump().values()) or _is_shown_by(motion, term):
+    if not any(term.signature.model_dump().values()) or is_shown_by(motion, term):
         return ""
-    if _signature_vector(term, motion).any():
+    if signature_vector(term, motion).any():
         return "it looks like another move where the subject's own motion was not measured"
     return "the motion that would show it was not measured or is ignored"
 
 
 def _not_judged(term: Term, reason: str) -> Compliance:
-    return Compliance(term.name, math.nan, math.nan, "", "", reason)
+    return Compliance(term.name, math.nan, math.nan, "", "", "", reason)
 
 
 def _subject_moves(prompt: Prompt) -> bool:
@@ -289,103 +238,53 @@ def _camera_motion(scores: Mapping[str, float], *, with_subject: bool) -> dict[s
     rates = {name: scores.get(f"motion.{name}", math.nan) for name in Signature.model_fields}
     if math.isnan(rates["pan"]):
         return None
-    ignored = () if with_subject else _SUBJECT_COMPONENTS
+    ignored = () if with_subject else tuple(SUBJECT_COMPONENTS)
     return {k: v for k, v in rates.items() if not math.isnan(v) and k not in ignored}
 
 
-def _normalised(motion: Mapping[str, float]) -> NDArray[np.float64]:
-    """The components in multiples of the noticeability threshold."""
-    return np.array([value / NOTICEABLE[name] for name, value in motion.items()])
+def _completeness(
+    term: Term,
+    motion: Mapping[str, float],
+    moves: Sequence[Term],
+    amounts: Mapping[str, float],
+) -> float:
+    """How much of every part of a move shows, 0..1; 1 from half the size expected.
 
-
-def _noticeable_excess(motion: Mapping[str, float]) -> float:
-    """The length of the motion beyond the noticeability threshold of each component."""
-    excess = np.maximum(np.abs(_normalised(motion)) - 1, 0)
-    return float(np.linalg.norm(excess))
-
-
-def _signature_vector(term: Term, components: Mapping[str, float]) -> NDArray[np.float64]:
-    """A term's signature, restricted to some components.
-
-    In multiples of the noticeability threshold.
+    A crane alone does not fly away, although it points most of the way there. motion: what is left
+    of it after the other moves is compared. The subject's components count for moves that keep it
+    in place: it must stay there.
     """
     assert term.signature is not None
-    return _normalised({name: getattr(term.signature, name) for name in components})
+    if not amounts[term.name]:
+        return 0.0
+    left = dict(motion)
+    for other in moves:
+        for name in left if other is not term else ():
+            left[name] -= amounts[other.name] * getattr(other.signature, name)
+    expected = {
+        name: amounts[term.name] * getattr(term.signature, name)
+        for name in motion
+        if term.signature.keeps_subject or name not in SUBJECT_COMPONENTS
+    }
+    shown = [left[name] / rate for name, rate in expected.items() if rate]
+    return float(np.clip(2 * min(shown), 0, 1))
 
 
 def _decompose(
     motion: Mapping[str, float], moves: Sequence[Term]
-) -> tuple[NDArray[np.float64], float]:
+) -> tuple[dict[str, float], float]:
     """Fit the motion as a sum of moves, by non-negative least squares.
 
-    Returns each move's amount as a multiple of its signature, and the cosine between the motion and
-    the fitted sum.
+    Returns each move's amount as a multiple of its signature, by name, and the cosine between the
+    motion and the fitted sum.
     """
-    measured = _normalised(motion)
+    measured = normalised(motion)
     length = float(np.linalg.norm(measured))
     if not moves or length == 0:
-        return np.zeros(len(moves)), 0.0
-    basis = np.stack([_signature_vector(term, motion) for term in moves], axis=1)
+        return {term.name: 0.0 for term in moves}, 0.0
+    basis = np.stack([signature_vector(term, motion) for term in moves], axis=1)
     from scipy.optimize import nnls  # imported late: it loads slowly and few commands need it
 
     amounts, _ = nnls(basis, measured)
-    return amounts, float(np.linalg.norm(basis @ amounts)) / length
-
-
-def _terms_with_signature() -> tuple[Term, ...]:
-    return tuple(term for term in vocabulary().values() if term.signature is not None)
-
-
-@cache
-def _distinct_moves() -> tuple[Term, ...]:
-    """One camera term for each direction, the first in the vocabulary's order."""
-    distinct: list[Term] = []
-    for term in _terms_with_signature():
-        assert term.signature is not None
-        moves = any(term.signature.model_dump().values())
-        if moves and not any(_same_direction(term, other) for other in distinct):
-            distinct.append(term)
-    return tuple(distinct)
-
-
-def _same_direction(one: Term, other: Term) -> bool:
-    first, second = _signature_vector(one, NOTICEABLE), _signature_vector(other, NOTICEABLE)
-    norms = float(np.linalg.norm(first) * np.linalg.norm(second))
-    return norms > 0 and float(first @ second) / norms > _SAME_COSINE
-
-
-_DIRECTIONS = {
-    "pan": ("right", "left", "% of the width/s"),
-    "tilt": ("up", "down", "% of the height/s"),
-    "roll": ("clockwise", "counterclockwise", "°/s"),
-    "zoom": ("background growing", "background shrinking", "%/s"),
-    "parallax_x": (
-        "subject moving right against the background",
-        "subject moving left against the background",
-        "% of the width/s",
-    ),
-    "parallax_y": (
-        "subject moving up against the background",
-        "subject moving down against the background",
-        "% of the height/s",
-    ),
-    "approach": (
-        "subject growing against the background",
-        "subject shrinking against the background",
-        "%/s",
-    ),
-    "sway": ("unsteady by", "", "%/s"),
-}
-"""The words for a positive and a negative component, and its unit."""
-
-
-def _describe(motion: Mapping[str, float]) -> str:
-    """The most noticeable components in words, the largest first, with units."""
-    sizes = {name: abs(value) / NOTICEABLE[name] for name, value in motion.items()}
-    noticeable = [name for name in sorted(sizes, key=lambda name: -sizes[name]) if sizes[name] >= 1]
-    parts = []
-    for name in noticeable[:_MAX_DESCRIBED]:
-        positive, negative, unit = _DIRECTIONS[name]
-        direction = positive if motion[name] > 0 else negative
-        parts.append(f"{direction} {abs(motion[name]):.2g} {unit}")
-    return ", ".join(parts) or "hardly any camera motion"
+    found = {term.name: float(amount) for term, amount in zip(moves, amounts, strict=True)}
+    return found, float(np.linalg.norm(basis @ amounts)) / length

@@ -16,7 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from lab.analysis.compliance import canonical_move, clip_compliance
+from lab.analysis.camera_moves import canonical_move
+from lab.analysis.compliance import clip_compliance
 from lab.calibration.clean_clips import FPS, FRAMES, SIZE_PX, photographs
 from lab.calibration.measuring import measure_clips
 from lab.calibration.nuisances import CLEAN_CRF

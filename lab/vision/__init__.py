@@ -1,6 +1,6 @@
 """Seeing: masks, tracks and features, optical flow, the camera's motion, pinned weights."""
 
-from lab.vision.camera import apply_affine, fit_affine, fit_similarity, grid
+from lab.vision.camera import FOLLOWS_PX, apply_affine, fit_affine, fit_similarity, grid
 from lab.vision.embedding import embed, feature_map
 from lab.vision.flow import (
     FlowPair,
@@ -21,6 +21,7 @@ from lab.vision.subject import SubjectMask, subject_mask
 from lab.vision.weights import WEIGHTS, Weight, weight_path
 
 __all__ = [
+    "FOLLOWS_PX",
     "LIKENESS_WINDOW_PX",
     "WEIGHTS",
     "FlowPair",

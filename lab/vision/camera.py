@@ -7,13 +7,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lab.vision.robust import biweight
+from lab.vision.robust import biweight, weighted_median
 
 _MOST_ROUNDS = 6
 _SETTLED_PX = 0.002  # no residual moved by more in a round; flow is ten times coarser
 _MAX_POINTS = 1500
 _MIN_POINTS = 50
 _LEAST_SCALE_PX = 0.02  # of residuals: flow is no finer
+FOLLOWS_PX = 0.5
+"""A point whose flow differs by less moves with the fit."""
 
 
 @lru_cache(maxsize=8)
@@ -29,13 +31,18 @@ def fit_affine(
     flow: NDArray[np.float32],
     valid: NDArray[np.bool_],
     weight: NDArray[np.float32] | None = None,
+    *,
+    two_starts: bool = False,
 ) -> NDArray[np.float64] | None:
     """The affine motion that most of a flow field follows.
 
     flow: (height, width, 2) in pixels; valid: (height, width); weight: how far each pixel's flow
     can be trusted, (height, width), equally when None. Least squares reweighted by Tukey's
-    biweight, on a square lattice of at most 1500 points. Returns a (2, 3) matrix M so that
-    M @ (x, y, 1) is the flow at (x, y); None when fewer than 50 points are valid.
+    biweight, on a square lattice of at most 1500 points. two_starts: start
+    also from the points near the median shift, and keep the fit that more of the trusted points
+    follow; a side of the picture that moves otherwise bends a fit that starts from all points.
+    Returns a (2, 3) matrix M so that M @ (x, y, 1) is the flow at
+    (x, y); None when fewer than 50 points are valid.
     """
     height, width = flow.shape[:2]
     sampled = _sampled(flow, valid, weight, math.ceil(math.sqrt(height * width / _MAX_POINTS)))
@@ -43,7 +50,14 @@ def fit_affine(
         return None
     x, y, moved, trust = sampled
     basis = np.stack([x, y, np.ones(x.size)], axis=1).astype(np.complex128)
-    across, down, offset = _robust(basis, moved, trust)
+    solutions = [_robust(basis, moved, trust)]
+    if two_starts:
+        shift = complex(weighted_median(moved.real, trust), weighted_median(moved.imag, trust))
+        near = trust * biweight(np.abs(moved - shift), least=_LEAST_SCALE_PX, trust=trust)
+        solutions.append(_robust(basis, moved, trust, near))
+    across, down, offset = max(
+        solutions, key=lambda fit: trust[np.abs(moved - basis @ fit) < FOLLOWS_PX].sum()
+    )
     linear = np.array([[across.real, down.real], [across.imag, down.imag]])
     return _in_pixels(linear, offset, flow)
 
@@ -70,11 +84,17 @@ def fit_similarity(
 
 
 def _robust(
-    basis: NDArray[np.complex128], moved: NDArray[np.complex128], trust: NDArray[np.float64]
+    basis: NDArray[np.complex128],
+    moved: NDArray[np.complex128],
+    trust: NDArray[np.float64],
+    start: NDArray[np.float64] | None = None,
 ) -> NDArray[np.complexfloating]:
-    """The solution of `basis @ solution = moved` that most points agree on."""
+    """The solution of `basis @ solution = moved` that most points agree on.
+
+    start: the weights to begin with, (n,); `trust` when None.
+    """
     solution: NDArray[np.complexfloating]
-    kept, before = trust, moved
+    kept, before = trust if start is None else start, moved
     for _ in range(_MOST_ROUNDS):
         weighted = (basis * kept[:, None]).conj().T
         solution = np.linalg.lstsq(weighted @ basis, weighted @ moved, rcond=None)[0]

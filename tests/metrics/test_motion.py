@@ -1,7 +1,7 @@
 """Motion: how much moves, in percent of the diagonal per second, and the camera's path."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import cv2
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lab.media import Frame
-from lab.metrics import ClipScores
+from lab.metrics import ClipScores, Score
 from lab.metrics.moment import Moment, moments
 from lab.metrics.motion import Motion
 from lab.metrics.reference import Reference
@@ -113,6 +113,75 @@ def test_a_hand_sways_and_a_tripod_does_not(
         read[name] = scores.value("motion.sway")
     assert read["hand"] > 1
     assert read["pan"] < 0.25 * read["hand"]
+
+
+def _walk(
+    strode: Callable[..., Moment],
+    plain: Callable[..., Reference],
+    shifts: Sequence[tuple[float, float]],
+    subject: tuple[float, float] | None = None,
+    *,
+    grey: np.ndarray | None = None,
+) -> dict[str, Score]:
+    """Scores of a ground with these shifts per stride, in px, and a small subject with its own."""
+    size = (100, 200)
+    alpha = np.zeros(size, np.float32)
+    if subject is not None:
+        alpha[45:55, 60:70] = 1
+    tracker = Motion().start(plain(np.zeros((*size, 3), np.uint8), alpha))
+    for index, shift in enumerate(shifts):
+        flow = np.full((*size, 2), shift, np.float32)
+        if subject is not None:
+            flow[alpha > 0] = subject
+        moment = strode(flow, alpha)
+        assert moment.stride is not None
+        textured = moment.stride.grey if grey is None else grey
+        tracker.see(
+            replace(moment, stride=replace(moment.stride, start_index=3 * index, grey=textured))
+        )
+    return {score.name: score for score in tracker.result().scores}
+
+
+def test_shaking_is_sway_and_not_speed(
+    strode: Callable[..., Moment], plain: Callable[..., Reference]
+) -> None:
+    """A camera that goes to and fro has no steady speed, but is unsteady."""
+    read = _walk(strode, plain, [(4, 0), (0, 0), (-4, 0), (0, 0)] * 5)
+    assert read["motion.camera"].value < 0.1 * read["motion"].value
+    assert read["motion.sway"].value > 10
+
+
+def test_one_bad_stride_is_no_shaking(
+    strode: Callable[..., Moment], plain: Callable[..., Reference]
+) -> None:
+    """A steady pan with a stride whose flow failed stays steady."""
+    read = _walk(strode, plain, [(2, 0)] * 9 + [(-20, 15)] + [(2, 0)] * 9)
+    assert read["motion.sway"].value < 0.5
+
+
+@pytest.mark.parametrize(("subject", "still"), [((2.5, 0), 0), ((0.1, 0), 1)])
+def test_a_small_subject_that_moves_is_not_still(
+    strode: Callable[..., Moment],
+    plain: Callable[..., Reference],
+    subject: tuple[float, float],
+    still: float,
+) -> None:
+    """A subject of half a percent of the picture hardly changes the mean, but is what counts."""
+    read = _walk(strode, plain, [(0, 0)] * 5, subject)
+    assert read["motion"].value < 0.5
+    assert read["motion.still"].value == still
+
+
+def test_a_plain_ground_shows_no_camera(
+    strode: Callable[..., Moment], plain: Callable[..., Reference]
+) -> None:
+    """On plain colour flow is a guess: no camera and no subject beyond it, with the reason."""
+    noise = np.random.default_rng(0).normal(200, 0.2, (100, 200)).round().astype(np.uint8)
+    read = _walk(strode, plain, [(3, 0)] * 6, (0, 0), grey=noise)
+    assert math.isfinite(read["motion"].value)
+    for name in ("camera", "subject", "pan", "zoom", "sway", "approach"):
+        assert math.isnan(read[f"motion.{name}"].value)
+        assert "too little texture" in read[f"motion.{name}"].reason
 
 
 def test_a_short_clip_has_no_sway(score_frames: ScoreFrames, panned: Pan) -> None:

@@ -43,6 +43,18 @@ def test_a_subject_that_moves_on_its_own_is_left_out() -> None:
     assert np.abs(found - matrix).max() < 0.05
 
 
+@pytest.mark.parametrize("shift", [(0, 0), (2, -1)])
+def test_a_side_that_moves_otherwise_bends_only_a_single_start(shift: tuple[float, float]) -> None:
+    """Where one side of the picture moves by itself, the shift of the rest is found."""
+    flow = np.full((*SIZE, 2), shift, np.float32)
+    flow[:, :40] += (6, 2)
+    bent, found = (fit_affine(flow, _valid(), two_starts=both) for both in (False, True))
+    assert bent is not None
+    assert found is not None
+    assert np.abs(apply_affine(found, *SIZE) - shift).max() < 0.05
+    assert np.abs(apply_affine(bent, *SIZE) - shift).max() > 1
+
+
 def test_only_valid_vectors_count() -> None:
     """Vectors marked invalid do not matter, be they the most."""
     flow = np.full((*SIZE, 2), 50, np.float32)

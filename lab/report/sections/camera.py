@@ -1,6 +1,8 @@
 """The camera moves in the clips, compared with those in the prompts."""
 
 import math
+from collections.abc import Hashable, Mapping
+from typing import Any
 
 from lab.analysis import by_term, compliance
 from lab.analysis.compliance import MIN_COMPLIANCE, Outcome, describe_counts
@@ -56,7 +58,7 @@ def camera(context: ReportContext) -> Section | None:
                 Cell(str(row["term"])),
                 Cell(str(row["outcome"])),
                 _number(row["compliance"], ".2f"),
-                Cell(" or ".join(filter(None, (row["seen"], *row["alike"].split(", "))))),
+                Cell(_seen(row)),
                 Cell(str(row["reason"] or row["says"])),
                 Cell(str(row["take_id"])),
             )
@@ -67,6 +69,12 @@ def camera(context: ReportContext) -> Section | None:
         ids = [row[-1].text for row in takes]
         blocks.append(Table(caption, names, takes, verify_name="the camera's takes", take_ids=ids))
     return Section("What the camera did", blocks)
+
+
+def _seen(row: Mapping[Hashable, Any]) -> str:
+    """The move seen, others that look the same, and what it is combined with."""
+    moves = " or ".join(filter(None, (row["seen"], *row["alike"].split(", "))))
+    return f"{moves}, with {row['combined_with']}" if row["combined_with"] else moves
 
 
 def _number(value: float, format_spec: str) -> Cell:
