@@ -250,7 +250,10 @@ MoveRow = dict[str, str | float]
 
 
 def _reusable_rows(known: Moves) -> dict[tuple[str, str, str], MoveRow]:
-    """The rows of moves whose rendered rates have not changed since they were measured."""
+    """The rows of moves whose rendered rates have not changed since they were measured.
+
+    The parallaxes are not compared, because they depend on the subject's place in the photograph.
+    """
     rates_by_move: dict[tuple[str, str], dict[str, float]] = {}
     rows: dict[tuple[str, str, str], MoveRow] = {}
     names = {term.name for term in renderable_terms()}
@@ -261,7 +264,11 @@ def _reusable_rows(known: Moves) -> dict[tuple[str, str, str], MoveRow]:
         if (term, strength) not in rates_by_move:
             motion = Movement.from_prompt(Prompt.of(term, strength=strength))
             path = camera_path(motion, frames=FRAMES, fps=FPS, seed=_SEED)
-            rates_by_move[term, strength] = true_rates(path)
+            rates_by_move[term, strength] = {
+                part: rate
+                for part, rate in true_rates(path).items()
+                if not part.startswith("parallax")
+            }
         rates = rates_by_move[term, strength].items()
         if all(abs(rate - row[f"true_{part}"]) <= _ROUNDING for part, rate in rates):
             rows[str(row["photo"]), term, strength] = {str(name): row[name] for name in row}
@@ -286,6 +293,9 @@ def _measure_move(probe: MoveProbe) -> MoveRow:
         scores = measure(clip, Still.open(picture), [Motion()]).scores
     values = {score.name: score.value for score in scores}
     (judged,) = clip_compliance(values, prompt)
+    rows, columns = np.nonzero(rendered[0].subject_alpha > 127)
+    place = (float(columns.mean()), float(rows.mean())) if rows.size else None
+    true = true_rates([frame.camera for frame in rendered], subject_at=place)
     opposites = [
         clip_compliance(values, Prompt.of(name))[0].score for name in _opposites(probe.term)
     ]
@@ -299,12 +309,18 @@ def _measure_move(probe: MoveProbe) -> MoveRow:
         "opposite": max(opposites, default=np.nan),
         "speed": judged.speed,
         **{f"read_{part}": values[f"motion.{part}"] for part in COURSE},
-        **{f"true_{part}": rate for part, rate in true_rates([f.camera for f in rendered]).items()},
+        **{f"true_{part}": rate for part, rate in true.items()},
     }
 
 
-def true_rates(path: Sequence[CameraPose]) -> dict[str, float]:
-    """The mean rates of a rendered camera path, by the names and in the units of `Signature`."""
+def true_rates(
+    path: Sequence[CameraPose], *, subject_at: tuple[float, float] | None = None
+) -> dict[str, float]:
+    """The mean rates of a rendered camera path, by the names and in the units of `Signature`.
+
+    subject_at: the subject's place, (x, y) in pixels, at which its shift is compared with the
+    background's; the frame's centre when None, as in signatures.
+    """
     width, height = SIZE_PX
     steps = []
     for first, second in pairwise(path):
@@ -314,15 +330,21 @@ def true_rates(path: Sequence[CameraPose]) -> dict[str, float]:
                 pose.layer_transform(width, height, inverse_depth) for pose in (first, second)
             )
             flow = (after @ np.linalg.inv(before) - np.eye(3))[:2]
-            layers.append(np.array(rates_of(flow, width, height, 1 / FPS)))
+            layers.append(
+                [
+                    rates_of(flow, width, height, 1 / FPS),
+                    rates_of(flow, width, height, 1 / FPS, at=subject_at),
+                ]
+            )
         steps.append(layers)
-    background, subject = np.mean(steps, axis=0)
+    # Each layer has the rates at the frame's centre and those at the subject.
+    (centre, background), (_, subject) = np.mean(steps, axis=0)
     relative = (
         background[0] - subject[0],
         background[1] - subject[1],
         subject[3] - background[3],
     )
-    values: NDArray[np.float64] = np.array([*background, *relative])
+    values: NDArray[np.float64] = np.array([*centre, *relative])
     return {name: float(value) for name, value in zip(COURSE, values, strict=True)}
 
 

@@ -1,7 +1,7 @@
 """Decode a clip one frame at a time."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -39,7 +39,7 @@ class Frame:
     damage: str = ""
 
 
-def frames(path: Path, short_side_px: int | None = None) -> Iterator[Frame]:
+def frames(path: Path, short_side_px: int | None = None) -> Generator[Frame, None, None]:
     """Decode a clip in presentation order, one frame in memory at a time.
 
     With `short_side_px`, area averaging reduces the frames so that the shorter side has that many

@@ -31,7 +31,7 @@ class Course:
     """Rates over one stride. Directions are the camera's, signs as in `lab.prompts.Signature`.
 
     ground: the affine flow of the ground, (2, 3) over pixels. texture: how well the ground's flow
-    is determined, mean over the picture, 0..1. agreeing: the share of that texture that moves with
+    is determined, mean over it, 0..1. agreeing: the share of that texture that moves with
     the fit, 0..1. explained: by how much the ground's flow is shorter beside the fit, as a share of
     the fit's own length; 1 if the ground moves just so, negative if the fit invents motion.
 
@@ -71,7 +71,7 @@ def course(stride: Stride, *, near: bool) -> Course | None:
     agreeing = float(weight[left < FOLLOWS_PX].sum() / weight.sum())
     expected = float((weight * length(camera)).sum())
     explained = float((weight * (length(flow) - left)).sum()) / expected if expected else 0.0
-    fit = ground, float(weight.mean()), agreeing, explained
+    fit = ground, float(weight.sum() / area.sum()), agreeing, explained
     height, width = stride.grey.shape
     far = rates_of(ground, width, height, stride.seconds)
     for area in _subject(stride.subject) if near and apart else ():

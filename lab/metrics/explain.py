@@ -87,7 +87,10 @@ def _third(share: float, names: tuple[str, str, str]) -> str:
 
 
 def brightest(values: NDArray[np.float32]) -> Box:
-    """The box around the largest values of a field (h, w) and what adjoins them."""
+    """The box around the largest values of a field (h, w) and what adjoins them.
+
+    Places without data are left out, unless there is none elsewhere.
+    """
     height, width = values.shape
     side = max(1, min(height, width) // _GRID_SIDE)
     size = (max(1, width // side), max(1, height // side))
@@ -97,9 +100,11 @@ def brightest(values: NDArray[np.float32]) -> Box:
         for part in (np.where(known, np.abs(values), 0), known)
     )
     cells = top / np.maximum(share, 1e-3)
-    peak = np.unravel_index(int(cells.argmax()), cells.shape)
-    bright = (cells >= _BRIGHT * cells[peak]).astype(np.uint8)
-    _, labels = cv2.connectedComponents(bright, connectivity=8)
+    peak = np.unravel_index(int(np.where(share > 0, cells, -1).argmax()), cells.shape)
+    bright = cells >= _BRIGHT * cells[peak]
+    if known.any():
+        bright &= share > 0
+    _, labels = cv2.connectedComponents(bright.astype(np.uint8), connectivity=8)
     rows, columns = np.nonzero(labels == labels[peak])
     down, across = cells.shape
     return (

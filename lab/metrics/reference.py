@@ -1,7 +1,7 @@
 """The still at analysis size, and frames aligned with it."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import cv2
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lab.vision import (
     LIKENESS_WINDOW_PX,
+    Borders,
     FlowPair,
     Keypoints,
     Placement,
@@ -17,6 +18,7 @@ from lab.vision import (
     SubjectMask,
     backward_warp,
     biweight,
+    find_borders,
     find_keypoints,
     structure_agreement,
     subject_mask,
@@ -41,23 +43,25 @@ class Reference:
     """The picture a clip should stay true to, at analysis size.
 
     rgb: (h, w, 3) uint8; mask: its subject; keypoints of the whole picture. is_still: False when
-    the clip's own first frame stands in for a still that was not given.
+    the clip's own first frame stands in for a still that was not given. borders: those of the
+    still, which are left out.
     """
 
     rgb: NDArray[np.uint8]
     mask: SubjectMask
     keypoints: Keypoints
     is_still: bool
+    borders: Borders = field(default_factory=Borders)
 
     @classmethod
     def of(cls, rgb: NDArray[np.uint8], *, is_still: bool) -> "Reference":
         """Study a picture of any size."""
-        scale = ANALYSIS_SIDE_PX / min(rgb.shape[:2])
-        small = rgb
-        if scale < 1:
-            small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        small = _at_analysis_size(rgb)
+        borders = find_borders([small]) if is_still else Borders()
+        if borders:
+            small = _at_analysis_size(rgb[borders.inside(*rgb.shape[:2])])
         found = find_keypoints(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
-        return cls(small, subject_mask(small), found, is_still)
+        return cls(small, subject_mask(small), found, is_still, borders)
 
     @cached_property
     def grey(self) -> NDArray[np.uint8]:
@@ -223,4 +227,15 @@ def _reduced(values: NDArray[np.float32]) -> NDArray[np.float32]:
     height, width = values.shape
     size = (max(1, width // _FIT_REDUCTION), max(1, height // _FIT_REDUCTION))
     reduced: NDArray[np.float32] = cv2.resize(values, size, interpolation=cv2.INTER_AREA)
+    return reduced
+
+
+def _at_analysis_size(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture at analysis size; never enlarged."""
+    scale = ANALYSIS_SIDE_PX / min(rgb.shape[:2])
+    if scale >= 1:
+        return np.ascontiguousarray(rgb)
+    reduced: NDArray[np.uint8] = cv2.resize(
+        rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA
+    )
     return reduced

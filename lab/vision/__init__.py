@@ -1,5 +1,6 @@
 """Seeing: masks, tracks and features, optical flow, the camera's motion, pinned weights."""
 
+from lab.vision.borders import Borders, find_borders
 from lab.vision.camera import FOLLOWS_PX, apply_affine, fit_affine, fit_similarity, grid
 from lab.vision.embedding import embed, feature_map
 from lab.vision.flow import (
@@ -24,6 +25,7 @@ __all__ = [
     "FOLLOWS_PX",
     "LIKENESS_WINDOW_PX",
     "WEIGHTS",
+    "Borders",
     "FlowPair",
     "Keypoints",
     "Placement",
@@ -38,6 +40,7 @@ __all__ = [
     "embed",
     "enlarged",
     "feature_map",
+    "find_borders",
     "find_keypoints",
     "fit_affine",
     "fit_similarity",

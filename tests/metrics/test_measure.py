@@ -6,12 +6,13 @@ import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from lab.errors import ClipError
 from lab.measures import Measure
-from lab.media import write_clip
+from lab.media import write_clip, write_image
 from lab.metrics import HEADLINES, METRICS, SPECS, measure
 from lab.metrics.motion import Motion
 from lab.stills import Still
@@ -39,6 +40,44 @@ def test_a_record_is_whole(clip: Path, coffee: Still) -> None:
     assert len(record["times_s"]) == 24
     assert record["damage"] == ""
     assert all(int(n) < 24 for values in record["series"].values() for n in values)
+
+
+def test_borders_are_left_out_of_every_number(
+    write_frames: Callable[..., Path], panned: Callable[..., list[np.ndarray]]
+) -> None:
+    """A clip between bars, of a still between bars, has the numbers of the clip alone; a note names
+    the bars, and no place on them is named as the worst.
+    """
+    plain = panned(3, 14)
+    barred = [cv2.copyMakeBorder(rgb, 0, 0, 64, 64, cv2.BORDER_CONSTANT) for rgb in plain]
+    fields: list[np.ndarray] = []
+    alone = measure(write_frames(plain), None, METRICS)
+    between = measure(
+        write_frames(barred), None, METRICS, keep=lambda _, field: fields.append(field.values)
+    )
+    for name in ("motion", "motion.camera", "motion.pan", "warp"):
+        assert between.value(name) == pytest.approx(alone.value(name), rel=0.05, abs=0.02)
+    note = "plain borders are left out of every number: left 14%, right 14% of the clip"
+    assert between.notes["borders"] == note
+    assert "borders" not in alone.notes
+    for values in fields:
+        height, width = values.shape
+        assert width / height == pytest.approx(448 / 240, rel=0.05)
+        assert np.isnan(values[:, : int(width * 0.13)]).all()
+    for left, _, right, _ in (box for found in between.boxes.values() for box in found.values()):
+        assert left >= 0.1
+        assert right <= 0.9
+
+
+def test_a_stills_borders_are_left_out(
+    clip: Path, panned: Callable[..., list[np.ndarray]], tmp_path: Path
+) -> None:
+    """Bars of the still are no part of what the clip should stay true to."""
+    path = tmp_path / "barred.png"
+    write_image(path, cv2.copyMakeBorder(panned(3, 1)[0], 40, 40, 0, 0, cv2.BORDER_CONSTANT))
+    scores = measure(clip, Still.open(path), METRICS)
+    assert scores.value("drift") < 5
+    assert scores.notes["borders"].endswith("top 12%, bottom 12% of the still")
 
 
 def test_a_value_is_asked_for_by_name(clip: Path) -> None:
