@@ -99,7 +99,7 @@ def rates_of(
 
     at: where pan and tilt are read, (x, y) in pixels; the frame's centre when None. A floor that is
     nearer than the wall behind it shears as if the camera turned or came closer, but in one
-    direction only. Turning and growing are therefore the harmonic mean of both directions, and 0
+    direction only. Turning and growing are therefore the geometric mean of both directions, and 0
     where these disagree.
     """
     x, y = ((width - 1) / 2, (height - 1) / 2) if at is None else at
@@ -114,8 +114,8 @@ def rates_of(
 
 
 def _agreed(one: float, other: float) -> float:
-    """The harmonic mean of two rates of the same sign, else 0."""
-    return float(2 * one * other / (one + other)) if one * other > 0 else 0.0
+    """The geometric mean of two rates of the same sign, else 0."""
+    return math.copysign(math.sqrt(one * other), one) if one * other > 0 else 0.0
 
 
 def _texture(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
