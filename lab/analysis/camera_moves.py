@@ -37,9 +37,9 @@ SUBJECT_COMPONENTS = {
 """The components of the subject beyond the background: for each, the background's component, and
 the relative sign of the two if the camera travels past a subject that is nearer."""
 # The subject's whole motion as a multiple of the background's. It goes along if that is nearer to 1
-# than the first; subjects that fill the frame grow up to 1.35 times as fast under a zoom. The camera
-# keeps it in place below the second. Against the background by more than the third, it moves by
-# itself.
+# than the first; a subject that fills the frame may grow 1.35 times as fast under a zoom. The
+# camera keeps it in place below the second. Against the background by more than the third, it
+# moves by itself.
 _SAME_RATIO = {"parallax_x": 0.15, "parallax_y": 0.15, "approach": 0.35}
 _KEPT_RATIO = 0.25
 _MAX_COUNTER_RATIO = 2.0

@@ -108,7 +108,8 @@ def clip_compliance(scores: Mapping[str, float | None], prompt: Prompt) -> tuple
     if values.get("events.cuts", 0) > 0:
         return tuple(_not_judged(term, "the clip has cuts") for term in terms)
     if motion is None:
-        return tuple(_not_judged(term, "the camera motion was not measured") for term in terms)
+        reason = "the camera motion was not measured; the reason of motion.pan says why"
+        return tuple(_not_judged(term, reason) for term in terms)
     description, motion = describe_motion(motion), as_camera(motion)
     best = seen_move(motion)
     with_signature = [term for term in terms if term.signature is not None]

@@ -18,6 +18,7 @@ from lab.errors import RunFolderError
 from lab.metrics import HEADLINES, JUDGED, SPECS
 from lab.report import SECTIONS, write_report
 from lab.report.context import ReportContext
+from lab.report.sections.camera import camera
 from lab.report.sections.created_stills import created_stills
 
 HOSTILE = """<img src=x onerror=alert(1)>"'</script>"""
@@ -187,6 +188,30 @@ def test_takes_too_still_to_judge_are_named(hostile_results: Results, tmp_path: 
     assert [texts.count("93%") for texts in cells] == [0, 1]
     assert any("too still to judge, which are not ranked" in c for c in pages[1].texts["caption"])
     assert not any("too still" in caption for caption in pages[0].texts["caption"])
+
+
+def test_moves_seen_instead_are_named_with_what_they_look_like(
+    hostile_results: Results, tmp_path: Path
+) -> None:
+    """A take told to push in that tilts and pans is listed with both moves and their look-alikes;
+    one whose camera was not measured is listed as such and not counted as a failure.
+    """
+    scores = hostile_results.scores.copy()
+    motion = scores["metric"].str.startswith("motion.")
+    scores.loc[motion, "value"] = float("nan")
+    unknown = camera(ReportContext(replace(hostile_results, scores=scores), tmp_path / "r.html", 0))
+    for name, value in {"pan": -4.0, "tilt": 4.0, "roll": 0.0, "zoom": 0.0, "sway": 0.1}.items():
+        scores.loc[scores["metric"] == f"motion.{name}", "value"] = value
+    other = camera(ReportContext(replace(hostile_results, scores=scores), tmp_path / "r.html", 0))
+    assert unknown is not None
+    assert other is not None
+    told = {}
+    for name, section in (("unknown", unknown), ("other", other)):
+        _, terms, takes = section.blocks
+        told[name] = [cell.text for row in (terms.rows[0], takes.rows[0]) for cell in row]
+    assert "1 cannot tell" in told["unknown"]
+    assert "0 of 1 did; too few takes to say how often" in told["other"]
+    assert "pan_left or truck_left, with tilt_up" in told["other"]
 
 
 def test_ranks_say_how_they_were_matched(hostile_results: Results, tmp_path: Path) -> None:
