@@ -54,9 +54,10 @@ class Moves:
     """The measured camera moves, one row per clip.
 
     clips: photo, the photograph; final, whether it is reserved for results; term and strength of
-    the prompt; seen, the recognised move, or cannot tell; compliance with the term; opposite, the compliance with
-    its opposite, NaN if there is none; speed relative to the signature. read_pan and so on are the
-    measured rates, true_pan and so on the rendered ones, in the units of `lab.prompts.Signature`.
+    the prompt; seen, the recognised move, or cannot tell; compliance with the term; opposite, the
+    compliance with its opposite, NaN if there is none; speed relative to the signature. read_pan
+    and so on are the measured rates, true_pan and so on the rendered ones, in the units of
+    `lab.prompts.Signature`.
     failed: one line with the reason for each clip that could not be measured; `save` omits it.
     """
 
