@@ -152,6 +152,9 @@ def serving() -> Iterator[Service]:
             pass
 
     class Server(ThreadingHTTPServer):
+        # By default five callers may wait, and a busy machine resets the connection of others.
+        request_queue_size = 64
+
         def handle_error(self, *_: object) -> None:
             pass
 
