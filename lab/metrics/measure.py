@@ -1,4 +1,4 @@
-"""Score a clip: one decode, every metric."""
+"""Score a clip: every metric while it is decoded."""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
@@ -59,7 +59,7 @@ def measure(
     *,
     keep: Callable[[str, Field], None] | None = None,
 ) -> ClipScores:
-    """Decode a clip once and score it by every metric. Memory does not grow with its length.
+    """Score a clip by every metric while it is decoded. Memory does not grow with its length.
 
     Plain borders of the clip and of the still (see `find_borders`) are left out, which a note says.
     keep is called with every headline's name and field, which has no data on the borders. A clip
@@ -128,7 +128,7 @@ def _reference(still: Still) -> Reference:
 def _within_borders(path: Path) -> tuple[Borders, Generator[Frame, None, None]]:
     """The clip's borders, and its frames within them at analysis size, decoded in the background.
 
-    Borders are those of the clip's first second.
+    Borders are those of the clip's first second, which is decoded once more for them.
     """
     with closing(frames(path, ANALYSIS_SIDE_PX)) as decoded:
         first = [frame.rgb for frame in islice(decoded, 0, _BORDERS_FRAMES, _BORDERS_EVERY)]
