@@ -8,12 +8,13 @@ from tests.browser.coded_clips import READ, clips, shown_at
 
 _READ_UNTIL_PAUSED = """async (root, read) => {
   const videos = [...root.querySelectorAll("video")];
-  const seen = [];
+  const [seen, clocks] = [[], []];
   while (root.querySelector(".play").textContent.includes("pause")) {
     await new Promise(requestAnimationFrame);
     seen.push(videos.map(read));
+    clocks.push(videos.filter(({ paused }) => !paused).map(({ currentTime }) => currentTime));
   }
-  return seen;
+  return [seen, clocks];
 }"""
 
 _READ_AFTER_LOOP = """async (root, read, time) => {
@@ -85,11 +86,16 @@ class Player:
         )
         self.settle()
 
-    def play_to_end(self) -> list[list[int]]:
-        """Press space and read every video at each repaint until the player pauses."""
+    def play_to_end(self) -> tuple[list[list[int]], list[list[float]]]:
+        """Press space and read every video at each repaint until the player pauses.
+
+        Returns, for each repaint, the frame that each video shows, and the time in s of each
+        video that plays.
+        """
         self.root.focus()
         self.page.keyboard.press("Space")
-        return self.root.evaluate(f"root => ({_READ_UNTIL_PAUSED})(root, {READ})")
+        seen, clocks = self.root.evaluate(f"root => ({_READ_UNTIL_PAUSED})(root, {READ})")
+        return seen, clocks
 
     def play_round_to(self, time_s: float) -> list[list[int]]:
         """Press space. After one loop, read every video until this time. The player plays on."""
