@@ -19,6 +19,9 @@ from lab.vision import FOLLOWS_PX, apply_affine, fit_affine, fit_similarity, len
 # Flow near the subject's edge is a mixture of both, so neither side is asked there.
 _RIM = 0.03  # of the shorter side
 _LEAST_GROUND = 0.05  # of the picture: less is a seam beside the subject
+# The outline misses hair and hands here and there. Before a plain wall these would be all the
+# texture of the ground, and move as one with the subject.
+_FAR = 0.1  # of the shorter side: where the ground's texture is judged
 _LEAST_SHARE = 0.005  # of the picture: less subject than that does not determine a motion
 _TEXTURED = 3e-5
 """The smaller eigenvalue of the structure tensor, for luma of 0..1 as OpenCV scales it, at which a
@@ -30,10 +33,11 @@ pixel counts half. A grey wall with an encoder's noise has about 1e-6, leaves an
 class Course:
     """Rates over one stride. Directions are the camera's, signs as in `lab.prompts.Signature`.
 
-    ground: the affine flow of the ground, (2, 3) over pixels. texture: how well the ground's flow
-    is determined, mean over it, 0..1. agreeing: the share of that texture that moves with
-    the fit, 0..1. explained: by how much the ground's flow is shorter beside the fit, as a share of
-    the fit's own length; 1 if the ground moves just so, negative if the fit invents motion.
+    ground: the affine flow of the ground, (2, 3) over pixels. texture: how well flow is determined
+    on the ground, mean far from the subject, 0..1. agreeing: the share of the ground's texture that
+    moves with the fit, 0..1. explained: by how much the ground's flow is shorter beside the fit, as
+    a share of the fit's own length; 1 if the ground moves just so, negative if the fit invents
+    motion.
 
     pan, parallax_x in % of the width per s; tilt, parallax_y in % of the height per s; roll in
     degrees per s; zoom, approach in % per s. The parallaxes and approach are NaN where no subject
@@ -71,7 +75,9 @@ def course(stride: Stride, *, near: bool) -> Course | None:
     agreeing = float(weight[left < FOLLOWS_PX].sum() / weight.sum())
     expected = float((weight * length(camera)).sum())
     explained = float((weight * (length(flow) - left)).sum()) / expected if expected else 0.0
-    fit = ground, float(weight.sum() / area.sum()), agreeing, explained
+    far_off = cv2.dilate(stride.subject, _kernel(stride.subject, _FAR)) < 0.1
+    judged = far_off if far_off.mean() >= _LEAST_GROUND else area
+    fit = ground, float(trust[judged].mean()), agreeing, explained
     height, width = stride.grey.shape
     far = rates_of(ground, width, height, stride.seconds)
     for area in _subject(stride.subject) if near and apart else ():
@@ -136,16 +142,17 @@ def _centroid(area: NDArray[np.bool_]) -> tuple[float, float]:
 
 def _ground(subject: NDArray[np.float32]) -> Iterator[NDArray[np.bool_]]:
     """Where the ground is: well away from the subject, or near it."""
-    yield cv2.dilate(subject, _kernel(subject)) < 0.1
+    yield cv2.dilate(subject, _kernel(subject, _RIM)) < 0.1
     yield subject < 0.3
 
 
 def _subject(subject: NDArray[np.float32]) -> Iterator[NDArray[np.bool_]]:
     """Where the subject is: well inside it, or, for a thin one, all of it."""
-    yield cv2.erode(subject, _kernel(subject)) > 0.9
+    yield cv2.erode(subject, _kernel(subject, _RIM)) > 0.9
     yield subject > 0.7
 
 
-def _kernel(subject: NDArray[np.float32]) -> NDArray[np.uint8]:
-    side = 2 * round(_RIM * min(subject.shape)) + 1
+def _kernel(subject: NDArray[np.float32], reach: float) -> NDArray[np.uint8]:
+    """A square that reaches so far to each side, as a share of the shorter side."""
+    side = 2 * round(reach * min(subject.shape)) + 1
     return np.ones((side, side), np.uint8)

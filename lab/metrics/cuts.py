@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lab.metrics.moment import MIN_COVERAGE, Moment
+from lab.metrics.moment import Moment
+from lab.metrics.steps import MIN_COVERAGE
 from lab.vision import flow_both_ways
 
 _BINS = 8

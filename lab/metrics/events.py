@@ -1,4 +1,4 @@
-"""Events: cuts, repeated frames, freezes and flashes, counted. They have no headline."""
+"""Events: cuts, jumps, repeated frames, freezes and flashes. They have no headline."""
 
 import math
 from collections import deque
@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from lab.metrics.contract import Field, Measured, MetricSpec, Score, absent
 from lab.metrics.cuts import JUMP, RETURNS_S, STANDS_OUT, Cuts
-from lab.metrics.moment import MIN_COVERAGE, Moment
+from lab.metrics.jumps import LEAST_SHIFT, TIMES_AS_FAST
+from lab.metrics.moment import Moment
 from lab.metrics.reference import Reference
+from lab.metrics.steps import MIN_COVERAGE
 
 _MIN_SIDE_PX = 16
 
@@ -39,6 +41,17 @@ class Events:
             ignores="camera moves and whip pans, flashes, passers-by, fades and dissolves",
             reference="colour histograms and lost motion; cf. Boreczky and Rowe, Storage and "
             "Retrieval for Image and Video Databases IV, 1996",
+        ),
+        MetricSpec(
+            name="events.jumps",
+            unit="jumps",
+            direction="lower",
+            says="jumps inside a shot, across which no motion is measured: in one step the whole "
+            f"picture shifts by at least {LEAST_SHIFT:.0%} of the diagonal, {TIMES_AS_FAST:g} "
+            "times as fast as in any step nearby, or is not found again; or one picture dissolves "
+            "into another",
+            ignores="cuts, camera moves and whip pans, flashes, fades",
+            reference="affine fits to dense flow; mixtures of two pictures",
         ),
         MetricSpec(
             name="events.held",
@@ -81,6 +94,7 @@ class _EventsTracker:
     def __init__(self) -> None:
         self._cuts = Cuts()
         self._flashes = _Flashes()
+        self._jumps: dict[int, bool] = {}
         self._held: dict[int, float] = {}
         self._frozen: dict[int, float] = {}
         self._shown_s = 0.0
@@ -90,6 +104,8 @@ class _EventsTracker:
             self._shown_s = moment.time_s
         self._cuts.see(moment)
         self._flashes.see(moment)
+        if moment.step is not None:
+            self._jumps[moment.index] = moment.step.jump
         if moment.index > 0:
             self._held[moment.index] = float(moment.held)
             self._frozen[moment.index] = moment.time_s - self._shown_s
@@ -100,20 +116,37 @@ class _EventsTracker:
             return absent(Events.specs, "needs at least 2 frames")
         cuts = self._cuts.found()
         flashes = self._flashes.within_a_second
+        jumps = _begin(self._jumps, {index for index, cut in cuts.items() if cut})
         cut_reason = "" if cuts else f"the frames are too small for flow (under {_MIN_SIDE_PX} px)"
         scores = (
             Score("events.cuts", sum(cuts.values()) if cuts else math.nan, cut_reason),
+            Score("events.jumps", sum(jumps.values()) if cuts else math.nan, cut_reason),
             Score("events.held", sum(self._held.values()) / len(self._held)),
             Score("events.frozen", max(self._frozen.values())),
             Score("events.flashes", max(flashes.values())),
         )
         series = {
             "events.cuts": cuts,
+            "events.jumps": jumps,
             "events.held": self._held,
             "events.frozen": self._frozen,
             "events.flashes": flashes,
         }
         return Measured(scores, {name: values for name, values in series.items() if values})
+
+
+def _begin(jumps: dict[int, bool], cuts: set[int]) -> dict[int, float]:
+    """1 at the first of consecutive jumps among which there is no cut, else 0."""
+    begins = dict.fromkeys(jumps, 0.0)
+    run: list[int] = []
+    for index, jump in (*jumps.items(), (-1, False)):
+        if jump:
+            run.append(index)
+            continue
+        if run and not cuts & set(run):
+            begins[run[0]] = 1.0
+        run = []
+    return begins
 
 
 class _Flashes:

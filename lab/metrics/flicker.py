@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab.metrics.contract import Field, Measured, MetricSpec, Score, absent
-from lab.metrics.moment import MIN_COVERAGE, TOO_SMALL, Moment, stands
+from lab.metrics.moment import TOO_SMALL, Moment, stands
 from lab.metrics.reference import Reference
+from lab.metrics.steps import MIN_COVERAGE
 from lab.vision import backward_warp, enlarged, gradients, robust_bound
 
 _REFERENCE = (
@@ -131,6 +132,8 @@ class _FlickerTracker:
     ) -> Field | None:
         into, after = middle.step, moment.step
         if into is None or after is None or first.coarse.shape != last.coarse.shape:
+            return None
+        if into.jump or after.jump:
             return None
         believed = (into.flow.backward_valid & after.flow.forward_valid).astype(np.uint8)
         valid = cv2.erode(believed, np.ones((5, 5), np.uint8))

@@ -16,34 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab.media import Frame
+from lab.metrics.jumps import mark_jumps
 from lab.metrics.reference import MIN_SIDE_PX, Reference, Registration
+from lab.metrics.steps import MIN_COVERAGE, Seen, Step, flattened, steps
 from lab.units import diagonal_px
 from lab.vision import FlowPair, Placement, apply_affine, fit_affine, flow_both_ways
 
 STRIDE_S = 0.125
 REGISTER_S = 0.25
 _LOCATE_GROUND_EVERY = 2  # registrations; in between, the ground is carried on by the flow
-# Two frames belong to one shot while the flow explains at least this share of the picture.
-MIN_COVERAGE = 0.3
-_COARSE_SIDE_PX = 128
-_DETAIL_SHARE = 8
 TOO_SMALL = f"the frames are too small for flow (under {MIN_SIDE_PX} px)"
-# A frame that differs from the one before by less than an encoder does has been shown before.
-_HELD_MEAN_DN = 0.15
-_HELD_PEAK_DN = 12.0
-
-
-@dataclass(frozen=True, eq=False)
-class Step:
-    """From one distinct frame to the next, flow at half analysis size (see `FlowPair`)."""
-
-    seconds: float
-    flow: FlowPair
-
-    @property
-    def joined(self) -> bool:
-        """False across a cut, where nothing is found again."""
-        return self.flow.coverage >= MIN_COVERAGE
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +33,8 @@ class Stride:
     """From a frame to the one about an eighth of a second later, flow at analysis size.
 
     start_index, start_s: the earlier frame. grey: its luma, (h, w) uint8. subject: how much of each
-    of its pixels is subject, (h, w) float32 in 0..1. before: the stride that led to it.
+    of its pixels is subject, (h, w) float32 in 0..1. before: the stride that led to it. jump:
+    whether the picture jumps on the way (see `lab.metrics.jumps`).
     """
 
     start_index: int
@@ -61,11 +44,12 @@ class Stride:
     subject: NDArray[np.float32]
     flow: FlowPair
     before: "Stride | None"
+    jump: bool = False
 
     @property
     def joined(self) -> bool:
-        """False across a cut, where nothing is found again."""
-        return self.flow.coverage >= MIN_COVERAGE
+        """False across a jump, and across a cut, where nothing is found again."""
+        return not self.jump and self.flow.coverage >= MIN_COVERAGE
 
     @cached_property
     def camera_matrix(self) -> NDArray[np.float64] | None:
@@ -127,15 +111,10 @@ def stands(frames: int, held: int) -> bool:
 
 
 def moments(frames: Iterable[Frame], reference: Reference) -> Iterator[Moment]:
-    """Turn decoded frames into moments; only a few frames are alive at a time."""
+    """Turn decoded frames into moments; those of less than a second are alive at a time."""
     path = _Path(reference)
-    waiting: Frame | None = None
-    for frame in frames:
-        if waiting is not None:
-            yield path.moment(waiting, last=False)
-        waiting = frame
-    if waiting is not None:
-        yield path.moment(waiting, last=True)
+    for seen in mark_jumps(steps(frames)):
+        yield path.moment(seen)
 
 
 class _Path:
@@ -154,32 +133,32 @@ class _Path:
         self._next_registration_s = 0.0
         self._registrations = 0
         self._frame_s = 0.0
+        self._jumped = False
 
-    def moment(self, frame: Frame, *, last: bool) -> Moment:
-        grey = cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2GRAY)
-        moment = Moment(frame.index, frame.time_s, frame.rgb, _coarse(frame.rgb), last=last)
+    def moment(self, seen: Seen) -> Moment:
+        frame, grey = seen.frame, seen.grey
         known = self._newest
         if known is not None and known.rgb.shape != frame.rgb.shape:
             known = self._start = self._stride = None  # the picture changed its size: a cut
-        if known is not None:
-            if self._grey is not None and _held(self._grey, grey):
-                moment = replace(moment, held=True, previous=known)
-            else:
-                self._frame_s = frame.time_s - known.time_s
-        if not moment.held:
-            step = None
-            if known is not None and not moment.small:
-                before, after = (
-                    _flattened(cv2.cvtColor(side.coarse, cv2.COLOR_RGB2GRAY))
-                    for side in (known, moment)
-                )
-                step = Step(frame.time_s - known.time_s, flow_both_ways(before, after))
-            moment = replace(moment, previous=known, step=step)
+        moment = Moment(
+            frame.index,
+            frame.time_s,
+            frame.rgb,
+            seen.coarse,
+            held=seen.held,
+            last=seen.last,
+            previous=known,
+            step=seen.step,
+        )
+        if known is not None and not moment.held:
+            self._frame_s = frame.time_s - known.time_s
+        self._jumped |= seen.step is not None and seen.step.jump
         stride = self._stride_to(moment, grey)
         moment = replace(moment, stride=stride, registration=self._registered(moment, grey))
         if stride is not None or self._start is None or moment.small:
             self._start = (moment.index, moment.time_s, grey)
             self._subject = self._subject_mask(moment.rgb.shape[:2])
+            self._jumped = False
         if not moment.held:
             # The chain is cut at two back, or a clip would be held in memory whole.
             kept = None if known is None else replace(known, previous=None, step=None)
@@ -196,9 +175,11 @@ class _Path:
         # The frame nearest to an eighth of a second; of two equally near ones the later.
         if since_s <= 0 or since_s + self._frame_s / 2 <= STRIDE_S + 1e-6:
             return None
-        flow = flow_both_ways(_flattened(earlier), _flattened(grey))
+        flow = flow_both_ways(flattened(earlier), flattened(grey))
         assert self._subject is not None
-        stride = Stride(index, time_s, since_s, earlier, self._subject, flow, self._stride)
+        stride = Stride(
+            index, time_s, since_s, earlier, self._subject, flow, self._stride, self._jumped
+        )
         self._stride = replace(stride, before=None)
         self._carry(moment.index, grey, stride)
         return stride
@@ -215,7 +196,7 @@ class _Path:
             if stride is not None and at == stride.start_index:
                 flow = stride.flow
             else:
-                flow = flow_both_ways(_flattened(earlier), _flattened(grey))
+                flow = flow_both_ways(flattened(earlier), flattened(grey))
             for track in filter(None, (self._subject_track, self._ground_track)):
                 track.carry(flow)
         self._tracked = (index, grey)
@@ -251,26 +232,3 @@ class _Path:
             self._reference.mask.alpha, transform, size[::-1], flags=cv2.INTER_LINEAR
         )
         return placed
-
-
-def _coarse(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    scale = min(1.0, _COARSE_SIDE_PX / min(rgb.shape[:2]))
-    if scale == 1:
-        return rgb
-    reduced: NDArray[np.uint8] = cv2.resize(
-        rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA
-    )
-    return reduced
-
-
-def _flattened(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Detail around the local mean, so that patches that lighten do not look like motion."""
-    side = min(grey.shape) // _DETAIL_SHARE | 1
-    around = cv2.blur(grey, (side, side), borderType=cv2.BORDER_REFLECT_101)
-    detail: NDArray[np.uint8] = cv2.addWeighted(grey, 1.0, around, -1.0, 128)
-    return detail
-
-
-def _held(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> bool:
-    apart = cv2.absdiff(before, after)
-    return float(cv2.mean(apart)[0]) < _HELD_MEAN_DN and float(apart.max()) < _HELD_PEAK_DN

@@ -56,15 +56,15 @@ class Warp:
             "rms amplitude of the wobble left when steady motion, camera shake and the subject's "
             "own rigid shake are taken out",
             0.4,
-            version=2,
+            version=3,
         ),
-        _spec("warp.subject", "‰ of the diagonal", "the same on the subject", 0.4, version=3),
+        _spec("warp.subject", "‰ of the diagonal", "the same on the subject", 0.4, version=4),
         _spec(
-            "warp.background", "‰ of the diagonal", "the same behind the subject", 0.4, version=3
+            "warp.background", "‰ of the diagonal", "the same behind the subject", 0.4, version=4
         ),
-        _spec("warp.worst", "‰ of the diagonal", "the same at the worst moment", 0.8, version=2),
+        _spec("warp.worst", "‰ of the diagonal", "the same at the worst moment", 0.8, version=3),
         _spec(
-            "warp.strain", "‰", "how much neighbouring places shear in that wobble", 4.0, version=2
+            "warp.strain", "‰", "how much neighbouring places shear in that wobble", 4.0, version=3
         ),
         _spec(
             "warp.folds",
@@ -114,6 +114,8 @@ class _WarpTracker:
         if stride.joined:
             self._series["folds"][stride.start_index] = 1000 * _folded(stride)
         if stride.before is None or stride.before.flow.forward.shape != stride.flow.forward.shape:
+            return None
+        if stride.jump or stride.before.jump:
             return None
         return self._wobble(stride.before, stride)
 

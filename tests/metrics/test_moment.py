@@ -11,7 +11,7 @@ import pytest
 
 from lab.media import Frame
 from lab.metrics import METRICS
-from lab.metrics.moment import MIN_COVERAGE, REGISTER_S, STRIDE_S, Moment, moments, stands
+from lab.metrics.moment import REGISTER_S, STRIDE_S, Moment, moments, stands
 from lab.metrics.reference import Reference
 
 Plain = Callable[..., Reference]
@@ -92,7 +92,7 @@ def test_a_cut_is_not_joined(panned: Pan, plain: Plain) -> None:
     joined = [moment.step.joined for moment in seen if moment.step]
     assert joined == [True] * 3 + [False] + [True] * 3
     assert seen[4].step is not None
-    assert seen[4].step.flow.coverage < MIN_COVERAGE
+    assert not seen[4].step.joined
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_when_a_picture_stands(frames: int, held: int, still: bool) -> None:
 
 @pytest.mark.parametrize("held", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_few_frames_are_alive_at_a_time(texture: np.ndarray, plain: Plain, held: bool) -> None:
-    """However long the clip, no more than a handful of its frames is kept, by any metric."""
+    """However long the clip, no more than a second of its frames is kept, by any metric."""
     kept: list[weakref.ref[np.ndarray]] = []
 
     def stream(count: int) -> Iterator[Frame]:
@@ -237,4 +237,4 @@ def test_few_frames_are_alive_at_a_time(texture: np.ndarray, plain: Plain, held:
         if moment.index % 10 == 9:
             gc.collect()
             most = max(most, sum(one() is not None for one in kept))
-    assert 0 < most <= 8
+    assert 0 < most <= 28

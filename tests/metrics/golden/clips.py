@@ -129,6 +129,13 @@ def _lit(base: CleanClip, gains: list[float]) -> Clip:
     )
 
 
+def _nearer(frames: Frames) -> Frames:
+    """Enlarged by a fifth about the centre."""
+    width, height = SIZE_PX
+    zoom = cv2.getRotationMatrix2D((width / 2, height / 2), 0, 1.2)
+    return [cv2.warpAffine(rgb, zoom, SIZE_PX) for rgb in frames]
+
+
 def _faint() -> Clip:
     y, x = np.mgrid[:160, :240]
     shown = [100 + 30 * np.sin((x + 3 * n) / 40) + 10 * np.cos(y / 30) for n in range(8)]
@@ -170,6 +177,7 @@ CLIPS: dict[str, Callable[[], Clip]] = {
     "cut there and back": lambda: Clip(
         _pan().frames[:3] + _crane().frames[:8] + _pan().frames[8:], _pan().still
     ),
+    "punch-in": lambda: Clip(_pan().frames[:7] + _nearer(_pan().frames[7:]), _pan().still),
     "freeze": lambda: Clip(_push_in().frames[:5] + [_push_in().frames[4]] * 7, _push_in().still),
     "flashes": lambda: _lit(_pan(), [2.2 if n % 4 == 2 else 1.3 for n in range(_COUNT)]),
     "fade": lambda: _lit(_push_in(), [1 - 0.05 * n for n in range(_COUNT)]),
