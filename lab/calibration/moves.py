@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lab.analysis.camera_moves import canonical_move
-from lab.analysis.compliance import clip_compliance
+from lab.analysis.compliance import Outcome, clip_compliance
 from lab.calibration.clean_clips import FPS, FRAMES, SIZE_PX, photographs
 from lab.calibration.measuring import measure_clips
+from lab.calibration.move_scenes import SCENES
 from lab.calibration.nuisances import CLEAN_CRF
 from lab.errors import InputError
 from lab.files import content_id, make_writable_folder, write_text
@@ -43,8 +44,15 @@ from lab.vision import subject_mask
 STRENGTHS = ("subtle", "moderate", "strong")
 _SEED = 3
 _ROUNDING = 0.0006  # a saved table has three decimals
+LAYERS = "layers"
+"""The scene of a subject before a flat background, which the offline backend renders."""
+_SCENE_TERMS = (
+    *("lock_off", "pan_right", "tilt_up", "roll_clockwise", "zoom_in", "push_in", "pull_out"),
+    *("truck_left", "crane_up", "orbit_right"),
+)
+"""The moves in the harder scenes, at medium strength: one of each kind."""
 _COLUMNS = (
-    *("photo", "final", "term", "strength", "seen", "compliance", "opposite", "speed"),
+    *("photo", "final", "scene", "term", "strength", "seen", "compliance", "opposite", "speed"),
     *(f"{kind}_{part}" for kind in ("read", "true") for part in COURSE),
 )
 
@@ -53,20 +61,47 @@ _COLUMNS = (
 class Moves:
     """The measured camera moves, one row per clip.
 
-    clips: photo, the photograph; final, whether it is reserved for results; term and strength of
-    the prompt; seen, the recognised move, or cannot tell; compliance with the term; opposite, the
-    compliance with its opposite, NaN if there is none; speed relative to the signature. read_pan
-    and so on are the measured rates, true_pan and so on the rendered ones, in the units of
-    `lab.prompts.Signature`.
+    clips: photo, the photograph; final, whether it is reserved for results; scene, `LAYERS` or one
+    of `SCENES`; term and strength of the prompt; seen, the recognised move, or cannot tell;
+    compliance with the term; opposite, the compliance with its opposite, NaN if there is none;
+    speed relative to the signature. read_pan and so on are the measured rates, true_pan and so on
+    the rendered ones, in the units of `lab.prompts.Signature`. `scenes` summarises the harder
+    scenes, every other table the clips in `LAYERS`.
     failed: one line with the reason for each clip that could not be measured; `save` omits it.
     """
 
     clips: pd.DataFrame
     failed: tuple[str, ...] = ()
 
+    @property
+    def _in_layers(self) -> pd.DataFrame:
+        return self.clips[self.clips["scene"] == LAYERS]
+
+    def scenes(self) -> pd.DataFrame:
+        """One row a half and harder scene: the share of recognised moves, and of "cannot tell".
+
+        Before a plain background no camera can be seen, so that "cannot tell" is right there.
+        """
+        rows = []
+        for final, scene in product((False, True), SCENES):
+            clips = self.clips[(self.clips["final"] == final) & (self.clips["scene"] == scene)]
+            if clips.empty:
+                continue
+            rows.append(
+                {
+                    "half": "final" if final else "develop",
+                    "scene": scene,
+                    "clips": len(clips),
+                    "seen right": _recognised(clips).mean(),
+                    "cannot tell": (clips["seen"] == Outcome.CANNOT_TELL).mean(),
+                    "opposite, at most": clips["opposite"].max(),
+                }
+            )
+        return pd.DataFrame(rows)
+
     def confusion(self, strength: str | None = None, *, final: bool = True) -> pd.DataFrame:
         """Counts of clips: rows are terms, columns recognised moves. strength: all when None."""
-        selected = self.clips[self.clips["final"] == final]
+        selected = self._in_layers[self._in_layers["final"] == final]
         if strength is not None:
             selected = selected[selected["strength"] == strength]
         table = pd.crosstab(selected["term"], selected["seen"])
@@ -83,9 +118,8 @@ class Moves:
         """
         rows = []
         for final, strength in product((False, True), STRENGTHS):
-            clips = self.clips[
-                (self.clips["final"] == final) & (self.clips["strength"] == strength)
-            ]
+            clips = self._in_layers
+            clips = clips[(clips["final"] == final) & (clips["strength"] == strength)]
             if clips.empty:
                 continue
             rows.append(
@@ -107,7 +141,7 @@ class Moves:
         slope: regression through 0 of measured on true rates. rms where absent: rms of the measured
         rates in clips without that component, in its unit.
         """
-        clips = self.clips[self.clips["final"] == final]
+        clips = self._in_layers[self._in_layers["final"] == final]
         rows = []
         for part in COURSE:
             pair = clips[[f"true_{part}", f"read_{part}"]].dropna()
@@ -120,7 +154,8 @@ class Moves:
 
     def confused(self, *, final: bool = True) -> pd.DataFrame:
         """The clips whose move was recognised as another one."""
-        clips = self.clips[(self.clips["final"] == final) & ~_recognised(self.clips)]
+        clips = self._in_layers
+        clips = clips[(clips["final"] == final) & ~_recognised(clips)]
         return clips[["photo", "term", "strength", "seen", "compliance"]].reset_index(drop=True)
 
     def save(self, path: Path) -> None:
@@ -145,6 +180,8 @@ class Moves:
             return frame.to_string(index=False, float_format="{:.2f}".format, na_rep="-")
 
         blocks = ["Camera moves, requested and recognised:\n" + text(self.summary())]
+        if len(self.scenes()):
+            blocks.append("In harder scenes:\n" + text(self.scenes()))
         blocks.append("Measured against rendered rates:\n" + text(self.rates()))
         confused = self.confused()
         if len(confused):
@@ -165,10 +202,11 @@ def calibrate_moves(
 ) -> Moves:
     """Render all camera moves at three strengths on all photographs, measure and judge them.
 
-    Returns the table, which is also written to `out`/moves.csv. stills: a folder of photographs;
-    the sample stills when None. quick: two photographs and medium strength only. known: a table
-    whose rows are reused if the renderer still draws their moves alike; only new and changed moves
-    are measured. Measured clips are cached in `out`/moves.jsonl, so that a second call continues.
+    Also renders some moves in harder scenes (`SCENES`). Returns the table, which is also written to
+    `out`/moves.csv. stills: a folder of photographs; the sample stills when None. quick: two
+    photographs and medium strength only, no harder scenes. known: a table whose rows are reused if
+    the renderer still draws their moves alike; only new and changed moves are measured. Measured
+    clips are cached in `out`/moves.jsonl, so that a second call continues.
     Raises InputError for fewer than two photographs, Interrupted on Ctrl-C.
     """
     folder = Path(out)
@@ -177,10 +215,11 @@ def calibrate_moves(
     if len(photos) < 2:
         raise InputError("camera moves need at least two photographs (.jpg or .png)")
     probes = [
-        MoveProbe(photo, index % 2 == 1, term.name, strength)
+        MoveProbe(photo, index % 2 == 1, scene, term, strength)
         for index, photo in enumerate(photos[:2] if quick else photos)
-        for term in renderable_terms()
-        for strength in (STRENGTHS[1:2] if quick else STRENGTHS)
+        for scene in ((LAYERS,) if quick else (LAYERS, *SCENES))
+        for term in _terms_in(scene)
+        for strength in (STRENGTHS if scene == LAYERS and not quick else STRENGTHS[1:2])
     ]
     rows = {} if known is None else _reusable_rows(known)
     measured = measure_clips(
@@ -212,12 +251,19 @@ def renderable_terms() -> tuple[Term, ...]:
     return tuple(term for term in terms if term.camera is not None and term.signature is not None)
 
 
+def _terms_in(scene: str) -> list[str]:
+    return [
+        term.name for term in renderable_terms() if scene == LAYERS or term.name in _SCENE_TERMS
+    ]
+
+
 @dataclass(frozen=True)
 class MoveProbe:
-    """A clip to render and measure: a photograph under a camera term at a strength."""
+    """A clip to render and measure: a photograph's scene under a camera term at a strength."""
 
     photo: Path
     final: bool
+    scene: str
     term: str
     strength: str
 
@@ -227,14 +273,14 @@ class MoveProbe:
         return self.photo
 
     @property
-    def row_key(self) -> tuple[str, str, str]:
-        """The key of the clip's row in a table of moves: photograph, term, strength."""
-        return self.photo.stem, self.term, self.strength
+    def row_key(self) -> tuple[str, str, str, str]:
+        """The key of the clip's row in a table of moves: photograph, scene, term, strength."""
+        return self.photo.stem, self.scene, self.term, self.strength
 
     @property
     def title(self) -> str:
         """The clip's name in error messages."""
-        return f"{self.strength} {self.term} on {self.photo.stem}"
+        return f"{self.strength} {self.term} on {self.photo.stem} ({self.scene})"
 
     @property
     def key(self) -> str:
@@ -243,20 +289,20 @@ class MoveProbe:
         assert term.signature is not None
         assert term.camera is not None
         motion = [term.camera.model_dump(), term.signature.model_dump()]
-        return content_id([self.photo.stem, self.term, self.strength, motion])
+        return content_id([self.photo.stem, self.scene, self.term, self.strength, motion])
 
 
 MoveRow = dict[str, str | float]
 """A measured move as plain data: a row of `Moves.clips` with its key."""
 
 
-def _reusable_rows(known: Moves) -> dict[tuple[str, str, str], MoveRow]:
+def _reusable_rows(known: Moves) -> dict[tuple[str, str, str, str], MoveRow]:
     """The rows of moves whose rendered rates have not changed since they were measured.
 
     The parallaxes are not compared, because they depend on the subject's place in the photograph.
     """
     rates_by_move: dict[tuple[str, str], dict[str, float]] = {}
-    rows: dict[tuple[str, str, str], MoveRow] = {}
+    rows: dict[tuple[str, str, str, str], MoveRow] = {}
     names = {term.name for term in renderable_terms()}
     for row in known.clips.to_dict("records"):
         term, strength = str(row["term"]), str(row["strength"])
@@ -272,7 +318,8 @@ def _reusable_rows(known: Moves) -> dict[tuple[str, str, str], MoveRow]:
             }
         rates = rates_by_move[term, strength].items()
         if all(abs(rate - row[f"true_{part}"]) <= _ROUNDING for part, rate in rates):
-            rows[str(row["photo"]), term, strength] = {str(name): row[name] for name in row}
+            key = str(row["photo"]), str(row["scene"]), term, strength
+            rows[key] = {str(name): row[name] for name in row}
     return rows
 
 
@@ -286,23 +333,29 @@ def _measure_move(probe: MoveProbe) -> MoveRow:
     rgb = open_image(probe.photo).rgb
     scene = Scene.framed(rgb, subject_mask(rgb), *SIZE_PX)
     motion = Movement.from_prompt(prompt)
-    rendered = list(render(scene, motion, frames=FRAMES, fps=FPS, seed=_SEED))
+    path = camera_path(motion, frames=FRAMES, fps=FPS, seed=_SEED)
+    if probe.scene == LAYERS:
+        rendered = render(scene, motion, frames=FRAMES, fps=FPS, seed=_SEED)
+        drawn = [(frame.rgb, frame.subject_alpha) for frame in rendered]
+    else:
+        drawn = list(SCENES[probe.scene](scene, path, FPS))
     with tempfile.TemporaryDirectory() as folder:
         clip, picture = Path(folder) / "clip.mp4", Path(folder) / "still.png"
-        write_clip(clip, (frame.rgb for frame in rendered), fps=FPS, crf=CLEAN_CRF, threads=1)
-        Image.fromarray(rendered[0].rgb).save(picture)
+        write_clip(clip, (rgb for rgb, _ in drawn), fps=FPS, crf=CLEAN_CRF, threads=1)
+        Image.fromarray(drawn[0][0]).save(picture)
         scores = measure(clip, Still.open(picture), [Motion()]).scores
     values = {score.name: score.value for score in scores}
     (judged,) = clip_compliance(values, prompt)
-    rows, columns = np.nonzero(rendered[0].subject_alpha > 127)
+    rows, columns = np.nonzero(drawn[0][1] > 127)
     place = (float(columns.mean()), float(rows.mean())) if rows.size else None
-    true = true_rates([frame.camera for frame in rendered], subject_at=place)
+    true = true_rates(path, subject_at=place)
     opposites = [
         clip_compliance(values, Prompt.of(name))[0].score for name in _opposites(probe.term)
     ]
     return {
         "key": probe.key,
         "photo": probe.photo.stem,
+        "scene": probe.scene,
         "term": probe.term,
         "strength": probe.strength,
         "seen": judged.seen or str(judged.outcome),
@@ -365,6 +418,7 @@ def _opposites(name: str) -> list[str]:
 
 def _recognised(clips: pd.DataFrame) -> "pd.Series[bool]":
     expected = clips["term"].map(canonical_move)
+    expected = expected.mask(clips["scene"] == "plain", str(Outcome.CANNOT_TELL))
     return expected == clips["seen"]
 
 
