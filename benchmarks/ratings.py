@@ -64,15 +64,7 @@ def read_ratings(
     when empty, and then the rating is temporal_1to5 by default. generator: column, which need not
     exist when None. stills: the folder of the stills; that of the clips when None.
     """
-    if not path.exists():
-        raise InputError(f"{path}: no such file; name the CSV with --ratings (its columns: --help)")
-    with open_input_file(path, InputError, _MAX_BYTES) as file:
-        try:
-            reader = csv.DictReader(io.TextIOWrapper(file, "utf-8-sig", newline=""))
-            header = list(reader.fieldnames or [])
-            rows = [(reader.line_num, row) for row in reader]
-        except (csv.Error, UnicodeDecodeError) as reason:
-            raise InputError(f"{path}: is not a CSV in UTF-8 ({reason})") from reason
+    header, rows = read_rows(path, "--ratings")
     if column is None and not raters:
         column = DEFAULT_COLUMN
     needed = {
@@ -95,9 +87,7 @@ def read_ratings(
     opened: dict[str, Still | None] = {"": None}
     for line, row in rows:
         where = f"{path}, line {line}"
-        if None in row or None in row.values():
-            raise InputError(f"{where}: the header has {len(header)} columns, this line has not")
-        clip = _file(row["clip"], folder, where, "remove the line")
+        clip = file_in(row["clip"], folder, where, "remove the line")
         if clip in lines:
             raise InputError(f"{where}: {row['clip']!r} is in line {lines[clip]} already")
         lines[clip] = line
@@ -107,7 +97,7 @@ def read_ratings(
         still = row.get("still", "").strip()
         if still not in opened:
             hint = "correct it or leave it empty; --stills names the folder"
-            opened[still] = Still.open(_file(still, stills or folder, where, hint))
+            opened[still] = Still.open(file_in(still, stills or folder, where, hint))
     numbers = {
         name: np.array([_number(row[name], name, path, line) for line, row in rows])
         for name in dict.fromkeys([*raters, *([column] if column else [])])
@@ -131,7 +121,30 @@ def read_ratings(
     )
 
 
-def _file(name: str, folder: Path, where: str, hint: str) -> Path:
+def read_rows(path: Path, option: str) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """The columns of a CSV, and its rows with their line numbers.
+
+    option: the one that names the CSV. Raises InputError, in one line.
+    """
+    if not path.exists():
+        raise InputError(f"{path}: no such file; name the CSV with {option} (its columns: --help)")
+    with open_input_file(path, InputError, _MAX_BYTES) as file:
+        try:
+            reader = csv.DictReader(io.TextIOWrapper(file, "utf-8-sig", newline=""))
+            header = list(reader.fieldnames or [])
+            rows = [(reader.line_num, row) for row in reader]
+        except (csv.Error, UnicodeDecodeError) as reason:
+            raise InputError(f"{path}: is not a CSV in UTF-8 ({reason})") from reason
+    for line, row in rows:
+        if None in row or None in row.values():
+            raise InputError(
+                f"{path}, line {line}: the header has {len(header)} columns, this line has not"
+            )
+    return header, rows
+
+
+def file_in(name: str, folder: Path, where: str, hint: str) -> Path:
+    """The file of that name in a folder. where, hint: for the InputError if there is none."""
     path = folder / name
     if path.parent != folder or not path.is_file():
         raise InputError(f"{where}: {name!r} is not a file in {folder}; {hint}")

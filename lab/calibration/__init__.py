@@ -10,6 +10,7 @@ from lab.calibration.card import Card, load_card
 from lab.calibration.coverage import describe_coverage
 from lab.calibration.defects import DEFECTS, Defect
 from lab.calibration.figures import confusion, detection_curves
+from lab.calibration.known_moves import KnownMoves, load_known_moves
 from lab.calibration.moves import Moves, calibrate_moves, load_moves
 from lab.calibration.nuisances import NUISANCES, Nuisance
 from lab.calibration.probes import inject_defect
@@ -19,6 +20,7 @@ __all__ = [
     "NUISANCES",
     "Card",
     "Defect",
+    "KnownMoves",
     "Moves",
     "Nuisance",
     "RatedMaterial",
@@ -31,5 +33,6 @@ __all__ = [
     "inject_defect",
     "load_agreement",
     "load_card",
+    "load_known_moves",
     "load_moves",
 ]

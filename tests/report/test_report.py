@@ -13,10 +13,11 @@ import pandas as pd
 import pytest
 
 from lab.analysis import Results
-from lab.calibration import describe_coverage, load_card
+from lab.calibration import describe_coverage, load_card, load_known_moves
 from lab.errors import RunFolderError
 from lab.metrics import HEADLINES, JUDGED, SPECS
 from lab.report import SECTIONS, write_report
+from lab.report.blocks import Paragraph
 from lab.report.context import ReportContext
 from lab.report.sections.camera import camera
 from lab.report.sections.created_stills import created_stills
@@ -209,6 +210,9 @@ def test_moves_seen_instead_are_named_with_what_they_look_like(
     for name, section in (("unknown", unknown), ("other", other)):
         _, terms, takes = section.blocks
         told[name] = [cell.text for row in (terms.rows[0], takes.rows[0]) for cell in row]
+    method, *_ = other.blocks
+    assert isinstance(method, Paragraph)
+    assert load_known_moves().material in method.text
     assert "1 cannot tell" in told["unknown"]
     assert "0 of 1 did; too few takes to say how often" in told["other"]
     assert "pan_left or truck_left, with tilt_up" in told["other"]

@@ -6,7 +6,8 @@ from typing import Any
 
 from lab.analysis import by_term, compliance
 from lab.analysis.compliance import MIN_COMPLIANCE, Outcome, describe_counts
-from lab.calibration import load_moves
+from lab.calibration import load_known_moves, load_moves
+from lab.calibration.known_moves import RIGHT
 from lab.report.blocks import Cell, Paragraph, Section, Table
 from lab.report.context import ReportContext
 
@@ -25,7 +26,7 @@ def camera(context: ReportContext) -> Section | None:
         f"for none of it or the opposite; a take with at least {MIN_COMPLIANCE:g} did it. Speed is "
         "a multiple of the speed that the vocabulary expects at the prompt's pace and strength. "
         f"This method recognised the right move in {accuracy:.0%} of "
-        f"{final_half['clips'].sum():.0f} rendered clips of all moves."
+        f"{final_half['clips'].sum():.0f} rendered clips of all moves. {_on_known_moves()}"
     )
     rows = [
         (
@@ -69,6 +70,15 @@ def camera(context: ReportContext) -> Section | None:
         ids = [row[-1].text for row in takes]
         blocks.append(Table(caption, names, takes, verify_name="the camera's takes", take_ids=ids))
     return Section("What the camera did", blocks)
+
+
+def _on_known_moves() -> str:
+    known = load_known_moves()
+    share = next(share for share in known.shares if share.name == RIGHT)
+    return (
+        f"Where moves that look the same count as right, it was right in {share.text} moves in "
+        f"{known.material}."
+    )
 
 
 def _seen(row: Mapping[Hashable, Any]) -> str:
