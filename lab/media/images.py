@@ -1,5 +1,6 @@
 """Open untrusted still images within fixed size limits, and write images."""
 
+import hashlib
 import io
 import struct
 import warnings
@@ -31,11 +32,13 @@ class DecodedImage:
     rgb: (height, width, 3) uint8, upright, opaque.
     changes: one clause per conversion ("alpha composited onto white").
     history: earlier edits, one clause each, as `write_image` recorded them in the file.
+    sha256: the hash of the file's bytes, in hex.
     """
 
     rgb: NDArray[np.uint8]
     changes: tuple[str, ...]
-    history: tuple[str, ...] = ()
+    history: tuple[str, ...]
+    sha256: str
 
 
 def open_image(path: Path) -> DecodedImage:
@@ -69,7 +72,7 @@ def decode_image(data: bytes, name: str) -> DecodedImage:
                     f"{name}: {width}x{height} px is too small; each side needs {MIN_SIDE_PX} px"
                 )
             image.load()
-            return _upright_opaque_rgb(image)
+            return _upright_opaque_rgb(image, hashlib.sha256(data).hexdigest())
     except Image.DecompressionBombError:
         raise StillError(
             f"{name}: too many pixels; at most {MAX_IMAGE_PIXELS // 1_000_000} megapixels"
@@ -80,7 +83,7 @@ def decode_image(data: bytes, name: str) -> DecodedImage:
         raise StillError(f"{name}: broken image ({error}); save it again") from error
 
 
-def _upright_opaque_rgb(image: Image.Image) -> DecodedImage:
+def _upright_opaque_rgb(image: Image.Image, sha256: str) -> DecodedImage:
     changes: list[str] = []
     history = _history(image)
     if image.getexif().get(0x0112, 1) != 1:
@@ -99,7 +102,7 @@ def _upright_opaque_rgb(image: Image.Image) -> DecodedImage:
         changes.append("alpha composited onto white")
     elif image.mode not in ("RGB", "L", "P"):
         changes.append(f"{image.mode} converted to RGB")
-    return DecodedImage(np.asarray(image.convert("RGB")), tuple(changes), history)
+    return DecodedImage(np.asarray(image.convert("RGB")), tuple(changes), history, sha256)
 
 
 def _history(image: Image.Image) -> tuple[str, ...]:

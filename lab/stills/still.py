@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab.errors import StillError
-from lab.files import as_path, sha256_file
+from lab.files import as_path
 from lab.media import data_uri, open_image, poster_jpeg
 from lab.units import escape_html, escape_line
 
@@ -46,7 +46,7 @@ class Still:
         path = as_path(path, StillError)
         image = open_image(path)
         height, width = image.rgb.shape[:2]
-        return cls(path, sha256_file(path), width, height, image.changes, image.history)
+        return cls(path, image.sha256, width, height, image.changes, image.history)
 
     @classmethod
     def of(cls, still: "Still | str | Path") -> "Still":

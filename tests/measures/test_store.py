@@ -37,7 +37,9 @@ def measures(tmp_path: Path, clip: ClipFile) -> MeasureStore:
         for name, number in measure.numbers.items()
         if name in SPECS
     }
-    missing = {name: replace(next(iter(today.values()))) for name in SPECS if name not in today}
+    one = next(iter(today.values()))
+    absent = SPECS.keys() - today.keys()
+    missing = {name: replace(one, version=SPECS[name].version) for name in absent}
     store.write("take", replace(measure, numbers=today | missing, clip_sha256=clip.sha256), clip)
     return store
 
