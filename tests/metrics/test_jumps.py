@@ -38,13 +38,16 @@ def other(stills_dir: object) -> np.ndarray:
     return cv2.resize(rgb, (320, 240), interpolation=cv2.INTER_AREA)
 
 
-@pytest.mark.parametrize(("times", "aside_px"), [(1.18, 0), (1.0, 40), (0.8, -20)])
-def test_a_jump_breaks_the_series(
-    score_frames: ScoreFrames, panned: Pan, times: float, aside_px: float
-) -> None:
-    """A punch-in or a jump aside is named with its frame, and changes no number but drift's."""
+@pytest.mark.parametrize("jump", ["in", "out", "aside"])
+def test_a_jump_breaks_the_series(score_frames: ScoreFrames, panned: Pan, jump: str) -> None:
+    """A punch-in, its reverse or a jump aside is named with its frame, and is no motion."""
     shot = panned(2, 28)
-    jumped = [_nearer(rgb, times, aside_px) if n >= JUMP_AT else rgb for n, rgb in enumerate(shot)]
+    before, after = shot[:JUMP_AT], shot[JUMP_AT:]
+    jumped = {
+        "in": [*before, *(_nearer(rgb, 1.18) for rgb in after)],
+        "out": [*(_nearer(rgb, 1.25) for rgb in before), *after],
+        "aside": [*before, *panned(2, 48)[JUMP_AT + 20 :]],
+    }[jump]
     plain, broken = (score_frames(frames, METRICS, fps=FPS) for frames in (shot, jumped))
     assert _jumps(plain) == []
     assert _jumps(broken) == [JUMP_AT]
