@@ -24,6 +24,7 @@ from benchmarks.ratings import file_in, read_rows
 from lab.analysis.camera_moves import canonical_move
 from lab.analysis.compliance import Compliance, Outcome, clip_compliance
 from lab.calibration.known_moves import RIGHT, KnownMoves, Share, current_versions
+from lab.calibration.moves import opposites
 from lab.errors import ClipError, InputError, Interrupted, LabError
 from lab.files import make_writable_folder
 from lab.metrics import measure
@@ -36,10 +37,6 @@ from lab.stills import Still
 
 STATIC, HANDHELD = "static", "handheld"
 _HELD = "lock_off"
-_OPPOSITES = {
-    **{"left": "right", "up": "down", "in": "out", "clockwise": "counterclockwise"},
-    **{"right": "left", "down": "up", "out": "in", "counterclockwise": "clockwise"},
-}
 
 
 @dataclass(frozen=True)
@@ -66,6 +63,8 @@ def read_labels(path: Path, folder: Path) -> tuple[Labelled, ...]:
         if clip in found:
             raise InputError(f"{where}: {row['clip']!r} is in an earlier line already")
         truth = _terms(row["truth"], where)
+        if not truth or (len(truth) > 1 and {STATIC, HANDHELD} & set(truth)):
+            raise InputError(f"{where}: truth needs camera terms, or static or handheld alone")
         still = row.get("still", "").strip()
         found[clip] = Labelled(
             clip,
@@ -105,20 +104,16 @@ def verdicts(labelled: Labelled, judged: Mapping[str, Compliance]) -> dict[str, 
         return {"static": [seen == (_HELD,)], "cannot tell": [not seen]}
     if labelled.truth == (HANDHELD,):
         return {"handheld": [seen[:1] == ("handheld_drift",)], "cannot tell": [not seen]}
-    right = {canonical_move(name) for name in labelled.accept}
+    right = {canonical_move(name) for name in labelled.accept - {STATIC, HANDHELD}}
+    reverse = {canonical_move(name) for move in right for name in opposites(move)}
     wrong = [name for name in judged if canonical_move(name) not in {*right, _HELD}]
     return {
         RIGHT: [bool(right & set(seen))],
         "moves": [bool(seen) and seen[0] in {canonical_move(name) for name in labelled.truth}],
-        "opposite move": [bool(seen) and seen[0] in {_opposite(name) for name in right}],
+        "opposite move": [bool(seen) and seen[0] in reverse],
         "wrong moves that pass": [judged[name].outcome is Outcome.DID for name in wrong],
         "cannot tell": [not seen],
     }
-
-
-def _opposite(name: str) -> str:
-    kind, _, direction = name.rpartition("_")
-    return f"{kind}_{_OPPOSITES.get(direction, direction)}" if direction in _OPPOSITES else ""
 
 
 def shares(results: Sequence[tuple[str, Mapping[str, list[bool]]]]) -> tuple[Share, ...]:

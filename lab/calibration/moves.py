@@ -2,7 +2,7 @@
 
 import io
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import cache
@@ -82,22 +82,17 @@ class Moves:
 
         Before a plain background no camera can be seen, so that "cannot tell" is right there.
         """
-        rows = []
-        for final, scene in product((False, True), SCENES):
-            clips = self.clips[(self.clips["final"] == final) & (self.clips["scene"] == scene)]
-            if clips.empty:
-                continue
-            rows.append(
-                {
-                    "half": "final" if final else "develop",
-                    "scene": scene,
-                    "clips": len(clips),
-                    "seen right": _recognised(clips).mean(),
-                    "cannot tell": (clips["seen"] == Outcome.CANNOT_TELL).mean(),
-                    "opposite, at most": clips["opposite"].max(),
-                }
-            )
-        return pd.DataFrame(rows)
+        return pd.DataFrame(
+            {
+                "half": half,
+                "scene": scene,
+                "clips": len(clips),
+                "seen right": _recognised(clips).mean(),
+                "cannot tell": (clips["seen"] == Outcome.CANNOT_TELL).mean(),
+                "opposite, at most": clips["opposite"].max(),
+            }
+            for half, scene, clips in _by_half(self.clips, "scene", SCENES)
+        )
 
     def confusion(self, strength: str | None = None, *, final: bool = True) -> pd.DataFrame:
         """Counts of clips: rows are terms, columns recognised moves. strength: all when None."""
@@ -116,24 +111,18 @@ class Moves:
 
         "opposite, at most" is the highest compliance with the opposite of the term.
         """
-        rows = []
-        for final, strength in product((False, True), STRENGTHS):
-            clips = self._in_layers
-            clips = clips[(clips["final"] == final) & (clips["strength"] == strength)]
-            if clips.empty:
-                continue
-            rows.append(
-                {
-                    "half": "final" if final else "develop",
-                    "strength": strength,
-                    "clips": len(clips),
-                    "seen right": _recognised(clips).mean(),
-                    "compliance": clips["compliance"].median(),
-                    "least compliance": clips["compliance"].min(),
-                    "opposite, at most": clips["opposite"].max(),
-                }
-            )
-        return pd.DataFrame(rows)
+        return pd.DataFrame(
+            {
+                "half": half,
+                "strength": strength,
+                "clips": len(clips),
+                "seen right": _recognised(clips).mean(),
+                "compliance": clips["compliance"].median(),
+                "least compliance": clips["compliance"].min(),
+                "opposite, at most": clips["opposite"].max(),
+            }
+            for half, strength, clips in _by_half(self._in_layers, "strength", STRENGTHS)
+        )
 
     def rates(self, *, final: bool = True) -> pd.DataFrame:
         """One row a motion component: how exactly its rate is measured.
@@ -349,9 +338,7 @@ def _measure_move(probe: MoveProbe) -> MoveRow:
     rows, columns = np.nonzero(drawn[0][1] > 127)
     place = (float(columns.mean()), float(rows.mean())) if rows.size else None
     true = true_rates(path, subject_at=place)
-    opposites = [
-        clip_compliance(values, Prompt.of(name))[0].score for name in _opposites(probe.term)
-    ]
+    reverse = [clip_compliance(values, Prompt.of(name))[0].score for name in opposites(probe.term)]
     return {
         "key": probe.key,
         "photo": probe.photo.stem,
@@ -360,7 +347,7 @@ def _measure_move(probe: MoveProbe) -> MoveRow:
         "strength": probe.strength,
         "seen": judged.seen or str(judged.outcome),
         "compliance": judged.score,
-        "opposite": max(opposites, default=np.nan),
+        "opposite": max(reverse, default=np.nan),
         "speed": judged.speed,
         **{f"read_{part}": values[f"motion.{part}"] for part in COURSE},
         **{f"true_{part}": rate for part, rate in true.items()},
@@ -402,7 +389,7 @@ def true_rates(
     return {name: float(value) for name, value in zip(COURSE, values, strict=True)}
 
 
-def _opposites(name: str) -> list[str]:
+def opposites(name: str) -> list[str]:
     """The terms with the opposite signature."""
     signature = vocabulary()[name].signature
     assert signature is not None
@@ -414,6 +401,16 @@ def _opposites(name: str) -> list[str]:
         for term in renderable_terms()
         if term.signature is not None and term.signature.model_dump() == reverse
     ]
+
+
+def _by_half(
+    clips: pd.DataFrame, column: str, values: Iterable[str]
+) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """The clips of each half with each value of a column; none that are empty."""
+    for final, value in product((False, True), values):
+        selected = clips[(clips["final"] == final) & (clips[column] == value)]
+        if len(selected):
+            yield "final" if final else "develop", value, selected
 
 
 def _recognised(clips: pd.DataFrame) -> "pd.Series[bool]":

@@ -43,6 +43,8 @@ def test_a_move_is_right_wrong_or_opposite(told: Verdicts) -> None:
     opposite = told("pan_right", pan=-4.0)
     assert (opposite["moves"], opposite["opposite move"]) == ([False], [True])
     assert any(opposite["wrong moves that pass"])
+    nearer = told("push_in", zoom=-2.0, approach=-8.0)
+    assert nearer["opposite move"] == [True]
 
 
 def test_static_and_handheld_have_rows_of_their_own(told: Verdicts) -> None:
@@ -72,6 +74,8 @@ def test_intervals_resample_scenes() -> None:
     [
         ("clip\na.mp4\n", "no column 'truth'"),
         ("clip,truth\na.mp4,spin\n", "'spin' is no camera term"),
+        ("clip,truth\na.mp4,pan_left|static\n", "static or handheld alone"),
+        ("clip,truth\na.mp4,\n", "needs camera terms"),
         ("clip,truth\nb.mp4,static\n", "not a file"),
         ("clip,truth\na.mp4,static\na.mp4,static\n", "earlier line"),
         ("clip,truth\n", "no clips"),
