@@ -8,7 +8,7 @@ WORKERS := $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) + 1)")
 unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --nbval tests notebooks
 
-.PHONY: demo lab test test-all test-slow test-pythons test-wheel golden moves check bench bench-smoke clean
+.PHONY: demo lab test test-all test-slow test-oldest test-wheel golden moves check bench bench-smoke clean
 
 $(BIN)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -24,13 +24,13 @@ lab: $(BIN)/.installed  ## open JupyterLab on notebooks/
 test: $(BIN)/.installed  ## the quick tier, the notebooks included
 	$(PYTEST) -m "not slow"
 
-test-all: test test-slow bench-smoke test-pythons test-wheel  ## everything
+test-all: test test-slow bench-smoke test-oldest test-wheel  ## everything
 
-test-slow: $(BIN)/.installed  ## what the quick tier leaves out: long proofs, and ten times the fuzz
+test-slow: $(BIN)/.installed  ## what the quick tier leaves out: long proofs, and five times the fuzz
 	$(PYTEST) -m "slow or hypothesis" --hypothesis-profile=thorough
 
-test-pythons:  ## the demo and the quick tests on the oldest Python and on the newest
-	.ci/pythons
+test-oldest:  ## the demo and the quick tests on the oldest Python with the oldest dependencies
+	.ci/oldest
 
 test-wheel:  ## the built wheel in clean environments and an empty folder, on each Python
 	.ci/wheel

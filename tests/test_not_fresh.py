@@ -87,7 +87,15 @@ class _Blur:
         return Tracker()
 
 
-@pytest.fixture(params=["bumped", "added", "cut off", "copied", "swapped"])
+@pytest.fixture(
+    params=[
+        "bumped",
+        pytest.param("added", marks=pytest.mark.slow),
+        "cut off",
+        pytest.param("copied", marks=pytest.mark.slow),
+        "swapped",
+    ]
+)
 def case(
     request: pytest.FixtureRequest,
     original: tuple[Path, Path],

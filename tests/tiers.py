@@ -3,7 +3,7 @@
 from hypothesis import settings
 
 QUICK = 50
-THOROUGH = 10 * QUICK
+THOROUGH = 5 * QUICK
 
 
 def examples(count: int) -> int:

@@ -37,7 +37,7 @@ def _room(scene: Scene, path: Sequence[CameraPose], fps: float) -> Iterator[Draw
     for pose in path:
         rgb = _placed(scene, scene.background, pose, BACKGROUND_INVERSE_DEPTH)
         # Each strip goes on to the lower edge, so that no gap opens before the next, nearer one.
-        for row, depth in zip(floor, depths, strict=True):
+        for row, depth in zip(floor.tolist(), depths.tolist(), strict=True):
             below = np.zeros(scene.background.shape[:2], np.uint8)
             below[round(row) :] = 255
             strip = _placed(scene, np.dstack([scene.background, below]), pose, depth)

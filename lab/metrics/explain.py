@@ -100,7 +100,7 @@ def brightest(values: NDArray[np.float32]) -> Box:
         for part in (np.where(known, np.abs(values), 0), known)
     )
     cells = top / np.maximum(share, 1e-3)
-    peak = np.unravel_index(int(np.where(share > 0, cells, -1).argmax()), cells.shape)
+    peak = np.unravel_index(int(np.argmax(np.where(share > 0, cells, -1))), cells.shape)
     bright = cells >= _BRIGHT * cells[peak]
     if known.any():
         bright &= share > 0

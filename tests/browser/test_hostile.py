@@ -55,7 +55,7 @@ def reports(hostile: Hostile) -> dict[str, Path]:
         return {name: write_report(getattr(hostile, name)) for name in ("prompts", "stills")}
 
 
-@pytest.mark.parametrize("which", ["prompts", "stills"])
+@pytest.mark.parametrize("which", ["prompts", pytest.param("stills", marks=pytest.mark.slow)])
 def test_the_report_shows_hostile_text_as_text(
     visit: Open, reports: dict[str, Path], which: str
 ) -> None:

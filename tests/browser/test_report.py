@@ -187,7 +187,9 @@ def test_a_clip_that_has_ended_shows_its_last_frame(trio: Player) -> None:
     assert trio.shown[1] == 3
 
 
-@pytest.mark.parametrize("speed", ["¼×", "½×", "1×"])
+@pytest.mark.parametrize(
+    "speed", [pytest.param(slower, marks=pytest.mark.slow) for slower in ("¼×", "½×")] + ["1×"]
+)
 def test_played_clips_stay_together(trio: Player, speed: str) -> None:
     """Clips that play show frames of nearly the same time; after a pause, of exactly the same.
 
@@ -330,7 +332,7 @@ def test_tables_sort_by_value_both_ways(page: Page) -> None:
     assert [float(number) for number in orders[1] if number is not None] == numbers[::-1]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_it_is_accessible(visit: Open, report: Path, scheme: str) -> None:
     """In light and dark mode, with everything unfolded, axe finds no violation."""
     page = visit(report, color_scheme=scheme).page

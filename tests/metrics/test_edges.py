@@ -288,7 +288,14 @@ def test_a_number_in_range_or_a_reason(
         )
 
 
-@pytest.mark.parametrize("kind", KINDS)
+# The quick tier measures every kind above.
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=[pytest.mark.slow] if place % 4 else [])
+        for place, kind in enumerate(KINDS)
+    ],
+)
 def test_the_command_line_scores_it(
     lab: Callable[..., tuple[object, str, str]],
     clips: Callable[[str], Path],

@@ -146,8 +146,7 @@ def runs(tmp_path: Path) -> Iterator[Callable[[int], Runs]]:
     ("kills", "takes"),
     [
         (10, 24),
-        pytest.param(40, 96, marks=pytest.mark.slow),
-        pytest.param(200, 480, marks=pytest.mark.slow),
+        pytest.param(80, 192, marks=pytest.mark.slow),
     ],
 )
 def test_killed_again_and_again_it_buys_each_take_once(

@@ -56,9 +56,9 @@ def test_starts_at_one_moment_buy_once(
 def test_starts_at_one_moment_buy_once_at_length(
     tmp_path: Path, sweep_of: Callable[..., Sweep], remote: Remote, threads: ThreadPoolExecutor
 ) -> None:
-    """The same forty times, with two takes."""
+    """The same fifteen times, with two takes."""
     sweep = sweep_of(prompts=["push in", "pan left"], backend="scripted")
-    _rounds(40, tmp_path, sweep, remote, threads)
+    _rounds(15, tmp_path, sweep, remote, threads)
 
 
 @pytest.mark.slow
@@ -66,7 +66,7 @@ def test_two_commands_at_one_moment(tmp_path: Path, still: Path) -> None:
     """Two `lab run` at once: one exits 0, the other 0 or 2 with one line."""
     sweep = tmp_path / "s.yaml"
     sweep.write_text(f"stills: {still}\nprompts: push in\nsettings: {{duration_s: 0.2}}\n")
-    for number in range(6):
+    for number in range(3):
         started = [
             subprocess.Popen(
                 [sys.executable, "-m", "lab", "run", sweep, "--out", tmp_path / str(number)],
