@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageCms, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from lab.errors import StillError
@@ -23,13 +23,14 @@ FORMATS = ("JPEG", "PNG", "WEBP")
 _HISTORY_KEY = "i2v-lab history"  # PNG text chunk that holds the edit history
 _MAX_STEPS = 20
 _STEP_CHARS = 300
+_PROFILE_CHARS = 60
 
 
 @dataclass(frozen=True)
 class DecodedImage:
     """An image ready for use, with the conversions that were applied.
 
-    rgb: (height, width, 3) uint8, upright, opaque.
+    rgb: (height, width, 3) uint8, upright, opaque, sRGB.
     changes: one clause per conversion ("alpha composited onto white").
     history: earlier edits, one clause each, as `write_image` recorded them in the file.
     sha256: the hash of the file's bytes, in hex.
@@ -86,6 +87,7 @@ def decode_image(data: bytes, name: str) -> DecodedImage:
 def _upright_opaque_rgb(image: Image.Image, sha256: str) -> DecodedImage:
     changes: list[str] = []
     history = _history(image)
+    profile = image.info.get("icc_profile")
     if image.getexif().get(0x0112, 1) != 1:
         image = ImageOps.exif_transpose(image)
         changes.append("rotated upright as EXIF says")
@@ -100,9 +102,38 @@ def _upright_opaque_rgb(image: Image.Image, sha256: str) -> DecodedImage:
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
         image = Image.alpha_composite(white, image)
         changes.append("alpha composited onto white")
+        image = image.convert("RGB")
     elif image.mode not in ("RGB", "L", "P"):
         changes.append(f"{image.mode} converted to RGB")
+    if image.mode == "P":
+        image = image.convert("RGB")
+    if profile:
+        image, change = _in_srgb(image, profile)
+        changes += filter(None, [change])
     return DecodedImage(np.asarray(image.convert("RGB")), tuple(changes), history, sha256)
+
+
+def _in_srgb(image: Image.Image, profile: bytes) -> tuple[Image.Image, str]:
+    """The image without its colour profile, as it is shown, and what was done to it.
+
+    A profile that changes no code by more than 1 is sRGB by another name.
+    """
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        name = _printable_step(ImageCms.getProfileDescription(source))[:_PROFILE_CHARS]
+        converted = ImageCms.profileToProfile(
+            image,
+            source,
+            ImageCms.createProfile("sRGB"),
+            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            outputMode="RGB",
+        )
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return image, "colour profile ignored, because it is damaged or of another kind of image"
+    assert converted is not None  # it would be None only if the image were changed in place
+    if np.asarray(ImageChops.difference(image.convert("RGB"), converted)).max() <= 1:
+        return image, ""
+    return converted, f"colours converted from {name or 'their profile'} to sRGB"
 
 
 def _history(image: Image.Image) -> tuple[str, ...]:

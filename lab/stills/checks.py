@@ -378,7 +378,8 @@ def _beside(side: str, wanted: float, there: Box) -> Check:
 def history(still: Still) -> Iterator[Check]:
     """What had to be changed to use the file, and what was made up before."""
     for change in still.changes:
-        finding = Finding("changed", "note", f"the file is used {change}", "save it so to be sure")
+        fix = "save it that way, so that every tool sees the same"
+        finding = Finding("changed", "note", f"converted when it is read: {change}", fix)
         yield Check("file", finding=finding)
     for step in still.history:
         if step.endswith("made up") or step.startswith("enlarged"):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
 from lab.errors import StillError
@@ -253,3 +253,90 @@ def test_an_invalid_history_is_ignored(tmp_path: Path, photo: np.ndarray, text: 
     opened = open_image(tmp_path / "a.png")
     assert opened.history == ()
     assert np.array_equal(opened.rgb, photo)
+
+
+def _profile(gamma: float, red: tuple[float, float, float]) -> bytes:
+    """An ICC profile with sRGB's green, blue and white, another red and a curve of that gamma."""
+
+    def number(value: float) -> bytes:
+        return struct.pack(">i", round(value * 65536))
+
+    def place(xyz: tuple[float, float, float]) -> bytes:
+        return b"XYZ " + bytes(4) + b"".join(map(number, xyz))
+
+    name = b"Test colours"
+    curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)) + bytes(2)
+    tags = {
+        b"desc": b"desc" + bytes(4) + struct.pack(">I", len(name) + 1) + name + bytes(79),
+        b"wtpt": place((0.9642, 1.0, 0.8249)),
+        b"rXYZ": place(red),
+        b"gXYZ": place((0.3851, 0.7169, 0.0971)),
+        b"bXYZ": place((0.1431, 0.0606, 0.7141)),
+        **dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve),
+    }
+    begin = 128 + 4 + 12 * len(tags)
+    table, body = struct.pack(">I", len(tags)), b""
+    for tag, content in tags.items():
+        content += bytes(-len(content) % 4)
+        table += tag + struct.pack(">II", begin + len(body), len(content))
+        body += content
+    white = b"".join(map(number, (0.9642, 1.0, 0.8249)))
+    header = struct.pack(">I4xI4s4s4s", begin + len(body), 0x02400000, b"mntr", b"RGB ", b"XYZ ")
+    header += bytes(12) + b"acsp" + bytes(28) + white
+    return header.ljust(128, b"\0") + table + body
+
+
+SRGB_RED = (0.4361, 0.2225, 0.0139)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
+def test_an_embedded_colour_profile_is_converted(
+    suffix: str, tmp_path: Path, photo: np.ndarray
+) -> None:
+    """Codes of another curve become those of sRGB, and the change is named."""
+    light = np.where(
+        photo <= 0.04045 * 255, photo / 255 / 12.92, ((photo / 255 + 0.055) / 1.055) ** 2.4
+    )
+    stored = Image.fromarray(np.round(255 * light ** (1 / 1.8)).astype(np.uint8))
+    path = tmp_path / f"a{suffix}"
+    stored.save(path, icc_profile=_profile(1.8, SRGB_RED), quality=100)
+    opened = open_image(path)
+    assert opened.changes == ("colours converted from Test colours to sRGB",)
+    assert np.abs(opened.rgb.astype(int) - photo).mean() < 3
+
+
+def test_another_red_is_another_colour(tmp_path: Path) -> None:
+    """A wider red is redder than any red of sRGB; grey stays grey."""
+    pixels = np.full((80, 120, 3), 128, np.uint8)
+    pixels[:, 60:] = (180, 60, 60)
+    path = tmp_path / "a.png"
+    wide = _profile(2.2, (0.5151, 0.2412, 0.0011))  # Display P3's red; the white is off for it
+    Image.fromarray(pixels).save(path, icc_profile=wide)
+    rgb = open_image(path).rgb.astype(int)
+    assert rgb[40, 90, 0] > 190
+    assert rgb[40, 90, 1] < 60
+
+
+@pytest.mark.parametrize("profile", [b"damaged", bytes(200), b""])
+def test_a_damaged_profile_is_ignored_and_named(
+    profile: bytes, tmp_path: Path, photo: np.ndarray
+) -> None:
+    """The pixels stay as they are."""
+    path = tmp_path / "a.png"
+    Image.fromarray(photo).save(path, icc_profile=profile)
+    opened = open_image(path)
+    assert np.array_equal(opened.rgb, photo)
+    assert [change for change in opened.changes if "profile ignored" in change] == list(
+        opened.changes
+    )
+    assert bool(opened.changes) == bool(profile)
+
+
+def test_a_profile_that_is_srgb_changes_nothing(tmp_path: Path, photo: np.ndarray) -> None:
+    """Most cameras embed sRGB itself."""
+    path = tmp_path / "a.png"
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.fromarray(photo).save(path, icc_profile=profile)
+    opened = open_image(path)
+    assert np.array_equal(opened.rgb, photo)
+    assert opened.changes == ()
