@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 from av.container import InputContainer
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from lab.errors import ClipError
+from lab.media.picture import pixel_aspect_of, upright_rgb
 from lab.media.probe import (
     DECODE_ERRORS,
     MAX_CLIP_S,
@@ -29,8 +30,9 @@ class Frame:
     """One decoded frame.
 
     index counts from 0. time_s counts from the clip's first frame and always increases. rgb is
-    (height, width, 3) uint8, upright. damage is "" except on the last frame of a truncated or
-    damaged clip: "cut off after frame 31: 1.20 s of 4.00 s are missing".
+    (height, width, 3) uint8, as a player shows it: upright, with square pixels, in sRGB. damage is
+    "" except on the last frame of a truncated or damaged clip: "cut off after frame 31: 1.20 s of
+    4.00 s are missing".
     """
 
     index: int
@@ -57,13 +59,14 @@ def frames(path: Path, short_side_px: int | None = None) -> Generator[Frame, Non
         completeness = Completeness.read(path, container)
         clock = _Clock(1 / (frame_rate(stream) or 25))
         decoder = _decoded_frames(container, stream)
+        pixel_aspect = pixel_aspect_of(stream)
         reformatter = VideoReformatter()  # reused, because its tables are as large as a frame
         while True:
             try:
                 picture, flushed = next(decoder, (None, True))
                 if picture is None:
                     break
-                rgb = _upright_rgb(picture, short_side_px, reformatter)
+                rgb = upright_rgb(picture, pixel_aspect, short_side_px, reformatter)
             except DECODE_ERRORS as error:
                 if previous is None:
                     raise
@@ -129,20 +132,3 @@ def _decoded_frames(
     for packet in container.demux(stream):
         for picture in packet.decode():
             yield picture, packet.size == 0
-
-
-def _upright_rgb(
-    picture: VideoFrame, short_side_px: int | None, reformatter: VideoReformatter
-) -> NDArray[np.uint8]:
-    width, height = picture.width, picture.height
-    scale = min(1.0, short_side_px / min(width, height)) if short_side_px else 1.0
-    reduced = reformatter.reformat(
-        picture,
-        width=max(1, round(width * scale)),
-        height=max(1, round(height * scale)),
-        format="rgb24",
-        interpolation=Interpolation.AREA if scale < 1 else Interpolation.BILINEAR,
-    )
-    rgb = np.asarray(reduced.to_ndarray(), np.uint8)
-    quarter_turns = round(picture.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(rgb, quarter_turns)) if quarter_turns else rgb

@@ -13,6 +13,7 @@ from av.video.stream import VideoStream
 
 from lab.errors import ClipError
 from lab.files import open_input_file
+from lab.media.picture import pixel_aspect_of, remarks, shown_size
 
 MAX_CLIP_BYTES = 8_000_000_000
 MAX_FRAME_PIXELS = 8192 * 4608
@@ -47,10 +48,12 @@ _SIGNATURES = (
 class ClipFacts:
     """Facts of a clip file as its container declares them.
 
-    width_px and height_px are the displayed size, after any rotation the file requests. fps is the
-    average rate. frames is the declared number; decoding may yield fewer. fps, frames and
-    duration_s are 0 when the container does not declare them or declares something impossible:
-    1000 fps or more, over 100,000 frames, over a day. comment is the file's comment tag.
+    width_px and height_px are the displayed size, after any rotation and scaling that the file
+    requests. fps is the average rate. frames is the declared number; decoding may yield fewer. fps,
+    frames and duration_s are 0 when the container does not declare them or declares something
+    impossible: 1000 fps or more, over 100,000 frames, over a day. comment is the file's comment
+    tag. remarks say what decoding converts (colours, the shape of pixels), and what disturbs
+    numbers.
     """
 
     width_px: int
@@ -63,6 +66,7 @@ class ClipFacts:
     has_audio: bool
     bytes: int
     comment: str
+    remarks: tuple[str, ...] = ()
 
 
 def sniff_container(path: Path) -> str:
@@ -146,11 +150,12 @@ def probe(path: Path) -> ClipFacts:
         first = next(container.decode(stream), None)
         if first is None:
             raise ClipError(f"{path}: holds no frame that can be decoded")
-        sideways = first.rotation % 180 != 0
+        pixel_aspect = pixel_aspect_of(stream)
+        width, height = shown_size(first, pixel_aspect)
         frames = stream.frames if lists_every_frame(stream) else round(duration_s * fps)
         return ClipFacts(
-            width_px=first.height if sideways else first.width,
-            height_px=first.width if sideways else first.height,
+            width_px=width,
+            height_px=height,
             fps=fps,
             frames=frames if 0 < frames <= MAX_FRAMES else 0,
             duration_s=duration_s,
@@ -159,6 +164,7 @@ def probe(path: Path) -> ClipFacts:
             has_audio=bool(container.streams.audio),
             bytes=path.stat().st_size,
             comment=_valid_text(container.metadata.get("comment", "")),
+            remarks=remarks(first, pixel_aspect),
         )
 
 

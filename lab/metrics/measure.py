@@ -104,6 +104,11 @@ def measure(
     left_out = [f"{found} of the {whose}" for whose, found in bordered.items() if found]
     if left_out:
         notes["borders"] = f"plain borders are left out of every number: {'; '.join(left_out)}"
+    converted = [*opened.facts.remarks]
+    if still is not None:
+        converted += [f"still: {change}" for change in still.changes]
+    if converted:
+        notes["picture"] = "; ".join(converted)
     step_s = times[-1] / (len(times) - 1) if len(times) > 1 else 1 / (opened.facts.fps or 25)
     return ClipScores(
         clip=opened,

@@ -194,27 +194,3 @@ def test_an_impossible_duration_is_not_reported(tmp_path: Path, photo: np.ndarra
     path.write_bytes(content[:begin] + duration + filler + content[begin + length :])
     assert (probe(path).duration_s, probe(path).frames) == (0, 0)
     assert len(list(frames(path))) == 5
-
-
-@pytest.mark.parametrize("degrees", [90, 180, 270])
-def test_a_rotated_clip_has_its_displayed_size(
-    degrees: int, tmp_path: Path, photo: np.ndarray
-) -> None:
-    """A clip with a rotation is probed and decoded upright, in the same size."""
-    path = tmp_path / "a.mp4"
-    upright = photo[:200, :320]
-    quarter_turns = degrees // 90
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=Fraction(24))
-        stored = np.ascontiguousarray(np.rot90(upright, -quarter_turns))
-        stream.height, stream.width = stored.shape[:2]
-        stream.pix_fmt, stream.options = "yuv420p", {"crf": "5"}
-        stream.set_display_rotation(degrees)
-        for _ in range(2):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(stored, format="rgb24")))
-        container.mux(stream.encode(None))
-    facts = probe(path)
-    assert (facts.width_px, facts.height_px) == (320, 200)
-    decoded = next(iter(frames(path))).rgb
-    assert decoded.shape == upright.shape
-    assert np.abs(decoded.astype(int) - upright).mean() < 8

@@ -4,16 +4,20 @@ import json
 import math
 import tracemalloc
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from lab.errors import ClipError
 from lab.measures import Measure
 from lab.media import write_clip, write_image
 from lab.metrics import HEADLINES, METRICS, SPECS, measure
+from lab.metrics.exposure import Exposure
 from lab.metrics.motion import Motion
 from lab.stills import Still
 from lab.vision.subject import _inferred
@@ -78,6 +82,27 @@ def test_a_stills_borders_are_left_out(
     scores = measure(clip, Still.open(path), METRICS)
     assert scores.value("drift") < 5
     assert scores.notes["borders"].endswith("top 12%, bottom 12% of the still")
+
+
+def test_conversions_are_noted(tmp_path: Path, photo: np.ndarray) -> None:
+    """What a reader would not see in the file: pixels that are not square, an alpha channel."""
+    clip = tmp_path / "a.mp4"
+    with av.open(str(clip), "w") as container:
+        stream = container.add_stream("libx264", rate=24)
+        stream.height, stream.width, stream.pix_fmt = 200, 240, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
+        for _ in range(3):
+            squeezed = cv2.resize(photo, (240, 200), interpolation=cv2.INTER_AREA)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(squeezed, format="rgb24")))
+        container.mux(stream.encode(None))
+    still = tmp_path / "a.png"
+    opaque = np.full((*photo.shape[:2], 1), 255, np.uint8)
+    Image.fromarray(np.concatenate([photo, opaque], axis=2)).save(still)
+    scores = measure(clip, Still.open(still), [Exposure()])
+    assert scores.notes["picture"] == (
+        "its pixels are 4:3, so that it is scaled to its shown shape; "
+        "still: alpha composited onto white"
+    )
 
 
 def test_a_value_is_asked_for_by_name(clip: Path) -> None:
