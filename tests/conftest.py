@@ -39,11 +39,14 @@ _LONG_NOTEBOOKS = (
 )
 # The slowest files start first, so that no worker waits at the end for another.
 _LONGEST_FIRST = (
+    "test_recipes.py",
+    "test_event_sequences.py",
+    "test_validation.py",
+    "test_crash.py",
     "test_jupyter.py",
     "test_cli.py",
     "test_interrupt.py",
     "test_cli_money.py",
-    "test_crash.py",
 )
 
 # No deadline, because slow machines must not fail. Derandomized, so that runs are repeatable.

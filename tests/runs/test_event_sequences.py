@@ -73,7 +73,7 @@ from lab.stills import Still
 from lab.sweeps import block_of
 from lab.takes import Take
 
-QUICK, THOROUGH, STEPS = 300, 10_000, 25
+QUICK, THOROUGH, STEPS = 300, 3_000, 25
 PRICE_USD = 1.0
 IN_FLIGHT = (TakeState.SUBMITTING, TakeState.WAITING)
 CAN = Capabilities(
