@@ -17,7 +17,8 @@ _KNEE = 0.9
 """Up to this share of white nothing changes; brighter places approach white. It takes 1 % from a
 white of 203 nits."""
 _HD_HEIGHT_PX = 720
-"""Chromium reads untagged clips from this height on as BT.709, smaller ones as BT.601."""
+"""Chromium reads untagged clips from this height on as BT.709, smaller ones as BT.601 (since its
+revision 338110)."""
 _CODES = 4096  # of linear light, before it becomes 8 bits
 _HDR = {ColorTrc.SMPTE2084: "PQ", ColorTrc.ARIB_STD_B67: "HLG"}
 _UNTAGGED = 2  # of FFmpeg
