@@ -20,10 +20,12 @@ _HD_HEIGHT_PX = 720
 """Chromium reads untagged clips from this height on as BT.709, smaller ones as BT.601 (since its
 revision 338110)."""
 _CODES = 4096  # of linear light, before it becomes 8 bits
-_HDR = {ColorTrc.SMPTE2084: "PQ", ColorTrc.ARIB_STD_B67: "HLG"}
-_UNTAGGED = 2  # of FFmpeg
+# By the numbers of ITU-T H.273. A file may have any, so a picture's is never made a PyAV enum.
+_UNTAGGED = 2
+_HDR: dict[int, str] = {ColorTrc.SMPTE2084: "PQ", ColorTrc.ARIB_STD_B67: "HLG"}
+_WIDE: dict[int, str] = {ColorPrimaries.BT2020: "BT.2020", ColorPrimaries.SMPTE432: "Display P3"}
 # Linear light to BT.709, both with a white of D65 (BT.2087; SMPTE EG 432-1).
-_TO_BT709 = {
+_TO_BT709: dict[int, tuple[tuple[float, float, float], ...]] = {
     ColorPrimaries.BT2020: (
         (1.660491, -0.587641, -0.072850),
         (-0.124550, 1.132900, -0.008349),
@@ -35,7 +37,6 @@ _TO_BT709 = {
         (-0.019638, -0.078636, 1.098274),
     ),
 }
-_WIDE = {ColorPrimaries.BT2020: "BT.2020", ColorPrimaries.SMPTE432: "Display P3"}
 
 
 def source_matrix(picture: VideoFrame) -> Colorspace | None:
@@ -47,15 +48,15 @@ def source_matrix(picture: VideoFrame) -> Colorspace | None:
 
 def needs_conversion(picture: VideoFrame) -> bool:
     """True if the pixels of a picture are HDR or of wide colours."""
-    return picture.color_trc in _HDR or picture.color_primaries in _TO_BT709
+    return picture.color_trc in _HDR or picture.color_primaries in _WIDE
 
 
 def remark(picture: VideoFrame) -> str:
     """What is done to the colours of a picture; "" if nothing."""
     if picture.color_trc in _HDR:
-        return f"HDR ({_HDR[ColorTrc(picture.color_trc)]}) is tone-mapped to SDR"
+        return f"HDR ({_HDR[picture.color_trc]}) is tone-mapped to SDR"
     if picture.color_primaries in _WIDE:
-        return f"{_WIDE[ColorPrimaries(picture.color_primaries)]} is converted to sRGB"
+        return f"{_WIDE[picture.color_primaries]} is converted to sRGB"
     if source_matrix(picture) is not None and picture.format.name.startswith("yuv"):
         return "its colours are not tagged; read as BT.709, as players do"
     return ""
@@ -66,7 +67,7 @@ def as_srgb(rgb: NDArray[np.uint16], picture: VideoFrame) -> NDArray[np.uint8]:
     light = _light(picture.color_trc)[rgb]
     if picture.color_trc == ColorTrc.ARIB_STD_B67:
         light = _on_screen(light)
-    to_bt709 = _TO_BT709.get(ColorPrimaries(picture.color_primaries))
+    to_bt709 = _TO_BT709.get(picture.color_primaries)
     if to_bt709 is not None:
         light = cv2.transform(light, np.array(to_bt709, np.float32))
     light = np.maximum(light, 0)

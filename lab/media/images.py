@@ -102,10 +102,9 @@ def _upright_opaque_rgb(image: Image.Image, sha256: str) -> DecodedImage:
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
         image = Image.alpha_composite(white, image)
         changes.append("alpha composited onto white")
-        image = image.convert("RGB")
     elif image.mode not in ("RGB", "L", "P"):
         changes.append(f"{image.mode} converted to RGB")
-    if image.mode == "P":
+    if image.mode in ("RGBA", "P"):
         image = image.convert("RGB")
     if profile:
         image, change = _in_srgb(image, profile)

@@ -114,30 +114,43 @@ ENCODED = {
 }
 
 
+def _write_as(path: Path, kind: str, light: np.ndarray) -> Path:
+    """A clip of linear BT.709 light in an encoding, tagged as such."""
+    curve, gamut, matrix, transfer, primaries = ENCODED[kind]
+    signal = curve(np.maximum(light @ gamut.T, 0))
+    return _write(path, signal, matrix=matrix, transfer=transfer, primaries=primaries)
+
+
 @pytest.mark.parametrize("kind", ENCODED)
 def test_a_clip_of_any_encoding_shows_the_same_colours(
     kind: str, tmp_path: Path, shown: np.ndarray
 ) -> None:
     """Encoded in HDR or in wide colours, a picture is decoded as it was, and that is said."""
-    curve, gamut, matrix, transfer, primaries = ENCODED[kind]
-    light = np.maximum(_linear(shown) @ gamut.T, 0)
-    tags = {"matrix": matrix, "transfer": transfer, "primaries": primaries}
-    path = _write(tmp_path / "a.mkv", curve(light), **tags)
+    path = _write_as(tmp_path / "a.mkv", kind, _linear(shown))
     assert np.abs(_first(path) - shown).mean() < 1
     (remark,) = probe(path).remarks
     assert kind in remark
 
 
+def test_primaries_that_no_standard_has_are_left_as_they_are(
+    tmp_path: Path, shown: np.ndarray
+) -> None:
+    """A file may declare any number; the curve is converted all the same."""
+    path = _write(
+        tmp_path / "a.mkv",
+        _pq(_linear(shown)),
+        matrix=Colorspace.BT2020,
+        transfer=ColorTrc.SMPTE2084,
+        primaries=13,
+    )
+    assert np.abs(_first(path) - shown).mean() < 1
+    assert probe(path).remarks == ("HDR (PQ) is tone-mapped to SDR",)
+
+
 def test_brighter_than_white_keeps_its_order(tmp_path: Path) -> None:
     """Up to 0.9 of white nothing changes; above, light rolls off and never turns round."""
     light = np.linspace(0, 4, 256)[None, :, None].repeat(64, 0).repeat(3, 2)
-    path = _write(
-        tmp_path / "a.mkv",
-        _pq(light),
-        matrix=Colorspace.BT2020,
-        transfer=ColorTrc.SMPTE2084,
-        primaries=ColorPrimaries.BT2020,
-    )
+    path = _write_as(tmp_path / "a.mkv", "PQ", light)
     row = _first(path)[32, :, 1]
     assert (np.diff(row) >= -1).all()
     dark = light[0, :, 1] < 0.88
@@ -206,14 +219,7 @@ def test_interlaced_pictures_are_noted(tmp_path: Path, shown: np.ndarray) -> Non
 
 def test_a_small_copy_has_the_same_colours(tmp_path: Path, shown: np.ndarray) -> None:
     """What the player plays of an HDR clip is what is measured."""
-    light = np.maximum(_linear(shown) @ TO_BT2020.T, 0)
-    path = _write(
-        tmp_path / "a.mkv",
-        _pq(light),
-        matrix=Colorspace.BT2020,
-        transfer=ColorTrc.SMPTE2084,
-        primaries=ColorPrimaries.BT2020,
-    )
+    path = _write_as(tmp_path / "a.mkv", "PQ", _linear(shown))
     proxy = tmp_path / "proxy.mp4"
     write_proxy(path, proxy)
     assert np.abs(_first(proxy) - _first(path)).mean() < 6
