@@ -4,6 +4,7 @@ Pixels are RGB uint8 arrays of shape (height, width, 3). Inside this room, time 
 Public times are seconds, counted from the clip's first frame.
 """
 
+from lab.media.colours import srgb_light
 from lab.media.decode import Frame, frames
 from lab.media.encode import write_clip
 from lab.media.images import DecodedImage, open_image, write_image
@@ -21,6 +22,7 @@ __all__ = [
     "open_image",
     "poster_jpeg",
     "probe",
+    "srgb_light",
     "write_clip",
     "write_image",
     "write_proxy",

@@ -100,7 +100,13 @@ def _light(transfer: int) -> NDArray[np.float32]:
         a, b, c = 0.17883277, 0.28466892, 0.55991073
         light = np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - c) / a) + b) / 12)
     else:
-        light = np.where(signal <= 0.04045, signal / 12.92, ((signal + 0.055) / 1.055) ** 2.4)
+        return srgb_light(signal)
+    return light.astype(np.float32)
+
+
+def srgb_light(signal: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Light of an sRGB signal, both 0..1 (IEC 61966-2-1)."""
+    light = np.where(signal <= 0.04045, signal / 12.92, ((signal + 0.055) / 1.055) ** 2.4)
     return light.astype(np.float32)
 
 

@@ -77,7 +77,7 @@ def _spec(
         says=says,
         ignores=_IGNORES,
         reference=_REFERENCE,
-        version=4,
+        version=5,
         low=low,
         high=high,
         unnoticed=unnoticed,

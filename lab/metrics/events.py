@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lab.media import srgb_light
 from lab.metrics.contract import Field, Measured, MetricSpec, Score, absent
 from lab.metrics.cuts import JUMP, RETURNS_S, STANDS_OUT, Cuts
 from lab.metrics.jumps import LEAST_SHIFT, TIMES_AS_FAST
@@ -24,6 +25,7 @@ _SECOND = 1.0
 _CELLS_A_SIDE = 12
 _SAME_TIME_S = 1e-6
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
+_LIGHT = srgb_light(np.arange(256) / 255)
 
 
 class Events:
@@ -82,6 +84,7 @@ class Events:
             "not looked for",
             ignores="slow changes and changes of small areas; cuts are changes like any other",
             reference="ITU-R BT.1702 and WCAG 2.3.1 (general flash), sRGB assumed",
+            version=2,
         ),
     )
 
@@ -209,16 +212,6 @@ class _Cells:
                 found.append(self._waiting[way].copy())
                 self._waiting[way][:] = False
         return found
-
-
-def _linear() -> NDArray[np.float32]:
-    """Light of every sRGB code value, 0..1 (IEC 61966-2-1)."""
-    code = np.arange(256) / 255
-    light = np.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4)
-    return light.astype(np.float32)
-
-
-_LIGHT = _linear()
 
 
 def _luminance(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -23,7 +23,7 @@ class Exposure:
             "end: the base 2 logarithm of the luma's gain, display-referred",
             ignores="what moves, and a subject that alone gets lighter",
             reference="robust line from the still's luma to the frame's, on the ground",
-            version=2,
+            version=3,
             low=-math.inf,
         ),
         MetricSpec(
@@ -34,7 +34,7 @@ class Exposure:
             "still's own, at the clip's worst quarter second",
             ignores="what was black or white in the still already",
             reference="counting",
-            version=2,
+            version=3,
             high=1.0,
             unnoticed=0.02,
         ),

@@ -49,6 +49,7 @@ def _spec(
         says=says,
         ignores="nothing: motion, exposure, size and frame rate all move it",
         reference=reference,
+        version=2,
         low=low,
         high=high,
     )

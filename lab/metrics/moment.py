@@ -9,7 +9,6 @@ aligned with the still (drift).
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import cv2
 import numpy as np
@@ -20,7 +19,7 @@ from lab.metrics.jumps import mark_jumps
 from lab.metrics.reference import MIN_SIDE_PX, Reference, Registration
 from lab.metrics.steps import MIN_COVERAGE, Seen, Step, flattened, steps
 from lab.units import diagonal_px
-from lab.vision import FlowPair, Placement, apply_affine, fit_affine, flow_both_ways
+from lab.vision import FlowPair, Placement, flow_both_ways
 
 STRIDE_S = 0.125
 REGISTER_S = 0.25
@@ -50,22 +49,6 @@ class Stride:
     def joined(self) -> bool:
         """False across a jump, and across a cut, where nothing is found again."""
         return not self.jump and self.flow.coverage >= MIN_COVERAGE
-
-    @cached_property
-    def camera_matrix(self) -> NDArray[np.float64] | None:
-        """The (2, 3) affine flow of the ground, or of everything where there is little ground."""
-        ground = self.flow.forward_valid & (self.subject < 0.3)
-        for valid in (ground, self.flow.forward_valid):
-            matrix = fit_affine(self.flow.forward, valid)
-            if matrix is not None:
-                return matrix
-        return None
-
-    @cached_property
-    def camera(self) -> NDArray[np.float32] | None:
-        """The part of the forward flow that one camera explains, (h, w, 2)."""
-        matrix = self.camera_matrix
-        return None if matrix is None else apply_affine(matrix, *self.grey.shape)
 
 
 @dataclass(frozen=True, eq=False)

@@ -127,8 +127,8 @@ def test_strides_follow_an_uneven_clock(panned: Pan, plain: Plain) -> None:
     assert spans[-1][0] + spans[-1][1] <= 0.54
 
 
-def test_a_strides_camera_is_the_grounds(panned: Pan, plain: Plain) -> None:
-    """The camera's flow is fitted to what is not the subject."""
+def test_a_stride_knows_where_the_subject_is(panned: Pan, plain: Plain) -> None:
+    """A subject that stays where it is while the ground moves is looked for there."""
     shown = panned(3, 4)
     alpha = np.zeros(shown[0].shape[:2], np.float32)
     alpha[80:160, 100:220] = 1
@@ -138,9 +138,6 @@ def test_a_strides_camera_is_the_grounds(panned: Pan, plain: Plain) -> None:
     assert stride is not None
     assert stride.subject[120, 160] > 0.9
     assert stride.subject[10, 10] < 0.1
-    assert stride.camera is not None
-    assert stride.camera.shape == (*shown[0].shape[:2], 2)
-    assert np.median(stride.camera[..., 0]) == pytest.approx(-9, abs=0.2)
 
 
 def test_a_registration_every_quarter_of_a_second(panned: Pan, plain: Plain) -> None:
