@@ -1,12 +1,14 @@
 """Warping: surfaces that wobble or lose their shape as no rigid thing under a camera would."""
 
 import math
+from collections.abc import Collection
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from lab.metrics.contract import Field, Measured, MetricSpec, Score, absent
+from lab.metrics.lost_texture import lost
 from lab.metrics.moment import STRIDE_S, TOO_SMALL, Moment, Stride, stands
 from lab.metrics.reference import Reference, Registration
 from lab.units import diagonal_px
@@ -20,7 +22,7 @@ from lab.vision import (
 )
 
 _IGNORES = "steady motion of any kind, camera shake (affine), cuts, hidden and shown places, size"
-_REFERENCE = "acceleration residual of bidirectional dense flow"
+_REFERENCE = "acceleration residual of bidirectional dense flow, and where that flow is lost"
 # The second difference of independent jitter has 6 times its variance.
 _GAIN = math.sqrt(6)
 _TEXTURE_DN2 = 16.0
@@ -29,6 +31,13 @@ _FOLDED = 0.2
 _MIN_SURE = 0.08
 _MIN_TRUST = 0.02
 _MIN_SHARE = 0.002
+_MIN_PLACES = 30  # of a layer, that outliers can be told in it
+# A subject loses up to this share of its texture in a stride without anybody calling it warping:
+# limbs, hair, light. Clean renders lose .00 to .02.
+_LOST_ANYWAY = 0.15
+# A wobble of 8 px of 256 leaves only the calmest places to be followed; what is lost moved at least
+# as far as this quantile of them.
+_LOST_QUANTILE = 0.95
 
 
 def _spec(name: str, unit: str, says: str, unnoticed: float, *, version: int) -> MetricSpec:
@@ -54,24 +63,24 @@ class Warp:
             "warp",
             "‰ of the diagonal",
             "rms amplitude of the wobble left when steady motion, camera shake and the subject's "
-            "own rigid shake are taken out",
+            "own rigid shake are taken out; subject and ground count the same, whatever their size",
             0.4,
-            version=3,
+            version=4,
         ),
-        _spec("warp.subject", "‰ of the diagonal", "the same on the subject", 0.4, version=4),
+        _spec("warp.subject", "‰ of the diagonal", "the same on the subject", 0.4, version=5),
         _spec(
-            "warp.background", "‰ of the diagonal", "the same behind the subject", 0.4, version=4
+            "warp.background", "‰ of the diagonal", "the same behind the subject", 0.4, version=5
         ),
-        _spec("warp.worst", "‰ of the diagonal", "the same at the worst moment", 0.8, version=3),
+        _spec("warp.worst", "‰ of the diagonal", "the same at the worst moment", 0.8, version=4),
         _spec(
-            "warp.strain", "‰", "how much neighbouring places shear in that wobble", 4.0, version=3
+            "warp.strain", "‰", "how much neighbouring places shear in that wobble", 4.0, version=4
         ),
         _spec(
             "warp.folds",
             "‰ of the area",
             "surface that folds over itself in a stride",
             1.0,
-            version=2,
+            version=3,
         ),
         _spec(
             "warp.shape",
@@ -79,7 +88,7 @@ class Warp:
             "how far the subject's surface is bent from its shape in the still, at the end; a "
             "rigid turn is taken out",
             1.0,
-            version=4,
+            version=5,
         ),
     )
 
@@ -133,36 +142,41 @@ class _WarpTracker:
         )
         # Wobble is smooth: it is looked at on a quarter of the size, each place by its trust.
         height, width = valid.shape
-        near, trust = _reduced(acceleration, valid * _texture(after.grey))
+        texture = _texture(after.grey)
+        near, trust = _reduced(acceleration, valid * texture)
         sure = trust > _MIN_TRUST
         if not sure.any():
             return None
         self._coverage.append(float(valid.mean()))
-        subject = cv2.resize(after.subject, sure.shape[::-1], interpolation=cv2.INTER_AREA) > 0.5
-        rest = near.copy()
-        for layer in (sure & subject, sure & ~subject):
-            shake = fit_affine(near, layer)
-            if shake is None:
-                shake = fit_affine(near, sure)
-            if shake is not None:
-                rest[layer] -= apply_affine(shake, *sure.shape)[layer]
-        smooth, weight = _smoothed(_bounded(rest, sure), trust, min(height, width))
-        on_subject = subject.astype(np.float32)
+        subject = _small(after.subject, sure.shape) > 0.5
+        layers = {"subject": subject, "background": ~subject}
+        smooth, weight = _smoothed(
+            _unsteady(near, sure, layers.values()), trust, min(height, width)
+        )
         scale = 1000 / diagonal_px(width, height) / _GAIN * (STRIDE_S / mean_s)
         size = length(smooth) * scale
+        squares = {
+            name: float((size**2 * weight)[layer].sum() / weight[layer].sum())
+            for name, layer in layers.items()
+            if (weight * layer).mean() > _MIN_SHARE
+        }
+        shown = np.where(sure, size, np.nan).astype(np.float32)
+        followed = size[subject & (weight > _MIN_TRUST)]
+        if "subject" in squares and followed.size:
+            share, gone = _lost_share(texture, lost(into, after), subject)
+            if share > 0:
+                beyond = float(np.quantile(followed, _LOST_QUANTILE))
+                squares["subject"] += share * max(beyond**2 - squares["subject"], 0.0)
+                shown[gone] = beyond
         index = after.start_index
-        for name, share in (
-            ("warp", weight),
-            ("subject", weight * on_subject),
-            ("background", weight * (1 - on_subject)),
-        ):
-            if share.sum() > _MIN_SHARE * weight.size:
-                mean = float((size**2 * share).sum() / share.sum())
-                self._series[name][index] = math.sqrt(mean)
+        for name, square in squares.items():
+            self._series[name][index] = math.sqrt(square)
+        if squares:
+            self._series["warp"][index] = math.sqrt(np.mean(list(squares.values())))
         shear = _shear(smooth) * (STRIDE_S / mean_s) / _GAIN * weight.shape[0] / height
         strain = math.sqrt(float((shear**2 * weight).sum() / weight.sum()))
         self._series["strain"][index] = 1000 * strain
-        return Field(index, np.where(sure, size, np.nan).astype(np.float32))
+        return Field(index, shown)
 
     def result(self) -> Measured:
         wobble = self._series["warp"]
@@ -203,11 +217,56 @@ class _WarpTracker:
         return Measured(tuple(scores), series, note).with_confidence(confidence)
 
 
-def _bounded(field: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Without outliers: what moves far more than the rest is something that passes by."""
-    size = length(field)
-    bound = robust_bound(size[valid], times=4.0, least=0.1)
-    return field * np.minimum(1, bound / np.maximum(size, 1e-6))[..., None]
+def _unsteady(
+    acceleration: NDArray[np.float32],
+    sure: NDArray[np.bool_],
+    layers: Collection[NDArray[np.bool_]],
+) -> NDArray[np.float32]:
+    """Acceleration without the part that shakes a whole layer, and without outliers.
+
+    What moves far more than the rest of its layer is something that passes by. A bound from the
+    whole picture would cut the wobble of a small subject to what the calm ground does.
+    """
+    unsteady = acceleration.copy()
+    for layer in layers:
+        places = sure & layer
+        shake = fit_affine(acceleration, places)
+        if shake is None:
+            shake = fit_affine(acceleration, sure)
+        if shake is not None:
+            unsteady[places] -= apply_affine(shake, *sure.shape)[places]
+    size = length(unsteady)
+    everywhere = _bound(size[sure])
+    for layer in layers:
+        places = sure & layer
+        bound = _bound(size[places]) if places.sum() >= _MIN_PLACES else everywhere
+        unsteady[layer] *= np.minimum(1, bound / np.maximum(size[layer], 1e-6))[:, None]
+    return unsteady
+
+
+def _bound(sizes: NDArray[np.float32]) -> float:
+    return robust_bound(sizes, times=4.0, least=0.1)
+
+
+def _lost_share(
+    texture: NDArray[np.float32], missing: NDArray[np.bool_], subject: NDArray[np.bool_]
+) -> tuple[float, NDArray[np.bool_]]:
+    """The share of the subject's texture that is lost beyond the usual, 0..1, and where.
+
+    texture, missing: (h, w). subject, and the places: of a smaller size.
+    """
+    here = _small(texture, subject.shape) * subject
+    gone = _small(texture * missing, subject.shape) * subject
+    if here.mean() <= _MIN_SHARE:
+        return 0.0, np.zeros(subject.shape, bool)
+    share = (float(gone.sum() / here.sum()) - _LOST_ANYWAY) / (1 - _LOST_ANYWAY)
+    return max(share, 0.0), (gone > 0.5 * here) & (here > _MIN_TRUST)
+
+
+def _small(field: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Mean of a (h, w) field around each place of a smaller one."""
+    small: NDArray[np.float32] = cv2.resize(field, shape[::-1], interpolation=cv2.INTER_AREA)
+    return small
 
 
 def _texture(grey: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -218,7 +218,7 @@ def test_a_number_in_the_code_is_a_constant(old: str, new: str, said: str) -> No
         [("_FOLDED = 0.2", "_UNUSED = 0.9\n_FOLDED = 0.2")],
         [("_FOLDED = 0.2", ""), ("area < _FOLDED", "area < 0.2")],
         [("_FOLDED", "_SQUEEZED")],
-        [("version=2", "version=3")],
+        [("version=3", "version=4")],
         [('"""Begin a clip."""', '"""Begin one of 7 clips."""')],
         [("self._frames = 0", "self._frames = self._more = 0")],
         [("width = valid.shape", "width = valid.shape[:2]")],

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -95,6 +96,21 @@ def test_a_wobbling_subject_is_told_from_its_ground(
     ):
         scores = score_frames(_swayed(base, 3, where)[:24], [Warp()], still=stills("astronaut"))
         assert scores.value(high) > 1.5 * scores.value(low)
+
+
+def test_warp_grows_with_the_wobble_of_the_subject(
+    score_frames: ScoreFrames, filmed: Filmed, stills: Stills
+) -> None:
+    """In a picture that stands, from hardly visible to so strong that flow breaks."""
+    base = filmed("astronaut")
+    inside = cv2.GaussianBlur(base.alphas[0].astype(np.float32) / 255, (0, 0), 4)
+    reads = [
+        score_frames(_swayed(base, permille, inside)[:16], [Warp()], still=stills("astronaut"))
+        for permille in (0.5, 2, 8, 16)
+    ]
+    for part in ("warp", "warp.subject"):
+        values = [scores.value(part) for scores in reads]
+        assert all(after > 1.5 * before for before, after in pairwise(values)), (part, values)
 
 
 @pytest.mark.parametrize(
