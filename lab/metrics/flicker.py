@@ -27,8 +27,12 @@ _CALM_DN2 = 4.0
 _MISPLACED_PX2 = 0.1
 _TEXTURE_EVERY = 4  # boiling goes on; every fourth frame tells as much
 _FINEST_PX = 0.7  # finer than this a picture does not survive being moved by part of a pixel
-# Diagonal neighbours share this part of the variance of texture 1/240 to 1/100 of the frame fine.
-_SHARED = 0.19
+# What white noise, so blurred, has in common with its diagonal neighbours: the root of 2 away.
+_GRAIN_SHARED = math.exp(-2 / (2 * _FINEST_PX) ** 2)
+# What is left beyond that of the variance of texture 1/240 to 1/100 of the frame fine.
+_TEXTURE_SHARED = 0.065
+# Diagonal neighbours among cells have this in common of patches of a sixth of the frame.
+_PATCH_SHARED = 0.76
 _MAX_KEPT = 512
 _RIPPLE_PX = (11, 11)
 _WINDOW_PX = (13, 13)
@@ -43,7 +47,7 @@ def _spec(name: str, unit: str, says: str, unnoticed: float) -> MetricSpec:
         says=says,
         ignores=_IGNORES,
         reference=_REFERENCE,
-        version=2,
+        version=3,
         high=255.0,
         unnoticed=unnoticed,
         judged="." not in name,
@@ -67,7 +71,7 @@ class Flicker:
             "flicker.texture",
             "8-bit code values",
             "rms of fine texture that is redrawn from frame to frame (boiling); film grain reads "
-            "about a third of its strength",
+            "less than a tenth of its strength",
             1.0,
         ),
         _spec("flicker.colour", "ΔE*ab", "rms of hue that flickers, everywhere or in patches", 0.7),
@@ -154,7 +158,7 @@ class _FlickerTracker:
         trust = cv2.divide(valid.astype(np.float32), cv2.add(steep, _CALM_DN2))
         cells, weight = _cells(change, trust)
         whole = (cells * weight[..., None]).sum(axis=(0, 1)) / weight.sum()
-        patches = ((cells - whole) ** 2 * weight[..., None]).sum(axis=(0, 1)) / weight.sum()
+        patches = _shared(cells - whole, weight) / _PATCH_SHARED
         index = middle.index
         self._squares["global"][index] = float(whole[0] ** 2) / _GAIN2
         self._squares["local"][index] = float(patches[0]) / _GAIN2
@@ -184,7 +188,7 @@ class _FlickerTracker:
         ripple = _bounded(_placed(ripple, centre.fine, _WINDOW_PX), sure)
         ripple -= cv2.blur(ripple, _RIPPLE_PX)
         product, share = _shared_variance(ripple, sure)
-        variance = product / _SHARED / _GAIN2
+        variance = product / _TEXTURE_SHARED / _GAIN2
         self._boiling.add(np.where(share > 0.5, variance, np.nan))
         self._squares["texture"][index] = max(float((variance * share).sum() / share.sum()), 0.0)
 
@@ -266,15 +270,34 @@ def _placed(
 def _shared_variance(
     ripple: NDArray[np.float32], valid: NDArray[np.uint8]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean product of diagonal neighbours in the cells of a grid, and the share that is valid.
+    """Mean product of diagonal neighbours beyond that of white noise, in the cells of a grid.
 
-    What spans several pixels boils; what does not is grain or noise, and drops out.
+    Also the share of each cell that is valid. What spans several pixels boils; what does not is
+    grain, noise or a flow that is a little off, and drops out.
     """
-    product = np.zeros_like(ripple)
-    product[1:, 1:] = ripple[1:, 1:] * ripple[:-1, :-1]
+    product = cv2.multiply(ripple, ripple, scale=-2 * _GRAIN_SHARED)
+    product[1:, 1:] += ripple[1:, 1:] * ripple[:-1, :-1]
     product[1:, :-1] += ripple[1:, :-1] * ripple[:-1, 1:]
     means, share = _cells(0.5 * product[..., None], valid.astype(np.float32))
     return means.reshape(share.shape), share
+
+
+def _shared(change: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What diagonal neighbours among cells have in common of a squared change, (channels,).
+
+    A patch that flickers spans several cells; what an error of the flow leaves in one cell says
+    nothing about the next, and drops out.
+    """
+    tops, bottoms = [], []
+    for one, other in (
+        (np.s_[1:, 1:], np.s_[:-1, :-1]),
+        (np.s_[1:, :-1], np.s_[:-1, 1:]),
+    ):
+        both = np.sqrt(weight[one] * weight[other])
+        tops.append((change[one] * change[other] * both[..., None]).sum(axis=(0, 1)))
+        bottoms.append(both.sum())
+    shared: NDArray[np.float32] = np.maximum(sum(tops) / max(sum(bottoms), 1e-9), 0.0)
+    return shared
 
 
 @dataclass
