@@ -24,6 +24,7 @@ _HISTORY_KEY = "i2v-lab history"  # PNG text chunk that holds the edit history
 _MAX_STEPS = 20
 _STEP_CHARS = 300
 _PROFILE_CHARS = 60
+_PROFILE_LEVELS = 18  # of each channel, at which a colour profile is tried
 
 
 @dataclass(frozen=True)
@@ -120,19 +121,34 @@ def _in_srgb(image: Image.Image, profile: bytes) -> tuple[Image.Image, str]:
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         name = _printable_step(ImageCms.getProfileDescription(source))[:_PROFILE_CHARS]
-        converted = ImageCms.profileToProfile(
-            image,
+        to_srgb = ImageCms.buildTransform(
             source,
             ImageCms.createProfile("sRGB"),
+            image.mode,
+            "RGB",
             renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            outputMode="RGB",
         )
+        if _changes_nothing(to_srgb, image.mode):
+            return image, ""
+        converted = ImageCms.applyTransform(image, to_srgb)
     except (ImageCms.PyCMSError, OSError, ValueError):
         return image, "colour profile ignored, because it is damaged or of another kind of image"
     assert converted is not None  # it would be None only if the image were changed in place
-    if np.asarray(ImageChops.difference(image.convert("RGB"), converted)).max() <= 1:
-        return image, ""
     return converted, f"colours converted from {name or 'their profile'} to sRGB"
+
+
+def _changes_nothing(to_srgb: ImageCms.ImageCmsTransform, mode: str) -> bool:
+    """True for a conversion that moves none of the codes spread over all colours by more than 1."""
+    if mode not in ("L", "RGB"):
+        return False
+    levels = np.linspace(0, 255, _PROFILE_LEVELS).round().astype(np.uint8)
+    channels = len(mode)
+    codes = np.stack(np.meshgrid(*[levels] * channels), axis=-1).reshape(1, -1, channels)
+    before = Image.fromarray(codes if channels == 3 else codes[..., 0])
+    after = ImageCms.applyTransform(before, to_srgb)
+    assert after is not None
+    moved = np.asarray(ImageChops.difference(before.convert("RGB"), after))
+    return int(moved.max()) <= 1
 
 
 def _history(image: Image.Image) -> tuple[str, ...]:
