@@ -19,7 +19,7 @@ from lab.files import write_text
 from lab.metrics import SPECS
 
 _SHIPPED = "agreement.json"
-_DIGITS = 3
+_DIGITS = 4
 
 
 @dataclass(frozen=True)
