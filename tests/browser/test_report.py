@@ -193,13 +193,13 @@ def test_a_clip_that_has_ended_shows_its_last_frame(trio: Player) -> None:
 def test_played_clips_stay_together(trio: Player, speed: str) -> None:
     """Clips that play show frames of nearly the same time; after a pause, of exactly the same.
 
-    The player keeps the clocks of the videos together. A busy browser draws a frame late or early
-    all the same, so that one of three plays has to show frames of the same time in most repaints.
+    A browser on a busy machine lets a video wait and draws a frame late or early, so that one of
+    three plays has to keep the clocks together and show frames of the same time in most repaints.
     """
     trio.root.get_by_label("Speed").select_option(speed)
     trio.play_until(0.5)
     trio.check(TRIO)
-    middle_gaps = []
+    plays = []
     for _ in range(3):
         trio.press("Home")
         seen, clocks = trio.play_to_end()
@@ -207,25 +207,30 @@ def test_played_clips_stay_together(trio: Player, speed: str) -> None:
         assert trio.shown == [35, 9, len(clips()["uneven"] or ()) - 1]
         assert len(seen) > 15
         apart = sorted(max(times) - min(times) for times in clocks if times)
-        assert apart[round(0.9 * (len(apart) - 1))] <= COARSE_S / 2
-        middle_gaps.append(median(time_gap_s(numbers, TRIO) for numbers in seen))
-        if middle_gaps[-1] <= FINE_S / 2:
+        clock_gap = apart[round(0.9 * (len(apart) - 1))]
+        frame_gap = median(time_gap_s(numbers, TRIO) for numbers in seen)
+        if clock_gap <= COARSE_S / 2 and frame_gap <= FINE_S / 2:
             return
-    raise AssertionError(f"frames {min(middle_gaps):.3f} s apart or more in half of the repaints")
+        plays.append(f"clocks {clock_gap:.3f} s apart, frames {frame_gap:.3f} s")
+    raise AssertionError("; ".join(plays))
 
 
 def test_looped_clips_stay_together(trio: Player) -> None:
-    """Clips that loop stay in sync, playing and paused."""
+    """Clips that loop stay in sync, playing (in one of three rounds, see above) and paused."""
     trio.press("l")
     expect(trio.root.get_by_role("button", name="Start again")).to_have_attribute(
         "aria-pressed", "true"
     )
-    trio.seek(1.2)
-    seen = trio.play_round_to(0.7)
-    gaps = [time_gap_s(numbers, TRIO) for numbers in seen]
-    assert len(gaps) > 10
-    assert median(gaps) <= FINE_S / 2
-    trio.press("Space")
+    rounds = []
+    for _ in range(3):
+        trio.seek(1.2)
+        seen = trio.play_round_to(0.7)
+        rounds.append([time_gap_s(numbers, TRIO) for numbers in seen])
+        trio.press("Space")
+        if median(rounds[-1]) <= FINE_S / 2:
+            break
+    assert min(len(gaps) for gaps in rounds) > 10
+    assert median(rounds[-1]) <= FINE_S / 2
     assert 0.5 < trio.time_s < 1.4
     trio.check(TRIO)
 
