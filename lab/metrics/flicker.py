@@ -33,6 +33,7 @@ _GRAIN_SHARED = math.exp(-2 / (2 * _FINEST_PX) ** 2)
 _TEXTURE_SHARED = 0.065
 # Diagonal neighbours among cells have this in common of patches of a sixth of the frame.
 _PATCH_SHARED = 0.76
+_DIAGONALS = ((np.s_[1:, 1:], np.s_[:-1, :-1]), (np.s_[1:, :-1], np.s_[:-1, 1:]))
 _MAX_KEPT = 512
 _RIPPLE_PX = (11, 11)
 _WINDOW_PX = (13, 13)
@@ -276,8 +277,8 @@ def _shared_variance(
     grain, noise or a flow that is a little off, and drops out.
     """
     product = cv2.multiply(ripple, ripple, scale=-2 * _GRAIN_SHARED)
-    product[1:, 1:] += ripple[1:, 1:] * ripple[:-1, :-1]
-    product[1:, :-1] += ripple[1:, :-1] * ripple[:-1, 1:]
+    for one, other in _DIAGONALS:
+        product[one] += ripple[one] * ripple[other]
     means, share = _cells(0.5 * product[..., None], valid.astype(np.float32))
     return means.reshape(share.shape), share
 
@@ -289,10 +290,7 @@ def _shared(change: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray
     nothing about the next, and drops out.
     """
     tops, bottoms = [], []
-    for one, other in (
-        (np.s_[1:, 1:], np.s_[:-1, :-1]),
-        (np.s_[1:, :-1], np.s_[:-1, 1:]),
-    ):
+    for one, other in _DIAGONALS:
         both = np.sqrt(weight[one] * weight[other])
         tops.append((change[one] * change[other] * both[..., None]).sum(axis=(0, 1)))
         bottoms.append(both.sum())

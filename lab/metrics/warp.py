@@ -31,7 +31,7 @@ _FOLDED = 0.2
 _MIN_SURE = 0.08
 _MIN_TRUST = 0.02
 _MIN_SHARE = 0.002
-_MIN_PLACES = 30  # of a layer, that outliers can be told in it
+_MIN_PLACES = 30  # of a layer; the median of fewer says little about its outliers
 # A subject loses up to this share of its texture in a stride without anybody calling it warping:
 # limbs, hair, light. Clean renders lose .00 to .02.
 _LOST_ANYWAY = 0.15
@@ -331,10 +331,7 @@ def _bent(registration: Registration) -> float | None:
     rest = cv2.subtract(flow.forward, apply_affine(rigid, height, width))
     near, trust = _reduced(rest, subject * _texture(reference.grey))
     smooth, weight = _smoothed(near, trust, min(height, width))
-    inside = cv2.resize(
-        subject.astype(np.float32), weight.shape[::-1], interpolation=cv2.INTER_AREA
-    )
-    share = weight * inside
+    share = weight * _small(subject.astype(np.float32), weight.shape)
     # A rigid thing that turns moves its surface along one direction (the affine epipolar
     # constraint; Koenderink and van Doorn 1991). What is left across it is a change of shape.
     flat = smooth.reshape(-1, 2).astype(np.float64)
